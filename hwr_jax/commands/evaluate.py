@@ -1,0 +1,184 @@
+"""`hwr evaluate`: CER and WER of a trained model, on prepared data or on a raw tree."""
+
+import argparse
+import dataclasses
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwr_jax.commands.main import run
+from hwr_jax.commands.options import Parser
+from hwr_jax.commands.progress import ProgressLine
+from hwr_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from hwr_jax.data.fitted import FittedSamples
+    from hwr_jax.data.sample import Sample, Skip
+    from hwr_jax.models.trained import TrainedModel
+
+BATCH_SIZE = 256
+ALL = "all"
+SPLITS = ("train", "validation", "test", ALL)
+
+_EXAMPLES = """examples:
+  hwr evaluate --workdir=runs/quickstart                              the test split of the run's own data
+  hwr evaluate --workdir=runs/quickstart --split=validation --checkpoint=latest
+  hwr evaluate --model=unipen_words --data=iam_words --source=iam/ --split=all --output=iam.json
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Reads every sample of a split, writes the numbers and readings, and prints a short table."""
+    options = _parse(argv)
+
+    # Orbax tells through absl that it opens a run's checkpoints for reading only.
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    from hwr_jax.evaluation.evaluate import evaluate_samples, summarize
+    from hwr_jax.evaluation.report import write_report
+    from hwr_jax.evaluation.write import write_evaluation
+
+    model = _load_model(options)
+    data_name = _data_name(options, model)
+    samples = _load_samples(options, model, data_name)
+    if not len(samples):
+        reasons = f"; {len(samples.skipped):,} were skipped" if samples.skipped else ""
+        raise InputError(f"data {data_name!r}, split {options.split!r}: no samples{reasons}; try --split=all")
+    with ProgressLine("read") as progress:
+        evaluation = evaluate_samples(
+            model.log_probs, model.alphabet, samples, batch_size=BATCH_SIZE, poll=_count_batches(progress, len(samples))
+        )
+        progress(len(samples), len(samples))
+    summary = summarize(evaluation, decoder=options.decoder, model=model.name, data=data_name, split=options.split)
+    print(describe_summary(summary))
+    path = options.output or (options.workdir and options.workdir / "evaluation" / f"{options.split}.json")
+    written = write_evaluation(path, evaluation, summary, samples.frames_NxHxW) if path else []
+    if options.workdir:
+        written.append(write_report(options.workdir, evaluation, samples.frames_NxHxW, summary))
+    for path in written:
+        print(f"{'written':<10}{path}")
+    return 0
+
+
+def describe_summary(summary: Mapping[str, Any]) -> str:
+    """A short table of what `hwr_jax.evaluation.evaluate.summarize` returns."""
+    over = f"95 % interval over {summary['interval_over']}"
+    speed = summary["samples"] / summary["seconds"] if summary["seconds"] else 0.0
+    rows = [
+        ("model", summary["model"]),
+        ("data", f"{summary['data']}, {summary['split']}"),
+        ("samples", f"{summary['samples']:,} by {summary['writers']:,} writer{'s' * (summary['writers'] != 1)}"),
+        ("CER", f"{_percent(summary['cer'])}   {_between(summary['cer_interval'])}   {over}"),
+        ("WER", f"{_percent(summary['wer'])}   {_between(summary['wer_interval'])}"),
+        ("no case", f"{_percent(summary['cer_casefolded'])}   CER when case is ignored"),
+        ("loss", f"{summary['loss']:8.3f}   nats a sample" if summary["loss"] is not None else "-"),
+        ("time", f"{summary['seconds']:8.1f} s, {speed:,.0f} samples/s"),
+    ]
+    rows += [("no loss", f"{count:8,}   {reason}") for reason, count in summary["loss_excluded"].items()]
+    rows += [("skipped", f"{count:8,}   {reason}") for reason, count in summary["skipped_reasons"].items()]
+    return "\n".join(f"{name:<10}{value}" for name, value in rows)
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(prog="hwr evaluate", description=main.__doc__, epilog=_EXAMPLES)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--workdir", type=Path, help="a run's folder; its report.html is written anew")
+    which.add_argument("--model", metavar="NAME_OR_PATH", help="a shipped model, an exported folder or a workdir")
+    parser.add_argument("--checkpoint", choices=("best", "latest"), default="best", help="of a run (default best)")
+    parser.add_argument("--data", metavar="NAME", help="data set (default: what the model was trained on)")
+    parser.add_argument("--source", type=Path, metavar="PATH", help="raw data to read, instead of prepared data")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="by writer (default test)")
+    parser.add_argument("--data_dir", type=Path, help="holds prepared data (default: as the run, or the cache)")
+    parser.add_argument("--decoder", choices=("greedy",), default="greedy")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE.json",
+        help="default WORKDIR/evaluation/SPLIT.json; .tsv and .png beside it",
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    options = parser.parse_args(argv)
+    if options.output and options.output.suffix != ".json":
+        raise InputError(f"--output={options.output}: must end in .json")
+    if options.workers < 1:
+        raise InputError(f"--workers={options.workers}: must be at least 1")
+    return options
+
+
+def _load_model(options: argparse.Namespace) -> "TrainedModel":
+    from hwr_jax.training.load import load_model
+
+    if options.workdir and not (options.workdir / "checkpoints").is_dir():
+        raise InputError(f"--workdir={options.workdir}: holds no run; train one with hwr train --workdir=...")
+    return load_model(str(options.workdir or options.model), options.checkpoint)
+
+
+def _data_name(options: argparse.Namespace, model: "TrainedModel") -> str:
+    from hwr_jax.data.names import check_data_name
+
+    return check_data_name(options.data or model.config["data"]["name"])
+
+
+def _load_samples(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "FittedSamples":
+    from hwr_jax.data.fitted import fit_samples
+
+    if options.source:
+        return fit_samples(_raw_samples(options, data_name), model.frame, workers=options.workers)
+    return _prepared_samples(options, model, data_name)
+
+
+def _raw_samples(options: argparse.Namespace, data_name: str) -> "Iterator[Sample | Skip]":
+    """The samples of the split, and all skips: what was skipped has no writer to tell its split by."""
+    from hwr_jax.data.names import read_data
+    from hwr_jax.data.sample import Skip
+    from hwr_jax.data.splits import split_of
+
+    total: list[int] = []
+    items = read_data(data_name, options.source, workers=options.workers, tell_total=total.append)
+    with ProgressLine(data_name) as progress:
+        for done, item in enumerate(items, start=1):
+            progress(done, total[0] if total else None)
+            if isinstance(item, Skip) or options.split in (ALL, split_of(item.writer)):
+                yield item
+
+
+def _prepared_samples(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "FittedSamples":
+    from hwr_jax.config import DataConfig
+    from hwr_jax.data.fitted import join_fitted
+    from hwr_jax.data.loading import ensure_prepared, load_split
+    from hwr_jax.strict import build_dataclass
+
+    config = build_dataclass(DataConfig, model.config["data"], "data")
+    if data_name != config.name:
+        config = DataConfig(name=data_name)
+    data_dir = str(options.data_dir) if options.data_dir else config.data_dir
+    config = dataclasses.replace(config, data_dir=data_dir, workers=options.workers)
+    with ProgressLine(data_name) as progress:
+        ensure_prepared(config, progress=progress)
+    splits = SPLITS[:-1] if options.split == ALL else (options.split,)
+    return join_fitted([load_split(config, split, model.frame) for split in splits])
+
+
+def _count_batches(progress: Callable[[int, int | None], None], total: int) -> Callable[[], None]:
+    done = 0
+
+    def poll() -> None:
+        nonlocal done
+        progress(min(done, total), total)
+        done += BATCH_SIZE
+
+    return poll
+
+
+def _percent(rate: float | None) -> str:
+    return f"{100 * rate:8.2f} %" if rate is not None else f"{'-':>8}  "
+
+
+def _between(interval: Sequence[float] | None) -> str:
+    return f"({100 * interval[0]:.2f} - {100 * interval[1]:.2f})" if interval else "(-)"
+
+
+if __name__ == "__main__":
+    sys.exit(run("evaluate", main, sys.argv[1:]))

@@ -1,0 +1,96 @@
+"""`hwr COMMAND ...`: finds the command and turns errors into one line and an exit status."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from hwr_jax.errors import InputError
+
+Command = Callable[[Sequence[str]], int]
+
+
+# Each command is imported when it is asked for, so that `hwr --help` does not pay for jax.
+def _train(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import train
+
+    return train.main(argv)
+
+
+def _evaluate(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import evaluate
+
+    return evaluate.main(argv)
+
+
+def _read(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import read
+
+    return read.main(argv)
+
+
+def _data(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import data
+
+    return data.main(argv)
+
+
+def _show(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import show
+
+    return show.main(argv)
+
+
+def _export(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import export
+
+    return export.main(argv)
+
+
+COMMANDS: dict[str, tuple[Command, str]] = {
+    "train": (_train, "train a model, or go on with a run that stopped"),
+    "evaluate": (_evaluate, "CER and WER of a trained model on prepared data or a raw tree"),
+    "read": (_read, "read images: path, text, confidence"),
+    "data": (_data, "prepare and look at data sets"),
+    "show": (_show, "the layer table of a config"),
+    "export": (_export, "a run's parameters as a small folder that `read` and `evaluate` take"),
+}
+
+
+def usage() -> str:
+    """The text of `hwr --help`."""
+    lines = [f"  {name:<10}{summary}" for name, (_, summary) in COMMANDS.items()]
+    start = "hwr train --config=configs/quickstart.py --workdir=runs/quickstart"
+    return "\n".join(
+        ["usage: hwr COMMAND [--help] [...]", "", "commands:", *lines, "", "A first run, no data needed:", f"  {start}"]
+    )
+
+
+def run(name: str, command: Command, argv: Sequence[str]) -> int:
+    """Runs a command; wrong input and failed reads or writes become one line on stderr and status 1."""
+    try:
+        return command(argv)
+    except InputError as error:
+        print(f"hwr {name}: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # The reader of our output has gone (hwr read ... | head). Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"hwr {name}: {where}{error.strerror or error}", file=sys.stderr)
+    return 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script. Returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if argv[0] not in COMMANDS:
+        print(f"hwr: no command {argv[0]!r}; the commands are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 1
+    return run(argv[0], COMMANDS[argv[0]][0], argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""A progress line on stderr."""
+
+import io
+import sys
+import time
+from typing import TextIO
+
+_BAR_CELLS = 24
+_SECONDS_ON_TERMINAL = 0.2
+_SECONDS_ELSEWHERE = 10.0
+
+
+class ProgressLine:
+    """Shows how far a count has come: redrawn in place on a terminal, now and then a line elsewhere (log files).
+
+    Use it as a context manager, and call it with the count done and the total, None while that is not known.
+    """
+
+    def __init__(self, what: str, *, stream: TextIO | io.TextIOBase | None = None) -> None:
+        self._what = what
+        self._stream = stream or sys.stderr
+        self._in_place = self._stream.isatty()
+        self._start = self._shown = time.monotonic()
+        self._line = ""
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._line:
+            print(("\r" if self._in_place else "") + self._line, file=self._stream, flush=True)
+
+    def __call__(self, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        self._line = describe_progress(self._what, done, total, now - self._start)
+        if now - self._shown >= (_SECONDS_ON_TERMINAL if self._in_place else _SECONDS_ELSEWHERE):
+            self._shown = now
+            print(
+                "\r" + self._line if self._in_place else self._line,
+                end="" if self._in_place else "\n",
+                file=self._stream,
+            )
+            self._stream.flush()
+
+
+def describe_progress(what: str, done: int, total: int | None, seconds: float) -> str:
+    """One line, for example "unipen_words  [######            ]  25%  18,500 of 74,018  12 s, 36 s left"."""
+    if not total:
+        return f"{what}  {done:,}  {seconds:.0f} s"
+    share = min(done / total, 1.0)
+    bar = ("#" * round(share * _BAR_CELLS)).ljust(_BAR_CELLS)
+    left = f", {seconds / share - seconds:.0f} s left" if 0 < share < 1 else ""
+    # Padded, so that a shorter line covers a longer one before it.
+    return f"{what}  [{bar}] {share:4.0%}  {done:,} of {total:,}  {seconds:.0f} s{left}".ljust(100)

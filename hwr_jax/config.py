@@ -1,0 +1,233 @@
+"""The whole description of an experiment, as frozen dataclasses. Nothing here imports jax."""
+
+import dataclasses
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from hwr_jax.errors import InputError
+from hwr_jax.strict import build_dataclass
+
+FITTINGS = ("paper", "keras")
+STACKS = ("keras",)
+COMPUTE_DTYPES = ("float32", "bfloat16")
+OPTIMIZERS = ("adam", "adamw")
+SCHEDULES = ("constant", "linear", "cosine")
+PARALLEL = ("auto", "jit", "pmap", "mesh")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{name}: {value!r} is none of {', '.join(choices)}")
+
+
+def _check_not_negative(group: str, config: Any, names: tuple[str, ...]) -> None:
+    for name in names:
+        if getattr(config, name) < 0:
+            raise InputError(f"{group}.{name}: {getattr(config, name)} is negative")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Attributes:
+    name: "synthetic", "unipen_words" or "iam_words".
+    source: the raw tree or archive to prepare it from when that has not been done yet ("" if prepared or synthetic).
+    data_dir: where prepared data lies ("": $HWR_JAX_DATA_DIR, or hwr_jax/data in the user's cache folder).
+    fitting: how images are fitted to the frame, see `hwr_jax.ink.frame.FrameConfig`.
+    batch_size: samples of a training step, over all devices and processes.
+    evaluation_batch_size: samples of an evaluation batch.
+    training_samples: use only the first so many training samples of the shuffled order (0: all).
+    validation_samples: likewise for validation while training (0: all); the final evaluation uses all.
+    writers, words_per_writer: size of the synthetic data set.
+    workers: processes that prepare and fit (0: as many as there are cores).
+    """
+
+    name: str = "synthetic"
+    source: str = ""
+    data_dir: str = ""
+    fitting: str = "paper"
+    batch_size: int = 64
+    evaluation_batch_size: int = 256
+    training_samples: int = 0
+    validation_samples: int = 0
+    writers: int = 200
+    words_per_writer: int = 60
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "evaluation_batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
+        for name in ("writers", "words_per_writer"):
+            if getattr(self, name) < 1:
+                raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
+        _check_not_negative("data", self, ("training_samples", "validation_samples", "workers"))
+        _check_choice("data.fitting", self.fitting, FITTINGS)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Everything that decides a model's parameters and output.
+
+    Attributes:
+      stack: which layers; one of `STACKS`.
+      height_px, width_px: the frame. The width gives `width_px / 2 ** len(conv_features)` CTC frames.
+      alphabet: a named alphabet ("iam78") or the characters themselves.
+      conv_features: features of the convolutions, each followed by 2 x 2 max pooling.
+      dense_features: features of the layer between convolutions and LSTMs.
+      lstm_features: units a direction of each bidirectional LSTM.
+      dropout: rate after the dense layer.
+      lstm_dropout: rate on the input of each LSTM.
+      compute_dtype: "float32" or "bfloat16"; parameters and logits are float32 either way.
+    """
+
+    stack: str = "keras"
+    height_px: int = 32
+    width_px: int = 128
+    alphabet: str = "iam78"
+    conv_features: tuple[int, ...] = (32, 64)
+    dense_features: int = 64
+    lstm_features: tuple[int, ...] = (128, 64)
+    dropout: float = 0.2
+    lstm_dropout: float = 0.25
+    compute_dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        shrink = 2 ** len(self.conv_features)
+        for name in ("height_px", "width_px"):
+            if (size := getattr(self, name)) <= 0 or size % shrink:
+                raise InputError(
+                    f"model.{name}: {size} is not a positive multiple of {shrink}, the pooling's reduction"
+                )
+        _check_choice("model.stack", self.stack, STACKS)
+        _check_choice("model.compute_dtype", self.compute_dtype, COMPUTE_DTYPES)
+        sizes = (*self.conv_features, self.dense_features, *self.lstm_features)
+        if min(sizes) < 1:
+            raise InputError("model: conv_features, dense_features and lstm_features are positive numbers")
+        for name in ("dropout", "lstm_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"model.{name}: {getattr(self, name)} is not in [0, 1)")
+
+    @property
+    def frames(self) -> int:
+        """Length of the model's output, T."""
+        return self.width_px // 2 ** len(self.conv_features)
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """Attributes:
+    name: "adam" (Kingma and Ba 2015) or "adamw" (Loshchilov and Hutter 2019).
+    learning_rate: the highest of the schedule.
+    schedule: from the warm-up's end to the last step "constant", or "linear" or "cosine" down to zero.
+    warmup_steps: linear rise from zero.
+    weight_decay: of adamw; kernels only, biases are left alone.
+    epsilon: added to the root of the second moment (Keras's default is 1e-7).
+    clip_norm: gradients of a larger global norm are scaled down to it (0: never).
+    """
+
+    name: str = "adamw"
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    epsilon: float = 1e-7
+    clip_norm: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_choice("optimizer.name", self.name, OPTIMIZERS)
+        _check_choice("optimizer.schedule", self.schedule, SCHEDULES)
+        numbers = ("learning_rate", "warmup_steps", "weight_decay", "epsilon", "clip_norm")
+        _check_not_negative("optimizer", self, numbers)
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """Strengths; all 0 is no augmentation. Each sample draws uniformly from -strength .. strength.
+
+    Attributes:
+      shear: slant, horizontal shift per height (0.3 is about 17 degrees).
+      rotation_degrees: turn about the centre.
+      scale_x, scale_y: relative change of width and height (0.2: 1/1.2 .. 1.2).
+      shift_x_px, shift_y_px: translation.
+      warp_px: smooth displacement, bilinear between random vectors on a coarse grid (after Simard et al. 2003).
+      warp_spacing_px: distance of that grid's points.
+    """
+
+    shear: float = 0.0
+    rotation_degrees: float = 0.0
+    scale_x: float = 0.0
+    scale_y: float = 0.0
+    shift_x_px: float = 0.0
+    shift_y_px: float = 0.0
+    warp_px: float = 0.0
+    warp_spacing_px: int = 16
+
+    def __post_init__(self) -> None:
+        _check_not_negative("augment", self, tuple(field.name for field in dataclasses.fields(self)))
+        if self.warp_spacing_px < 1:
+            raise InputError(f"augment.warp_spacing_px: {self.warp_spacing_px} is not positive")
+
+    @property
+    def active(self) -> bool:
+        """Whether any strength is above 0."""
+        return any(getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "warp_spacing_px")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """Attributes:
+    steps: number of steps (give this or `epochs`, the other 0).
+    epochs: passes over the training samples; the number of steps is rounded up.
+    log_every_steps: a line in metrics.jsonl.
+    evaluate_every_steps: CER and WER of the validation split, and a checkpoint (0: only after the last step).
+    checkpoint_every_steps: a checkpoint (0: only where the validation split is evaluated).
+    parallel: "jit" (one device), "pmap" or "mesh" (all devices), "auto": jit on one device, pmap on several.
+    """
+
+    steps: int = 0
+    epochs: float = 0.0
+    log_every_steps: int = 50
+    evaluate_every_steps: int = 0
+    checkpoint_every_steps: int = 0
+    parallel: str = "auto"
+
+    def __post_init__(self) -> None:
+        _check_not_negative("training", self, ("steps", "epochs", "evaluate_every_steps", "checkpoint_every_steps"))
+        if self.log_every_steps < 1:
+            raise InputError(f"training.log_every_steps: {self.log_every_steps} is not positive")
+        if bool(self.steps) == bool(self.epochs):
+            raise InputError("training: give either steps or epochs, and leave the other 0")
+        _check_choice("training.parallel", self.parallel, PARALLEL)
+
+    def total_steps(self, samples: int, batch_size: int) -> int:
+        """Number of steps of the run."""
+        return self.steps or -int(-self.epochs * samples // batch_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentConfig:
+    """Attributes:
+    seed: of initialisation, data order, dropout and augmentation.
+    """
+
+    seed: int = 0
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    augment: AugmentConfig = AugmentConfig()
+    training: TrainingConfig = TrainingConfig(epochs=10.0)
+
+
+def default_config() -> ConfigDict:
+    """The defaults of `ExperimentConfig` for a config file to change; it takes no other fields."""
+    return ConfigDict(dataclasses.asdict(ExperimentConfig()), convert_dict=True)
+
+
+def resolve_config(config: ConfigDict) -> ExperimentConfig:
+    """The frozen dataclasses of a config file's values.
+
+    Raises:
+      InputError: an unknown field, or a value of the wrong type or range.
+    """
+    return build_dataclass(ExperimentConfig, config.to_dict())

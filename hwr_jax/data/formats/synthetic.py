@@ -1,0 +1,50 @@
+"""Handwriting of synthetic writers, made up as it is read: the embedded default data."""
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+
+from hwr_jax.data.parallel import map_in_order
+from hwr_jax.data.sample import Sample
+from hwr_jax.errors import InputError
+from hwr_jax.ink.penman import PenmanConfig, draw_word, make_writer
+from hwr_jax.ink.strokes import encode_png
+from hwr_jax.ink.words import make_text
+
+# Writers whose words one process makes at once; a writer's words travel together.
+_CHUNK_WRITERS = 8
+
+
+def read_synthetic(
+    *, writers: int, words_per_writer: int, seed: int = 0, workers: int = 1, config: PenmanConfig | None = None
+) -> Iterator[Sample]:
+    """Words by synthetic writers, writer by writer.
+
+    A sample depends on the seed, its writer's number and its own number only: not on `workers`, `writers` or
+    `words_per_writer`. Ids look like "synthetic-w0012-0034", writers like "w0012".
+
+    Raises:
+      InputError: a count is not positive or the seed is negative.
+    """
+    if writers < 1 or words_per_writer < 1 or seed < 0:
+        raise InputError(
+            f"synthetic writers: writers={writers}, words_per_writer={words_per_writer}, seed={seed}; "
+            "the counts must be at least 1 and the seed at least 0"
+        )
+    write = functools.partial(write_samples, words=words_per_writer, seed=seed, config=config)
+    for samples in map_in_order(write, range(writers), workers=workers, chunk_items=_CHUNK_WRITERS):
+        yield from samples
+
+
+def write_samples(writer_number: int, *, words: int, seed: int, config: PenmanConfig | None) -> list[Sample]:
+    """All words of one writer."""
+    name = f"w{writer_number:04d}"
+    writer = make_writer(f"{seed}-{name}", config)
+    samples = []
+    for word_number in range(words):
+        rng = np.random.default_rng([seed, writer_number, word_number])
+        text = make_text(rng)
+        image = encode_png(draw_word(writer, text, rng))
+        samples.append(Sample(f"synthetic-{name}-{word_number:04d}", text, name, image))
+    return samples

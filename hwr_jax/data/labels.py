@@ -1,0 +1,68 @@
+"""Transcriptions to padded class ids, and which samples cannot be trained on."""
+
+import dataclasses
+
+import numpy as np
+
+from hwr_jax.data.fitted import FittedSamples
+from hwr_jax.text.alphabet import Alphabet
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """Attributes:
+    ids_NxL: class ids, int32, zeros after each label's end.
+    lengths_N: int32.
+    """
+
+    ids_NxL: np.ndarray
+    lengths_N: np.ndarray
+
+
+def frames_needed(text: str) -> int:
+    """CTC frames that `text` takes at least: one a character, and a blank between equal neighbours (Graves 2006)."""
+    return len(text) + sum(a == b for a, b in zip(text, text[1:], strict=False))
+
+
+def why_untrainable(text: str, alphabet: Alphabet, frames: int) -> str | None:
+    """The reason why a label cannot be trained on, or None."""
+    if not text:
+        return "empty label"
+    if alphabet.outside(text):
+        return "label has characters outside the alphabet"
+    if frames_needed(text) > frames:
+        return f"label needs more than {frames} frames"
+    return None
+
+
+def encode_labels(texts: tuple[str, ...], alphabet: Alphabet) -> Labels:
+    """Class ids of trainable texts, padded to the longest."""
+    encoded = [alphabet.encode(text) for text in texts]
+    lengths = np.array([len(ids) for ids in encoded], dtype=np.int32)
+    padded = np.zeros((len(encoded), max(lengths, default=0)), dtype=np.int32)
+    for row, ids in zip(padded, encoded, strict=True):
+        row[: len(ids)] = ids
+    return Labels(padded, lengths)
+
+
+def select_trainable(samples: FittedSamples, alphabet: Alphabet, frames: int) -> FittedSamples:
+    """The samples whose labels can be trained on; the others join `skipped` with their reasons."""
+    reasons = [why_untrainable(text, alphabet, frames) for text in samples.texts]
+    left_out = {id: reason for id, reason in zip(samples.ids, reasons, strict=True) if reason}
+    if not left_out:
+        return samples
+    return take(
+        dataclasses.replace(samples, skipped=samples.skipped | left_out),
+        np.flatnonzero([reason is None for reason in reasons]),
+    )
+
+
+def take(samples: FittedSamples, rows: np.ndarray) -> FittedSamples:
+    """The given rows, in their order; `skipped` stays as it is."""
+    return FittedSamples(
+        ids=tuple(samples.ids[row] for row in rows),
+        texts=tuple(samples.texts[row] for row in rows),
+        writers=tuple(samples.writers[row] for row in rows),
+        frames_NxHxW=samples.frames_NxHxW[rows],
+        skipped=samples.skipped,
+    )

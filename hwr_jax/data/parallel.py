@@ -1,0 +1,65 @@
+"""A function over many items in several processes, the results in the items' order."""
+
+import collections
+import concurrent.futures
+import itertools
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, chunk_items: int = 256
+) -> Iterator[Result]:
+    """`map(function, items)`, computed by `workers` processes a chunk at a time.
+
+    Items are taken only a few chunks ahead of the results. Up to one chunk of items, or with one worker, no process is
+    started. The processes are fresh ones ("spawn"), since forking a process in which JAX runs can deadlock.
+
+    Args:
+      function: a function of a module, or a `functools.partial` of one; its items and results travel by pickle
+        between our own processes.
+      items: read once, in this process.
+      workers: processes; the results do not depend on it.
+      chunk_items: how many items go to a process at once.
+    """
+    iterator = iter(items)
+    first = list(itertools.islice(iterator, chunk_items + 1))
+    items = itertools.chain(first, iterator)
+    if workers <= 1 or len(first) <= chunk_items:
+        yield from map(function, items)
+        return
+    under_way: collections.deque[concurrent.futures.Future[list[Result]]] = collections.deque()
+    spawn = multiprocessing.get_context("spawn")
+    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=spawn, initializer=_follow_parent)
+    try:
+        while chunk := list(itertools.islice(items, chunk_items)):
+            under_way.append(pool.submit(_map_chunk, function, chunk))
+            if len(under_way) > 2 * workers:
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _map_chunk(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result]:
+    return [function(item) for item in chunk]
+
+
+def _follow_parent() -> None:
+    """Signals to the parent's group are the parent's to handle; a parent killed outright takes this process with it."""
+    os.setpgrp()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def leave_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=leave_with_parent, daemon=True).start()

@@ -1,0 +1,273 @@
+"""Data sets prepared once and read at random: TFDS folders with their summary, made safely and looked up by name."""
+
+import contextlib
+import dataclasses
+import fcntl
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import tensorflow_datasets as tfds
+
+from hwr_jax.data.builders import BUILDERS, SUMMARY_FILE, Progress, WordsBuilder, fingerprint, synthetic_config_name
+from hwr_jax.data.names import SYNTHETIC, SyntheticParams, check_data_name
+from hwr_jax.data.sample import Sample
+from hwr_jax.data.splits import SPLIT_RULE, SPLITS
+from hwr_jax.errors import InputError
+
+_BATCH_SAMPLES = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitSummary:
+    """What a split holds; `ids_sha256` is `hwr_jax.data.splits.hash_of_ids` of its samples."""
+
+    samples: int
+    writers: int
+    ids_sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedInfo:
+    """A prepared data set.
+
+    Attributes:
+      name: of the data set.
+      version: of the builder.
+      folder: where it lies.
+      source: name and size of the raw data, None for synthetic data.
+      split_rule: see `hwr_jax.data.splits`.
+      splits: by name; a split may be empty.
+      characters: all that occur in its texts, in code point order.
+      skipped: reason -> count; the ids are in skipped.json in the folder.
+      reused: it was there already.
+    """
+
+    name: str
+    version: str
+    folder: Path
+    source: dict[str, Any] | None
+    split_rule: str
+    splits: dict[str, SplitSummary]
+    characters: str
+    skipped: dict[str, int]
+    reused: bool
+
+
+class PreparedSplit(Sequence[Sample]):
+    """The samples of a prepared split, read from disk when they are asked for; images stay encoded."""
+
+    def __init__(self, records: Sequence[Any]) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Sample]: ...
+    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
+        if isinstance(index, slice):
+            return self.read(range(len(self))[index])
+        return self.read([range(len(self))[index]])[0]
+
+    def __iter__(self) -> Iterator[Sample]:
+        for start in range(0, len(self), _BATCH_SAMPLES):
+            yield from self[start : start + _BATCH_SAMPLES]
+
+    def read(self, indices: Sequence[int]) -> list[Sample]:
+        """Several samples at once, which is faster than one at a time."""
+        if not indices:
+            return []
+        records = self._records.__getitems__(list(indices))  # type: ignore[attr-defined]
+        return [
+            Sample(record["id"].decode(), record["text"].decode(), record["writer"].decode(), record["image"])
+            for record in records
+        ]
+
+
+def default_data_dir() -> Path:
+    """$HWR_JAX_DATA_DIR, else hwr_jax/data in the user's cache folder."""
+    if chosen := os.environ.get("HWR_JAX_DATA_DIR"):
+        return Path(chosen)
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache, "hwr_jax", "data")
+
+
+def prepare(
+    name: str,
+    source: Path | None,
+    data_dir: Path | None = None,
+    *,
+    workers: int = 1,
+    synthetic: SyntheticParams | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
+) -> PreparedInfo:
+    """Reads the raw data once and writes the prepared data set, or finds it already there.
+
+    The folder appears whole or not at all, so preparing may be interrupted and started again at any time. One process
+    prepares a data set at a time; others wait for it and use what it made.
+
+    Args:
+      name: one of `hwr_jax.data.names.DATA_NAMES`.
+      source: path of the raw data; None for synthetic data, or to accept what is prepared whatever its source.
+      data_dir: holds all prepared data sets; None is `default_data_dir()`.
+      workers: processes; the result does not depend on it.
+      synthetic: parameters of synthetic data.
+      overwrite: prepare anew.
+      progress: called with the number of samples read, and of those there are if known.
+      say: called with a line when there is something to wait for.
+
+    Raises:
+      InputError: no such data set, a source that is not what it says, or one that differs from the source of what is
+        already prepared.
+      OSError: the disk is full or cannot be written to.
+    """
+    root = data_dir or default_data_dir()
+    check_data_name(name)
+    if not overwrite and (found := find_prepared(name, root, synthetic=synthetic)):
+        return _check_source(found, source)
+    with _lock(root / f".{name}.lock", say):
+        if not overwrite and (found := find_prepared(name, root, synthetic=synthetic)):
+            return _check_source(found, source)
+        folder = _folder(name, root, synthetic)
+        with _scratch_folder(root / f".{name}.preparing") as scratch:
+            builder = _make_builder(name, scratch, synthetic, source=source, workers=workers, progress=progress)
+            _run(builder, scratch)
+            if folder.exists():
+                folder.rename(scratch / "replaced")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            Path(builder.data_dir).rename(folder)
+    return dataclasses.replace(_read_summary(folder), reused=False)
+
+
+def find_prepared(
+    name: str, data_dir: Path | None = None, *, synthetic: SyntheticParams | None = None
+) -> PreparedInfo | None:
+    """The prepared data set of that name, None if there is none.
+
+    Raises:
+      InputError: no data set has that name, or its summary is damaged or names another split rule.
+    """
+    folder = _folder(check_data_name(name), data_dir or default_data_dir(), synthetic)
+    return _read_summary(folder) if (folder / SUMMARY_FILE).exists() else None
+
+
+def load_prepared(
+    name: str, split: str, data_dir: Path | None = None, *, synthetic: SyntheticParams | None = None
+) -> PreparedSplit:
+    """The samples of a prepared split, in an order that depends on their ids alone. It may be empty.
+
+    Raises:
+      InputError: no such data set or split, or the data set is not prepared.
+    """
+    if split not in SPLITS:
+        raise InputError(f"split {split!r}: no such split; the splits are {', '.join(SPLITS)}")
+    info = find_prepared(name, data_dir, synthetic=synthetic)
+    if info is None:
+        source = "" if name == SYNTHETIC else " --source=PATH"
+        raise InputError(
+            f"data {name!r}: not prepared in {data_dir or default_data_dir()}; run hwr data prepare {name}{source}"
+        )
+    if not info.splits[split].samples:
+        return PreparedSplit([])
+    builder = _make_builder(name, data_dir or default_data_dir(), synthetic)
+    return PreparedSplit(builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()}))
+
+
+def _config_name(name: str, synthetic: SyntheticParams | None) -> str | None:
+    return synthetic_config_name(synthetic or SyntheticParams()) if name == SYNTHETIC else None
+
+
+def _folder(name: str, root: Path, synthetic: SyntheticParams | None) -> Path:
+    """Where TFDS puts it."""
+    return root / name / (_config_name(name, synthetic) or "") / str(BUILDERS[name].VERSION)
+
+
+def _make_builder(name: str, root: Path, synthetic: SyntheticParams | None, **kwargs: Any) -> WordsBuilder:
+    return BUILDERS[name](data_dir=root, config=_config_name(name, synthetic), **kwargs)
+
+
+def _run(builder: WordsBuilder, scratch: Path) -> None:
+    # TFDS wants a folder for downloads, of which there are none, and prints to stdout.
+    with contextlib.redirect_stdout(io.StringIO()):
+        tfds.display_progress_bar(enable=False)
+        try:
+            builder.download_and_prepare(download_dir=scratch / "downloads")
+        except RuntimeError as error:
+            # What ArrayRecord makes of a full disk.
+            if "write() failed" not in str(error):
+                raise
+            raise OSError(f"cannot write the prepared data: {' '.join(str(error).split())}") from error
+        finally:
+            tfds.display_progress_bar(enable=True)
+
+
+@contextlib.contextmanager
+def _scratch_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder for the time of the block, whatever a process that died has left there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_source(info: PreparedInfo, source: Path | None) -> PreparedInfo:
+    if source is None or info.source is None:
+        return info
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder")
+    if fingerprint(source) != info.source:
+        raise InputError(
+            f"{source}: not what {info.folder} was prepared from ({info.source['name']}); "
+            "use another --data_dir, or --overwrite"
+        )
+    return info
+
+
+def _read_summary(folder: Path) -> PreparedInfo:
+    path = folder / SUMMARY_FILE
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        if summary["split_rule"] != SPLIT_RULE:
+            raise InputError(
+                f"{folder}: split by another rule ({summary['split_rule']}); prepare anew with --overwrite"
+            )
+        return PreparedInfo(
+            name=summary["name"],
+            version=summary["version"],
+            folder=folder,
+            source=summary["source"],
+            split_rule=summary["split_rule"],
+            splits={split: SplitSummary(**values) for split, values in summary["splits"].items()},
+            characters=summary["characters"],
+            skipped=summary["skipped"],
+            reused=True,
+        )
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged; prepare the data anew with --overwrite") from error
+
+
+@contextlib.contextmanager
+def _lock(path: Path, say: Callable[[str], None] | None) -> Iterator[None]:
+    """Held by one process at a time; the system takes it back from a process that dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if say is not None:
+                say(f"waiting for another process that prepares it in {path.parent}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

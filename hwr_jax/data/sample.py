@@ -1,0 +1,38 @@
+"""What every reader yields: a labelled image, or a named reason why there is none."""
+
+import dataclasses
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One labelled image.
+
+    Attributes:
+      id: unique within its data set, stable over releases of this code.
+      text: the transcription, NFC.
+      writer: who wrote it; samples of one writer stay in one split.
+      image: an encoded image file's bytes (PNG unless the source had another format), or the path of one.
+    """
+
+    id: str
+    text: str
+    writer: str
+    image: bytes | Path
+
+    def image_bytes(self) -> bytes:
+        """The encoded image. Raises OSError if the file cannot be read."""
+        return self.image if isinstance(self.image, bytes) else self.image.read_bytes()
+
+
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """A sample left out.
+
+    Attributes:
+      id: as in `Sample`.
+      reason: a few words without the id, the same for all samples left out for the same cause, so they can be counted.
+    """
+
+    id: str
+    reason: str

@@ -1,0 +1,201 @@
+"""A model's readings of a split, and what they sum to."""
+
+import collections
+import dataclasses
+import math
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from hwr_jax.data.fitted import FittedSamples
+from hwr_jax.data.labels import encode_labels, why_untrainable
+from hwr_jax.data.splits import hash_of_ids
+from hwr_jax.decoding.greedy import greedy_decode
+from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.text.bootstrap import bootstrap_interval
+from hwr_jax.text.distance import Edits, count_edits
+from hwr_jax.training.objective import ctc_losses
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleResult:
+    """One sample read.
+
+    Attributes:
+      id, writer, truth: of the sample.
+      prediction: the text read.
+      confidence: probability of the best path, 0 .. 1.
+      edits: from the truth to the prediction.
+      loss: CTC loss in nats, or None where the label has none.
+      loss_excluded: why the label has no loss, or None.
+    """
+
+    id: str
+    writer: str
+    truth: str
+    prediction: str
+    confidence: float
+    edits: Edits
+    loss: float | None
+    loss_excluded: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What came of a split.
+
+    Attributes:
+      results: one a sample, in the order of the samples.
+      skipped: id -> reason, of the samples that could not be read at all.
+      seconds: wall time of reading, fitting not counted.
+    """
+
+    results: tuple[SampleResult, ...]
+    skipped: dict[str, str]
+    seconds: float
+
+    @property
+    def totals(self) -> Edits:
+        """The sums over all samples."""
+        return sum((result.edits for result in self.results), Edits())
+
+    @property
+    def losses(self) -> list[float]:
+        """The losses of the samples that have one."""
+        return [result.loss for result in self.results if result.loss is not None]
+
+
+def evaluate_samples(
+    log_probs: Callable[[np.ndarray], np.ndarray],
+    alphabet: Alphabet,
+    samples: FittedSamples,
+    *,
+    batch_size: int = 64,
+    poll: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Reads every sample by greedy decoding and compares it with its transcription.
+
+    Args:
+      log_probs: frames [B, H, W] uint8 -> log probabilities [B, T, K] float32. B is always `batch_size`: the last
+        batch is filled up with blank frames, which are not counted.
+      alphabet: of the model.
+      samples: of one split. Labels with characters outside the alphabet, or too long for the frames, count in CER and
+        WER like all others, but have no loss.
+      batch_size: frames at a time.
+      poll: called before each batch; an exception it raises ends the evaluation.
+    """
+    started = time.monotonic()
+    results: list[SampleResult] = []
+    losses: _Losses | None = None
+    for rows, frames_BxHxW in _batches(samples.frames_NxHxW, batch_size):
+        poll()
+        log_probs_BxTxK = np.asarray(log_probs(frames_BxHxW))
+        losses = losses or _Losses(samples.texts, alphabet, frames=log_probs_BxTxK.shape[1])
+        ids_BxT, log_confidence_B = jax.device_get(greedy_decode(log_probs_BxTxK, alphabet.blank_id))
+        for row, ids_T, log_confidence, loss in zip(
+            rows, ids_BxT, log_confidence_B, losses.of(rows, log_probs_BxTxK), strict=False
+        ):
+            truth = samples.texts[row]
+            prediction = unicodedata.normalize("NFC", alphabet.decode(ids_T.tolist()))
+            results.append(
+                SampleResult(
+                    id=samples.ids[row],
+                    writer=samples.writers[row],
+                    truth=truth,
+                    prediction=prediction,
+                    confidence=math.exp(min(float(log_confidence), 0.0)),
+                    edits=count_edits(truth, prediction),
+                    loss=loss,
+                    loss_excluded=losses.excluded[row],
+                )
+            )
+    return Evaluation(tuple(results), dict(samples.skipped), time.monotonic() - started)
+
+
+def summarize(evaluation: Evaluation, *, decoder: str, model: str, data: str, split: str) -> dict[str, Any]:
+    """The numbers of an evaluation as plain values for JSON; what cannot be told (0 / 0) is None.
+
+    Intervals are 95 % bootstrap intervals over writers; over samples where all are by one writer, which is too narrow
+    for other writers, and is told by `interval_over`.
+
+    Args:
+      evaluation: of one split.
+      decoder: "greedy".
+      model, data, split: names that say what was measured.
+    """
+    results, totals, losses = evaluation.results, evaluation.totals, evaluation.losses
+    writers = {result.writer for result in results}
+    groups = [result.writer if len(writers) > 1 else result.id for result in results]
+    excluded = collections.Counter(result.loss_excluded for result in results if result.loss_excluded)
+    return {
+        "model": model,
+        "data": data,
+        "split": split,
+        "decoder": decoder,
+        "samples": totals.samples,
+        "writers": len(writers),
+        "ids_hash": hash_of_ids(result.id for result in results),
+        "characters": totals.characters,
+        "edits": totals.character_edits,
+        "words": totals.words,
+        "word_edits": totals.word_edits,
+        "cer": _plain(totals.cer),
+        "cer_interval": _interval(results, groups, lambda e: (e.character_edits, e.characters)),
+        "wer": _plain(totals.wer),
+        "wer_interval": _interval(results, groups, lambda e: (e.word_edits, e.words)),
+        "interval_over": "writers" if len(writers) > 1 else "samples",
+        "cer_casefolded": _plain(totals.cer_casefolded),
+        "loss": _plain(sum(losses) / len(losses)) if losses else None,
+        "loss_samples": len(losses),
+        "loss_excluded": dict(excluded),
+        "seconds": round(evaluation.seconds, 3),
+        "skipped_reasons": dict(collections.Counter(evaluation.skipped.values())),
+        "skipped": evaluation.skipped,
+    }
+
+
+def _batches(frames_NxHxW: np.ndarray, batch_size: int) -> Iterator[tuple[range, np.ndarray]]:
+    for start in range(0, len(frames_NxHxW), batch_size):
+        frames = frames_NxHxW[start : start + batch_size]
+        filled = np.full((batch_size, *frames.shape[1:]), 255, np.uint8)
+        filled[: len(frames)] = frames
+        yield range(start, start + len(frames)), filled
+
+
+class _Losses:
+    """CTC losses of a split's labels, batch by batch; labels that cannot be trained on have none."""
+
+    def __init__(self, texts: Sequence[str], alphabet: Alphabet, frames: int) -> None:
+        self.excluded = [why_untrainable(text, alphabet, frames) for text in texts]
+        lossy = tuple("" if reason else text for text, reason in zip(texts, self.excluded, strict=True))
+        self._labels = encode_labels(lossy, alphabet)
+
+    def of(self, rows: range, log_probs_BxTxK: np.ndarray) -> list[float | None]:
+        """The losses of the samples `rows`, which are the first of the batch."""
+        ids_NxL, lengths_N = self._labels.ids_NxL, self._labels.lengths_N
+        labels_BxL = np.zeros((len(log_probs_BxTxK), max(1, ids_NxL.shape[1])), np.int32)
+        lengths_B = np.zeros(len(log_probs_BxTxK), np.int32)
+        labels_BxL[: len(rows), : ids_NxL.shape[1]] = ids_NxL[rows.start : rows.stop]
+        lengths_B[: len(rows)] = lengths_N[rows.start : rows.stop]
+        # Log probabilities are logits too: normalising them once more changes nothing.
+        losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, labels_BxL, lengths_B))
+        return [None if self.excluded[row] else float(loss) for row, loss in zip(rows, losses_B, strict=False)]
+
+
+_ctc_losses = jax.jit(ctc_losses)
+
+
+def _interval(
+    results: Sequence[SampleResult], groups: Sequence[str], counts: Callable[[Edits], tuple[int, int]]
+) -> list[float] | None:
+    pairs = [counts(result.edits) for result in results]
+    interval = bootstrap_interval([edits for edits, _ in pairs], [length for _, length in pairs], groups)
+    return None if interval is None else list(interval)
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None

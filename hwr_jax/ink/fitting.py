@@ -1,0 +1,178 @@
+"""Grey pixels of any size to the frame a model reads. Training, evaluation and reading all come through here."""
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from hwr_jax.errors import InputError
+from hwr_jax.ink.frame import FrameConfig
+
+# A dot cropped to 4 x 4 pixels should stay a dot, not become a blot that fills the frame.
+MAX_ENLARGEMENT = 2.0
+
+# Below this range of grey levels there is no ink, only the paper's own noise.
+MIN_CONTRAST = 12
+
+# Light ink on dark paper is the exception: to believe it takes a border that is this dark, and an inside that is mostly
+# dark too; or, for bold light letters, a border that is dark all round and more inside than a box drawn around a word.
+DARK_BORDER, DARK_INSIDE = 0.75, 0.5
+CLOSED_BORDER, BOLD_INSIDE = 0.98, 0.3
+
+
+def fit_to_frame(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
+    """Fits an image into the frame, keeping its aspect ratio, centred.
+
+    "paper": light ink on dark paper is turned over, the paper is levelled to white (255), shrinking is antialiased,
+    small images are enlarged at most MAX_ENLARGEMENT times, the padding is white.
+    "keras": the Keras example's fitting: bilinear without antialias, black padding, the odd pixel to top and left.
+
+    Args:
+      grey_HxW: uint8, 0 black, 255 white.
+      frame: size and kind of fitting.
+
+    Returns:
+      uint8 [frame.height_px, frame.width_px]. The example keeps fractions of a grey level; here they are rounded.
+
+    Raises:
+      InputError: no such fitting; or the image is so long or so tall that less than half a pixel of it would be left.
+    """
+    if frame.fitting == "paper":
+        return _fit_paper(grey_HxW, frame)
+    if frame.fitting == "keras":
+        return _fit_keras(grey_HxW, frame)
+    raise InputError(f"frame.fitting: no fitting {frame.fitting!r}; choose paper or keras")
+
+
+def frames_to_input(frames_BxHxW: Any, fitting: str) -> Any:
+    """The model's input from fitted frames; for numpy and for jax arrays, also inside jit.
+
+    "paper": (255 - x) / 255, so paper is 0 and black ink 1. "keras": x / 255 with the height axis reversed, as the
+    example's flip after its transpose does.
+
+    Args:
+      frames_BxHxW: uint8.
+      fitting: as in `FrameConfig`.
+
+    Returns:
+      float32 [B, W, H, 1] in 0 .. 1: the width is the time axis.
+
+    Raises:
+      InputError: no such fitting.
+    """
+    grey_BxWxH = frames_BxHxW.astype("float32").swapaxes(1, 2)
+    if fitting == "paper":
+        return ((255.0 - grey_BxWxH) / 255.0)[..., None]
+    if fitting == "keras":
+        return (grey_BxWxH[..., ::-1] / 255.0)[..., None]
+    raise InputError(f"frame.fitting: no fitting {fitting!r}; choose paper or keras")
+
+
+def light_on_dark(grey_HxW: np.ndarray) -> bool:
+    """Whether the image shows light ink on dark paper.
+
+    Paper is what nearly all of the border shows, and most of the image. Bold words cropped tightly can be more ink
+    than paper, but letters touch the border less than they fill the inside, whichever their colour: so the border
+    must be no less dark than the inside.
+    """
+    dark_HxW = grey_HxW <= otsu_threshold(np.bincount(grey_HxW.ravel(), minlength=256))
+    return _mostly_dark(dark_HxW)
+
+
+def otsu_threshold(histogram_256: np.ndarray) -> int:
+    """The grey level t that best parts levels <= t from those above.
+
+    Otsu, A threshold selection method from gray-level histograms (1979): the largest variance between the classes.
+    Of equally good levels the middle one.
+
+    Args:
+      histogram_256: counts of grey levels 0 .. 255.
+    """
+    counts = np.cumsum(histogram_256, dtype=np.float64)
+    sums = np.cumsum(histogram_256 * _LEVELS)
+    total, total_sum = counts[-1], sums[-1]
+    apart = (total_sum * counts - total * sums) ** 2
+    weights = counts * (total - counts)
+    variance = np.divide(apart, weights, out=np.zeros_like(apart), where=weights > 0)
+    best = np.flatnonzero(variance >= variance.max() * (1 - 1e-12))
+    return int(best[len(best) // 2])
+
+
+_LEVELS = np.arange(256, dtype=np.float64)
+
+
+def _fit_paper(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
+    height, width = grey_HxW.shape
+    scale = min(frame.height_px / height, frame.width_px / width, MAX_ENLARGEMENT)
+    new_height, new_width = _check_fitted(round(height * scale), round(width * scale), grey_HxW, frame)
+    fitted = np.full((frame.height_px, frame.width_px), 255, np.uint8)
+    histogram = np.bincount(grey_HxW.ravel(), minlength=256)
+    shades = np.flatnonzero(histogram)
+    if shades[-1] - shades[0] < MIN_CONTRAST:
+        return fitted
+    threshold = otsu_threshold(histogram)
+    turned = _mostly_dark(grey_HxW <= threshold)
+    if turned:
+        grey_HxW, histogram, threshold = 255 - grey_HxW, histogram[::-1], 254 - threshold
+    light = np.cumsum(histogram[threshold + 1 :])
+    paper = threshold + 1 + int(np.searchsorted(light, light[-1] / 2))  # the median of what is not ink
+    image = Image.fromarray(grey_HxW)
+    if image.size != (new_width, new_height):
+        image = image.resize((new_width, new_height), Image.Resampling.BILINEAR)  # Pillow's antialiases when shrinking
+    top, left = (frame.height_px - new_height) // 2, (frame.width_px - new_width) // 2
+    levels = np.minimum(np.round(_LEVELS * (255 / paper)), 255).astype(np.uint8)
+    fitted[top : top + new_height, left : left + new_width] = levels[np.asarray(image)]
+    return fitted
+
+
+def _mostly_dark(dark_HxW: np.ndarray) -> bool:
+    inside = np.count_nonzero(dark_HxW) / dark_HxW.size
+    if inside <= BOLD_INSIDE:
+        return False
+    edges = (dark_HxW[0], dark_HxW[-1], dark_HxW[:, 0], dark_HxW[:, -1])
+    border = sum(np.count_nonzero(edge) for edge in edges) / sum(edge.size for edge in edges)
+    return bool(border >= max(inside, DARK_BORDER if inside > DARK_INSIDE else CLOSED_BORDER))
+
+
+def _fit_keras(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
+    """The example's `distortion_free_resize`, before its transpose and flip."""
+    height, width = grey_HxW.shape
+    # In float32 with ties to even, as tf.image.resize(preserve_aspect_ratio=True) finds the size.
+    scale = np.minimum(np.float32(frame.height_px) / np.float32(height), np.float32(frame.width_px) / np.float32(width))
+    new_height, new_width = (int(np.round(scale * np.float32(size))) for size in (height, width))
+    _check_fitted(new_height, new_width, grey_HxW, frame)
+    resized = _resize_bilinear(grey_HxW, new_height, new_width)
+    fitted = np.zeros((frame.height_px, frame.width_px), np.uint8)
+    top, left = (frame.height_px - new_height + 1) // 2, (frame.width_px - new_width + 1) // 2
+    fitted[top : top + new_height, left : left + new_width] = np.round(resized).astype(np.uint8)
+    return fitted
+
+
+def _resize_bilinear(grey_HxW: np.ndarray, new_height: int, new_width: int) -> np.ndarray:
+    """Bilinear at half-pixel centres without antialias, float32 [new_height, new_width]."""
+    top, bottom, down = _neighbours(grey_HxW.shape[0], new_height)
+    left, right, across = _neighbours(grey_HxW.shape[1], new_width)
+    rows = np.concatenate([grey_HxW[top], grey_HxW[bottom]]).astype(np.float32)
+    rows = rows[:, left] + (rows[:, right] - rows[:, left]) * across[None, :]
+    upper, lower = rows[:new_height], rows[new_height:]
+    return upper + (lower - upper) * down[:, None]
+
+
+def _neighbours(size: int, new_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each new pixel the two old ones about its centre, and how far it lies from the first to the second."""
+    step = np.float32(size) / np.float32(new_size)
+    centre = (np.arange(new_size, dtype=np.float32) + np.float32(0.5)) * step - np.float32(0.5)
+    floor = np.floor(centre)
+    first = np.maximum(floor.astype(np.int64), 0)
+    second = np.minimum(np.ceil(centre).astype(np.int64), size - 1)
+    return first, second, centre - floor
+
+
+def _check_fitted(new_height: int, new_width: int, grey_HxW: np.ndarray, frame: FrameConfig) -> tuple[int, int]:
+    if new_height < 1 or new_width < 1:
+        height, width = grey_HxW.shape
+        raise InputError(
+            f"shape does not fit the frame ({width} x {height} px into {frame.width_px} x {frame.height_px}"
+            " leaves less than a pixel)"
+        )
+    return new_height, new_width

@@ -1,0 +1,19 @@
+"""The frame a model reads: its size and how an image is fitted to it."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameConfig:
+    """Size and fitting of the model's input.
+
+    Attributes:
+      height_px: rows of the frame.
+      width_px: columns of the frame.
+      fitting: "paper" (ours: polarity check, antialias when shrinking, paper-coloured padding) or "keras" (the
+        Keras example's preprocessing, pixel for pixel).
+    """
+
+    height_px: int = 32
+    width_px: int = 128
+    fitting: str = "paper"

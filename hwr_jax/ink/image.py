@@ -1,0 +1,126 @@
+"""Any image file to grey pixels, or one line that says why not."""
+
+import io
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from hwr_jax.errors import InputError
+
+# A file of more pixels is refused by its header, before they take memory. An A3 page at 600 dpi has 70 million.
+MAX_PIXELS = 100_000_000
+
+# Raster formats only: some of Pillow's other readers start external programs (EPS) or open other files.
+FORMATS = tuple(
+    reader.format
+    for reader in (
+        PngImagePlugin.PngImageFile,
+        JpegImagePlugin.JpegImageFile,
+        TiffImagePlugin.TiffImageFile,
+        WebPImagePlugin.WebPImageFile,
+        BmpImagePlugin.BmpImageFile,
+        GifImagePlugin.GifImageFile,
+        PpmImagePlugin.PpmImageFile,
+        Jpeg2KImagePlugin.Jpeg2KImageFile,
+    )
+)
+
+# Pillow warns about odd headers and EXIF data. Warning filters belong to the whole process, so one thread at a time.
+_warning_filters = threading.Lock()
+
+
+def open_grey(image: bytes | Path, name: str) -> np.ndarray:
+    """The pixels of an image file as grey.
+
+    Turned upright by its EXIF orientation; transparency lies on white; 16 bits are scaled to 8; of several pages the
+    first.
+
+    Args:
+      image: the encoded file's bytes, or its path.
+      name: what to call the image in messages.
+
+    Returns:
+      uint8 [H, W], 0 black, 255 white.
+
+    Raises:
+      InputError: `name`, then the cause: no such file, empty, not an image, damaged, too many pixels.
+    """
+    encoded = image if isinstance(image, bytes) else _read(image, name)
+    if not encoded:
+        raise InputError(f"{name}: empty file (0 bytes)")
+    try:
+        with _warning_filters, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            opened = Image.open(io.BytesIO(encoded), formats=FORMATS)
+            check_size(opened, name)
+            opened.load()
+            return to_grey(ImageOps.exif_transpose(opened))
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{name}: too many pixels (more than {MAX_PIXELS // 10**6} million)") from error
+    except Image.UnidentifiedImageError as error:
+        raise InputError(f"{name}: not an image (of the formats {', '.join(FORMATS)})") from error
+    except MemoryError as error:
+        raise InputError(f"{name}: too large for this machine's memory") from error
+    # From damaged files Pillow raises nearly anything: OSError, SyntaxError, ValueError, struct.error ...
+    except Exception as error:
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{name}: damaged image ({cause})") from error
+
+
+def check_size(image: Image.Image, name: str) -> None:
+    """Refuses an image whose header promises more than MAX_PIXELS, or none.
+
+    Raises:
+      InputError: `name` and the size.
+    """
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(f"{name}: too many pixels ({width} x {height}; at most {MAX_PIXELS // 10**6} million)")
+    if width * height == 0:
+        raise InputError(f"{name}: no pixels ({width} x {height})")
+
+
+def to_grey(image: Image.Image) -> np.ndarray:
+    """A Pillow image of any mode as uint8 [H, W]; what is transparent shows white.
+
+    Raises:
+      ValueError: a colour mode that Pillow cannot convert.
+    """
+    if image.mode.startswith("I"):  # 16-bit grey ("I;16", "I;16B" ...), or 16 bits kept in 32 ("I")
+        deep = np.asarray(image).astype(np.int64)
+        return ((deep.clip(0, 65535) + 128) // 257).astype(np.uint8)
+    if image.mode == "F":
+        real = np.nan_to_num(np.asarray(image, dtype=np.float32))
+        return (real * (255 if real.max() <= 1 else 1)).clip(0, 255).round().astype(np.uint8)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        image = Image.alpha_composite(paper, layer).convert("RGB")
+    elif image.mode not in ("1", "L", "RGB"):
+        image = image.convert("RGB")
+    return np.asarray(image if image.mode == "L" else image.convert("L"))
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{name}: no such file") from error
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror or error})") from error

@@ -1,0 +1,59 @@
+"""The layers of the stack besides dropout and the LSTM; each takes `(x, keys_B)`, keys only for training."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from hwr_jax.models.convolution import convolve_3x3
+from hwr_jax.models.dropout import KeysB
+from hwr_jax.models.pool import max_pool_2x2
+
+
+class Conv(nn.Module):
+    """3 x 3 convolution, same padding; he_normal kernel [3, 3, in, features], zero bias.
+
+    The pool that follows rectifies: rectifying and taking a maximum commute, and there are a quarter as many values.
+    """
+
+    features: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x_BxWxHxC: Float[Array, "B W H C"], keys_B: KeysB | None = None) -> Float[Array, "B W H F"]:
+        kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x_BxWxHxC.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        y = convolve_3x3(x_BxWxHxC.astype(self.dtype), kernel.astype(self.dtype))
+        return y + bias.astype(self.dtype)[None, None, None]
+
+
+class MaxPool(nn.Module):
+    """Maximum over 2 x 2 windows, rectified."""
+
+    @nn.compact
+    def __call__(self, x_BxWxHxC: Float[Array, "B W H C"], keys_B: KeysB | None = None) -> Float[Array, "B W2 H2 C"]:
+        return jax.nn.relu(max_pool_2x2(x_BxWxHxC))
+
+
+class ColumnsToFrames(nn.Module):
+    """[B, T, H, C] -> [B, T, H * C]: what stands in a column becomes the features of a frame."""
+
+    @nn.compact
+    def __call__(self, x_BxTxHxC: Float[Array, "B T H C"], keys_B: KeysB | None = None) -> Float[Array, "B T F"]:
+        return x_BxTxHxC.reshape(*x_BxTxHxC.shape[:2], -1)
+
+
+class Dense(nn.Module):
+    """Affine map of every frame; glorot_uniform kernel [in, features], zero bias."""
+
+    features: int
+    rectified: bool = False
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x_BxTxF: Float[Array, "B T F"], keys_B: KeysB | None = None) -> Float[Array, "B T G"]:
+        kernel = self.param("kernel", nn.initializers.glorot_uniform(), (x_BxTxF.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        y = jnp.matmul(x_BxTxF.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)[None, None]
+        return jax.nn.relu(y) if self.rectified else y

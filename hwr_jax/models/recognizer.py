@@ -1,0 +1,97 @@
+"""The recognizer: convolutions, frames, bidirectional LSTMs, classes. The defaults are the Keras example's model."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from hwr_jax.config import ModelConfig
+from hwr_jax.models.dropout import Dropout, KeysB
+from hwr_jax.models.layers import ColumnsToFrames, Conv, Dense, MaxPool
+from hwr_jax.models.lstm import BidirectionalLstm
+
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+def keras_stack(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
+    """The layers of the Keras example "handwriting_recognizer", with its layer names."""
+    dtype = DTYPES[config.compute_dtype]
+    for number, features in enumerate(config.conv_features, start=1):
+        yield Conv(features, dtype=dtype, name=f"Conv{number}")
+        yield MaxPool(name=f"pool{number}")
+    yield ColumnsToFrames(name="reshape")
+    yield Dense(config.dense_features, rectified=True, dtype=dtype, name="dense1")
+    yield Dropout(config.dropout, name="dropout")
+    for index, units in enumerate(config.lstm_features):
+        suffix = f"_{index}" if index else ""
+        yield BidirectionalLstm(units, config.lstm_dropout, dtype=dtype, name=f"bidirectional{suffix}")
+    yield Dense(num_classes, dtype=dtype, name="dense2")
+
+
+STACKS: dict[str, Callable[[ModelConfig, int], Iterator[nn.Module]]] = {"keras": keras_stack}
+
+
+class Recognizer(nn.Module):
+    """Images to CTC logits.
+
+    Attributes:
+      config: the layers and their sizes.
+      num_classes: classes, the CTC blank last.
+    """
+
+    config: ModelConfig
+    num_classes: int
+
+    @nn.compact
+    def __call__(
+        self,
+        images_BxWxHx1: Float[Array, "B W H 1"],
+        keys_B: KeysB | None = None,
+        observe: Callable[[nn.Module, Array], None] | None = None,
+    ) -> Float[Array, "B T K"]:
+        """Logits, float32.
+
+        Args:
+          images_BxWxHx1: as made by `hwr_jax.ink.image.frames_to_input`: the width comes first.
+          keys_B: one dropout key a sample for training; None for inference.
+          observe: called with every layer and its output.
+        """
+        x = images_BxWxHx1
+        for layer in STACKS[self.config.stack](self.config, self.num_classes):
+            x = layer(x, keys_B)
+            if observe:
+                observe(layer, x)
+        return x.astype(jnp.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerRow:
+    """A line of the layer table: sizes are those of one sample, parameters those of the layer."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+
+
+def count_parameters(tree: Any) -> int:
+    """Number of scalars in a tree of arrays."""
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def layer_table(config: ModelConfig, num_classes: int) -> list[LayerRow]:
+    """Every layer with its output shape (without the batch axis) and parameter count; nothing is computed."""
+    outputs: list[tuple[str, str, tuple[int, ...]]] = []
+
+    def observe(layer: nn.Module, x: Array) -> None:
+        outputs.append((layer.name or "", type(layer).__name__, x.shape[1:]))
+
+    model = Recognizer(config, num_classes)
+    image = jax.ShapeDtypeStruct((1, config.width_px, config.height_px, 1), jnp.float32)
+    variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, observe=observe), image)
+    parameters = variables["params"]
+    return [LayerRow(name, kind, shape, count_parameters(parameters.get(name, {}))) for name, kind, shape in outputs]

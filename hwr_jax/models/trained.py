@@ -1,0 +1,164 @@
+"""A trained model: parameters with all that is needed to read an image, in memory and as a small folder."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from hwr_jax.config import ModelConfig
+from hwr_jax.errors import InputError
+from hwr_jax.ink.fitting import frames_to_input
+from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.models.recognizer import Recognizer, count_parameters
+from hwr_jax.strict import build_dataclass
+from hwr_jax.text.alphabet import Alphabet
+
+FORMAT = 1
+PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+
+# Batches are filled up to one of these sizes, so that few programs are compiled and a sample's result does not change
+# with what is read beside it.
+BATCH_SIZES = (1, 64)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """Attributes:
+    name: for people.
+    alphabet: of its classes.
+    frame: what its images are fitted to.
+    config: the resolved config of its experiment, plain values.
+    tree: its parameters, nested dicts of arrays.
+    """
+
+    name: str
+    alphabet: Alphabet
+    frame: FrameConfig
+    config: Mapping[str, Any]
+    tree: Any
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return count_parameters(self.tree)
+
+    def log_probs(self, frames_BxHxW: UInt8[np.ndarray, "B H W"]) -> Float[np.ndarray, "B T K"]:
+        """Log probabilities of the classes at every frame, for any number of fitted images."""
+        count = len(frames_BxHxW)
+        size = BATCH_SIZES[0] if count == 1 else BATCH_SIZES[-1]
+        parts = []
+        for start in range(0, count, size):
+            part = frames_BxHxW[start : start + size]
+            filled = np.pad(part, ((0, size - len(part)), (0, 0), (0, 0)), constant_values=255)
+            parts.append(np.asarray(self._program(self.tree, filled))[: len(part)])
+        if not parts:
+            model = build_dataclass(ModelConfig, self.config["model"])
+            return np.zeros((0, model.frames, self.alphabet.num_classes), dtype=np.float32)
+        return np.concatenate(parts)
+
+    def __post_init__(self) -> None:
+        # Set past the frozen dataclass: it is derived, and kept so that it compiles once.
+        object.__setattr__(self, "_program", make_log_probs(self.config, self.alphabet, self.frame.fitting))
+
+
+def make_log_probs(config: Mapping[str, Any], alphabet: Alphabet, fitting: str) -> Any:
+    """The jitted `(parameters, frames_BxHxW) -> log_probs_BxTxK` of an experiment's config."""
+    model = Recognizer(build_dataclass(ModelConfig, config["model"], "model"), alphabet.num_classes)
+
+    def log_probs(tree: Any, frames_BxHxW: UInt8[Array, "B H W"]) -> Float[Array, "B T K"]:
+        logits = model.apply({"params": tree}, frames_to_input(frames_BxHxW, fitting))
+        return jax.nn.log_softmax(logits)
+
+    return jax.jit(log_probs)
+
+
+def build_trained(name: str, config: Mapping[str, Any], characters: str, tree: Any, where: str) -> TrainedModel:
+    """A trained model from what a checkpoint or an exported folder holds.
+
+    Raises:
+      InputError: the parameters are not those of the config's model with this alphabet.
+    """
+    alphabet = Alphabet(characters)
+    model_config = build_dataclass(ModelConfig, config["model"], "model")
+    frame = FrameConfig(model_config.height_px, model_config.width_px, config["data"]["fitting"])
+    _check_shapes(tree, Recognizer(model_config, alphabet.num_classes), where)
+    return TrainedModel(name, alphabet, frame, config, jax.tree.map(jnp.asarray, tree))
+
+
+def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any]) -> None:
+    """Writes model.json and parameters.npz (no pickle) into the folder.
+
+    Args:
+      about: where the model comes from, for people: JSON values.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "parameters.npz", **_flatten(model.tree))  # type: ignore[arg-type]
+    description = {
+        "format": FORMAT,
+        "name": model.name,
+        "characters": model.alphabet.characters,
+        "config": model.config,
+        "about": about,
+    }
+    text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def load_exported(folder: Path) -> TrainedModel:
+    """Reads a folder that `save_exported` wrote.
+
+    Raises:
+      InputError: a file is missing or damaged, or the parameters do not fit the config.
+    """
+    try:
+        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        with np.load(folder / "parameters.npz", allow_pickle=False) as arrays:
+            tree = _unflatten({name: arrays[name] for name in arrays.files})
+        if description["format"] != FORMAT:
+            raise InputError(
+                f"{folder}: model format {description['format']} is not {FORMAT}, the one this version reads"
+            )
+        return build_trained(description["name"], description["config"], description["characters"], tree, str(folder))
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, zlib, json and numpy each have errors of their own for damaged files.
+        raise InputError(f"{folder}: not a whole exported model ({' '.join(str(error).split())})") from error
+
+
+def pretrained_names() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(path.parent.name for path in PRETRAINED.glob("*/model.json"))
+
+
+def _check_shapes(tree: Any, model: Recognizer, where: str) -> None:
+    image = jax.ShapeDtypeStruct((1, model.config.width_px, model.config.height_px, 1), jnp.float32)
+    expected = _flatten(jax.eval_shape(lambda x: model.init(jax.random.key(0), x), image)["params"])
+    found = _flatten(tree)
+    for name in sorted(expected.keys() | found.keys()):
+        shapes = [str(part[name].shape) if name in part else "missing" for part in (found, expected)]
+        if shapes[0] != shapes[1]:
+            raise InputError(f"{where}: {name} is {shapes[0]}, the config's model and alphabet ask for {shapes[1]}")
+
+
+def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= _flatten(value, f"{prefix}{name}/") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat
+
+
+def _unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, name = path.split("/")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[name] = value
+    return tree

@@ -1,0 +1,87 @@
+"""Plain mappings to frozen dataclasses, strictly: an unknown field is an error that names the nearest right one."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from hwr_jax.errors import InputError
+
+T = TypeVar("T")
+
+
+def build_dataclass(cls: type[T], values: Mapping[str, Any], where: str = "config") -> T:
+    """Builds the (possibly nested) dataclass `cls` from a mapping.
+
+    Fields left out keep their defaults. Lists become tuples; whole numbers are accepted where a float is asked for.
+
+    Args:
+      cls: a dataclass.
+      values: field name -> value; nested dataclasses as nested mappings.
+      where: dotted path used in messages.
+
+    Raises:
+      InputError: an unknown field (names the nearest right one), or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(cls)
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in names:
+            raise InputError(f"{where}.{name}: no such field{_suggestion(name, names)}")
+    built = {name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    try:
+        return cls(**built)
+    except TypeError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def to_plain(value: Any) -> Any:
+    """A dataclass (nested) as plain dicts and lists that JSON can hold."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def _suggestion(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; the fields are {', '.join(sorted(names))}"
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if isinstance(value, hint):  # type: ignore[arg-type]
+            return value
+        if not isinstance(value, Mapping):
+            raise InputError(f"{where}: expected a group of fields, got {value!r}")
+        return build_dataclass(hint, value, where)  # type: ignore[arg-type]
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _convert_union(hint, value, where)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{where}: expected a list, got {value!r}")
+        return tuple(_convert(typing.get_args(hint)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, float, str, bool) and type(value) is not hint:
+        raise InputError(f"{where}: expected {hint.__name__}, got {value!r}")
+    return value
+
+
+def _convert_union(hint: Any, value: Any, where: str) -> Any:
+    choices = typing.get_args(hint)
+    if value is None and type(None) in choices:
+        return None
+    errors = []
+    for choice in choices:
+        if choice is type(None):
+            continue
+        try:
+            return _convert(choice, value, where)
+        except InputError as error:
+            errors.append(str(error))
+    raise InputError(errors[0])

@@ -1,0 +1,75 @@
+"""Augmentation on the device: random affine maps and pen thickness, one key a sample."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from hwr_jax.config import AugmentConfig
+
+
+def augment(
+    images_BxWxHx1: Float[Array, "B W H 1"], keys_B: Key[Array, "B"], config: AugmentConfig
+) -> Float[Array, "B W H 1"]:
+    """Randomly warped images, resampled bilinearly; what comes from outside the frame is 0, the paper.
+
+    Args:
+      images_BxWxHx1: model input, 0 is paper.
+      keys_B: one key a sample.
+    """
+    if not config.active:
+        return images_BxWxHx1
+    warped = jax.vmap(lambda image, key: _warp(image, key, config))(images_BxWxHx1[..., 0], keys_B)
+    return warped[..., None]
+
+
+def _warp(image_WxH: Array, key: Array, config: AugmentConfig) -> Array:
+    affine_key, warp_key = jax.random.split(key)
+    x, y = _affine_coordinates(image_WxH.shape, affine_key, config)
+    if config.warp_px:
+        dx, dy = _smooth_displacement(image_WxH.shape, warp_key, config)
+        x, y = x + dx, y + dy
+    return _sample_bilinear(image_WxH, x, y)
+
+
+def _affine_coordinates(shape: tuple[int, ...], key: Array, config: AugmentConfig) -> tuple[Array, Array]:
+    """Where each output pixel looks in the input, [W, H] each."""
+    shear, turn, stretch_x, stretch_y, shift_x, shift_y = jax.random.uniform(key, (6,), minval=-1.0, maxval=1.0)
+    angle = turn * jnp.deg2rad(config.rotation_degrees)
+    factor_x = (1 + config.scale_x) ** stretch_x
+    factor_y = (1 + config.scale_y) ** stretch_y
+    width, height = shape
+    x = (jnp.arange(width) - (width - 1) / 2)[:, None]
+    y = (jnp.arange(height) - (height - 1) / 2)[None, :]
+    turned_x = (jnp.cos(angle) * x + jnp.sin(angle) * y) * factor_x + config.shift_x_px * shift_x
+    turned_y = (jnp.cos(angle) * y - jnp.sin(angle) * x) * factor_y + config.shift_y_px * shift_y
+    return turned_x + config.shear * shear * turned_y + (width - 1) / 2, turned_y + (height - 1) / 2
+
+
+def _smooth_displacement(shape: tuple[int, ...], key: Array, config: AugmentConfig) -> tuple[Array, Array]:
+    width, height = shape
+    columns, rows = width // config.warp_spacing_px + 2, height // config.warp_spacing_px + 2
+    vectors = jax.random.uniform(key, (2, columns, rows), minval=-config.warp_px, maxval=config.warp_px)
+    along = _hat_weights(width, columns, config.warp_spacing_px)
+    across = _hat_weights(height, rows, config.warp_spacing_px)
+    smooth = jnp.einsum("wc,dcr,hr->dwh", along, vectors, across)
+    return smooth[0], smooth[1]
+
+
+def _hat_weights(size: int, points: int, spacing: int) -> Array:
+    """Weights [size, points] of linear interpolation between grid points."""
+    place = jnp.arange(size)[:, None] / spacing
+    return jnp.clip(1 - jnp.abs(place - jnp.arange(points)[None]), 0, 1)
+
+
+def _sample_bilinear(image_WxH: Array, x: Array, y: Array) -> Array:
+    width, height = image_WxH.shape
+    # A border of paper, so that the four neighbours of any point inside the frame exist.
+    padded = jnp.pad(image_WxH, 1).ravel()
+    x = jnp.clip(x + 1, 0, width + 0.999)
+    y = jnp.clip(y + 1, 0, height + 0.999)
+    left, top = x.astype(jnp.int32), y.astype(jnp.int32)
+    right_part, bottom_part = x - left, y - top
+    corner = left * (height + 2) + top
+    top_row = padded[corner] * (1 - right_part) + padded[corner + height + 2] * right_part
+    bottom_row = padded[corner + 1] * (1 - right_part) + padded[corner + height + 3] * right_part
+    return top_row * (1 - bottom_part) + bottom_row * bottom_part

@@ -1,0 +1,212 @@
+"""Checkpoints of a run, with Orbax: saved in one piece, checked when read, the best and the latest kept."""
+
+import dataclasses
+import hashlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers
+
+from hwr_jax.errors import InputError
+from hwr_jax.training.state import TrainState
+
+# One more than the latest, so that a damaged latest one does not cost the run.
+LATEST_KEPT = 2
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """Attributes:
+    step: of the checkpoint.
+    state: nested dicts of numpy arrays, or a `TrainState` when a like one was asked for.
+    about: what was saved beside it: at least "config" and "alphabet".
+    """
+
+    step: int
+    state: Any
+    about: Mapping[str, Any]
+
+
+class Checkpoints:
+    """The folder `checkpoints/` of a run.
+
+    A checkpoint holds the parameters, the rest of the training state, the resolved config, the alphabet and a SHA-256
+    of all arrays. Saving runs in the background and appears under its final name only when complete.
+    """
+
+    def __init__(self, folder: Path, *, writable: bool = True) -> None:
+        """Opens (and, if writable, creates) the folder; only one process of a run may open it for writing."""
+        self.folder = folder.resolve()
+        if writable:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        policy = checkpoint_managers
+        self._manager = ocp.CheckpointManager(
+            self.folder,
+            options=ocp.CheckpointManagerOptions(
+                create=False,
+                read_only=not writable,
+                preservation_policy=policy.AnyPreservationPolicy(
+                    [
+                        policy.LatestN(LATEST_KEPT),
+                        policy.BestN(get_metric_fn=_negative_cer, n=1, keep_checkpoints_without_metrics=False),
+                    ]
+                ),
+                save_decision_policy=policy.FixedIntervalPolicy(1),
+                cleanup_tmp_directories=writable,
+                enable_async_checkpointing=writable,
+                multiprocessing_options=ocp.options.MultiprocessingOptions(
+                    primary_host=jax.process_index(),
+                    active_processes={jax.process_index()},
+                    barrier_sync_key_prefix=f"process_{jax.process_index()}",
+                ),
+            ),
+        )
+
+    def save(self, state: TrainState, about: Mapping[str, Any], cer: float | None = None) -> None:
+        """Saves a host copy of the state in the background.
+
+        Args:
+          state: numpy leaves, one copy.
+          about: JSON values; "sha256" is added.
+          cer: validation CER at this step, if it was evaluated; the checkpoint with the lowest is kept as the best.
+        """
+        step = int(state.step)
+        if step in self._manager.all_steps():
+            return
+        parameters, rest = _split(state)
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                parameters=ocp.args.StandardSave(parameters),
+                rest=ocp.args.StandardSave(rest),
+                about=ocp.args.JsonSave({**about, "sha256": digest({"parameters": parameters, "rest": rest})}),
+            ),
+            metrics=None if cer is None else {"cer": cer},
+            force=True,
+        )
+
+    def restore_latest(self, like: TrainState) -> Restored | None:
+        """The newest checkpoint that is whole, as a state of the same structure; None when there is none.
+
+        Damaged ones are passed over with a warning that names them, and deleted, so that their steps can be saved anew.
+
+        Raises:
+          InputError: the checkpoint's arrays have other shapes than `like`.
+        """
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            restored = self._restore_whole(step)
+            if restored is None:
+                self._manager.delete(step)
+                continue
+            return dataclasses.replace(restored, state=_join(restored.state, like, self.folder / str(step)))
+        return None
+
+    def restore(self, which: str = "best") -> Restored:
+        """The "best" (lowest validation CER; the latest where none was evaluated) or the "latest" whole checkpoint.
+
+        Raises:
+          InputError: there is no whole checkpoint.
+        """
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        if which == "best" and (best := self._best_step()) is not None:
+            steps = [best, *(step for step in steps if step != best)]
+        for step in steps:
+            if (restored := self._restore_whole(step)) is not None:
+                return restored
+        raise InputError(
+            f"{self.folder}: no whole checkpoint; train first, with hwr train --workdir={self.folder.parent}"
+        )
+
+    def close(self) -> None:
+        """Waits until what is being saved is complete. Raises what went wrong while saving (OSError: disk full)."""
+        self._manager.wait_until_finished()
+        self._manager.close()
+
+    def wait(self) -> None:
+        """Waits until what is being saved is complete."""
+        self._manager.wait_until_finished()
+
+    def _best_step(self) -> int | None:
+        scored = [(self._manager.metrics(step), step) for step in self._manager.all_steps()]
+        cers = [(metrics["cer"], -step) for metrics, step in scored if metrics]
+        return -min(cers)[1] if cers else None
+
+    def _restore_whole(self, step: int) -> Restored | None:
+        """The checkpoint, or None (and a warning) if a part is missing, unreadable or not what was saved."""
+        try:
+            items = self._manager.restore(
+                step,
+                args=ocp.args.Composite(
+                    parameters=ocp.args.StandardRestore(),
+                    rest=ocp.args.StandardRestore(),
+                    about=ocp.args.JsonRestore(),
+                ),
+            )
+            state = {"parameters": items["parameters"], "rest": items["rest"]}
+            about = dict(items["about"])
+            whole = about.pop("sha256") == digest(state)
+            reason = "its arrays are not those that were saved"
+        except Exception as error:  # Orbax and TensorStore raise many kinds for damaged files.
+            whole, reason = False, " ".join(str(error).split())[:200]
+        if not whole:
+            log.warning("checkpoint %s is damaged and passed over: %s", self.folder / str(step), reason)
+            return None
+        return Restored(step, jax.tree.map(np.asarray, state), about)
+
+
+def digest(tree: Any) -> str:
+    """SHA-256 over names, types, shapes and bytes of all arrays of a nested dict, whatever its order."""
+    sha256 = hashlib.sha256()
+    for path, leaf in sorted(_flatten(tree).items()):
+        array = np.asarray(leaf)
+        sha256.update(f"{path} {array.dtype} {array.shape};".encode())
+        sha256.update(np.ascontiguousarray(array).tobytes())
+    return sha256.hexdigest()
+
+
+def _negative_cer(metrics: Mapping[str, float]) -> float:
+    # BestN keeps the last of an ascending order, and of equals the later step.
+    return -metrics["cer"]
+
+
+def _flatten(tree: Any) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {"/".join(_key_name(key) for key in path): leaf for path, leaf in leaves}
+
+
+def _key_name(key: Any) -> str:
+    for attribute in ("key", "name", "idx"):
+        if hasattr(key, attribute):
+            return str(getattr(key, attribute))
+    return str(key)
+
+
+def _split(state: TrainState) -> tuple[Any, dict[str, Any]]:
+    """Parameters, and all else as a flat dict (the optimizer's named tuples come back as plain dicts otherwise)."""
+    rest = _flatten({"step": state.step, "optimizer": state.optimizer, "totals": state.totals})
+    return state.parameters, {name.replace("/", "."): np.asarray(leaf) for name, leaf in rest.items()}
+
+
+def _join(saved: Mapping[str, Any], like: TrainState, where: Path) -> TrainState:
+    parameters, rest = _split(like)
+    for part, expected in (("parameters", parameters), ("rest", rest)):
+        have, want = _flatten(saved[part]), _flatten(expected)
+        for name in sorted(have.keys() | want.keys()):
+            if name not in have or name not in want or have[name].shape != want[name].shape:
+                shapes = [f"{tree[name].shape}" if name in tree else "none" for tree in (have, want)]
+                raise InputError(
+                    f"{where}: {name} is {shapes[0]} there and {shapes[1]} in the config; give the config it was "
+                    "trained with, or another --workdir"
+                )
+    tree = {"step": like.step, "optimizer": like.optimizer, "totals": like.totals}
+    paths, structure = jax.tree_util.tree_flatten_with_path(tree)
+    names = [".".join(_key_name(key) for key in path) for path, _ in paths]
+    rebuilt = jax.tree.unflatten(structure, [saved["rest"][name] for name in names])
+    return TrainState(parameters=saved["parameters"], **rebuilt)

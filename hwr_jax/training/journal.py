@@ -1,0 +1,65 @@
+"""What a run leaves behind as it goes: metrics, progress, status, checkpoints. Only process 0 keeps it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental import multihost_utils
+
+from hwr_jax.training.checkpoint import Checkpoints
+from hwr_jax.training.metrics import MetricsFile, Progress, Values
+from hwr_jax.training.state import TrainState
+from hwr_jax.training.workdir import write_status
+
+
+class Journal:
+    """The effects of a run on its folder; in processes other than 0 every method does nothing."""
+
+    def __init__(self, workdir: Path, total_steps: int, about: Mapping[str, Any]) -> None:
+        """Args:
+        about: what goes into every checkpoint beside the state: "config" and "alphabet".
+        """
+        self._workdir = workdir
+        self._about = about
+        self._keeps = jax.process_index() == 0
+        if self._keeps:
+            self._checkpoints = Checkpoints(workdir / "checkpoints")
+            self._progress = Progress(total_steps)
+
+    def restore(self, initial: TrainState) -> TrainState:
+        """The newest whole checkpoint, or the initial state; the same in every process. Opens the metrics there."""
+        state = jax.device_get(initial)
+        if self._keeps:
+            restored = self._checkpoints.restore_latest(state)
+            state = restored.state if restored else state
+            self._metrics = MetricsFile(self._workdir, int(state.step))
+            self.status("running", step=int(state.step))
+        if jax.process_count() == 1:
+            return state
+        return jax.device_get(multihost_utils.broadcast_one_to_all(state))
+
+    def report(self, step: int, values: Values, seconds_left: float) -> None:
+        """A line of metrics, and of progress."""
+        if self._keeps:
+            self._metrics.write(step, values)
+            self._progress.show(step, values, seconds_left)
+
+    def save(self, state: TrainState, cer: float | None = None) -> None:
+        """A checkpoint of a host copy of the state, in the background."""
+        if self._keeps:
+            self._metrics.sync()
+            self._checkpoints.save(state, self._about, cer)
+
+    def status(self, status: str, **details: Any) -> None:
+        """status.json; before it says that a run ended, what is being saved is complete."""
+        if self._keeps:
+            self._checkpoints.wait()
+            write_status(self._workdir, status, **details)
+
+    def close(self) -> None:
+        """Ends the progress line and completes what is being saved."""
+        if self._keeps:
+            self._progress.end()
+            self._metrics.close()
+            self._checkpoints.close()

@@ -1,0 +1,24 @@
+"""The CTC objective (Graves et al. 2006), with labels that cannot fit left out of the mean."""
+
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+
+def fits_frames(labels_BxL: Int[Array, "B L"], lengths_B: Int[Array, "B"], frames: int) -> Bool[Array, "B"]:
+    """Whether each label has an alignment: length plus repeats is at most `frames`.
+
+    optax gives a label without one a loss of about 1e5 and a finite gradient, so that it would drown the batch.
+    """
+    inside = jnp.arange(1, labels_BxL.shape[1])[None] < lengths_B[:, None]
+    repeats = (labels_BxL[:, 1:] == labels_BxL[:, :-1]) & inside
+    return lengths_B + repeats.sum(axis=1) <= frames
+
+
+def ctc_losses(
+    logits_BxTxK: Float[Array, "B T K"], labels_BxL: Int[Array, "B L"], lengths_B: Int[Array, "B"]
+) -> Float[Array, "B"]:
+    """Negative log-likelihood of each label, in nats; the blank is the last class and all frames count."""
+    label_paddings = (jnp.arange(labels_BxL.shape[1])[None] >= lengths_B[:, None]).astype(jnp.float32)
+    frame_paddings = jnp.zeros(logits_BxTxK.shape[:2], dtype=jnp.float32)
+    return optax.ctc_loss(logits_BxTxK, frame_paddings, labels_BxL, label_paddings, blank_id=logits_BxTxK.shape[-1] - 1)

@@ -1,0 +1,37 @@
+"""Optimizers and learning rate schedules by name."""
+
+import jax
+import optax
+
+from hwr_jax.config import OptimizerConfig
+
+
+def make_schedule(config: OptimizerConfig, total_steps: int) -> optax.Schedule:
+    """The learning rate of a step, counted from 0."""
+    warmup = min(config.warmup_steps, total_steps)
+    rest = max(total_steps - warmup, 1)
+    after = {
+        "constant": optax.constant_schedule(config.learning_rate),
+        "linear": optax.linear_schedule(config.learning_rate, 0.0, rest),
+        "cosine": optax.cosine_decay_schedule(config.learning_rate, rest),
+    }[config.schedule]
+    if not warmup:
+        return after
+    rise = optax.linear_schedule(config.learning_rate / warmup, config.learning_rate, max(warmup - 1, 1))
+    return optax.join_schedules([rise, after], [warmup])
+
+
+def build_optimizer(config: OptimizerConfig, total_steps: int) -> optax.GradientTransformation:
+    """The optax transformation of a config."""
+    schedule = make_schedule(config, total_steps)
+    if config.name == "adam":
+        update = optax.adam(schedule, eps=config.epsilon)
+    else:
+        update = optax.adamw(schedule, eps=config.epsilon, weight_decay=config.weight_decay, mask=_kernels)
+    if config.clip_norm:
+        return optax.chain(optax.clip_by_global_norm(config.clip_norm), update)
+    return update
+
+
+def _kernels(parameters: optax.Params) -> optax.Params:
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, parameters)

@@ -1,0 +1,57 @@
+"""SIGTERM and Ctrl-C: remembered, and answered between steps with a save."""
+
+import signal
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+import numpy as np
+
+# With several processes the flag is exchanged only every so many steps: each exchange waits for the slowest process.
+EXCHANGE_EVERY_STEPS = 10
+
+
+class Preempted(Exception):
+    """The run was asked to stop; its state is to be saved."""
+
+
+class StopRequest:
+    """Whether a signal has come."""
+
+    def __init__(self) -> None:
+        self.received: str | None = None
+
+    def poll(self) -> None:
+        """Raises Preempted if a signal has come to this process; for long work of a single-process run."""
+        if self.received and jax.process_count() == 1:
+            raise Preempted(self.received)
+
+    def poll_together(self, step: int) -> None:
+        """Raises Preempted in every process of the run at the same step, if a signal has come to any."""
+        if jax.process_count() == 1:
+            self.poll()
+        elif step % EXCHANGE_EVERY_STEPS == 0:
+            from jax.experimental import multihost_utils
+
+            flags = multihost_utils.process_allgather(np.array(self.received is not None))
+            if np.any(flags):
+                raise Preempted(self.received or "a signal to another process")
+
+
+@contextmanager
+def catch_stop_signals() -> Iterator[StopRequest]:
+    """While it lasts, SIGTERM and the first SIGINT are only noted; a second SIGINT interrupts at once."""
+    request = StopRequest()
+
+    def note(number: int, _: types.FrameType | None) -> None:
+        if number == signal.SIGINT and request.received:
+            raise KeyboardInterrupt
+        request.received = signal.Signals(number).name
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,77 @@
+"""The training step, written once for one device's share of the batch."""
+
+import zlib
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Key
+
+from hwr_jax.config import AugmentConfig
+from hwr_jax.ink.fitting import frames_to_input
+from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.training.augment import augment
+from hwr_jax.training.objective import ctc_losses, fits_frames
+from hwr_jax.training.state import Totals, TrainState
+
+DeviceBatch = dict[str, Array]
+Step = Callable[[TrainState, DeviceBatch], TrainState]
+
+
+def sample_keys(seed: int, stream: str, step: Array, places_B: Array) -> Key[Array, "B"]:
+    """One key a sample from the run's seed, the stream's name, the step and the place in the global batch.
+
+    So a sample's random numbers do not depend on how the batch is divided over devices.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(stream.encode()))
+    key = jax.random.fold_in(key, step)
+    return jax.vmap(lambda place: jax.random.fold_in(key, place))(places_B)
+
+
+def make_step(
+    model: Recognizer,
+    optimizer: optax.GradientTransformation,
+    *,
+    fitting: str,
+    augmentation: AugmentConfig,
+    seed: int,
+    axis_name: str | None = None,
+) -> Step:
+    """Returns `step(state, batch) -> state`.
+
+    Args:
+      axis_name: the mapped axis over devices, each of which holds a share of the batch; None when one program sees
+        the whole batch.
+    """
+
+    def total_over_devices(tree: object) -> object:
+        return jax.lax.psum(tree, axis_name) if axis_name else tree
+
+    def step(state: TrainState, batch: DeviceBatch) -> TrainState:
+        images = frames_to_input(batch["frames"], fitting)
+        images = augment(images, sample_keys(seed, "augment", state.step, batch["places"]), augmentation)
+        dropout_keys = sample_keys(seed, "dropout", state.step, batch["places"])
+        weights = fits_frames(batch["labels"], batch["lengths"], model.config.frames).astype(jnp.float32)
+        samples = total_over_devices(weights.sum())
+
+        def share_of_mean_loss(parameters: object) -> Array:
+            logits = model.apply({"params": parameters}, images, dropout_keys)
+            losses = ctc_losses(logits, batch["labels"], batch["lengths"])
+            return jnp.where(weights > 0, losses, 0.0).sum() / jnp.maximum(samples, 1.0)
+
+        loss, gradient = total_over_devices(jax.value_and_grad(share_of_mean_loss)(state.parameters))
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)
+        return TrainState(
+            step=state.step + 1,
+            parameters=optax.apply_updates(state.parameters, updates),
+            optimizer=optimizer_state,
+            totals=Totals(
+                loss=state.totals.loss + loss * samples,
+                samples=state.totals.samples + samples,
+                gradient_norm=state.totals.gradient_norm + optax.global_norm(gradient),
+                steps=state.totals.steps + 1,
+            ),
+        )
+
+    return step

@@ -1,0 +1,133 @@
+"""The files of a run besides its checkpoints: lock, config, environment, status."""
+
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from hwr_jax.errors import InputError
+
+VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
+
+
+@contextmanager
+def hold(workdir: Path) -> Iterator[None]:
+    """Creates the folder and holds its lock; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+      InputError: another process holds it, or the folder cannot be written.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        lock = open(workdir / ".lock", "a+")  # noqa: SIM115 (held until the run ends)
+    except OSError as error:
+        raise InputError(f"--workdir {workdir}: cannot be written ({error.strerror}); choose another") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip() or "another process"
+            raise InputError(f"--workdir {workdir}: {owner} is training there; wait for it or choose another") from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {platform.node()}")
+        lock.flush()
+        yield
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes in one piece: readers see the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def write_status(workdir: Path, status: str, **details: Any) -> None:
+    """status.json: running, preempted, done, diverged or failed."""
+    write_json(workdir / "status.json", {"status": status, **details})
+
+
+def check_config(workdir: Path, config: Mapping[str, Any]) -> None:
+    """Writes config.json, or compares it with the one of the run that is there.
+
+    The length of the run and how often it logs, evaluates and saves may change; so may the devices.
+
+    Raises:
+      InputError: another field differs, named with both values.
+    """
+    path = workdir / "config.json"
+    if path.exists() and any((workdir / "checkpoints").glob("[0-9]*")):
+        before = _flatten(json.loads(path.read_text(encoding="utf-8")))
+        after = _flatten(config)
+        for name in sorted(before.keys() | after.keys()):
+            fixed = not name.startswith("training.") and name not in ("data.source", "data.data_dir", "data.workers")
+            if fixed and before.get(name) != after.get(name):
+                raise InputError(
+                    f"--workdir {workdir}: holds a run with {name}={before.get(name)!r}, not {after.get(name)!r}; "
+                    "choose another --workdir for a new run"
+                )
+    write_json(path, config)
+
+
+def write_environment(workdir: Path, argv: list[str], devices: list[str]) -> None:
+    """environment.json: what the numbers of this run came from."""
+    versions = {name: metadata.version(name) for name in VERSIONS_OF}
+    write_json(
+        workdir / "environment.json",
+        {
+            "argv": argv,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "cpus": os.cpu_count(),
+            "versions": versions,
+            "hwr_jax": metadata.version("hwr_jax") if _installed() else "not installed",
+            "git": git_revision(),
+            "devices": devices,
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
+        },
+    )
+
+
+def git_revision() -> str:
+    """The commit this code runs from, with "+changes" if files differ from it; "" outside a checkout."""
+    here = Path(__file__).resolve().parent
+
+    def git(*args: str) -> str:
+        return subprocess.run(["git", *args], cwd=here, capture_output=True, text=True, check=True, timeout=20).stdout
+
+    try:
+        revision = git("rev-parse", "HEAD").strip()
+        return revision + ("+changes" if git("status", "--porcelain", "--untracked-files=no").strip() else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def command_line() -> list[str]:
+    """The arguments this process was started with."""
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]
+
+
+def _installed() -> bool:
+    try:
+        metadata.version("hwr_jax")
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -1,0 +1,138 @@
+"""`hwr evaluate` end to end, with a tiny model, on a raw tree and on synthetic data."""
+
+import io
+import json
+import tarfile
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from hwr_jax.commands import evaluate
+from hwr_jax.commands.evaluate import describe_summary
+from hwr_jax.data.splits import split_of
+from hwr_jax.errors import InputError
+
+TEXTS = ["one", "two", "three", "four", "five", "six"]
+FORMS = 12
+
+
+@pytest.fixture(scope="module")
+def iam(tmp_path_factory):
+    """A tree in IAM's layout: six words on each of twelve forms, each of another writer; one image is damaged."""
+    root = tmp_path_factory.mktemp("iam")
+    lines = ["#--- words.txt ---#"]
+    forms = []
+    for form in range(FORMS):
+        name = f"a01-{form:03d}"
+        forms.append(f"{name} {form:03d} 2 prt 7 5 52 36")
+        folder = root / "words" / "a01" / name
+        folder.mkdir(parents=True)
+        for place, text in enumerate(TEXTS):
+            word = f"{name}-00-{place:02d}"
+            image = Image.new("L", (90, 40), 255)
+            ImageDraw.Draw(image).text((6, 2), text, font=ImageFont.load_default(28), fill=20 + form)
+            image.save(folder / f"{word}.png")
+            lines.append(f"{word} ok 154 408 768 27 51 NN {text}")
+    (root / "words" / "a01" / "a01-003" / "a01-003-00-02.png").write_bytes(b"")
+    (root / "words.txt").write_text("\n".join(lines) + "\n")
+    (root / "forms.txt").write_text("\n".join(forms) + "\n")
+    return root
+
+
+def run(*argv) -> int:
+    return evaluate.main([str(arg) for arg in argv])
+
+
+def test_a_raw_tree(model_folder, iam, tmp_path, capsys):
+    output = tmp_path / "iam.json"
+    arguments = (f"--model={model_folder}", "--data=iam_words", f"--source={iam}", "--workers=1")
+    assert run(*arguments, "--split=all", f"--output={output}") == 0
+    summary = json.loads(output.read_text())
+    assert summary["samples"] == FORMS * len(TEXTS) - 1
+    assert list(summary["skipped"]) == ["a01-003-00-02"]
+    assert summary["characters"] == FORMS * sum(map(len, TEXTS)) - len("three")
+    assert summary["words"] == summary["samples"]
+    assert summary["writers"] == FORMS
+    assert (summary["model"], summary["data"], summary["split"]) == ("tiny", "iam_words", "all")
+    assert summary["decoder"] == "greedy"
+    assert summary["cer"] == summary["edits"] / summary["characters"]
+    assert summary["cer_interval"][0] <= summary["cer"] <= summary["cer_interval"][1]
+    assert summary["wer_interval"][0] <= summary["wer"] <= summary["wer_interval"][1]
+    assert {"cer_casefolded", "loss", "seconds"} <= set(summary)
+    rows = [line.split("\t") for line in output.with_suffix(".tsv").read_text().splitlines()[1:]]
+    assert len(rows) == summary["samples"]
+    assert sorted({row[2] for row in rows}) == sorted(TEXTS)
+    with Image.open(output.with_suffix(".png")) as sheet:
+        assert sheet.width > 1000
+    out = capsys.readouterr().out
+    assert "CER" in out
+    assert str(output) in out
+
+
+def test_splits_of_a_raw_tree_are_those_of_its_writers(model_folder, iam, tmp_path):
+    counts = {}
+    for split in ("train", "validation", "test"):
+        writers = [f"{form:03d}" for form in range(FORMS) if split_of(f"{form:03d}") == split]
+        arguments = (f"--model={model_folder}", "--data=iam_words", f"--source={iam}", f"--split={split}")
+        if not writers:
+            with pytest.raises(InputError, match=r"no samples.*try --split=all"):
+                run(*arguments, "--workers=1")
+            continue
+        output = tmp_path / f"{split}.json"
+        assert run(*arguments, "--workers=1", f"--output={output}") == 0
+        counts[split] = json.loads(output.read_text())["samples"]
+        found = {line.split("\t")[1] for line in output.with_suffix(".tsv").read_text().splitlines()[1:]}
+        assert found == set(writers)
+    assert sum(counts.values()) == FORMS * len(TEXTS) - 1
+
+
+def test_prepared_data_of_the_model(model_folder, tmp_path, capsys):
+    output = tmp_path / "all.json"
+    arguments = (f"--model={model_folder}", f"--data_dir={tmp_path / 'data'}", "--workers=1")
+    assert run(*arguments, "--split=all", f"--output={output}") == 0
+    assert json.loads(output.read_text())["samples"] == 90
+    assert json.loads(output.read_text())["data"] == "synthetic"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "one of the arguments --workdir --model is required"),
+        (["--workdir=/nowhere"], "--workdir=/nowhere: holds no run"),
+        (["--model=no_such_model"], "model 'no_such_model'"),
+        (["--model=MODEL", "--data=iam_wrods", "--source=x"], "did you mean iam_words"),
+        (["--model=MODEL", "--data=iam_words", "--source=/nowhere", "--split=all"], "/nowhere"),
+        (["--model=MODEL", "--data=unipen_words", "--data_dir=EMPTY"], "not prepared"),
+        (["--model=MODEL", "--output=numbers.txt"], "must end in .json"),
+        (["--model=MODEL", "--workers=0"], "must be at least 1"),
+        (["--model=MODEL", "--split=tset"], "--split: invalid choice"),
+    ],
+)
+def test_wrong_input_is_one_line(arguments, message, model_folder, tmp_path):
+    arguments = [arg.replace("MODEL", str(model_folder)).replace("EMPTY", str(tmp_path)) for arg in arguments]
+    with pytest.raises(InputError, match=message) as caught:
+        run(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_source_that_is_something_else(model_folder, tmp_path):
+    archive = tmp_path / "words.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo("readme.txt")
+        member.size = 5
+        tar.addfile(member, io.BytesIO(b"hello"))
+    with pytest.raises(InputError):
+        run(f"--model={model_folder}", "--data=iam_words", f"--source={archive}", "--split=all", "--workers=1")
+
+
+def test_the_table_has_a_dash_for_what_cannot_be_told():
+    summary = {
+        **dict.fromkeys(("cer", "wer", "cer_casefolded", "loss", "cer_interval", "wer_interval")),
+        **{"model": "m", "data": "d", "split": "test", "samples": 1, "writers": 1, "seconds": 0.0},
+        **{"interval_over": "samples", "loss_excluded": {"empty label": 1}, "skipped_reasons": {"empty file": 2}},
+    }
+    table = describe_summary(summary)
+    assert "by 1 writer\n" in table
+    assert "2   empty file" in table
+    assert "1   empty label" in table
+    assert "nan" not in table.lower()

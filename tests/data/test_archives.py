@@ -1,0 +1,126 @@
+"""Archives: what is read, and what is refused."""
+
+import io
+import lzma
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwr_jax.data.archives import SourceFile, read_tar, walk_files
+from hwr_jax.errors import InputError
+
+FILES = {"data/a.dat": b"first" * 300, "data/b.dat": b"", "include/c.doc": bytes(range(256)) * 40}
+MODES = {"": "w", ".gz": "w:gz", ".bz2": "w:bz2", ".xz": "w:xz"}
+
+
+def write_tar(path: Path, mode: str, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def write_members(path: Path, *members: tarfile.TarInfo) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for member in members:
+            archive.addfile(member)
+    return path
+
+
+def read_all(path: Path, **kwargs: int) -> dict[str, bytes]:
+    return {file.name: file.read() for file in read_tar(path, lambda name: True, **kwargs)}
+
+
+@pytest.mark.parametrize("suffix", MODES)
+def test_every_compression_gives_the_same_files(tmp_path: Path, suffix: str) -> None:
+    archive = write_tar(tmp_path / f"archive.tar{suffix}", MODES[suffix], FILES)
+    assert read_all(archive) == FILES
+
+
+def test_the_name_of_the_archive_does_not_matter(tmp_path: Path) -> None:
+    assert read_all(write_tar(tmp_path / "archive.bin", "w:xz", FILES)) == FILES
+
+
+def test_only_wanted_files_are_yielded(tmp_path: Path) -> None:
+    archive = write_tar(tmp_path / "archive.tar", "w", FILES)
+    assert [file.name for file in read_tar(archive, lambda name: name.endswith(".doc"))] == ["include/c.doc"]
+
+
+@pytest.mark.parametrize("name", ["../outside.dat", "data/../../outside.dat", "/etc/outside.dat"])
+def test_a_wanted_name_that_leaves_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    archive = write_tar(tmp_path / "archive.tar", "w", {name: b"x"})
+    with pytest.raises(InputError, match="leaves the archive's folder"):
+        read_all(archive)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_a_wanted_link_or_device_is_refused(tmp_path: Path, kind: bytes) -> None:
+    member = tarfile.TarInfo("data/a.dat")
+    member.type = kind
+    member.linkname = "/etc/passwd"
+    archive = write_members(tmp_path / "archive.tar", member)
+    with pytest.raises(InputError, match="link or a device"):
+        read_all(archive)
+    assert list(read_tar(archive, lambda name: False)) == []
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    archive = write_tar(tmp_path / "bomb.tar.xz", "w:xz", {"a": bytes(3_000_000), "b": b"end"})
+    assert archive.stat().st_size < 10_000
+    with pytest.raises(InputError, match="unpacks to more than"):
+        read_all(archive, max_bytes=1_000_000)
+    with pytest.raises(InputError, match="unpacks to more than"):
+        list(read_tar(archive, lambda name: name == "b", max_bytes=1_000_000))
+    assert read_all(archive, max_bytes=4_000_000)["b"] == b"end"
+
+
+def test_a_header_that_asks_for_more_memory_than_allowed_is_refused(tmp_path: Path) -> None:
+    """A PAX header is read into memory whole, before tarfile knows what it is."""
+    header = tarfile.TarInfo("pax")
+    header.type = tarfile.XHDTYPE
+    header.size = 2**32
+    (tmp_path / "bomb.tar.xz").write_bytes(lzma.compress(header.tobuf() + bytes(10_000)))
+    with pytest.raises(InputError, match="unpacks to more than"):
+        read_all(tmp_path / "bomb.tar.xz", max_bytes=2**30)
+
+
+@pytest.mark.parametrize("suffix", MODES)
+def test_an_archive_cut_short_is_named(tmp_path: Path, suffix: str) -> None:
+    rng = np.random.default_rng(0)
+    noise = {f"{number}.dat": rng.bytes(70_000) for number in range(20)}  # more than one block of bz2's
+    archive = write_tar(tmp_path / f"archive.tar{suffix}", MODES[suffix], noise)
+    archive.write_bytes(archive.read_bytes()[: int(archive.stat().st_size * 0.7)])
+    with pytest.raises(InputError, match=r"archive\.tar.*cut short or damaged"):
+        read_all(archive)
+
+
+@pytest.mark.parametrize("content", [b"", b"only some text\n", b"\x1f\x8b\x08 not gzip", b"\xfd7zXZ\x00 not xz"])
+def test_a_file_that_is_no_archive_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "thing"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"thing: not a tar archive"):
+        read_all(path)
+
+
+def test_walking_a_folder_is_sorted_and_follows_no_links_to_folders(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    for name in ("b/2.dat", "b/1.dat", "a/3.dat"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_bytes(name.encode())
+    (tree / "loop").symlink_to(tree)
+    files = list(walk_files(tree))
+    assert [file.name for file in files] == ["a/3.dat", "b/1.dat", "b/2.dat"]
+    assert [file.read() for file in files] == [b"a/3.dat", b"b/1.dat", b"b/2.dat"]
+
+
+def test_the_start_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    assert (
+        SourceFile("file", tmp_path / "file").read_start(4)
+        == SourceFile("file", b"0123456789").read_start(4)
+        == b"0123"
+    )

@@ -1,0 +1,221 @@
+"""Fitting images to the frame, against brute force, TensorFlow where it is installed, and what people would expect."""
+
+import importlib.util
+import math
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from hwr_jax.errors import InputError
+from hwr_jax.ink.fitting import fit_to_frame, frames_to_input, light_on_dark, otsu_threshold
+from hwr_jax.ink.frame import FrameConfig
+
+PAPER = FrameConfig()
+KERAS = FrameConfig(fitting="keras")
+
+
+def draw_word(
+    text: str, *, paper: int = 235, ink: int = 40, margin_px: int = 8, bold_px: int = 0, noise: float = 4.0
+) -> np.ndarray:
+    image = Image.new("L", (900, 200), paper)
+    ImageDraw.Draw(image).text(
+        (60, 60), text, font=ImageFont.load_default(48), fill=ink, stroke_width=bold_px, stroke_fill=ink
+    )
+    rows, columns = np.nonzero(np.asarray(image) != paper)
+    box = (columns.min() - margin_px, rows.min() - margin_px, columns.max() + 1 + margin_px, rows.max() + 1 + margin_px)
+    grey = np.asarray(image.crop(box)).astype(float)
+    grey += np.random.default_rng(0).normal(0, noise, grey.shape)
+    return grey.clip(0, 255).astype(np.uint8)
+
+
+# --- paper
+
+
+def test_black_ink_on_white_paper_of_the_frame_size_is_unchanged():
+    grey = draw_word("unchanged", paper=255, ink=0, noise=0)
+    frame = FrameConfig(height_px=grey.shape[0], width_px=grey.shape[1])
+    np.testing.assert_array_equal(fit_to_frame(grey, frame), grey)
+
+
+@pytest.mark.parametrize("paper", [255, 235, 180, 120])
+def test_the_paper_becomes_white_whatever_its_grey(paper):
+    fitted = fit_to_frame(draw_word("level", paper=paper, ink=paper // 5), PAPER)
+    assert fitted.shape == (32, 128)
+    assert fitted.dtype == np.uint8
+    assert np.median(fitted) >= 250
+    assert fitted.min() < 130
+
+
+def test_grey_paper_gives_the_frame_that_white_paper_gives():
+    white = fit_to_frame(draw_word("same", paper=250, ink=50, noise=0), PAPER)
+    grey = fit_to_frame(draw_word("same", paper=125, ink=25, noise=0), PAPER)
+    assert np.abs(white.astype(int) - grey).max() <= 3
+
+
+def test_light_ink_on_dark_paper_is_turned_over():
+    dark_ink = draw_word("polarity", paper=230, ink=30, noise=0)
+    np.testing.assert_array_equal(fit_to_frame(255 - dark_ink, PAPER), fit_to_frame(dark_ink, PAPER))
+
+
+@pytest.mark.parametrize("text", ["a", "I", "the", "Handwriting", "minimum", "WWW", "MMMM", "ill", "HHHH", "lll", "."])
+@pytest.mark.parametrize("bold_px", [0, 2, 4])
+def test_polarity(text, bold_px):
+    """Bold dark words cropped to their ink are not turned over, though more than half of them is ink."""
+    assert not light_on_dark(draw_word(text, margin_px=8, bold_px=bold_px))
+    assert light_on_dark(255 - draw_word(text, margin_px=8, bold_px=bold_px))
+    assert not light_on_dark(draw_word(text, margin_px=0, bold_px=bold_px))
+
+
+def test_bold_words_of_the_polarity_test_are_more_ink_than_paper():
+    assert (draw_word("MMMM", margin_px=0, bold_px=4) < 130).mean() > 0.5
+
+
+def test_a_dark_box_around_a_word_is_not_dark_paper():
+    grey = draw_word("boxed", margin_px=12)
+    grey[:2], grey[-2:], grey[:, :2], grey[:, -2:] = 30, 30, 30, 30
+    assert not light_on_dark(grey)
+
+
+@pytest.mark.parametrize("level", [0, 1, 90, 254, 255])
+def test_blank_images_give_blank_paper(level):
+    np.testing.assert_array_equal(fit_to_frame(np.full((20, 50), level, np.uint8), PAPER), 255)
+
+
+def test_1_x_1_gives_blank_paper():
+    np.testing.assert_array_equal(fit_to_frame(np.zeros((1, 1), np.uint8), PAPER), 255)
+
+
+@pytest.mark.parametrize("frame", [PAPER, KERAS])
+@pytest.mark.parametrize("shape", [(20, 20_000), (20_000, 20)])
+def test_what_would_shrink_to_nothing_is_refused(frame, shape):
+    with pytest.raises(InputError, match=r"shape does not fit the frame \(20+0* x 20+0* px into 128 x 32"):
+        fit_to_frame(np.zeros(shape, np.uint8), frame)
+
+
+def test_the_aspect_ratio_is_kept_and_the_ink_centred():
+    grey = np.full((64, 64), 255, np.uint8)
+    grey[16:48, 8:56] = 0  # 48 x 32 pixels, so 24 x 16 in the frame
+    rows, columns = np.nonzero(fit_to_frame(grey, PAPER) < 128)
+    assert (rows.min(), rows.max() + 1) == (8, 24)
+    assert (columns.min(), columns.max() + 1) == (52, 76)
+
+
+def test_small_images_are_enlarged_moderately():
+    grey = np.full((4, 4), 255, np.uint8)
+    grey[1:3, 1:3] = 0
+    rows, columns = np.nonzero(fit_to_frame(grey, PAPER) < 255)
+    assert np.ptp(rows) + 1 <= 8
+    assert np.ptp(columns) + 1 <= 8
+
+
+def test_shrinking_antialiases():
+    """Lines a quarter pixel wide and one pixel apart are an even grey, not a beat of black and white."""
+    grey = np.full((128, 512), 255, np.uint8)
+    grey[:, ::4] = 0
+    inner = fit_to_frame(grey, PAPER)[4:-4, 4:-4]
+    assert np.ptp(inner) <= 4
+    assert abs(inner.mean() - 191) <= 3
+
+
+def test_otsu_against_brute_force():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        grey = np.concatenate([rng.normal(60, 20, 300), rng.normal(190, 30, 700)]).clip(0, 255).astype(np.uint8)
+        histogram = np.bincount(grey, minlength=256)
+
+        def within(threshold, grey=grey):
+            parts = [part for part in (grey[grey <= threshold], grey[grey > threshold]) if len(part)]
+            return sum(len(part) * part.var() for part in parts)
+
+        best = min(within(threshold) for threshold in range(256))
+        assert math.isclose(within(otsu_threshold(histogram)), best, rel_tol=1e-9)
+
+
+# --- keras
+
+
+def resize_brute_force(grey, new_height, new_width):
+    """Half-pixel bilinear, a pixel at a time in plain Python, as in the formula of resize_bilinear_op."""
+    height, width = grey.shape
+
+    def neighbours(index, size, new_size):
+        centre = (index + 0.5) * (size / new_size) - 0.5
+        first = math.floor(centre)
+        return max(first, 0), min(math.ceil(centre), size - 1), centre - first
+
+    resized = np.zeros((new_height, new_width))
+    for i in range(new_height):
+        y0, y1, dy = neighbours(i, height, new_height)
+        for j in range(new_width):
+            x0, x1, dx = neighbours(j, width, new_width)
+            upper = float(grey[y0, x0]) * (1 - dx) + float(grey[y0, x1]) * dx
+            lower = float(grey[y1, x0]) * (1 - dx) + float(grey[y1, x1]) * dx
+            resized[i, j] = upper * (1 - dy) + lower * dy
+    return resized
+
+
+SHAPES = [(32, 128), (20, 90), (64, 100), (7, 5), (33, 400), (50, 33), (1, 1), (3, 128), (64, 256), (45, 11), (97, 31)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_keras_fitting_against_brute_force(shape):
+    height, width = shape
+    grey = np.random.default_rng(height * width).integers(0, 256, shape).astype(np.uint8)
+    scale = min(32 / height, 128 / width)
+    new_height, new_width = round(height * scale), round(width * scale)
+    pad_height, pad_width = 32 - new_height, 128 - new_width
+    expected = np.zeros((32, 128))
+    top, left = math.ceil(pad_height / 2), math.ceil(pad_width / 2)
+    expected[top : 32 - pad_height // 2, left : 128 - pad_width // 2] = resize_brute_force(grey, new_height, new_width)
+    assert np.abs(fit_to_frame(grey, KERAS) - expected).max() <= 0.5 + 1e-3  # the rounding to whole grey levels
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="tensorflow is not installed")
+@pytest.mark.parametrize("shape", [*SHAPES, (117, 473), (85, 85), (61, 244), (30, 121), (55, 219)])
+def test_keras_fitting_against_tensorflow(shape):
+    import tensorflow as tf
+
+    grey = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+    image = tf.image.resize(grey[..., None], size=(32, 128), preserve_aspect_ratio=True)
+    pad_height, pad_width = 32 - image.shape[0], 128 - image.shape[1]
+    image = tf.pad(
+        image,
+        [[pad_height - pad_height // 2, pad_height // 2], [pad_width - pad_width // 2, pad_width // 2], [0, 0]],
+    )
+    image = tf.image.flip_left_right(tf.transpose(image, (1, 0, 2)))
+    expected = tf.cast(image, tf.float32).numpy() / 255
+    fitted = frames_to_input(fit_to_frame(grey, KERAS)[None], "keras")[0]
+    assert np.abs(fitted - expected).max() <= 0.501 / 255
+
+
+# --- input
+
+
+@pytest.mark.parametrize("fitting", ["paper", "keras"])
+def test_input_of_numpy_and_jax_is_the_same(fitting):
+    frames_BxHxW = np.random.default_rng(0).integers(0, 256, (3, 4, 6)).astype(np.uint8)
+    plain = frames_to_input(frames_BxHxW, fitting)
+    jitted = jax.jit(frames_to_input, static_argnums=1)(frames_BxHxW, fitting)
+    assert plain.dtype == jitted.dtype == np.float32
+    assert plain.shape == jitted.shape == (3, 6, 4, 1)
+    np.testing.assert_allclose(plain, jitted, rtol=1e-6)
+
+
+def test_paper_input_is_1_for_ink_and_0_for_paper():
+    frames_BxHxW = np.array([[[255, 0]]], np.uint8)
+    np.testing.assert_array_equal(frames_to_input(frames_BxHxW, "paper")[0, :, 0, 0], [0, 1])
+
+
+def test_keras_input_reverses_the_height():
+    frames_BxHxW = np.array([[[0, 1], [2, 3], [4, 5]]], np.uint8)
+    inputs = frames_to_input(frames_BxHxW, "keras")[0, :, :, 0] * 255
+    np.testing.assert_allclose(inputs, [[4, 2, 0], [5, 3, 1]], rtol=1e-6)
+
+
+def test_unknown_fitting_is_an_error():
+    with pytest.raises(InputError, match="no fitting 'papre'; choose paper or keras"):
+        fit_to_frame(np.zeros((2, 2), np.uint8), FrameConfig(fitting="papre"))
+    with pytest.raises(InputError, match="no fitting 'papre'; choose paper or keras"):
+        frames_to_input(np.zeros((1, 2, 2), np.uint8), "papre")

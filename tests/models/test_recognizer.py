@@ -1,0 +1,117 @@
+"""The default model is the Keras example's, layer by layer."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from hwr_jax.config import ModelConfig
+from hwr_jax.errors import InputError
+from hwr_jax.models.dropout import keep_mask
+from hwr_jax.models.convolution import convolve_3x3
+from hwr_jax.models.recognizer import Recognizer, layer_table
+
+# Keras's own summary of the example: layer, output shape without the batch, parameters.
+SEED = [
+    ("Conv1", (128, 32, 32), 320),
+    ("pool1", (64, 16, 32), 0),
+    ("Conv2", (64, 16, 64), 18_496),
+    ("pool2", (32, 8, 64), 0),
+    ("reshape", (32, 512), 0),
+    ("dense1", (32, 64), 32_832),
+    ("dropout", (32, 64), 0),
+    ("bidirectional", (32, 256), 197_632),
+    ("bidirectional_1", (32, 128), 164_352),
+    ("dense2", (32, 81), 10_449),
+]
+
+
+@pytest.fixture(scope="module")
+def seed_params():
+    return Recognizer(ModelConfig(), 81).init(jax.random.key(0), jnp.zeros((1, 128, 32, 1)))["params"]
+
+
+def test_every_shape_and_count_of_the_seed():
+    rows = layer_table(ModelConfig(), 81)
+    assert [(row.name, row.output_shape, row.parameters) for row in rows] == SEED
+    assert sum(row.parameters for row in rows) == 424_081
+
+
+def test_sizes_come_from_the_config():
+    config = ModelConfig(height_px=64, width_px=256, conv_features=(8, 8, 16), dense_features=10, lstm_features=(6,))
+    rows = {row.name: row for row in layer_table(config, 30)}
+    assert rows["Conv3"].output_shape == (64, 16, 16)
+    assert rows["dense1"].output_shape == (32, 10)
+    assert rows["bidirectional"].output_shape == (32, 12)
+    assert rows["dense2"].output_shape == (32, 30)
+    assert config.frames == 32
+
+
+def test_recurrent_kernels_are_orthogonal_and_forget_biases_one(seed_params):
+    for name, units in (("bidirectional", 128), ("bidirectional_1", 64)):
+        for direction in ("forward", "backward"):
+            kernel = np.asarray(seed_params[name][f"{direction}_recurrent_kernel"])
+            np.testing.assert_allclose(kernel @ kernel.T, np.eye(units), atol=1e-5)
+            bias = np.asarray(seed_params[name][f"{direction}_bias"])
+            np.testing.assert_array_equal(bias, np.repeat([0, 1, 0, 0], units))
+
+
+def test_glorot_uniform_and_he_normal_spreads(seed_params):
+    for kernel in (seed_params["dense1"]["kernel"], seed_params["bidirectional"]["forward_kernel"]):
+        limit = np.sqrt(6 / sum(kernel.shape))
+        assert limit * 0.95 < np.abs(kernel).max() <= limit
+        np.testing.assert_allclose(np.std(kernel), limit / np.sqrt(3), rtol=0.03)
+    kernel = seed_params["Conv2"]["kernel"]
+    deviation = np.sqrt(2 / (3 * 3 * 32))
+    np.testing.assert_allclose(np.std(kernel), deviation, rtol=0.03)
+    # Keras truncates at two standard deviations and widens to keep the variance.
+    assert np.abs(kernel).max() <= 2 * deviation / 0.87962566103423978 + 1e-6
+
+
+def test_single_channel_convolution_is_the_convolution():
+    x = jax.random.normal(jax.random.key(0), (2, 9, 6, 1))
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 1, 4))
+    expected = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    np.testing.assert_allclose(convolve_3x3(x, kernel), expected, atol=1e-5)
+
+
+def test_dropout_goes_with_the_sample_not_with_its_place():
+    keys = jax.random.split(jax.random.key(0), 6)
+    masks = np.asarray(keep_mask(keys, "dropout", 0.5, (50,)))
+    np.testing.assert_array_equal(np.asarray(keep_mask(keys[3:4], "dropout", 0.5, (50,)))[0], masks[3])
+    assert set(np.unique(masks)) == {0.0, 2.0}
+    assert (np.asarray(keep_mask(keys, "other", 0.5, (50,))) != masks).any()
+
+
+def test_without_keys_nothing_is_dropped(seed_params):
+    model = Recognizer(ModelConfig(), 81)
+    image = jax.random.uniform(jax.random.key(1), (2, 128, 32, 1))
+    first, second = (np.asarray(model.apply({"params": seed_params}, image)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    dropped = model.apply({"params": seed_params}, image, jax.random.split(jax.random.key(2), 2))
+    assert np.abs(np.asarray(dropped) - first).max() > 1e-3
+
+
+def test_bfloat16_computes_near_float32(seed_params):
+    image = jax.random.uniform(jax.random.key(1), (2, 128, 32, 1))
+    full = Recognizer(ModelConfig(), 81).apply({"params": seed_params}, image)
+    half = Recognizer(ModelConfig(compute_dtype="bfloat16"), 81).apply({"params": seed_params}, image)
+    assert half.dtype == jnp.float32
+    np.testing.assert_allclose(half, full, atol=0.1)
+    assert np.abs(np.asarray(half - full)).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"height_px": 30}, "height_px"),
+        ({"stack": "resnet"}, "stack"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"compute_dtype": "float16"}, "compute_dtype"),
+        ({"lstm_features": (0,)}, "lstm_features"),
+    ],
+)
+def test_wrong_configs_are_named(wrong, says):
+    with pytest.raises(InputError, match=says):
+        ModelConfig(**wrong)

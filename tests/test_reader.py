@@ -1,0 +1,131 @@
+"""The Python face: what may be read, and that nothing is imported before it is needed."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import hwr_jax
+from hwr_jax.errors import InputError
+from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.reader import Reader, Reading
+from hwr_jax.text.alphabet import Alphabet
+
+ALPHABET = Alphabet("abc")
+
+
+class WidthModel:
+    """Reads "a", "ab" or "abc", for one, two or three dark blocks; frames are 4 x 12 pixels."""
+
+    alphabet = ALPHABET
+    frame = FrameConfig(height_px=4, width_px=12)
+
+    def __init__(self):
+        self.batches: list[int] = []
+
+    def log_probs(self, frames_BxHxW: np.ndarray) -> np.ndarray:
+        self.batches.append(len(frames_BxHxW))
+        ink_BxT = (frames_BxHxW < 128).any(axis=1).reshape(len(frames_BxHxW), 6, 2).any(axis=2)
+        probs_BxTxK = np.full((*ink_BxT.shape, ALPHABET.num_classes), 0.02, np.float32)
+        for row, ink_T in zip(probs_BxTxK, ink_BxT, strict=True):
+            letters = iter([1, 2, 3])
+            for probs_K, ink in zip(row, ink_T, strict=True):
+                probs_K[next(letters) if ink else ALPHABET.blank_id] = 0.9
+        return np.log(probs_BxTxK)
+
+
+def draw_blocks(count: int) -> np.ndarray:
+    grey_HxW = np.full((4, 12), 255, np.uint8)
+    for block in range(count):
+        grey_HxW[1:3, 4 * block : 4 * block + 2] = 0
+    return grey_HxW
+
+
+def encode(grey_HxW: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(grey_HxW).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_every_kind_of_image_is_read_alike(tmp_path):
+    grey = draw_blocks(2)
+    path = tmp_path / "two.png"
+    path.write_bytes(encode(grey))
+    rgb = np.repeat(grey[..., None], 3, axis=2)
+    images = [
+        str(path),
+        path,
+        encode(grey),
+        grey,
+        grey[..., None],
+        rgb,
+        np.dstack([rgb, np.full_like(grey, 255)]),
+        Image.fromarray(grey),
+        Image.fromarray(rgb).convert("P"),
+        grey[::-1][::-1],
+    ]
+    readings = Reader(WidthModel()).read(images)
+    assert [reading.text for reading in readings] == ["ab"] * len(images)
+    np.testing.assert_allclose([reading.confidence for reading in readings], 0.9**6, rtol=1e-5)
+
+
+def test_readings_keep_the_order_of_the_images_over_batches():
+    model = WidthModel()
+    counts = [i % 4 for i in range(150)]
+    readings = Reader(model).read([draw_blocks(count) for count in counts])
+    assert [reading.text for reading in readings] == ["abc"[:count] for count in counts]
+    assert model.batches == [64, 64, 22]
+
+
+def test_blank_images_read_as_nothing():
+    blank = [np.full((4, 12), 255, np.uint8), np.zeros((30, 90), np.uint8), np.zeros((1, 1), np.uint8)]
+    assert [reading.text for reading in Reader(WidthModel()).read(blank)] == ["", "", ""]
+
+
+def test_no_images_no_readings():
+    assert Reader(WidthModel()).read([]) == []
+
+
+def test_a_reading_is_a_value():
+    assert Reading("a", 0.5) == Reading("a", 0.5)
+
+
+@pytest.mark.parametrize("image", [encode(draw_blocks(3)), draw_blocks(3), Image.fromarray(draw_blocks(3))])
+def test_a_single_image_gives_a_list_of_one(image):
+    assert [reading.text for reading in Reader(WidthModel()).read(image)] == ["abc"]
+
+
+def test_a_single_path_is_not_taken_for_a_list_of_letters():
+    with pytest.raises(InputError, match=r"^gone\.png: no such file$"):
+        Reader(WidthModel()).read("gone.png")
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ("gone.png", r"^gone\.png: no such file$"),
+        (b"", r"^image 1: empty file \(0 bytes\)$"),
+        (b"text", r"^image 1: not an image"),
+        (np.zeros((4, 12)), r"^image 1: array is float64 \[4, 12\], not uint8"),
+        (np.zeros((4, 12, 2), np.uint8), r"^image 1: array is uint8 \[4, 12, 2\], not uint8"),
+        (np.zeros(4, np.uint8), r"^image 1: array is uint8 \[4\], not uint8"),
+        (np.zeros((0, 12), np.uint8), r"^image 1: no pixels"),
+        (np.zeros((20, 20_000), np.uint8), r"^image 1: shape does not fit the frame"),
+    ],
+)
+def test_a_bad_image_is_named(image, message):
+    with pytest.raises(InputError, match=message):
+        Reader(WidthModel()).read([draw_blocks(1), image])
+
+
+def test_unknown_model():
+    with pytest.raises(InputError, match="model 'unipen_wrods'"):
+        hwr_jax.load("unipen_wrods")
+
+
+def test_importing_the_package_leaves_jax_alone():
+    code = "import sys, hwr_jax; sys.exit('jax' in sys.modules or 'PIL' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

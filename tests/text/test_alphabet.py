@@ -1,0 +1,56 @@
+"""The class layout of the Keras example: unknown, characters, one unused, blank last."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwr_jax.errors import InputError
+from hwr_jax.text.alphabet import IAM78, Alphabet, resolve_alphabet
+
+
+def test_iam_has_78_characters_and_the_seed_81_classes():
+    alphabet = resolve_alphabet("iam78")
+    assert len(IAM78) == 78
+    assert alphabet.num_classes == 81
+    assert alphabet.blank_id == 80
+
+
+@given(st.text(alphabet=IAM78))
+def test_decoding_undoes_encoding(text):
+    alphabet = resolve_alphabet("iam78")
+    ids = alphabet.encode(text)
+    assert ids.dtype == np.int32
+    assert alphabet.decode(ids.tolist()) == text
+
+
+@given(st.lists(st.integers(0, 80)))
+def test_only_character_classes_decode_to_text(ids):
+    alphabet = resolve_alphabet("iam78")
+    assert len(alphabet.decode(ids)) == sum(1 <= i <= 78 for i in ids)
+
+
+def test_unknown_unused_and_blank_give_nothing():
+    alphabet = Alphabet("ab")
+    assert alphabet.decode([0, 1, 3, 2, 4, -1]) == "ab"
+
+
+def test_targets_are_never_the_unknown_the_unused_or_the_blank_class():
+    ids = resolve_alphabet("iam78").encode(IAM78)
+    assert ids.min() == 1
+    assert ids.max() == 78
+
+
+def test_characters_outside_are_named_in_order_once():
+    assert Alphabet("abc").outside("aüßcü") == "üß"
+    assert Alphabet("abc").outside("cab") == ""
+    with pytest.raises(InputError, match="label 'aü': not in the alphabet: 'ü'"):
+        Alphabet("abc").encode("aü")
+
+
+def test_an_alphabet_may_be_given_as_its_characters_in_any_order():
+    assert resolve_alphabet("cabba").characters == "abc"
+    with pytest.raises(InputError, match="no characters"):
+        resolve_alphabet("")
+    with pytest.raises(InputError, match="code point order"):
+        Alphabet("ba")

@@ -1,0 +1,69 @@
+"""Edit distance against a recursive oracle; sums that add up."""
+
+import functools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwr_jax.text.distance import Edits, count_edits, edit_distance
+
+short = st.text(alphabet="abA ", max_size=7)
+
+
+def edit_distance_by_definition(truth, reading) -> int:
+    @functools.cache
+    def distance(i: int, j: int) -> int:
+        if i == 0 or j == 0:
+            return i + j
+        changed = truth[i - 1] != reading[j - 1]
+        return min(distance(i - 1, j) + 1, distance(i, j - 1) + 1, distance(i - 1, j - 1) + changed)
+
+    return distance(len(truth), len(reading))
+
+
+@given(short, short)
+def test_edit_distance_against_its_definition(truth, reading):
+    assert edit_distance(truth, reading) == edit_distance_by_definition(truth, reading)
+
+
+@given(short, short, short)
+def test_edit_distance_is_a_metric(a, b, c):
+    assert edit_distance(a, b) == edit_distance(b, a)
+    assert (edit_distance(a, b) == 0) == (a == b)
+    assert edit_distance(a, c) <= edit_distance(a, b) + edit_distance(b, c)
+
+
+@pytest.mark.parametrize(
+    ("truth", "reading", "edits"),
+    [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "", 3), ("flaw", "lawn", 2), ("same", "same", 0)],
+)
+def test_known_distances(truth, reading, edits):
+    assert edit_distance(truth, reading) == edits
+
+
+def test_word_edits_compare_whole_words():
+    edits = count_edits("the quick brown fox", "the quick brawn  fox jumps")
+    assert (edits.words, edits.word_edits) == (4, 2)
+
+
+def test_case_is_an_edit_but_not_when_casefolded():
+    edits = count_edits("Word", "word")
+    assert (edits.characters, edits.character_edits, edits.casefolded_edits, edits.word_edits) == (4, 1, 0, 1)
+
+
+@given(st.lists(st.tuples(short, short), min_size=1, max_size=5))
+def test_sums_add_up_and_rates_are_ratios_of_sums(pairs):
+    total = sum((count_edits(*pair) for pair in pairs), Edits())
+    characters = sum(len(truth) for truth, _ in pairs)
+    edits = sum(edit_distance_by_definition(*pair) for pair in pairs)
+    assert total.samples == len(pairs)
+    assert (total.characters, total.character_edits) == (characters, edits)
+    assert total.cer == edits / characters if characters else total.cer != total.cer
+
+
+def test_rates_without_truth_are_nan():
+    edits = count_edits("", "x")
+    assert edits.cer != edits.cer
+    assert edits.wer != edits.wer
+    assert edits.character_edits == 1
