@@ -13,6 +13,8 @@ def get_config() -> ConfigDict:
     """The seed model with the recipe of its results table row."""
     config = default_config()
     config.data.name = "unipen_words"
+    config.model.dropout = 0.1
+    config.model.lstm_dropout = 0.1
     config.optimizer.learning_rate = 4e-3
     config.optimizer.warmup_steps = 500
     config.optimizer.weight_decay = 1e-2
