@@ -74,6 +74,9 @@ def run(name: str, command: Command, argv: Sequence[str]) -> int:
     except BrokenPipeError:
         # The reader of our output has gone (hwr read ... | head). Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print(f"hwr {name}: interrupted", file=sys.stderr)
+        return 130
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"hwr {name}: {where}{error.strerror or error}", file=sys.stderr)

@@ -26,7 +26,8 @@ def main(argv: Sequence[str]) -> int:
 
     model = resolve_config(config_dict).model
     rows = layer_table(model, resolve_alphabet(model.alphabet).num_classes)
-    shapes = [("image", "Input", (model.width_px, model.height_px, 1), 0)]
+    image: tuple[int, ...] = (model.width_px, model.height_px, 1)
+    shapes = [("image", "Input", image, 0)]
     shapes += [(row.name, row.kind, row.output_shape, row.parameters) for row in rows]
     print(f"{'layer':<18}{'kind':<20}{'output shape':<22}{'parameters':>12}")
     print("-" * 72)

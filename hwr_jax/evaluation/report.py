@@ -53,8 +53,10 @@ def write_report(
     ]
     if evaluation is not None and frames_NxHxW is not None and evaluation.results:
         results = evaluation.results
+        split = str(summary["split"]) if summary else ""
+        shown = f"{split} {_count(results, 'sample')}".strip()
         sections += [
-            _section("Most confused characters", _confusions(results), _count(results, "sample")),
+            _section("Most confused characters", _confusions(results), shown),
             _section("Error rate by writer", _writers(results), "from the easiest to the hardest"),
             _section(
                 "Worst read",
@@ -168,7 +170,7 @@ def _writers(results: Sequence[SampleResult]) -> str:
     step = max(1, -(-len(rates) // MAX_WRITERS))
     shown = rates[::-1][::step][::-1]
     top = max(shown[-1][0], 1e-9)
-    width = 940 / len(shown)
+    width = min(940 / len(shown), 44)
     bars = []
     for index, (cer, writer, edits) in enumerate(shown):
         height = 110 * cer / top

@@ -42,6 +42,7 @@ class TrainedModel:
     frame: FrameConfig
     config: Mapping[str, Any]
     tree: Any
+    _program: Any = dataclasses.field(init=False, repr=False, compare=False)
 
     @property
     def parameters(self) -> int:
@@ -72,7 +73,7 @@ def make_log_probs(config: Mapping[str, Any], alphabet: Alphabet, fitting: str) 
     model = Recognizer(build_dataclass(ModelConfig, config["model"], "model"), alphabet.num_classes)
 
     def log_probs(tree: Any, frames_BxHxW: UInt8[Array, "B H W"]) -> Float[Array, "B T K"]:
-        logits = model.apply({"params": tree}, frames_to_input(frames_BxHxW, fitting))
+        logits: Any = model.apply({"params": tree}, frames_to_input(frames_BxHxW, fitting))
         return jax.nn.log_softmax(logits)
 
     return jax.jit(log_probs)
@@ -98,7 +99,7 @@ def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any]) -
       about: where the model comes from, for people: JSON values.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez(folder / "parameters.npz", **_flatten(model.tree))  # type: ignore[arg-type]
+    np.savez(folder / "parameters.npz", **_flatten(model.tree))
     description = {
         "format": FORMAT,
         "name": model.name,

@@ -2,8 +2,9 @@
 
 import dataclasses
 import hashlib
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +47,14 @@ class Checkpoints:
         self.folder = folder.resolve()
         if writable:
             self.folder.mkdir(parents=True, exist_ok=True)
-        policy = checkpoint_managers
+        self._cers: dict[int, float] = {}
         self._manager = ocp.CheckpointManager(
             self.folder,
             options=ocp.CheckpointManagerOptions(
                 create=False,
                 read_only=not writable,
-                preservation_policy=policy.AnyPreservationPolicy(
-                    [
-                        policy.LatestN(LATEST_KEPT),
-                        policy.BestN(get_metric_fn=_negative_cer, n=1, keep_checkpoints_without_metrics=False),
-                    ]
-                ),
-                save_decision_policy=policy.FixedIntervalPolicy(1),
+                preservation_policy=_Preservation(self._cers),
+                save_decision_policy=checkpoint_managers.FixedIntervalPolicy(1),
                 cleanup_tmp_directories=writable,
                 enable_async_checkpointing=writable,
                 multiprocessing_options=ocp.options.MultiprocessingOptions(
@@ -68,27 +64,36 @@ class Checkpoints:
                 ),
             ),
         )
+        for step in self._manager.all_steps():
+            if (cer := self._read_cer(step)) is not None:
+                self._cers[step] = cer
 
     def save(self, state: TrainState, about: Mapping[str, Any], cer: float | None = None) -> None:
         """Saves a host copy of the state in the background.
 
         Args:
           state: numpy leaves, one copy.
-          about: JSON values; "sha256" is added.
+          about: JSON values; "cer" and checksums are added.
           cer: validation CER at this step, if it was evaluated; the checkpoint with the lowest is kept as the best.
         """
         step = int(state.step)
         if step in self._manager.all_steps():
             return
         parameters, rest = _split(state)
+        if cer is not None:
+            self._cers[step] = cer
+        described = {**about, "cer": cer}
+        checksums = {
+            "sha256": digest({"parameters": parameters, "rest": rest}),
+            "about_sha256": _digest_of_json(described),
+        }
         self._manager.save(
             step,
             args=ocp.args.Composite(
                 parameters=ocp.args.StandardSave(parameters),
                 rest=ocp.args.StandardSave(rest),
-                about=ocp.args.JsonSave({**about, "sha256": digest({"parameters": parameters, "rest": rest})}),
+                about=ocp.args.JsonSave({**described, **checksums}),
             ),
-            metrics=None if cer is None else {"cer": cer},
             force=True,
         )
 
@@ -134,9 +139,14 @@ class Checkpoints:
         self._manager.wait_until_finished()
 
     def _best_step(self) -> int | None:
-        scored = [(self._manager.metrics(step), step) for step in self._manager.all_steps()]
-        cers = [(metrics["cer"], -step) for metrics, step in scored if metrics]
-        return -min(cers)[1] if cers else None
+        return _best_of(self._cers, self._manager.all_steps())
+
+    def _read_cer(self, step: int) -> float | None:
+        try:
+            about = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
+            return float(about["cer"])
+        except Exception:  # Damaged, which is told when it is to be restored; or it was not evaluated.
+            return None
 
     def _restore_whole(self, step: int) -> Restored | None:
         """The checkpoint, or None (and a warning) if a part is missing, unreadable or not what was saved."""
@@ -151,8 +161,9 @@ class Checkpoints:
             )
             state = {"parameters": items["parameters"], "rest": items["rest"]}
             about = dict(items["about"])
-            whole = about.pop("sha256") == digest(state)
-            reason = "its arrays are not those that were saved"
+            whole = about.pop("sha256") == digest(state) and about.pop("about_sha256") == _digest_of_json(about)
+            about.pop("cer")
+            reason = "it does not hold what was saved"
         except Exception as error:  # Orbax and TensorStore raise many kinds for damaged files.
             whole, reason = False, " ".join(str(error).split())[:200]
         if not whole:
@@ -171,9 +182,25 @@ def digest(tree: Any) -> str:
     return sha256.hexdigest()
 
 
-def _negative_cer(metrics: Mapping[str, float]) -> float:
-    # BestN keeps the last of an ascending order, and of equals the later step.
-    return -metrics["cer"]
+def _digest_of_json(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _best_of(cers: Mapping[int, float], steps: Sequence[int]) -> int | None:
+    """The step with the lowest CER, the later of equals; None if none was evaluated."""
+    return min((step for step in steps if step in cers), key=lambda step: (cers[step], -step), default=None)
+
+
+@dataclasses.dataclass
+class _Preservation(checkpoint_managers.PreservationPolicy):
+    """Keeps the latest and the best. Orbax's own metrics are no help: a damaged file of them stops it altogether."""
+
+    cers: Mapping[int, float]
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
+        steps = [info.step for info in checkpoints]
+        kept = {*sorted(steps)[-LATEST_KEPT:], _best_of(self.cers, steps)}
+        return [step in kept for step in steps]
 
 
 def _flatten(tree: Any) -> dict[str, Any]:

@@ -6,26 +6,42 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
 
 from hwr_jax.models.recognizer import Recognizer
+
+# Leaves are jax arrays on the devices (under pmap with an axis of them), numpy arrays on the host, and whatever jax puts
+# in their place while it works on trees: so they are `Any`.
 
 
 @flax.struct.dataclass
 class Totals:
-    """Sums since the last line of metrics; means are taken when they are printed."""
+    """Sums since the last line of metrics; means are taken when they are printed.
 
-    loss: Float[Array, ""]
-    samples: Float[Array, ""]
-    gradient_norm: Float[Array, ""]
-    steps: Int[Array, ""]
+    Attributes:
+      loss: of all samples, in nats, float32.
+      samples: number of them, without those that have no alignment, float32.
+      gradient_norm: of all steps, float32.
+      steps: number of them, int32.
+    """
+
+    loss: Any
+    samples: Any
+    gradient_norm: Any
+    steps: Any
 
 
 @flax.struct.dataclass
 class TrainState:
-    """Everything that a checkpoint must hold to go on bit for bit."""
+    """Everything that a checkpoint must hold to go on bit for bit.
 
-    step: Int[Array, ""]
+    Attributes:
+      step: number of steps done, int32.
+      parameters: of the recognizer, nested dicts.
+      optimizer: its state.
+      totals: see `Totals`.
+    """
+
+    step: Any
     parameters: Any
     optimizer: Any
     totals: Totals

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -45,18 +46,23 @@ def make_step(
         the whole batch.
     """
 
-    def total_over_devices(tree: object) -> object:
+    def total_over_devices(tree: Any) -> Any:
         return jax.lax.psum(tree, axis_name) if axis_name else tree
 
     def step(state: TrainState, batch: DeviceBatch) -> TrainState:
         images = frames_to_input(batch["frames"], fitting)
-        images = augment(images, sample_keys(seed, "augment", state.step, batch["places"]), augmentation)
+        augment_keys = sample_keys(seed, "augment", state.step, batch["places"])
+        # A branch that is always taken. Without it XLA on CPUs fuses the augmentation into each of the nine products of
+        # the first convolution and computes it as often (a barrier does not help, it is dropped before fusion).
+        images = jax.lax.cond(
+            state.step >= 0, lambda: augment(images, augment_keys, augmentation), lambda: jnp.zeros_like(images)
+        )
         dropout_keys = sample_keys(seed, "dropout", state.step, batch["places"])
         weights = fits_frames(batch["labels"], batch["lengths"], model.config.frames).astype(jnp.float32)
         samples = total_over_devices(weights.sum())
 
-        def share_of_mean_loss(parameters: object) -> Array:
-            logits = model.apply({"params": parameters}, images, dropout_keys)
+        def share_of_mean_loss(parameters: Any) -> Array:
+            logits: Any = model.apply({"params": parameters}, images, dropout_keys)
             losses = ctc_losses(logits, batch["labels"], batch["lengths"])
             return jnp.where(weights > 0, losses, 0.0).sum() / jnp.maximum(samples, 1.0)
 

@@ -4,14 +4,23 @@ import io
 import json
 import tarfile
 
+import jax
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from hwr_jax.commands import evaluate
 from hwr_jax.commands.evaluate import describe_summary
+from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
+from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.strict import to_plain
+from hwr_jax.text.alphabet import IAM78, Alphabet
+from hwr_jax.training.checkpoint import Checkpoints
+from hwr_jax.training.optimizer import build_optimizer
+from hwr_jax.training.state import init_state
 
+TINY = ModelConfig(height_px=16, width_px=64, conv_features=(4, 4), dense_features=8, lstm_features=(8,))
 TEXTS = ["one", "two", "three", "four", "five", "six"]
 FORMS = 12
 
@@ -92,6 +101,25 @@ def test_prepared_data_of_the_model(model_folder, tmp_path, capsys):
     assert run(*arguments, "--split=all", f"--output={output}") == 0
     assert json.loads(output.read_text())["samples"] == 90
     assert json.loads(output.read_text())["data"] == "synthetic"
+
+
+def test_a_run_gets_its_files_and_its_report(tmp_path, capsys):
+    config = ExperimentConfig(
+        data=DataConfig(writers=30, words_per_writer=3, workers=1, data_dir=str(tmp_path / "data")), model=TINY
+    )
+    model = Recognizer(TINY, Alphabet(IAM78).num_classes)
+    state = jax.device_get(init_state(model, build_optimizer(config.optimizer, 1), config.seed))
+    workdir = tmp_path / "run"
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    checkpoints.save(state, {"config": to_plain(config), "alphabet": IAM78})
+    checkpoints.close()
+    assert run(f"--workdir={workdir}", "--split=all", "--checkpoint=latest", "--workers=1") == 0
+    summary = json.loads((workdir / "evaluation" / "all.json").read_text())
+    assert summary["model"] == "run@0"
+    assert summary["samples"] == 90
+    assert len((workdir / "evaluation" / "all.tsv").read_text().splitlines()) == 91
+    assert f"{100 * summary['cer']:.2f} %" in (workdir / "report.html").read_text()
+    assert str(workdir / "report.html") in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
