@@ -49,14 +49,14 @@ class PenmanConfig:
       pen_width_px: range of the writers' pen widths.
     """
 
-    cursive_share: float = 0.3
+    cursive_share: float = 0.2
     joined_share: float = 0.3
-    form_variety: float = 0.3
-    slant_degrees: float = 11.0
+    form_variety: float = 0.1
+    slant_degrees: float = 8.0
     proportions: float = 1.0
-    letter_habit: float = 1.0
-    letter_jitter: float = 1.0
-    warp: float = 1.0
+    letter_habit: float = 0.6
+    letter_jitter: float = 0.6
+    warp: float = 0.7
     wobble: float = 1.0
     tremor: float = 1.0
     core_height_px: tuple[float, float] = (16.0, 26.0)

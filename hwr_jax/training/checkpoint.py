@@ -4,7 +4,11 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +57,7 @@ class Checkpoints:
             options=ocp.CheckpointManagerOptions(
                 create=False,
                 read_only=not writable,
-                preservation_policy=_Preservation(self._cers),
+                preservation_policy=_Preservation(self._rank),
                 save_decision_policy=checkpoint_managers.FixedIntervalPolicy(1),
                 cleanup_tmp_directories=writable,
                 enable_async_checkpointing=writable,
@@ -75,6 +79,9 @@ class Checkpoints:
           state: numpy leaves, one copy.
           about: JSON values; "cer" and checksums are added.
           cer: validation CER at this step, if it was evaluated; the checkpoint with the lowest is kept as the best.
+
+        Raises:
+          OSError: this or the one before could not be written (disk full).
         """
         step = int(state.step)
         if step in self._manager.all_steps():
@@ -87,20 +94,21 @@ class Checkpoints:
             "sha256": digest({"parameters": parameters, "rest": rest}),
             "about_sha256": _digest_of_json(described),
         }
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                parameters=ocp.args.StandardSave(parameters),
-                rest=ocp.args.StandardSave(rest),
-                about=ocp.args.JsonSave({**described, **checksums}),
-            ),
-            force=True,
-        )
+        with self._writing():
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    parameters=ocp.args.StandardSave(parameters),
+                    rest=ocp.args.StandardSave(rest),
+                    about=ocp.args.JsonSave({**described, **checksums}),
+                ),
+                force=True,
+            )
 
     def restore_latest(self, like: TrainState) -> Restored | None:
         """The newest checkpoint that is whole, as a state of the same structure; None when there is none.
 
-        Damaged ones are passed over with a warning that names them, and deleted, so that their steps can be saved anew.
+        Damaged ones are passed over with a warning that names them, and renamed, so that their steps can be saved anew.
 
         Raises:
           InputError: the checkpoint's arrays have other shapes than `like`.
@@ -108,7 +116,7 @@ class Checkpoints:
         for step in sorted(self._manager.all_steps(), reverse=True):
             restored = self._restore_whole(step)
             if restored is None:
-                self._manager.delete(step)
+                self._set_aside(step)
                 continue
             return dataclasses.replace(restored, state=_join(restored.state, like, self.folder / str(step)))
         return None
@@ -120,8 +128,8 @@ class Checkpoints:
           InputError: there is no whole checkpoint.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
-        if which == "best" and (best := self._best_step()) is not None:
-            steps = [best, *(step for step in steps if step != best)]
+        if which == "best":
+            steps.sort(key=self._rank)
         for step in steps:
             if (restored := self._restore_whole(step)) is not None:
                 return restored
@@ -130,16 +138,38 @@ class Checkpoints:
         )
 
     def close(self) -> None:
-        """Waits until what is being saved is complete. Raises what went wrong while saving (OSError: disk full)."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits until what is being saved is complete. Raises OSError if it could not be written."""
+        with self._writing():
+            self._manager.wait_until_finished()
+            self._manager.close()
 
     def wait(self) -> None:
-        """Waits until what is being saved is complete."""
-        self._manager.wait_until_finished()
+        """Waits until what is being saved is complete. Raises OSError if it could not be written."""
+        with self._writing():
+            self._manager.wait_until_finished()
 
-    def _best_step(self) -> int | None:
-        return _best_of(self._cers, self._manager.all_steps())
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            # TensorStore's way to say that the disk is full.
+            if code := re.search(r"os_error_code='(\d+)'", str(error)):
+                raise OSError(int(code[1]), os.strerror(int(code[1])), str(self.folder)) from error
+            raise OSError(f"{self.folder}: checkpoint not saved: {_one_line(error)}") from error
+
+    def _set_aside(self, step: int) -> None:
+        """Not deleted: what cannot be read now may be readable tomorrow, or by other means."""
+        number = 1
+        while (aside := self.folder / f"damaged_{step}_{number}").exists():
+            number += 1
+        (self.folder / str(step)).rename(aside)
+        self._cers.pop(step, None)
+        self._manager.reload()
+
+    def _rank(self, step: int) -> tuple[float, int]:
+        """Ascending: lower CER, then later step; those not evaluated come last."""
+        return self._cers.get(step, math.inf), -step
 
     def _read_cer(self, step: int) -> float | None:
         try:
@@ -161,11 +191,13 @@ class Checkpoints:
             )
             state = {"parameters": items["parameters"], "rest": items["rest"]}
             about = dict(items["about"])
-            whole = about.pop("sha256") == digest(state) and about.pop("about_sha256") == _digest_of_json(about)
-            about.pop("cer")
+            whole = about.pop("sha256") == digest(state)
+            # The first runs were saved without a checksum of this part.
+            whole = whole and about.pop("about_sha256", None) in (None, _digest_of_json(about))
+            about.pop("cer", None)
             reason = "it does not hold what was saved"
         except Exception as error:  # Orbax and TensorStore raise many kinds for damaged files.
-            whole, reason = False, " ".join(str(error).split())[:200]
+            whole, reason = False, _one_line(error)
         if not whole:
             log.warning("checkpoint %s is damaged and passed over: %s", self.folder / str(step), reason)
             return None
@@ -182,25 +214,24 @@ def digest(tree: Any) -> str:
     return sha256.hexdigest()
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
 def _digest_of_json(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _best_of(cers: Mapping[int, float], steps: Sequence[int]) -> int | None:
-    """The step with the lowest CER, the later of equals; None if none was evaluated."""
-    return min((step for step in steps if step in cers), key=lambda step: (cers[step], -step), default=None)
 
 
 @dataclasses.dataclass
 class _Preservation(checkpoint_managers.PreservationPolicy):
     """Keeps the latest and the best. Orbax's own metrics are no help: a damaged file of them stops it altogether."""
 
-    cers: Mapping[int, float]
+    rank: Callable[[int], tuple[float, int]]
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
-        steps = [info.step for info in checkpoints]
-        kept = {*sorted(steps)[-LATEST_KEPT:], _best_of(self.cers, steps)}
-        return [step in kept for step in steps]
+        steps = sorted(info.step for info in checkpoints)
+        kept = {*steps[-LATEST_KEPT:], min(steps, key=self.rank)}
+        return [info.step in kept for info in checkpoints]
 
 
 def _flatten(tree: Any) -> dict[str, Any]:

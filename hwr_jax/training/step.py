@@ -75,7 +75,7 @@ def make_step(
             totals=Totals(
                 loss=state.totals.loss + loss * samples,
                 samples=state.totals.samples + samples,
-                gradient_norm=state.totals.gradient_norm + optax.global_norm(gradient),
+                gradient_norm=state.totals.gradient_norm + optax.tree.norm(gradient),
                 steps=state.totals.steps + 1,
             ),
         )

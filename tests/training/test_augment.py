@@ -1,0 +1,142 @@
+"""Augmentation: what each strength does, and the resampling against SciPy's."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from hwr_jax.config import AugmentConfig
+from hwr_jax.training import augment as module
+from hwr_jax.training.augment import augment
+
+WIDTH, HEIGHT = 40, 24
+ALL = AugmentConfig(
+    shear=0.5, rotation_degrees=10.0, scale_x=0.3, scale_y=0.3, shift_x_px=5.0, shift_y_px=3.0, warp_px=2.0, warp_spacing_px=8
+)
+
+augment_jitted = jax.jit(augment, static_argnames="config")
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Ink everywhere, up to the frame's edges."""
+    return jax.random.uniform(jax.random.key(0), (6, WIDTH, HEIGHT, 1))
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return jax.random.split(jax.random.key(1), 6)
+
+
+@functools.lru_cache
+def drawn_maps(config: AugmentConfig, count: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """What the affine part draws: matrices [count, 2, 2] and shifts [count, 2] about the frame's centre."""
+    keys = jax.random.split(jax.random.key(5), count)
+    x, y = jax.vmap(lambda key: module._affine_coordinates((WIDTH, HEIGHT), key, config))(keys)
+    looks_at = np.stack([x - (WIDTH - 1) / 2, y - (HEIGHT - 1) / 2], axis=-1)
+    matrices = np.stack([looks_at[:, 1, 0] - looks_at[:, 0, 0], looks_at[:, 0, 1] - looks_at[:, 0, 0]], axis=-1)
+    return matrices, looks_at.mean(axis=(1, 2))
+
+
+def assert_spread(values: np.ndarray, low: float, high: float) -> None:
+    """They lie in low .. high, and reach near both ends."""
+    assert low - 1e-4 <= values.min() < low + 0.1 * (high - low)
+    assert high + 1e-4 >= values.max() > high - 0.1 * (high - low)
+
+
+def test_without_strengths_it_is_the_identity(images, keys):
+    assert augment(images, keys, AugmentConfig()) is images
+
+
+def test_the_resampling_is_scipys(images, keys):
+    config = AugmentConfig(shear=0.5, rotation_degrees=20.0, scale_x=0.5, scale_y=0.5, shift_x_px=9.0, shift_y_px=6.0)
+    out = augment_jitted(images, keys, config)
+    for image, key, got in zip(images, keys, out, strict=True):
+        x, y = module._affine_coordinates((WIDTH, HEIGHT), jax.random.split(key)[0], config)
+        expected = ndimage.map_coordinates(np.asarray(image[..., 0]), [x, y], order=1, mode="grid-constant", cval=0)
+        np.testing.assert_allclose(got[..., 0], expected, atol=1e-4)
+
+
+def test_far_outside_is_paper_on_every_side():
+    image = jnp.ones((WIDTH, HEIGHT))
+    x = jnp.array([-500.0, -1, WIDTH, 500, 20, 20, 20, 20])
+    y = jnp.array([10.0, 10, 10, 10, -500, -1, HEIGHT, 500])
+    np.testing.assert_array_equal(module._sample_bilinear(image, x, y), np.zeros(8))
+
+
+def test_shift_moves_ink_by_as_much_and_no_more():
+    blob = np.zeros((1, WIDTH, HEIGHT, 1), np.float32)
+    blob[0, 18:22, 10:14] = 1
+    keys = jax.random.split(jax.random.key(2), 200)
+    out = np.asarray(augment_jitted(jnp.tile(blob, (200, 1, 1, 1)), keys, AugmentConfig(shift_x_px=6.0)))[..., 0]
+    mass = out.sum(axis=(1, 2))
+    np.testing.assert_allclose(mass, 16, rtol=1e-4)
+    moved_x = (out.sum(axis=2) * np.arange(WIDTH)).sum(axis=1) / mass - 19.5
+    moved_y = (out.sum(axis=1) * np.arange(HEIGHT)).sum(axis=1) / mass - 11.5
+    assert_spread(moved_x, -6, 6)
+    np.testing.assert_allclose(moved_y, 0, atol=1e-4)
+
+
+def test_shear_is_horizontal():
+    matrices, shifts = drawn_maps(AugmentConfig(shear=0.4))
+    np.testing.assert_allclose(matrices[:, [0, 1, 1], [0, 0, 1]], np.tile([1, 0, 1], (300, 1)), atol=1e-4)
+    assert_spread(matrices[:, 0, 1], -0.4, 0.4)
+    np.testing.assert_allclose(shifts, 0, atol=1e-4)
+
+
+def test_rotation_is_one():
+    matrices, shifts = drawn_maps(AugmentConfig(rotation_degrees=30.0))
+    products = np.einsum("nij,nkj->nik", matrices, matrices)
+    np.testing.assert_allclose(products, np.tile(np.eye(2), (300, 1, 1)), atol=1e-4)
+    assert_spread(np.degrees(np.arctan2(matrices[:, 0, 1], matrices[:, 0, 0])), -30, 30)
+    np.testing.assert_allclose(shifts, 0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("field", "axis"), [("scale_x", 0), ("scale_y", 1)])
+def test_scale_shrinks_as_much_as_it_enlarges(field, axis):
+    matrices, shifts = drawn_maps(AugmentConfig(**{field: 0.25}))
+    assert_spread(np.log(matrices[:, axis, axis]), -np.log(1.25), np.log(1.25))
+    matrices[:, axis, axis] = 1
+    np.testing.assert_allclose(matrices, np.tile(np.eye(2), (300, 1, 1)), atol=1e-4)
+    np.testing.assert_allclose(shifts, 0, atol=1e-4)
+
+
+def test_shift_y_is_vertical():
+    matrices, shifts = drawn_maps(AugmentConfig(shift_y_px=3.0))
+    np.testing.assert_allclose(matrices, np.tile(np.eye(2), (300, 1, 1)), atol=1e-4)
+    np.testing.assert_allclose(shifts[:, 0], 0, atol=1e-4)
+    assert_spread(shifts[:, 1], -3, 3)
+
+
+def test_warp_is_bilinear_between_grid_points_and_bounded():
+    config = AugmentConfig(warp_px=3.0, warp_spacing_px=8)
+    keys = jax.random.split(jax.random.key(4), 50)
+    both = np.stack(jax.vmap(lambda key: module._smooth_displacement((WIDTH, HEIGHT), key, config))(keys))
+    assert_spread(both[:, :, ::8, ::8].ravel(), -3, 3)
+    assert np.abs(both).max() <= 3 + 1e-5
+    for axis, size in ((2, WIDTH), (3, HEIGHT)):
+        bends = np.abs(np.diff(both, n=2, axis=axis))
+        on_grid = [place for place in range(size - 2) if (place + 1) % 8 == 0]
+        assert np.delete(bends, on_grid, axis=axis).max() < 1e-5
+        assert np.take(bends, on_grid, axis=axis).max() > 0.1
+    assert np.abs(both[0] - both[1]).max() > 0.5, "both directions share one displacement"
+
+
+def test_a_sample_depends_on_its_key_alone(images, keys):
+    out = np.asarray(augment_jitted(images, keys, ALL))
+    order = np.array([3, 0, 5])
+    np.testing.assert_array_equal(augment_jitted(images[order], keys[order], ALL), out[order])
+    same_image = augment_jitted(jnp.tile(images[:1], (6, 1, 1, 1)), keys, ALL)
+    assert (np.asarray(same_image)[1:] != out[0]).any(axis=(1, 2, 3)).all(), "two keys give the same"
+
+
+def test_values_stay_between_paper_and_ink(images, keys):
+    out = np.asarray(augment_jitted(images, keys, ALL))
+    assert out.shape == images.shape
+    assert out.dtype == np.float32
+    assert 0 <= out.min()
+    assert out.max() <= 1 + 1e-6
+    assert not np.asarray(augment_jitted(jnp.zeros_like(images), keys, ALL)).any()

@@ -1,0 +1,100 @@
+"""Schedules by their definition, and the first steps of Adam and AdamW against numpy written from the papers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from hwr_jax.config import OptimizerConfig
+from hwr_jax.training.optimizer import build_optimizer, make_schedule
+
+RATE, TOTAL = 0.02, 50
+
+
+def rates(schedule: str, warmup: int, total: int = TOTAL) -> np.ndarray:
+    """The learning rate of every step, and of the one after the last."""
+    config = OptimizerConfig(learning_rate=RATE, schedule=schedule, warmup_steps=warmup)
+    return np.array([float(make_schedule(config, total)(step)) for step in range(total + 1)])
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 10])
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_schedule_rises_to_the_rate_and_never_rises_again(schedule, warmup):
+    values = rates(schedule, warmup)
+    np.testing.assert_allclose(values[:warmup], RATE * np.arange(1, warmup + 1) / max(warmup, 1), rtol=1e-6)
+    np.testing.assert_allclose(values[warmup], RATE, rtol=1e-6)
+    assert (np.diff(values[warmup:]) <= 0).all()
+    part = np.arange(TOTAL + 1 - warmup) / (TOTAL - warmup)
+    expected = {"constant": np.ones_like(part), "linear": 1 - part, "cosine": (1 + np.cos(np.pi * part)) / 2}[schedule]
+    np.testing.assert_allclose(values[warmup:], RATE * expected, atol=1e-8)
+
+
+def test_a_run_shorter_than_its_warmup_only_rises():
+    values = rates("cosine", warmup=1000, total=5)
+    np.testing.assert_allclose(values[:5], RATE * np.arange(1, 6) / 5, rtol=1e-6)
+
+
+def gradients(steps: int):
+    """Small and large in turn, so that clipping changes some of them."""
+    rng = np.random.default_rng(0)
+    for step in range(steps):
+        scale = 10.0 if step % 2 else 0.1
+        yield {"kernel": scale * rng.normal(size=(3, 4)), "bias": scale * rng.normal(size=4)}
+
+
+def adam_by_the_paper(parameters, config, steps, *, decay, clip):
+    """Kingma and Ba 2015, Algorithm 1; the decay of Loshchilov and Hutter 2019 is no part of the gradient."""
+    b1, b2 = 0.9, 0.999
+    parameters = {name: value.astype(np.float64) for name, value in parameters.items()}
+    m = {name: np.zeros_like(value) for name, value in parameters.items()}
+    v = {name: np.zeros_like(value) for name, value in parameters.items()}
+    schedule = rates(config.schedule, config.warmup_steps)
+    for t, gradient in enumerate(gradients(steps), start=1):
+        norm = np.sqrt(sum((g**2).sum() for g in gradient.values()))
+        for name, g in gradient.items():
+            g = g * min(1.0, clip / norm) if clip else g
+            m[name] = b1 * m[name] + (1 - b1) * g
+            v[name] = b2 * v[name] + (1 - b2) * g**2
+            update = (m[name] / (1 - b1**t)) / (np.sqrt(v[name] / (1 - b2**t)) + config.epsilon)
+            if name == "kernel":
+                update = update + decay * parameters[name]
+            parameters[name] = parameters[name] - schedule[t - 1] * update
+    return parameters
+
+
+@pytest.mark.parametrize("clip", [0.0, 1.5])
+@pytest.mark.parametrize(("name", "decay"), [("adam", 0.0), ("adamw", 0.0), ("adamw", 0.3)])
+def test_steps_are_those_of_the_paper(name, decay, clip):
+    config = OptimizerConfig(
+        name=name, learning_rate=RATE, warmup_steps=3, weight_decay=decay, clip_norm=clip, epsilon=1e-3
+    )
+    start = {"kernel": np.linspace(-1, 2, 12).reshape(3, 4), "bias": np.linspace(0.5, 1, 4)}
+    optimizer = build_optimizer(config, TOTAL)
+    parameters = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), start)
+    state = optimizer.init(parameters)
+    for gradient in gradients(6):
+        gradient = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), gradient)
+        updates, state = optimizer.update(gradient, state, parameters)
+        parameters = optax.apply_updates(parameters, updates)
+    expected = adam_by_the_paper(start, config, 6, decay=decay, clip=clip)
+    for part in expected:
+        np.testing.assert_allclose(parameters[part], expected[part], rtol=2e-5, atol=1e-6)
+
+
+def test_adam_takes_no_weight_decay():
+    config = OptimizerConfig(name="adam", weight_decay=0.5, warmup_steps=0)
+    parameters = {"kernel": jnp.ones((2, 2))}
+    optimizer = build_optimizer(config, TOTAL)
+    updates, _ = optimizer.update({"kernel": jnp.zeros((2, 2))}, optimizer.init(parameters), parameters)
+    np.testing.assert_array_equal(updates["kernel"], np.zeros((2, 2)))
+
+
+def test_decay_reaches_every_kernel_and_no_bias(tiny_state):
+    # Without a gradient only the decay moves a parameter.
+    optimizer = build_optimizer(OptimizerConfig(weight_decay=0.5), TOTAL)
+    parameters = jax.tree.map(jnp.ones_like, tiny_state.parameters)
+    zeros = jax.tree.map(jnp.zeros_like, parameters)
+    updates, _ = jax.jit(optimizer.update)(zeros, optimizer.init(parameters), parameters)
+    for path, update in jax.tree_util.tree_leaves_with_path(updates):
+        assert bool((update != 0).all()) == path[-1].key.endswith("kernel"), path
