@@ -1,6 +1,7 @@
 """The whole description of an experiment, as frozen dataclasses. Nothing here imports jax."""
 
 import dataclasses
+import math
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -23,8 +24,8 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 def _check_not_negative(group: str, config: Any, names: tuple[str, ...]) -> None:
     for name in names:
-        if getattr(config, name) < 0:
-            raise InputError(f"{group}.{name}: {getattr(config, name)} is negative")
+        if not 0 <= getattr(config, name) < math.inf:
+            raise InputError(f"{group}.{name}: {getattr(config, name)} is not a number from 0 up")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,6 +218,10 @@ class ExperimentConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     augment: AugmentConfig = AugmentConfig()
     training: TrainingConfig = TrainingConfig(epochs=10.0)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed: {self.seed} is not from 0 to 2**32 - 1")
 
 
 def default_config() -> ConfigDict:

@@ -1,6 +1,8 @@
 """Strict numerics for every test: rank promotion raises, and array shapes and types are checked at run time."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 # Four CPU devices, so that one machine can show that one and several devices give the same numbers.
@@ -32,3 +34,33 @@ def real_data() -> Path:
     if not (folder / "unipen.tar.xz").exists():
         pytest.skip(f"real data absent: no unipen.tar.xz in {folder} (set HWR_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def training_command(repository) -> Callable[..., list[str]]:
+    """`training_command(workdir, *overrides)`: the command line of a run that takes seconds."""
+    tiny = [
+        "--config.data.writers=40",
+        "--config.data.words_per_writer=4",
+        "--config.data.batch_size=8",
+        "--config.data.workers=1",
+        "--config.model.conv_features=(2,2)",
+        "--config.model.dense_features=4",
+        "--config.model.lstm_features=(4,4)",
+        "--config.model.dropout=0.2",
+        "--config.model.lstm_dropout=0.2",
+        "--config.augment.shear=0.3",
+    ]
+    program = [sys.executable, "-m", "hwr_jax.commands.train", f"--config={repository}/configs/quickstart.py"]
+    return lambda workdir, *overrides: [*program, f"--workdir={workdir}", *tiny, *overrides]
+
+
+@pytest.fixture(scope="session")
+def run_environment(tmp_path_factory) -> dict[str, str]:
+    """For processes of `training_command`: they share the data, and programs that are compiled once."""
+    return os.environ | {
+        "HWR_JAX_DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "JAX_NUM_CPU_DEVICES": "1",
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }

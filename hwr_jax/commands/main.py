@@ -1,5 +1,6 @@
 """`hwr COMMAND ...`: finds the command and turns errors into one line and an exit status."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -67,6 +68,8 @@ def usage() -> str:
 
 def run(name: str, command: Command, argv: Sequence[str]) -> int:
     """Runs a command; wrong input and failed reads or writes become one line on stderr and status 1."""
+    logging.basicConfig(format=f"hwr {name}: %(message)s", level=logging.WARNING)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax warns of every folder opened for reading alone.
     try:
         return command(argv)
     except InputError as error:

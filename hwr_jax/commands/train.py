@@ -1,7 +1,6 @@
 """`hwr train`: trains a model, or goes on with a run that stopped."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -43,8 +42,6 @@ def main(argv: Sequence[str]) -> int:
     from hwr_jax.config import resolve_config
     from hwr_jax.training.workdir import hold
 
-    logging.basicConfig(format="hwr train: %(message)s", level=logging.WARNING)
-    logging.getLogger("absl").setLevel(logging.ERROR)
     config = resolve_config(config_dict)
     _initialize_distributed(args)
     if args.process_id:
@@ -117,7 +114,7 @@ def _run(config: "ExperimentConfig", workdir: Path, main_process: bool) -> int:
     from hwr_jax.text.alphabet import resolve_alphabet
     from hwr_jax.training.loop import run_training
     from hwr_jax.training.signals import Preempted, catch_stop_signals
-    from hwr_jax.training.workdir import write_status
+    from hwr_jax.training.workdir import write_json, write_status
 
     alphabet = resolve_alphabet(config.model.alphabet)
     frame = FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)
@@ -126,6 +123,8 @@ def _run(config: "ExperimentConfig", workdir: Path, main_process: bool) -> int:
         stop.poll()
         if main_process:
             _describe(config, alphabet, training, validation, workdir)
+            left_out = {"training": training.skipped, "validation": validation.skipped}
+            write_json(workdir / "left_out.json", left_out)
         plain = to_plain(config)
         outcome = run_training(
             config,
@@ -259,7 +258,7 @@ def _describe(
     )
     for what, part in (("training", training), ("validation", validation)):
         if part.skipped:
-            _say(f"left out of {what}: {_count_reasons(part.skipped)}")
+            _say(f"left out of {what}, by name in left_out.json: {_count_reasons(part.skipped)}")
 
 
 def _count_reasons(skipped: Mapping[str, str]) -> str:

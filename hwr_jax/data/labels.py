@@ -1,6 +1,7 @@
 """Transcriptions to padded class ids, and which samples cannot be trained on."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Labels:
 
 def frames_needed(text: str) -> int:
     """CTC frames that `text` takes at least: one a character, and a blank between equal neighbours (Graves 2006)."""
-    return len(text) + sum(a == b for a, b in zip(text, text[1:], strict=False))
+    return len(text) + sum(a == b for a, b in itertools.pairwise(text))
 
 
 def why_untrainable(text: str, alphabet: Alphabet, frames: int) -> str | None:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-
 from hwr_jax.config import DataConfig
 from hwr_jax.data.fitted import FittedSamples, fit_samples
 from hwr_jax.data.names import SYNTHETIC, SyntheticParams

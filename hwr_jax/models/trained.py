@@ -1,6 +1,7 @@
 """A trained model: parameters with all that is needed to read an image, in memory and as a small folder."""
 
 import dataclasses
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -119,7 +120,8 @@ def load_exported(folder: Path) -> TrainedModel:
     """
     try:
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        with np.load(folder / "parameters.npz", allow_pickle=False) as arrays:
+        # From memory: numpy leaves a damaged file open.
+        with np.load(io.BytesIO((folder / "parameters.npz").read_bytes()), allow_pickle=False) as arrays:
             tree = _unflatten({name: arrays[name] for name in arrays.files})
         if description["format"] != FORMAT:
             raise InputError(

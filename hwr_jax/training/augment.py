@@ -1,4 +1,4 @@
-"""Augmentation on the device: random affine maps and pen thickness, one key a sample."""
+"""Augmentation on the device: random affine maps and smooth warps, one key a sample."""
 
 import jax
 import jax.numpy as jnp
@@ -63,13 +63,13 @@ def _hat_weights(size: int, points: int, spacing: int) -> Array:
 
 def _sample_bilinear(image_WxH: Array, x: Array, y: Array) -> Array:
     width, height = image_WxH.shape
-    # A border of paper, so that the four neighbours of any point inside the frame exist.
-    padded = jnp.pad(image_WxH, 1).ravel()
-    x = jnp.clip(x + 1, 0, width + 0.999)
-    y = jnp.clip(y + 1, 0, height + 0.999)
+    # A border of paper, so that the four neighbours of any point exist; those beyond the frame are all in the border.
+    padded = jnp.pad(image_WxH, (1, 2)).ravel()
+    x = jnp.clip(x + 1, 0, width + 1)
+    y = jnp.clip(y + 1, 0, height + 1)
     left, top = x.astype(jnp.int32), y.astype(jnp.int32)
     right_part, bottom_part = x - left, y - top
-    corner = left * (height + 2) + top
-    top_row = padded[corner] * (1 - right_part) + padded[corner + height + 2] * right_part
-    bottom_row = padded[corner + 1] * (1 - right_part) + padded[corner + height + 3] * right_part
+    corner = left * (height + 3) + top
+    top_row = padded[corner] * (1 - right_part) + padded[corner + height + 3] * right_part
+    bottom_row = padded[corner + 1] * (1 - right_part) + padded[corner + height + 4] * right_part
     return top_row * (1 - bottom_part) + bottom_row * bottom_part

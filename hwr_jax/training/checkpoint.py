@@ -1,12 +1,14 @@
 """Checkpoints of a run, with Orbax: saved in one piece, checked when read, the best and the latest kept."""
 
 import dataclasses
+import errno
 import hashlib
 import json
 import logging
 import math
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+import tensorstore
 from orbax.checkpoint import checkpoint_managers
 
 from hwr_jax.errors import InputError
@@ -22,6 +25,9 @@ from hwr_jax.training.state import TrainState
 
 # One more than the latest, so that a damaged latest one does not cost the run.
 LATEST_KEPT = 2
+
+# What a checkpoint's metadata take on the disk, generously.
+SMALL_FILES_BYTES = 200_000
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +93,7 @@ class Checkpoints:
         if step in self._manager.all_steps():
             return
         parameters, rest = _split(state)
+        self._check_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state)))
         if cer is not None:
             self._cers[step] = cer
         described = {**about, "cer": cer}
@@ -148,6 +155,11 @@ class Checkpoints:
         with self._writing():
             self._manager.wait_until_finished()
 
+    def _check_room(self, state_bytes: int) -> None:
+        """Raises OSError if the disk has no room: known beforehand it is one line, met by TensorStore a hundred."""
+        if shutil.disk_usage(self.folder).free < 2 * state_bytes + SMALL_FILES_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
@@ -181,6 +193,8 @@ class Checkpoints:
     def _restore_whole(self, step: int) -> Restored | None:
         """The checkpoint, or None (and a warning) if a part is missing, unreadable or not what was saved."""
         try:
+            for part in ("parameters", "rest"):
+                _read_through(self.folder / str(step) / part)
             items = self._manager.restore(
                 step,
                 args=ocp.args.Composite(
@@ -212,6 +226,22 @@ def digest(tree: Any) -> str:
         sha256.update(f"{path} {array.dtype} {array.shape};".encode())
         sha256.update(np.ascontiguousarray(array).tobytes())
     return sha256.hexdigest()
+
+
+def _read_through(folder: Path) -> None:
+    """Reads all arrays' bytes once, one after the other.
+
+    Orbax reads them all at once: when one fails, each of the others prints a traceback about a closed event loop.
+
+    Raises:
+      ValueError: a file is missing or damaged.
+    """
+    store = tensorstore.KvStore.open({"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}).result()
+    names = store.list().result()
+    if not names:
+        raise ValueError(f"no arrays in {folder.name}")
+    for name in names:
+        store.read(name).result()
 
 
 def _one_line(error: Exception) -> str:

@@ -46,6 +46,13 @@ def load_run(workdir: Path, checkpoint: str = "best") -> TrainedModel:
 
 
 def run_environment(workdir: Path) -> dict[str, object]:
-    """environment.json of a run, {} if there is none."""
+    """environment.json of a run, {} if there is none.
+
+    Raises:
+      InputError: it is damaged.
+    """
     path = workdir / "environment.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise InputError(f"{path}: damaged; delete it to go on without it") from error

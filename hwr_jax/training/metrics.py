@@ -1,5 +1,6 @@
 """metrics.jsonl, TensorBoard events and the progress line."""
 
+import io
 import json
 import os
 import sys
@@ -61,10 +62,10 @@ def _whole_lines(path: Path) -> list[str]:
 class Progress:
     """One line on a terminal that is rewritten; elsewhere a line per report."""
 
-    def __init__(self, total_steps: int, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, total_steps: int, stream: TextIO | io.TextIOBase | None = None) -> None:
         self._total_steps = total_steps
-        self._stream = stream
-        self._rewrite = stream.isatty()
+        self._stream = stream or sys.stderr
+        self._rewrite = self._stream.isatty()
 
     def show(self, step: int, values: Values, seconds_left: float) -> None:
         """Loss, speed, time left and the newest validation."""

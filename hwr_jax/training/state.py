@@ -9,8 +9,8 @@ import optax
 
 from hwr_jax.models.recognizer import Recognizer
 
-# Leaves are jax arrays on the devices (under pmap with an axis of them), numpy arrays on the host, and whatever jax puts
-# in their place while it works on trees: so they are `Any`.
+# Leaves are jax arrays on the devices (under pmap with an axis of them), numpy arrays on the host, and whatever jax
+# puts in their place while it works on trees: so they are `Any`.
 
 
 @flax.struct.dataclass

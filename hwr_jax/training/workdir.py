@@ -61,11 +61,11 @@ def check_config(workdir: Path, config: Mapping[str, Any]) -> None:
     The length of the run and how often it logs, evaluates and saves may change; so may the devices.
 
     Raises:
-      InputError: another field differs, named with both values.
+      InputError: another field differs, named with both values; or config.json is damaged.
     """
     path = workdir / "config.json"
     if path.exists() and any((workdir / "checkpoints").glob("[0-9]*")):
-        before = _flatten(json.loads(path.read_text(encoding="utf-8")))
+        before = _flatten(_read_config(path))
         after = _flatten(config)
         for name in sorted(before.keys() | after.keys()):
             fixed = not name.startswith("training.") and name not in ("data.source", "data.data_dir", "data.workers")
@@ -75,6 +75,16 @@ def check_config(workdir: Path, config: Mapping[str, Any]) -> None:
                     "choose another --workdir for a new run"
                 )
     write_json(path, config)
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        config = None
+    if not isinstance(config, Mapping):
+        raise InputError(f"{path}: damaged; delete it if the config is the one this run was started with")
+    return config
 
 
 def write_environment(workdir: Path, argv: list[str], devices: list[str]) -> None:

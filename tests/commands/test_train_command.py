@@ -1,11 +1,10 @@
 """`hwr train` as users run it: real processes, real signals, real damage."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,50 +12,38 @@ import pytest
 
 from hwr_jax.commands.main import main
 
+Train = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., subprocess.Popen[str]]
+
 STEPS = 24
-TINY = [
-    "--config.data.writers=40",
-    "--config.data.words_per_writer=4",
-    "--config.data.batch_size=8",
-    "--config.data.workers=1",
-    "--config.model.conv_features=(2,2)",
-    "--config.model.dense_features=4",
-    "--config.model.lstm_features=(4,4)",
+SCHEDULE = [
     f"--config.training.steps={STEPS}",
     "--config.training.log_every_steps=3",
     "--config.training.evaluate_every_steps=8",
     "--config.training.checkpoint_every_steps=5",
-    "--config.augment.shear=0.3",
 ]
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory) -> dict[str, str]:
-    """One CPU device, and data prepared once for all runs."""
-    return os.environ | {
-        "HWR_JAX_DATA_DIR": str(tmp_path_factory.mktemp("data")),
-        "JAX_NUM_CPU_DEVICES": "1",
-        # The runs share one program: it is compiled once.
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
+def train(training_command, run_environment) -> Train:
+    """Runs the command to its end."""
+
+    def run(workdir: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+        command = training_command(workdir, *SCHEDULE, *overrides)
+        return subprocess.run(command, env=run_environment, capture_output=True, text=True, timeout=300)
+
+    return run
 
 
-def command(repository: Path, workdir: Path, *overrides: str) -> list[str]:
-    config = f"--config={repository}/configs/quickstart.py"
-    return [sys.executable, "-m", "hwr_jax.commands.train", config, f"--workdir={workdir}", *TINY, *overrides]
+@pytest.fixture(scope="module")
+def start(training_command, run_environment) -> Start:
+    """Starts the command."""
 
+    def run(workdir: Path, *overrides: str) -> subprocess.Popen[str]:
+        command = training_command(workdir, *SCHEDULE, *overrides)
+        return subprocess.Popen(command, env=run_environment, stderr=subprocess.PIPE, text=True)
 
-def train(repository, environment, workdir, *overrides) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(repository, workdir, *overrides), env=environment, capture_output=True, text=True, timeout=300
-    )
-
-
-def start(repository, environment, workdir, *overrides) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(repository, workdir, *overrides), env=environment, stderr=subprocess.PIPE, text=True
-    )
+    return run
 
 
 def metrics(workdir: Path) -> list[dict[str, float]]:
@@ -95,10 +82,10 @@ def wait_for_step(workdir: Path, step: int, process: subprocess.Popen[str]) -> N
 
 
 @pytest.fixture(scope="module")
-def whole_run(tmp_path_factory, repository, environment) -> Path:
+def whole_run(tmp_path_factory, train) -> Path:
     """A run that nobody disturbed."""
     workdir = tmp_path_factory.mktemp("runs") / "whole"
-    done = train(repository, environment, workdir)
+    done = train(workdir)
     assert done.returncode == 0, done.stderr
     return workdir
 
@@ -116,20 +103,20 @@ def test_a_run_leaves_what_the_contract_says(whole_run):
     assert environment["argv"][0]
 
 
-def test_the_same_command_after_the_end_changes_no_number(whole_run, repository, environment):
+def test_the_same_command_after_the_end_changes_no_number(whole_run, train):
     before = (whole_run / "metrics.jsonl").read_bytes()
-    again = train(repository, environment, whole_run)
+    again = train(whole_run)
     assert again.returncode == 0, again.stderr
     assert (whole_run / "metrics.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize("at_step", [6, 16, 21])
-def test_killed_and_resumed_is_bit_for_bit_the_undisturbed_run(at_step, whole_run, tmp_path, repository, environment):
-    process = start(repository, environment, tmp_path / "run")
+def test_killed_and_resumed_is_bit_for_bit_the_undisturbed_run(at_step, whole_run, tmp_path, train, start):
+    process = start(tmp_path / "run")
     wait_for_step(tmp_path / "run", at_step, process)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    resumed = train(repository, environment, tmp_path / "run")
+    process.communicate()
+    resumed = train(tmp_path / "run")
     assert resumed.returncode == 0, resumed.stderr
     assert comparable(metrics(tmp_path / "run")) == comparable(metrics(whole_run))
     ours, whole = latest_parameters(tmp_path / "run"), latest_parameters(whole_run)
@@ -138,8 +125,8 @@ def test_killed_and_resumed_is_bit_for_bit_the_undisturbed_run(at_step, whole_ru
         np.testing.assert_array_equal(ours[name], value, err_msg=name)
 
 
-def test_sigterm_saves_and_the_run_goes_on(whole_run, tmp_path, repository, environment):
-    process = start(repository, environment, tmp_path / "run")
+def test_sigterm_saves_and_the_run_goes_on(whole_run, tmp_path, train, start):
+    process = start(tmp_path / "run")
     wait_for_step(tmp_path / "run", 3, process)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
@@ -147,18 +134,18 @@ def test_sigterm_saves_and_the_run_goes_on(whole_run, tmp_path, repository, envi
     assert status(tmp_path / "run") == "preempted"
     stopped_at = json.loads((tmp_path / "run" / "status.json").read_text())["step"]
     assert (tmp_path / "run" / "checkpoints" / str(stopped_at)).is_dir()
-    resumed = train(repository, environment, tmp_path / "run")
+    resumed = train(tmp_path / "run")
     assert resumed.returncode == 0, resumed.stderr
     assert comparable(metrics(tmp_path / "run")) == comparable(metrics(whole_run))
     for name, value in latest_parameters(whole_run).items():
         np.testing.assert_array_equal(latest_parameters(tmp_path / "run")[name], value, err_msg=name)
 
 
-def test_a_second_process_is_refused_while_the_first_trains(tmp_path, repository, environment):
-    process = start(repository, environment, tmp_path / "run", "--config.training.steps=100000")
+def test_a_second_process_is_refused_while_the_first_trains(tmp_path, train, start):
+    process = start(tmp_path / "run", "--config.training.steps=100000")
     try:
         wait_for_step(tmp_path / "run", 3, process)
-        second = train(repository, environment, tmp_path / "run")
+        second = train(tmp_path / "run")
     finally:
         process.kill()
         process.communicate()
@@ -167,16 +154,16 @@ def test_a_second_process_is_refused_while_the_first_trains(tmp_path, repository
     assert "Traceback" not in second.stderr
 
 
-def test_a_damaged_checkpoint_is_passed_over(whole_run, tmp_path, repository, environment):
-    process = start(repository, environment, tmp_path / "run", "--config.training.steps=100000")
+def test_a_damaged_checkpoint_is_passed_over(whole_run, tmp_path, train, start):
+    process = start(tmp_path / "run", "--config.training.steps=100000")
     wait_for_step(tmp_path / "run", 18, process)
     process.kill()
     process.communicate()
-    folders = sorted((tmp_path / "run" / "checkpoints").glob("[0-9]*"), key=lambda path: int(path.name))
-    damaged = folders[-1]
+    folders = (path for path in (tmp_path / "run" / "checkpoints").iterdir() if path.name.isdecimal())
+    damaged = max(folders, key=lambda path: int(path.name))
     largest = max((path for path in damaged.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
-    resumed = train(repository, environment, tmp_path / "run", "--config.training.steps=30")
+    resumed = train(tmp_path / "run", "--config.training.steps=30")
     assert resumed.returncode == 0, resumed.stderr
     assert str(damaged) in resumed.stderr
     steps = [line["step"] for line in metrics(tmp_path / "run")]
@@ -184,10 +171,8 @@ def test_a_damaged_checkpoint_is_passed_over(whole_run, tmp_path, repository, en
     assert steps[-1] == 30
 
 
-def test_a_run_that_diverges_says_so_and_keeps_the_last_good_checkpoint(tmp_path, repository, environment):
-    done = train(
-        repository, environment, tmp_path / "run", "--config.optimizer.learning_rate=1e30", "--config.training.steps=60"
-    )
+def test_a_run_that_diverges_says_so_and_keeps_the_last_good_checkpoint(tmp_path, train):
+    done = train(tmp_path / "run", "--config.optimizer.learning_rate=1e30", "--config.training.steps=60")
     assert done.returncode == 1
     assert "diverged" in done.stderr
     assert "Traceback" not in done.stderr
@@ -196,8 +181,8 @@ def test_a_run_that_diverges_says_so_and_keeps_the_last_good_checkpoint(tmp_path
         assert all(np.isfinite(leaf).all() for leaf in latest_parameters(tmp_path / "run").values()), folder
 
 
-def test_another_config_is_refused_in_a_used_workdir(whole_run, repository, environment):
-    done = train(repository, environment, whole_run, "--config.optimizer.learning_rate=0.5")
+def test_another_config_is_refused_in_a_used_workdir(whole_run, train):
+    done = train(whole_run, "--config.optimizer.learning_rate=0.5")
     assert done.returncode == 1
     assert "optimizer.learning_rate" in done.stderr
     assert "Traceback" not in done.stderr
@@ -212,34 +197,49 @@ def test_another_config_is_refused_in_a_used_workdir(whole_run, repository, envi
         (["--config.data.name=unipen_wrods"], "unipen_words"),
         (["--config.model.alphabet=xyz"], "no training samples are left"),
         (["--config.training.parallel=pmpa"], "pmap"),
-        (["--config.model.width_px=16"], "samples"),
+        (["--config.data.batch_size=7"], "divided evenly"),
     ],
 )
-def test_wrong_input_is_one_line_and_status_1(overrides, says, tmp_path, repository, environment, monkeypatch, capsys):
-    monkeypatch.setenv("HWR_JAX_DATA_DIR", environment["HWR_JAX_DATA_DIR"])
-    arguments = command(repository, tmp_path / "run", *overrides)[3:]
+def test_wrong_input_is_one_line_and_status_1(
+    overrides, says, tmp_path, monkeypatch, capsys, training_command, run_environment
+):
+    monkeypatch.setenv("HWR_JAX_DATA_DIR", run_environment["HWR_JAX_DATA_DIR"])
+    arguments = training_command(tmp_path / "run", *SCHEDULE, *overrides)[3:]
     assert main(["train", *arguments]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert says in errors[-1]
     assert errors[-1].startswith("hwr train: ")
 
 
-def test_a_workdir_that_cannot_be_made_is_named(tmp_path, repository, environment):
+def test_a_workdir_that_cannot_be_made_is_named(tmp_path, train):
     (tmp_path / "file").write_text("not a folder")
-    done = train(repository, environment, tmp_path / "file" / "run")
+    done = train(tmp_path / "file" / "run")
     assert done.returncode == 1
     assert str(tmp_path / "file") in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_full_disk_ends_the_run_in_one_line(tmp_path, repository, environment):
+def test_a_read_only_disk_ends_the_run_in_one_line(tmp_path, train):
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("cannot mount a read-only file system here (needs root)")
+    try:
+        done = train(tmp_path / "run")
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+    assert done.returncode == 1
+    assert "Read-only file system" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_ends_the_run_in_one_line(tmp_path, train):
     small = tmp_path / "small"
     small.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], capture_output=True)
     if mounted.returncode:
         pytest.skip("cannot mount a small file system here (needs root)")
     try:
-        done = train(repository, environment, small / "run")
+        done = train(small / "run")
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
     assert done.returncode == 1

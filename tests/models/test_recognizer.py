@@ -8,8 +8,8 @@ from jax import lax
 
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
-from hwr_jax.models.dropout import keep_mask
 from hwr_jax.models.convolution import convolve_3x3
+from hwr_jax.models.dropout import keep_mask
 from hwr_jax.models.recognizer import Recognizer, layer_table
 
 # Keras's own summary of the example: layer, output shape without the batch, parameters.

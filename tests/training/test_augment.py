@@ -14,7 +14,14 @@ from hwr_jax.training.augment import augment
 
 WIDTH, HEIGHT = 40, 24
 ALL = AugmentConfig(
-    shear=0.5, rotation_degrees=10.0, scale_x=0.3, scale_y=0.3, shift_x_px=5.0, shift_y_px=3.0, warp_px=2.0, warp_spacing_px=8
+    shear=0.5,
+    rotation_degrees=10.0,
+    scale_x=0.3,
+    scale_y=0.3,
+    shift_x_px=5.0,
+    shift_y_px=3.0,
+    warp_px=2.0,
+    warp_spacing_px=8,
 )
 
 augment_jitted = jax.jit(augment, static_argnames="config")
@@ -137,6 +144,6 @@ def test_values_stay_between_paper_and_ink(images, keys):
     out = np.asarray(augment_jitted(images, keys, ALL))
     assert out.shape == images.shape
     assert out.dtype == np.float32
-    assert 0 <= out.min()
+    assert out.min() >= 0
     assert out.max() <= 1 + 1e-6
     assert not np.asarray(augment_jitted(jnp.zeros_like(images), keys, ALL)).any()

@@ -13,6 +13,8 @@ from hwr_jax.config import AugmentConfig
 from hwr_jax.training.objective import ctc_losses, fits_frames
 from hwr_jax.training.step import make_step
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 FRAMES, CLASSES = 5, 4
 BLANK = CLASSES - 1
 

@@ -1,0 +1,110 @@
+"""`hwr`: usage, unknown commands, and errors in one line with status 1."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hwr_jax.commands import main as module
+from hwr_jax.commands.main import COMMANDS, main, run
+from hwr_jax.errors import InputError
+
+
+@pytest.mark.parametrize("argv", [[], ["-h"], ["--help"], ["help"]])
+def test_usage_names_every_command(argv, capsys):
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith("usage: hwr COMMAND")
+    assert all(name in out for name in ("train", "evaluate", "read", "data", "show", "export"))
+    assert "hwr train --config=configs/quickstart.py" in out
+
+
+def test_an_unknown_command_is_wrong_input(capsys):
+    assert main(["tarin"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("hwr: no command 'tarin'; ")
+    assert err.count("\n") == 1
+    assert all(name in err for name in COMMANDS)
+
+
+def failing(error: BaseException):
+    def command(argv):
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (InputError("data 'x': no such data set"), 1, "hwr test: data 'x': no such data set\n"),
+        (OSError(28, "No space left on device"), 1, "hwr test: No space left on device\n"),
+        (FileNotFoundError(2, "No such file", "/a/b"), 1, "hwr test: /a/b: No such file\n"),
+        (OSError("/a: cannot write"), 1, "hwr test: /a: cannot write\n"),
+        (KeyboardInterrupt(), 130, "hwr test: interrupted\n"),
+    ],
+)
+def test_errors_of_the_user_and_the_disk_are_one_line(error, status, line, capsys):
+    assert run("test", failing(error), []) == status
+    assert capsys.readouterr() == ("", line)
+
+
+def test_errors_of_ours_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run("test", failing(ZeroDivisionError()), [])
+
+
+def test_a_command_gets_its_arguments_and_gives_its_status(monkeypatch):
+    seen = []
+    monkeypatch.setitem(module.COMMANDS, "show", (lambda argv: seen.append(list(argv)) or 75, ""))
+    assert main(["show", "--a", "b"]) == 75
+    assert seen == [["--a", "b"]]
+
+
+@pytest.mark.parametrize("command", [[name] for name in COMMANDS] + [["data", "prepare"], ["data", "show"]])
+def test_every_command_explains_itself(command, capsys):
+    try:
+        status = main([*command, "--help"])
+    except SystemExit as end:  # argparse leaves so after its help.
+        status = end.code
+    out, err = capsys.readouterr()
+    assert (status, err) == (0, "")
+    assert f"usage: hwr {command[0]}" in out
+
+
+def run_python(*args: str, cwd: os.PathLike[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *args], capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+def test_help_does_not_wait_for_jax(repository):
+    heavy = "{'jax', 'flax', 'numpy', 'orbax', 'tensorflow_datasets', 'PIL'}"
+    modules = ", ".join(f"hwr_jax.commands.{name}" for name in ("main", *COMMANDS))
+    code = f"import sys, {modules}; print({heavy} & sys.modules.keys() or 'light')"
+    assert run_python("-c", code, cwd=repository).stdout == "light\n"
+
+
+def test_both_spellings_of_a_command_are_the_same(repository):
+    whole = run_python("-m", "hwr_jax.commands.main", "show", "--config=nowhere.py", cwd=repository)
+    single = run_python("-m", "hwr_jax.commands.show", "--config=nowhere.py", cwd=repository)
+    for ran in (whole, single):
+        assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "hwr show: --config=nowhere.py: no such file\n")
+
+
+def test_a_reader_that_goes_away_is_no_error(repository):
+    # As in `hwr show ... | head -0`.
+    argv = [sys.executable, "-u", "-m", "hwr_jax.commands.main", "show", "--config=configs/quickstart.py"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=repository) as process:
+        process.stdout.close()
+        error = process.stderr.read()
+        process.wait(timeout=120)
+    assert error == b""
+
+
+def test_show_prints_the_layer_table_of_the_seed(repository, capsys):
+    assert main(["show", f"--config={repository / 'configs' / 'quickstart.py'}"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["bidirectional", "BidirectionalLstm", "(batch,", "32,", "256)", "197,632"] in rows
+    assert rows[-1] == ["total", "424,081"]

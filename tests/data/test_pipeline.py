@@ -1,0 +1,100 @@
+"""Training batches: permutations by epoch, positions by step, shares by process."""
+
+import numpy as np
+import pytest
+
+from hwr_jax.data.labels import Labels
+from hwr_jax.data.pipeline import Batch, batch_rows, make_batches
+
+SAMPLES, BATCH = 23, 6
+
+
+def rows_of(steps: int, *, seed: int = 0, samples: int = SAMPLES, batch_size: int = BATCH) -> np.ndarray:
+    """Rows in the order in which they are trained on."""
+    rows = batch_rows(samples, batch_size, seed)
+    return np.concatenate([rows[step] for step in range(steps)])
+
+
+def batches_of(start: int, stop: int, *, process: int = 0, processes: int = 1, seed: int = 0) -> list[Batch]:
+    """Batches of samples that carry their own number in every part."""
+    numbers = np.arange(SAMPLES)
+    frames = numbers.astype(np.uint8)[:, None, None] * np.ones((1, 2, 3), np.uint8)
+    labels = Labels((numbers[:, None] * np.array([[1, 2]])).astype(np.int32), numbers.astype(np.int32))
+    return list(
+        make_batches(
+            frames,
+            labels,
+            batch_size=BATCH,
+            seed=seed,
+            start_step=start,
+            stop_step=stop,
+            process_index=process,
+            process_count=processes,
+        )
+    )
+
+
+def assert_same(some: list[Batch], others: list[Batch]) -> None:
+    assert len(some) == len(others)
+    for a, b in zip(some, others, strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            assert a[name].dtype == b[name].dtype
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_every_epoch_is_a_permutation_of_its_own():
+    # 23 batches of 6 are 6 epochs of 23, though no epoch ends with a batch.
+    epochs = rows_of(SAMPLES).reshape(BATCH, SAMPLES)
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.sort(epoch), np.arange(SAMPLES))
+    assert len(np.unique(epochs, axis=0)) == BATCH
+
+
+def test_another_seed_is_another_order():
+    np.testing.assert_array_equal(rows_of(8), rows_of(8))
+    assert (rows_of(8) != rows_of(8, seed=1)).any()
+
+
+def test_neighbours_in_the_data_are_parted():
+    first = rows_of(10, samples=1000, batch_size=100)
+    assert np.abs(np.corrcoef(first, np.arange(1000))[0, 1]) < 0.1
+
+
+def test_a_batch_may_be_larger_than_the_data():
+    rows = rows_of(3, samples=4, batch_size=8).reshape(-1, 4)
+    for epoch in rows:
+        assert sorted(epoch) == [0, 1, 2, 3]
+
+
+def test_a_batch_holds_the_rows_of_its_step():
+    rows = rows_of(9).reshape(-1, BATCH)
+    batches = batches_of(0, 9)
+    assert len(batches) == 9
+    for batch, expected in zip(batches, rows, strict=True):
+        np.testing.assert_array_equal(batch["frames"], expected[:, None, None] * np.ones((1, 2, 3)))
+        np.testing.assert_array_equal(batch["labels"], expected[:, None] * np.array([[1, 2]]))
+        np.testing.assert_array_equal(batch["lengths"], expected)
+        np.testing.assert_array_equal(batch["places"], np.arange(BATCH))
+        assert {name: value.dtype.name for name, value in batch.items()} == {
+            "frames": "uint8",
+            "labels": "int32",
+            "lengths": "int32",
+            "places": "int32",
+        }
+
+
+@pytest.mark.parametrize("start", [0, 1, 4, 9, 10])
+def test_a_resume_goes_on_where_the_run_was(start):
+    assert_same(batches_of(start, 10), batches_of(0, 10)[start:])
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_shares_of_the_processes_make_the_global_batch(processes):
+    shares = [batches_of(2, 6, process=process, processes=processes) for process in range(processes)]
+    together = [
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        for parts in zip(*shares, strict=True)
+    ]
+    assert_same(together, batches_of(2, 6))
+    assert all(len(batch["places"]) == BATCH // processes for share in shares for batch in share)

@@ -1,0 +1,166 @@
+"""The experiment's config: round trip, ranges, and every file in configs/."""
+
+import dataclasses
+import math
+import subprocess
+import sys
+
+import pytest
+
+from hwr_jax.commands.options import load_config
+from hwr_jax.config import (
+    AugmentConfig,
+    DataConfig,
+    ExperimentConfig,
+    ModelConfig,
+    OptimizerConfig,
+    TrainingConfig,
+    default_config,
+    resolve_config,
+)
+from hwr_jax.errors import InputError
+from hwr_jax.models.recognizer import layer_table
+from hwr_jax.strict import build_dataclass
+from hwr_jax.text.alphabet import resolve_alphabet
+from hwr_jax.training.optimizer import build_optimizer
+
+GROUPS = {"data": DataConfig, "model": ModelConfig, "optimizer": OptimizerConfig, "augment": AugmentConfig}
+
+
+def test_the_defaults_come_back():
+    assert resolve_config(default_config()) == ExperimentConfig()
+
+
+def test_changes_come_through():
+    config = default_config()
+    config.seed = 5
+    config.model.lstm_features = (8,)
+    config.optimizer.learning_rate = 1
+    resolved = resolve_config(config)
+    assert resolved == dataclasses.replace(
+        ExperimentConfig(),
+        seed=5,
+        model=ModelConfig(lstm_features=(8,)),
+        optimizer=OptimizerConfig(learning_rate=1.0),
+    )
+
+
+def test_a_field_that_does_not_exist_is_wrong_input():
+    config = default_config()
+    config.model.unlock()
+    config.model.droput = 0.5
+    with pytest.raises(InputError, match=r"config\.model\.droput: no such field; did you mean 'dropout'\?"):
+        resolve_config(config)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("data.batch_size", 0),
+        ("data.evaluation_batch_size", 0),
+        ("data.writers", 0),
+        ("data.words_per_writer", 0),
+        ("data.training_samples", -1),
+        ("data.validation_samples", -1),
+        ("data.workers", -1),
+        ("data.fitting", "stretch"),
+        ("model.stack", "resnet"),
+        ("model.height_px", 30),
+        ("model.height_px", 0),
+        ("model.width_px", 129),
+        ("model.width_px", -4),
+        ("model.conv_features", (0, 1)),
+        ("model.dense_features", 0),
+        ("model.lstm_features", (-1,)),
+        ("model.dropout", 1.0),
+        ("model.dropout", -0.1),
+        ("model.dropout", math.nan),
+        ("model.lstm_dropout", 1.5),
+        ("model.compute_dtype", "float16"),
+        ("optimizer.name", "sgd"),
+        ("optimizer.schedule", "step"),
+        *((f"optimizer.{name}", -1e-3) for name in ("learning_rate", "weight_decay", "epsilon", "clip_norm")),
+        *((f"optimizer.{name}", math.nan) for name in ("learning_rate", "weight_decay", "epsilon", "clip_norm")),
+        ("optimizer.learning_rate", math.inf),
+        ("optimizer.warmup_steps", -1),
+        *((f"augment.{field.name}", type(field.default)(-1)) for field in dataclasses.fields(AugmentConfig)),
+        ("augment.shear", math.nan),
+        ("augment.warp_spacing_px", 0),
+    ],
+)
+def test_every_range_is_checked(field, value):
+    group, name = field.split(".")
+    with pytest.raises(InputError) as told:
+        build_dataclass(GROUPS[group], {name: value}, group)
+    assert str(told.value).startswith(group)
+    assert name in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "either steps or epochs"),
+        ({"steps": 1, "epochs": 1.0}, "either steps or epochs"),
+        ({"steps": -1}, "training.steps"),
+        ({"epochs": -1.0}, "training.epochs"),
+        ({"epochs": math.inf}, "training.epochs"),
+        ({"epochs": math.nan}, "training.epochs"),
+        ({"steps": 1, "log_every_steps": 0}, "training.log_every_steps"),
+        ({"steps": 1, "evaluate_every_steps": -1}, "training.evaluate_every_steps"),
+        ({"steps": 1, "checkpoint_every_steps": -1}, "training.checkpoint_every_steps"),
+        ({"steps": 1, "parallel": "vmap"}, "training.parallel"),
+    ],
+)
+def test_every_range_of_training_is_checked(values, says):
+    with pytest.raises(InputError, match=says):
+        TrainingConfig(**values)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_is_a_number_of_32_bits(seed):
+    with pytest.raises(InputError, match="seed"):
+        ExperimentConfig(seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("values", "steps"),
+    [
+        ({"steps": 7}, 7),
+        ({"epochs": 1.0}, 4),
+        ({"epochs": 2.0}, 7),
+        ({"epochs": 0.01}, 1),
+        ({"epochs": 3.0}, 10),
+    ],
+)
+def test_the_number_of_steps_is_rounded_up(values, steps):
+    assert TrainingConfig(**values).total_steps(samples=10, batch_size=3) == steps
+
+
+def test_any_strength_is_active():
+    assert not AugmentConfig(warp_spacing_px=5).active
+    for field in dataclasses.fields(AugmentConfig):
+        if field.name != "warp_spacing_px":
+            assert AugmentConfig(**{field.name: 0.1}).active
+
+
+def test_frames_follow_the_pooling():
+    assert ModelConfig().frames == 32
+    assert ModelConfig(conv_features=(4, 4, 4)).frames == 16
+
+
+def test_config_files_resolve_and_build(repository):
+    files = sorted((repository / "configs").glob("*.py"))
+    assert files
+    for file in files:
+        config_dict, rest = load_config([f"--config={file}"])
+        config = resolve_config(config_dict)
+        assert rest == []
+        rows = layer_table(config.model, resolve_alphabet(config.model.alphabet).num_classes)
+        assert rows[-1].output_shape == (config.model.frames, resolve_alphabet(config.model.alphabet).num_classes)
+        build_optimizer(config.optimizer, config.training.total_steps(1000, config.data.batch_size))
+
+
+def test_config_imports_no_jax(repository):
+    code = "import sys, hwr_jax.config; assert not {'jax', 'flax', 'numpy'} & sys.modules.keys(), sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=repository, timeout=60)
