@@ -1,7 +1,7 @@
 """The seed model on UNIPEN words, 10 epochs over the training writers.
 
-    hwr data prepare unipen_words --source=unipen.tar.xz
-    hwr train --config=configs/unipen_words.py --workdir=runs/unipen_words
+hwr data prepare unipen_words --source=unipen.tar.xz
+hwr train --config=configs/unipen_words.py --workdir=runs/unipen_words
 """
 
 from ml_collections import ConfigDict

@@ -51,7 +51,6 @@ def load_split(config: DataConfig, split: str, frame: FrameConfig, *, limit: int
     return fit_samples(wanted, frame, workers=worker_count(config.workers))
 
 
-
 def worker_count(workers: int) -> int:
     """The number of processes that `workers` asks for: 0 is one a core."""
     return workers or len(os.sched_getaffinity(0))
