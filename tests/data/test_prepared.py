@@ -25,7 +25,12 @@ LIMIT_FILES = """import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 """
-PREPARE = "import hwr_jax.commands.main as main; raise SystemExit(main.main())"
+# A shell in the background makes its children ignore SIGINT: the handler is set so that Ctrl-C works all the same.
+PREPARE = """import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import hwr_jax.commands.main as main
+raise SystemExit(main.main())
+"""
 
 
 def write_iam(root: Path, *, forms: int = 40, words: str = "word") -> Path:
@@ -182,7 +187,6 @@ def test_killed_and_started_again(tmp_path: Path, kill_signal: int) -> None:
         command(tmp_path, "--synthetic_writers=400", "--workers=2"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     scratch = tmp_path / ".synthetic.preparing"
     deadline = time.monotonic() + 60
