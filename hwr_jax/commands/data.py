@@ -1,6 +1,8 @@
-"""`hwr data prepare` reads a raw data set once and for all; `hwr data show` draws a sheet of its samples."""
+"""`hwr data prepare`, `check` and `show`: store a data set, tell what is wrong with it, look at it."""
 
 import argparse
+import dataclasses
+import json
 import os
 import random
 import sys
@@ -10,19 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, load_config
 from hwr_jax.commands.progress import ProgressLine
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
     from hwr_jax.data.names import SyntheticParams
     from hwr_jax.data.prepared import PreparedInfo
-    from hwr_jax.data.sample import Sample
+    from hwr_jax.data.sample import Sample, Skip
 
 _EXAMPLES = """examples:
   hwr data prepare unipen_words --source=unipen.tar.xz
   hwr data prepare iam_words --source=iam/           (holds words.txt, words/ and best forms.txt)
   hwr data prepare synthetic                         (needs no source)
+  hwr data check iam_words --source=iam/             (what would be left out of training, and why)
   hwr data show unipen_words --split=test --output=sheet.png
   hwr data show iam_words --source=iam/ --output=sheet.png
 """
@@ -35,23 +38,34 @@ def main(argv: Sequence[str]) -> int:
       InputError: wrong flags, or data that are not what they should be.
       OSError: something cannot be read or written.
     """
-    args = _parser().parse_args(argv)
+    args = _parser().parse_args([arg for arg in argv if not arg.startswith("--config")])
     if args.workers < 1:
         raise InputError(f"--workers={args.workers}: must be at least 1")
+    config_argv = [arg for arg in argv if arg.startswith("--config")]
+    if args.action == "check":
+        return _check(args, config_argv)
+    if config_argv:
+        raise InputError(f"{config_argv[0]}: only hwr data check takes a config")
     return _prepare(args) if args.action == "prepare" else _show(args)
 
 
 def _parser() -> Parser:
     parser = Parser(prog="hwr data", description=__doc__, epilog=_EXAMPLES)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="prepare|show")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="prepare|check|show")
     prepare = actions.add_parser("prepare", help="read, split by writer and store a data set")
     prepare.add_argument("--overwrite", action="store_true", help="prepare anew what is already prepared")
+    check = actions.add_parser(
+        "check",
+        help="tell what would be left out of training; exit status 1 if anything would",
+        epilog="With --config=FILE.py the alphabet and the frame are those of its model, else those of the seed model.",
+    )
+    check.add_argument("--output", type=Path, metavar="FILE.json", help="id and reason of everything left out")
     show = actions.add_parser("show", help="write a sheet of samples as PNG")
     show.add_argument("--split", default="all", choices=("train", "validation", "test", "all"))
     show.add_argument("--count", type=int, default=40, help="samples on the sheet (default 40)")
     show.add_argument("--seed", type=int, default=0, help="which samples (default 0)")
     show.add_argument("--output", type=Path, required=True, metavar="FILE.png")
-    for action in (prepare, show):
+    for action in (prepare, check, show):
         action.add_argument("name", metavar="NAME", help="synthetic, unipen_words or iam_words")
         action.add_argument("--source", type=Path, metavar="PATH", help="the raw data: an archive or a folder")
         action.add_argument("--data_dir", type=Path, help="holds prepared data; default $HWR_JAX_DATA_DIR or the cache")
@@ -114,6 +128,45 @@ def _show(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check(args: argparse.Namespace, config_argv: Sequence[str]) -> int:
+    from hwr_jax.config import ExperimentConfig, resolve_config
+    from hwr_jax.data.check import check_samples
+    from hwr_jax.ink.frame import FrameConfig
+    from hwr_jax.text.alphabet import resolve_alphabet
+
+    config = resolve_config(load_config(config_argv)[0]) if config_argv else ExperimentConfig()
+    model = config.model
+    frame = FrameConfig(model.height_px, model.width_px, config.data.fitting)
+    args.split = "all"
+    items = _raw_items(args) if _is_raw(args) else _prepared_items(args)
+    findings = check_samples(items, resolve_alphabet(model.alphabet), frame, model.frames, workers=args.workers)
+    print(f"{'split':<12}{'samples':>10}{'writers':>10}")
+    for split, count in findings.kept.items():
+        print(f"{split:<12}{count:>10,}{findings.writers[split]:>10,}")
+    print(f"{'left out':<12}{len(findings.left_out):>10,}")
+    for reason, count in findings.reasons.items():
+        print(f"{count:>22,}  {reason}")
+    if findings.outside:
+        counts = ", ".join(f"{character!r} {count:,}" for character, count in findings.outside.items())
+        print(f"characters outside the alphabet, with their labels: {counts}")
+    if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(json.dumps(dataclasses.asdict(findings), indent=2, ensure_ascii=False) + "\n")
+    return 1 if findings.left_out else 0
+
+
+def _prepared_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
+    """All samples of a prepared data set, and what was skipped when it was prepared."""
+    from hwr_jax.data.prepared import load_prepared, load_skipped
+    from hwr_jax.data.sample import Skip
+    from hwr_jax.data.splits import SPLITS
+
+    for split in SPLITS:
+        yield from load_prepared(args.name, split, args.data_dir, synthetic=_synthetic_params(args))
+    skipped = load_skipped(args.name, args.data_dir, synthetic=_synthetic_params(args))
+    yield from (Skip(id, reason) for id, reason in skipped.items())
+
+
 def _is_raw(args: argparse.Namespace) -> bool:
     from hwr_jax.data.names import SYNTHETIC
     from hwr_jax.data.prepared import find_prepared
@@ -136,10 +189,14 @@ def _choose_prepared(args: argparse.Namespace) -> tuple[list["Sample"], int]:
 
 def _choose_raw(args: argparse.Namespace) -> tuple[list["Sample"], int]:
     """Every sample with the same chance, in one pass (reservoir sampling)."""
+    from hwr_jax.data.sample import Sample
+
     rng = random.Random(args.seed)
     chosen: list[Sample] = []
     total = 0
-    for sample in _raw_samples(args):
+    for sample in _raw_items(args):
+        if not isinstance(sample, Sample):
+            continue
         total += 1
         if len(chosen) < args.count:
             chosen.append(sample)
@@ -148,7 +205,8 @@ def _choose_raw(args: argparse.Namespace) -> tuple[list["Sample"], int]:
     return chosen, total
 
 
-def _raw_samples(args: argparse.Namespace) -> Iterator["Sample"]:
+def _raw_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
+    """The samples of the split, and all skips."""
     from hwr_jax.data.names import read_data
     from hwr_jax.data.sample import Sample
     from hwr_jax.data.splits import split_of
@@ -160,7 +218,7 @@ def _raw_samples(args: argparse.Namespace) -> Iterator["Sample"]:
     with ProgressLine(args.name) as progress:
         for done, sample in enumerate(samples, start=1):
             progress(done, total[0] if total else None)
-            if isinstance(sample, Sample) and args.split in ("all", split_of(sample.writer)):
+            if not isinstance(sample, Sample) or args.split in ("all", split_of(sample.writer)):
                 yield sample
 
 

@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="hwr train",
-        description=__doc__,
+        description="Trains a model, or goes on with a run that stopped.",
         usage="hwr train --config=FILE.py[:arg] --workdir=DIR [--config.a.b=VALUE ...]",
         epilog=_EPILOG,
     )
@@ -85,6 +85,7 @@ def _train(config: "ExperimentConfig", workdir: Path) -> int:
     import jax
 
     from hwr_jax.strict import to_plain
+    from hwr_jax.training.signals import Preempted
     from hwr_jax.training.workdir import check_config, command_line, write_environment, write_status
 
     main_process = jax.process_index() == 0
@@ -93,6 +94,12 @@ def _train(config: "ExperimentConfig", workdir: Path) -> int:
         write_environment(workdir, command_line(), [str(device) for device in jax.devices()])
     try:
         return _run(config, workdir, main_process)
+    except Preempted as signal:  # While data are prepared, or in the final evaluation: there is nothing to save.
+        message = f"{signal}: the same command goes on"
+        if main_process:
+            write_status(workdir, "preempted", message=message)
+        print(f"hwr train: preempted: {message}", file=sys.stderr)
+        return PREEMPTED
     except BaseException as error:
         if main_process:
             message = " ".join(str(error).split()) or type(error).__name__
@@ -113,14 +120,13 @@ def _run(config: "ExperimentConfig", workdir: Path, main_process: bool) -> int:
     from hwr_jax.strict import to_plain
     from hwr_jax.text.alphabet import resolve_alphabet
     from hwr_jax.training.loop import run_training
-    from hwr_jax.training.signals import Preempted, catch_stop_signals
+    from hwr_jax.training.signals import catch_stop_signals
     from hwr_jax.training.workdir import write_json, write_status
 
     alphabet = resolve_alphabet(config.model.alphabet)
     frame = FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)
     with catch_stop_signals() as stop:
-        training, validation = _load_data(config, frame, alphabet, speak=main_process)
-        stop.poll()
+        training, validation = _load_data(config, frame, alphabet, stop.poll_if_alone, speak=main_process)
         if main_process:
             _describe(config, alphabet, training, validation, workdir)
             left_out = {"training": training.skipped, "validation": validation.skipped}
@@ -140,13 +146,7 @@ def _run(config: "ExperimentConfig", workdir: Path, main_process: bool) -> int:
             return PREEMPTED if outcome.status == "preempted" else 1
         if not main_process:
             return 0
-        try:
-            summary, write_page = _evaluate_test(config, frame, workdir, stop.poll)
-        except Preempted as signal:
-            message = f"{signal}: stopped in the final evaluation; the same command goes on"
-            write_status(workdir, "preempted", step=outcome.step, message=message)
-            print(f"hwr train: preempted: {message}", file=sys.stderr)
-            return PREEMPTED
+        summary, write_page = _evaluate_test(config, frame, workdir, stop.poll)
         write_status(workdir, "done", step=outcome.step, cer=summary["cer"], wer=summary["wer"])
         write_page()  # After the status, which it shows.
         _tell_what_next(workdir, summary)
@@ -154,13 +154,19 @@ def _run(config: "ExperimentConfig", workdir: Path, main_process: bool) -> int:
 
 
 def _load_data(
-    config: "ExperimentConfig", frame: Any, alphabet: "Alphabet", speak: bool
+    config: "ExperimentConfig", frame: Any, alphabet: "Alphabet", poll: Callable[[], None], *, speak: bool
 ) -> "tuple[FittedSamples, FittedSamples]":
     from hwr_jax.data.labels import select_trainable
     from hwr_jax.data.loading import ensure_prepared, load_split
 
-    with ProgressLine(f"preparing {config.data.name}") as progress:
+    with ProgressLine(f"preparing {config.data.name}") as line:
+
+        def progress(done: int, total: int | None) -> None:
+            poll()
+            line(done, total)
+
         info = ensure_prepared(config.data, progress=progress, say=_say)
+    poll()
     if speak:
         print(
             f"fitting {info.splits['train'].samples:,} images to {frame.width_px} x {frame.height_px} px",
@@ -168,6 +174,7 @@ def _load_data(
         )
     training = load_split(config.data, "train", frame, limit=config.data.training_samples)
     validation = load_split(config.data, "validation", frame, limit=config.data.validation_samples)
+    poll()
     trainable = select_trainable(training, alphabet, config.model.frames)
     for what, part in (("training", trainable), ("validation", validation)):
         if not len(part):

@@ -13,7 +13,15 @@ from typing import Any, overload
 
 import tensorflow_datasets as tfds
 
-from hwr_jax.data.builders import BUILDERS, SUMMARY_FILE, Progress, WordsBuilder, fingerprint, synthetic_config_name
+from hwr_jax.data.builders import (
+    BUILDERS,
+    SKIPPED_FILE,
+    SUMMARY_FILE,
+    Progress,
+    WordsBuilder,
+    fingerprint,
+    synthetic_config_name,
+)
 from hwr_jax.data.names import SYNTHETIC, SyntheticParams, check_data_name
 from hwr_jax.data.sample import Sample
 from hwr_jax.data.splits import SPLIT_RULE, SPLITS
@@ -189,6 +197,14 @@ def _config_name(name: str, synthetic: SyntheticParams | None) -> str | None:
 def _folder(name: str, root: Path, synthetic: SyntheticParams | None) -> Path:
     """Where TFDS puts it."""
     return root / name / (_config_name(name, synthetic) or "") / str(BUILDERS[name].VERSION)
+
+
+def load_skipped(
+    name: str, data_dir: Path | None = None, *, synthetic: SyntheticParams | None = None
+) -> dict[str, str]:
+    """id -> reason of what was left out when the data set was prepared; empty if it is not prepared."""
+    info = find_prepared(name, data_dir, synthetic=synthetic)
+    return json.loads((info.folder / SKIPPED_FILE).read_text(encoding="utf-8")) if info else {}
 
 
 def _make_builder(name: str, root: Path, synthetic: SyntheticParams | None, **kwargs: Any) -> WordsBuilder:

@@ -184,7 +184,7 @@ class _Run:
             "train/words_per_second": self._config.data.batch_size / seconds_a_step,
         }
         if validates:
-            values |= self._validate(self._placement.fetch(self._state.parameters), self._stop.poll)
+            values |= self._validate(self._placement.fetch(self._state.parameters), self._stop.poll_if_alone)
         self._journal.report(self.step, values, seconds_a_step * (self._total_steps - self.step))
         self._state = self._state.replace(totals=self._placement.place(zero_totals()))
         self._unreported_steps = 0

@@ -23,9 +23,14 @@ class StopRequest:
         self.received: str | None = None
 
     def poll(self) -> None:
-        """Raises Preempted if a signal has come to this process; for long work of a single-process run."""
-        if self.received and jax.process_count() == 1:
+        """Raises Preempted if a signal has come to this process; for work that other processes do not wait for."""
+        if self.received:
             raise Preempted(self.received)
+
+    def poll_if_alone(self) -> None:
+        """As `poll`, where the run has one process; for work that several must end together."""
+        if jax.process_count() == 1:
+            self.poll()
 
     def poll_together(self, step: int) -> None:
         """Raises Preempted in every process of the run at the same step, if a signal has come to any."""

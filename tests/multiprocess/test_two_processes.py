@@ -1,8 +1,10 @@
 """Two real processes over gloo against one, and one device against four: the same losses."""
 
 import json
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,22 +61,32 @@ def test_four_devices_give_the_numbers_of_one(parallel, one_device, tmp_path, st
     np.testing.assert_allclose(numbers(tmp_path / "run"), one_device, rtol=1e-4)
 
 
-@pytest.mark.parametrize("parallel", ["pmap", "mesh"])
-def test_two_processes_give_the_numbers_of_one(parallel, one_device, tmp_path, start):
+def start_two(start: Start, workdir: Path, *more: str) -> list[subprocess.Popen[str]]:
+    """Both processes of a run."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{probe.getsockname()[1]}"
-    processes = [
-        start(
-            tmp_path / "run",
-            1,
-            f"--config.training.parallel={parallel}",
-            f"--coordinator={coordinator}",
-            "--num_processes=2",
-            f"--process_id={process_id}",
-        )
-        for process_id in (0, 1)
-    ]
+    flags = (f"--coordinator={coordinator}", "--num_processes=2", *more)
+    return [start(workdir, 1, *flags, f"--process_id={process_id}") for process_id in (0, 1)]
+
+
+def test_a_signal_to_one_process_stops_both_after_a_save(tmp_path, start):
+    processes = start_two(start, tmp_path / "run", "--config.training.steps=100000")
+    deadline = time.monotonic() + 240
+    path = tmp_path / "run" / "metrics.jsonl"
+    while not (path.exists() and path.read_text().count("\n") > 3) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    processes[1].send_signal(signal.SIGTERM)
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [75, 75], outputs
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert status["status"] == "preempted"
+    assert (tmp_path / "run" / "checkpoints" / str(status["step"])).is_dir()
+
+
+@pytest.mark.parametrize("parallel", ["pmap", "mesh"])
+def test_two_processes_give_the_numbers_of_one(parallel, one_device, tmp_path, start):
+    processes = start_two(start, tmp_path / "run", f"--config.training.parallel={parallel}")
     for process in processes:
         finish(process)
     np.testing.assert_allclose(numbers(tmp_path / "run"), one_device, rtol=1e-4)
