@@ -161,8 +161,9 @@ def test_a_damaged_checkpoint_is_passed_over(whole_run, tmp_path, train, start):
     process.communicate()
     folders = (path for path in (tmp_path / "run" / "checkpoints").iterdir() if path.name.isdecimal())
     damaged = max(folders, key=lambda path: int(path.name))
-    largest = max((path for path in damaged.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
-    largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
+    for path in damaged.rglob("*"):
+        if path.is_file():  # One of them alone may be of no use: TensorStore leaves pieces behind that it has merged.
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     resumed = train(tmp_path / "run", "--config.training.steps=30")
     assert resumed.returncode == 0, resumed.stderr
     assert str(damaged) in resumed.stderr
