@@ -10,7 +10,7 @@ def bootstrap_interval(
     denominators: Sequence[int | float],
     groups: Sequence[str],
     *,
-    resamples: int = 2000,
+    resamples: int = 10_000,
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float] | None:
@@ -33,7 +33,8 @@ def bootstrap_interval(
     """
     if not sum(denominators) > 0:
         return None
-    names = {name: index for index, name in enumerate(dict.fromkeys(groups))}
+    # Sorted, so that the interval does not depend on the order of the samples.
+    names = {name: index for index, name in enumerate(sorted(set(groups)))}
     group_ids = np.fromiter((names[group] for group in groups), np.int64, len(groups))
     numerators_G = np.bincount(group_ids, weights=np.asarray(numerators, np.float64))
     denominators_G = np.bincount(group_ids, weights=np.asarray(denominators, np.float64))

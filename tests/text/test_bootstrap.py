@@ -41,6 +41,15 @@ def test_the_same_input_gives_the_same_interval():
     assert bootstrap_interval(*arguments, resamples=50, seed=1) != bootstrap_interval(*arguments, resamples=50, seed=2)
 
 
+def test_the_order_of_the_samples_does_not_matter():
+    rng = np.random.default_rng(0)
+    edits, lengths = rng.integers(0, 5, 60), rng.integers(5, 9, 60)
+    groups = [f"w{i % 7}" for i in range(60)]
+    order = rng.permutation(60)
+    shuffled = bootstrap_interval(edits[order].tolist(), lengths[order].tolist(), [groups[i] for i in order])
+    assert shuffled == bootstrap_interval(edits.tolist(), lengths.tolist(), groups)
+
+
 def test_nothing_to_divide_by():
     assert bootstrap_interval([], [], []) is None
     assert bootstrap_interval([1.0], [0.0], ["a"]) is None
