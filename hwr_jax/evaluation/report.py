@@ -16,6 +16,7 @@ from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.report_style import STYLE
 from hwr_jax.evaluation.selection import count_confusions, select_random, select_worst, sum_by_writer
 from hwr_jax.evaluation.write import write_text
+from hwr_jax.nested import flatten
 from hwr_jax.text.alignment import align
 
 BLUE, ORANGE = "#2563a8", "#d9730d"
@@ -212,22 +213,11 @@ def _marked(result: SampleResult) -> str:
 
 
 def _settings(values: Mapping[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><th>{_escape(key)}</th><td>{_escape(value)}</td></tr>" for key, value in sorted(_flatten(values).items())
-    )
+    rows = ""
+    for key, value in sorted(flatten(values, ".").items()):
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        rows += f"<tr><th>{_escape(key)}</th><td>{_escape(shown)}</td></tr>"
     return f"<table class=settings>{rows}</table>" if rows else ""
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        elif isinstance(value, list):
-            flat[prefix + key] = ", ".join(map(str, value))
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def _section(title: str, body: str, remark: str = "") -> str:

@@ -17,6 +17,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.fitting import frames_to_input
 from hwr_jax.ink.frame import FrameConfig
 from hwr_jax.models.recognizer import Recognizer, count_parameters
+from hwr_jax.nested import flatten, unflatten
 from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import Alphabet
 
@@ -100,7 +101,7 @@ def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any]) -
       about: where the model comes from, for people: JSON values.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez(folder / "parameters.npz", **_flatten(model.tree))
+    np.savez(folder / "parameters.npz", **flatten(model.tree, "/"))
     description = {
         "format": FORMAT,
         "name": model.name,
@@ -122,7 +123,7 @@ def load_exported(folder: Path) -> TrainedModel:
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         # From memory: numpy leaves a damaged file open.
         with np.load(io.BytesIO((folder / "parameters.npz").read_bytes()), allow_pickle=False) as arrays:
-            tree = _unflatten({name: arrays[name] for name in arrays.files})
+            tree = unflatten({name: arrays[name] for name in arrays.files}, "/")
         if description["format"] != FORMAT:
             raise InputError(
                 f"{folder}: model format {description['format']} is not {FORMAT}, the one this version reads"
@@ -141,27 +142,9 @@ def pretrained_names() -> list[str]:
 
 def _check_shapes(tree: Any, model: Recognizer, where: str) -> None:
     image = jax.ShapeDtypeStruct((1, model.config.width_px, model.config.height_px, 1), jnp.float32)
-    expected = _flatten(jax.eval_shape(lambda x: model.init(jax.random.key(0), x), image)["params"])
-    found = _flatten(tree)
+    expected = flatten(jax.eval_shape(lambda x: model.init(jax.random.key(0), x), image)["params"], "/")
+    found = flatten(tree, "/")
     for name in sorted(expected.keys() | found.keys()):
         shapes = [str(part[name].shape) if name in part else "missing" for part in (found, expected)]
         if shapes[0] != shapes[1]:
             raise InputError(f"{where}: {name} is {shapes[0]}, the config's model and alphabet ask for {shapes[1]}")
-
-
-def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        flat |= _flatten(value, f"{prefix}{name}/") if isinstance(value, Mapping) else {prefix + name: value}
-    return flat
-
-
-def _unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for path, value in flat.items():
-        *parents, name = path.split("/")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[name] = value
-    return tree

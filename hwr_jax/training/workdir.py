@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hwr_jax.errors import InputError
+from hwr_jax.nested import flatten
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
 
@@ -65,8 +66,8 @@ def check_config(workdir: Path, config: Mapping[str, Any]) -> None:
     """
     path = workdir / "config.json"
     if path.exists() and any((workdir / "checkpoints").glob("[0-9]*")):
-        before = _flatten(_read_config(path))
-        after = _flatten(config)
+        before = flatten(_read_config(path), ".")
+        after = flatten(config, ".")
         for name in sorted(before.keys() | after.keys()):
             fixed = not name.startswith("training.") and name not in ("data.source", "data.data_dir", "data.workers")
             if fixed and before.get(name) != after.get(name):
@@ -131,13 +132,3 @@ def _installed() -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat

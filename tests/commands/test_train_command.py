@@ -57,10 +57,10 @@ def comparable(lines: list[dict[str, float]]) -> list[dict[str, float]]:
 
 
 def latest_parameters(workdir: Path) -> dict[str, np.ndarray]:
-    from hwr_jax.models.trained import _flatten
+    from hwr_jax.nested import flatten
     from hwr_jax.training.load import load_run
 
-    return {name: np.asarray(leaf) for name, leaf in _flatten(load_run(workdir, "latest").tree).items()}
+    return {name: np.asarray(leaf) for name, leaf in flatten(load_run(workdir, "latest").tree, "/").items()}
 
 
 def status(workdir: Path) -> str:
