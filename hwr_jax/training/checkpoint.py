@@ -205,9 +205,7 @@ class Checkpoints:
             )
             state = {"parameters": items["parameters"], "rest": items["rest"]}
             about = dict(items["about"])
-            whole = about.pop("sha256") == digest(state)
-            # The first runs were saved without a checksum of this part.
-            whole = whole and about.pop("about_sha256", None) in (None, _digest_of_json(about))
+            whole = about.pop("sha256") == digest(state) and about.pop("about_sha256") == _digest_of_json(about)
             about.pop("cer", None)
             reason = "it does not hold what was saved"
         except Exception as error:  # Orbax and TensorStore raise many kinds for damaged files.

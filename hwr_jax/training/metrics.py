@@ -20,7 +20,6 @@ class MetricsFile:
         """Opens the file for the steps after `resume_step`; lines of later steps, and a torn last line, go."""
         self.path = workdir / "metrics.jsonl"
         kept = [line for line in _whole_lines(self.path) if json.loads(line)["step"] <= resume_step]
-        self.last_step = json.loads(kept[-1])["step"] if kept else 0
         unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         unfinished.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         os.replace(unfinished, self.path)
@@ -31,7 +30,6 @@ class MetricsFile:
         """Appends one line and the same values as TensorBoard scalars."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
-        self.last_step = step
         for name, value in values.items():
             self._events.add_scalar(name, value, step)
 
