@@ -15,7 +15,7 @@ from hwr_jax.evaluation.chart import Series, line_chart
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.report_style import STYLE
 from hwr_jax.evaluation.selection import count_confusions, select_random, select_worst, sum_by_writer
-from hwr_jax.evaluation.write import write_text
+from hwr_jax.files import write_text
 from hwr_jax.nested import flatten
 from hwr_jax.text.alignment import align
 

@@ -1,6 +1,5 @@
 """An evaluation on disk: numbers as JSON, readings as TSV, a sheet of samples as PNG."""
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.selection import select_random, select_worst
 from hwr_jax.evaluation.sheet import draw_sheet
+from hwr_jax.files import write_bytes, write_text
 from hwr_jax.training.workdir import write_json
 
 SHEET_SAMPLES = 24
@@ -54,19 +54,3 @@ def write_readings(path: Path, results: Iterable[SampleResult]) -> None:
         fields = (result.id, result.writer, result.truth, result.prediction, f"{result.confidence:.6g}")
         lines.append("\t".join(field.translate(_ESCAPES) for field in fields))
     write_text(path, "\n".join(lines) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 through a neighbour that is renamed, so that readers never see half a file. Raises OSError."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """As `write_text`, for bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

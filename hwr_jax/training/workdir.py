@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hwr_jax.errors import InputError
+from hwr_jax.files import write_text
 from hwr_jax.nested import flatten
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
@@ -44,11 +45,8 @@ def hold(workdir: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes in one piece: readers see the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    """Writes in one piece: readers see the old file or the new one. Raises OSError."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_status(workdir: Path, status: str, **details: Any) -> None:
