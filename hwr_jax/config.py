@@ -15,6 +15,7 @@ COMPUTE_DTYPES = ("float32", "bfloat16")
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine")
 PARALLEL = ("auto", "jit", "pmap", "mesh")
+LOSSES = ("ctc", "keras_ctc")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -34,7 +35,11 @@ class DataConfig:
     name: "synthetic", "unipen_words" or "iam_words".
     source: the raw tree or archive to prepare it from when that has not been done yet ("" if prepared or synthetic).
     data_dir: where prepared data lies ("": $HWR_JAX_DATA_DIR, or hwr_jax/data in the user's cache folder).
+    split: "writer" (no writer in two splits), "keras_example" (the example's shuffle by seed 42, which mixes writers),
+      or the path of a folder with lists of ids; see `hwr_jax.data.split_rules`.
+    last_token_labels: cut labels that hold spaces to what follows the last one, as the Keras example does.
     fitting: how images are fitted to the frame, see `hwr_jax.ink.frame.FrameConfig`.
+    reshuffle: a new order every epoch; False keeps the split's own order, with a short batch at the end of each epoch.
     batch_size: samples of a training step, over all devices and processes.
     evaluation_batch_size: samples of an evaluation batch.
     training_samples: use only the first so many training samples of the shuffled order (0: all).
@@ -46,7 +51,10 @@ class DataConfig:
     name: str = "synthetic"
     source: str = ""
     data_dir: str = ""
+    split: str = "writer"
+    last_token_labels: bool = False
     fitting: str = "paper"
+    reshuffle: bool = True
     batch_size: int = 64
     evaluation_batch_size: int = 256
     training_samples: int = 0
@@ -113,6 +121,18 @@ class ModelConfig:
     def frames(self) -> int:
         """Length of the model's output, T."""
         return self.width_px // 2 ** len(self.conv_features)
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveConfig:
+    """Attributes:
+    loss: "ctc", or "keras_ctc": the Keras example's, which takes log(softmax + 1e-7) for logits.
+    """
+
+    loss: str = "ctc"
+
+    def __post_init__(self) -> None:
+        _check_choice("objective.loss", self.loss, LOSSES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +203,8 @@ class TrainingConfig:
     log_every_steps: a line in metrics.jsonl.
     evaluate_every_steps: CER and WER of the validation split, and a checkpoint (0: only after the last step).
     checkpoint_every_steps: a checkpoint (0: only where the validation split is evaluated).
+    example_metric: also the Keras example's "mean edit distance" of the validation split, see
+      `hwr_jax.evaluation.example_metric`.
     parallel: "jit" (one device), "pmap" or "mesh" (all devices), "auto": jit on one device, pmap on several.
     """
 
@@ -191,6 +213,7 @@ class TrainingConfig:
     log_every_steps: int = 50
     evaluate_every_steps: int = 0
     checkpoint_every_steps: int = 0
+    example_metric: bool = False
     parallel: str = "auto"
 
     def __post_init__(self) -> None:
@@ -200,10 +223,6 @@ class TrainingConfig:
         if bool(self.steps) == bool(self.epochs):
             raise InputError("training: give either steps or epochs, and leave the other 0")
         _check_choice("training.parallel", self.parallel, PARALLEL)
-
-    def total_steps(self, samples: int, batch_size: int) -> int:
-        """Number of steps of the run."""
-        return self.steps or -int(-self.epochs * samples // batch_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,6 +234,7 @@ class ExperimentConfig:
     seed: int = 0
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     augment: AugmentConfig = AugmentConfig()
     training: TrainingConfig = TrainingConfig(epochs=10.0)
@@ -222,6 +242,13 @@ class ExperimentConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed: {self.seed} is not from 0 to 2**32 - 1")
+
+    def total_steps(self, samples: int) -> int:
+        """Number of steps of a run on so many training samples."""
+        epochs, batch_size = self.training.epochs, self.data.batch_size
+        if self.data.reshuffle:
+            return self.training.steps or math.ceil(epochs * samples / batch_size)
+        return self.training.steps or math.ceil(epochs * math.ceil(samples / batch_size))
 
 
 def default_config() -> ConfigDict:

@@ -134,7 +134,14 @@ def test_a_seed_is_a_number_of_32_bits(seed):
     ],
 )
 def test_the_number_of_steps_is_rounded_up(values, steps):
-    assert TrainingConfig(**values).total_steps(samples=10, batch_size=3) == steps
+    config = ExperimentConfig(data=DataConfig(batch_size=3), training=TrainingConfig(**values))
+    assert config.total_steps(samples=10) == steps
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(1.0, 4), (2.0, 8), (0.5, 2), (3.0, 12)])
+def test_epochs_in_one_order_are_whole_numbers_of_batches(epochs, steps):
+    data = DataConfig(batch_size=3, reshuffle=False)
+    assert ExperimentConfig(data=data, training=TrainingConfig(epochs=epochs)).total_steps(samples=10) == steps
 
 
 def test_any_strength_is_active():
@@ -158,7 +165,7 @@ def test_config_files_resolve_and_build(repository):
         assert rest == []
         rows = layer_table(config.model, resolve_alphabet(config.model.alphabet).num_classes)
         assert rows[-1].output_shape == (config.model.frames, resolve_alphabet(config.model.alphabet).num_classes)
-        build_optimizer(config.optimizer, config.training.total_steps(1000, config.data.batch_size))
+        build_optimizer(config.optimizer, config.total_steps(1000))
 
 
 def test_config_imports_no_jax(repository):

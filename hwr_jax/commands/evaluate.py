@@ -15,6 +15,7 @@ from hwr_jax.commands.progress import ProgressLine
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
+    from hwr_jax.config import DataConfig
     from hwr_jax.data.fitted import FittedSamples
     from hwr_jax.data.sample import Sample, Skip
     from hwr_jax.models.trained import TrainedModel
@@ -36,7 +37,9 @@ def main(argv: Sequence[str]) -> int:
 
     # Orbax tells through absl that it opens a run's checkpoints for reading only.
     logging.getLogger("absl").setLevel(logging.ERROR)
+    from hwr_jax.data.split_rules import rule_name
     from hwr_jax.evaluation.evaluate import evaluate_samples, summarize
+    from hwr_jax.evaluation.example_metric import metric_of_results
     from hwr_jax.evaluation.report import write_report
     from hwr_jax.evaluation.write import write_evaluation
 
@@ -51,7 +54,19 @@ def main(argv: Sequence[str]) -> int:
             model.log_probs, model.alphabet, samples, batch_size=BATCH_SIZE, poll=_count_batches(progress, len(samples))
         )
         progress(len(samples), len(samples))
-    summary = summarize(evaluation, decoder=options.decoder, model=model.name, data=data_name, split=options.split)
+    summary = summarize(
+        evaluation,
+        decoder=options.decoder,
+        model=model.name,
+        parameters=model.parameters,
+        data=data_name,
+        split=options.split,
+        split_rule=rule_name(_data_config(options, model, data_name).split),
+    )
+    if options.example_metric:
+        summary["example_mean_edit_distance"] = metric_of_results(
+            evaluation.results, model.alphabet, model.config["data"]["batch_size"]
+        )
     print(describe_summary(summary))
     path = options.output or (options.workdir and options.workdir / "evaluation" / f"{options.split}.json")
     written = write_evaluation(path, evaluation, summary, samples.frames_NxHxW) if path else []
@@ -68,7 +83,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
     speed = summary["samples"] / summary["seconds"] if summary["seconds"] else 0.0
     rows = [
         ("model", summary["model"]),
-        ("data", f"{summary['data']}, {summary['split']}"),
+        ("data", f"{summary['data']}, {summary['split']} (split rule {summary['split_rule']})"),
         ("samples", f"{summary['samples']:,} by {summary['writers']:,} writer{'s' * (summary['writers'] != 1)}"),
         ("CER", f"{_percent(summary['cer'])}   {_between(summary['cer_interval'])}   {over}"),
         ("WER", f"{_percent(summary['wer'])}   {_between(summary['wer_interval'])}"),
@@ -76,6 +91,10 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         ("loss", f"{summary['loss']:8.3f}   nats a sample" if summary["loss"] is not None else "-"),
         ("time", f"{summary['seconds']:8.1f} s, {speed:,.0f} samples/s"),
     ]
+    if "example_mean_edit_distance" in summary:
+        rows.append(
+            ("example", f"{summary['example_mean_edit_distance']:8.3f}   the Keras example's mean edit distance")
+        )
     rows += [("no loss", f"{count:8,}   {reason}") for reason, count in summary["loss_excluded"].items()]
     rows += [("skipped", f"{count:8,}   {reason}") for reason, count in summary["skipped_reasons"].items()]
     return "\n".join(f"{name:<10}{value}" for name, value in rows)
@@ -97,6 +116,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         type=Path,
         metavar="FILE.json",
         help="default WORKDIR/evaluation/SPLIT.json; .tsv and .png beside it",
+    )
+    parser.add_argument(
+        "--example_metric", action="store_true", help="also the Keras example's mean edit distance, in the JSON"
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     options = parser.parse_args(argv)
@@ -125,8 +147,21 @@ def _load_samples(options: argparse.Namespace, model: "TrainedModel", data_name:
     from hwr_jax.data.fitted import fit_samples
 
     if options.source:
+        _refuse_other_rules(options, model, data_name)
         return fit_samples(_raw_samples(options, data_name), model.frame, workers=options.workers)
     return _prepared_samples(options, model, data_name)
+
+
+def _refuse_other_rules(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> None:
+    """Raw data are split by writer: wrong for a model that was trained on those writers by another rule."""
+    from hwr_jax.data.split_rules import BY_WRITER
+
+    rule = _data_config(options, model, data_name).split
+    if rule != BY_WRITER and options.split != ALL:
+        raise InputError(
+            f"--split={options.split}: the model's split rule ({rule}) needs prepared data; run hwr data prepare "
+            f"{data_name} --source={options.source} and leave --source out, or give --split=all"
+        )
 
 
 def _raw_samples(options: argparse.Namespace, data_name: str) -> "Iterator[Sample | Skip]":
@@ -144,17 +179,23 @@ def _raw_samples(options: argparse.Namespace, data_name: str) -> "Iterator[Sampl
                 yield item
 
 
-def _prepared_samples(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "FittedSamples":
+def _data_config(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "DataConfig":
+    """Of the model's own data, or of others split by writer."""
     from hwr_jax.config import DataConfig
-    from hwr_jax.data.fitted import join_fitted
-    from hwr_jax.data.loading import ensure_prepared, load_split
     from hwr_jax.strict import build_dataclass
 
     config = build_dataclass(DataConfig, model.config["data"], "data")
     if data_name != config.name:
         config = DataConfig(name=data_name)
     data_dir = str(options.data_dir) if options.data_dir else config.data_dir
-    config = dataclasses.replace(config, data_dir=data_dir, workers=options.workers)
+    return dataclasses.replace(config, data_dir=data_dir, workers=options.workers)
+
+
+def _prepared_samples(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "FittedSamples":
+    from hwr_jax.data.fitted import join_fitted
+    from hwr_jax.data.loading import ensure_prepared, load_split
+
+    config = _data_config(options, model, data_name)
     with ProgressLine(data_name) as progress:
         ensure_prepared(config, progress=progress)
     splits = SPLITS[:-1] if options.split == ALL else (options.split,)

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,17 +117,18 @@ def _try(write: Callable[[], None]) -> None:
 
 
 def _run(config: "ExperimentConfig", workdir: Path, main_process: bool) -> int:
-    from hwr_jax.ink.frame import FrameConfig
+    from hwr_jax.evaluation.run import evaluate_run
     from hwr_jax.strict import to_plain
     from hwr_jax.text.alphabet import resolve_alphabet
+    from hwr_jax.training.load import load_run
     from hwr_jax.training.loop import run_training
     from hwr_jax.training.signals import catch_stop_signals
     from hwr_jax.training.workdir import write_json, write_status
 
     alphabet = resolve_alphabet(config.model.alphabet)
-    frame = FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)
     with catch_stop_signals() as stop:
-        training, validation = _load_data(config, frame, alphabet, stop.poll_if_alone, speak=main_process)
+        say = _say if main_process else _say_nothing
+        training, validation = load_data(config, alphabet, say=say, poll=stop.poll_if_alone)
         if main_process:
             _describe(config, alphabet, training, validation, workdir)
             left_out = {"training": training.skipped, "validation": validation.skipped}
@@ -146,18 +148,38 @@ def _run(config: "ExperimentConfig", workdir: Path, main_process: bool) -> int:
             return PREEMPTED if outcome.status == "preempted" else 1
         if not main_process:
             return 0
-        summary, write_page = _evaluate_test(config, frame, workdir, stop.poll)
+        model = load_run(workdir)
+        summary, write_page = evaluate_run(
+            model.log_probs,
+            model.alphabet,
+            config,
+            workdir,
+            model=model.name,
+            parameters=model.parameters,
+            say=_say,
+            poll=stop.poll,
+        )
         write_status(workdir, "done", step=outcome.step, cer=summary["cer"], wer=summary["wer"])
         write_page()  # After the status, which it shows.
         _tell_what_next(workdir, summary)
     return 0
 
 
-def _load_data(
-    config: "ExperimentConfig", frame: Any, alphabet: "Alphabet", poll: Callable[[], None], *, speak: bool
+def load_data(
+    config: "ExperimentConfig", alphabet: "Alphabet", *, say: Callable[[str], None], poll: Callable[[], None]
 ) -> "tuple[FittedSamples, FittedSamples]":
-    from hwr_jax.data.labels import select_trainable
-    from hwr_jax.data.loading import ensure_prepared, load_split
+    """Training and validation samples, prepared with a progress line if need be.
+
+    Args:
+      config: of the run.
+      alphabet: of its model.
+      say: called with a line on what takes time.
+      poll: called often; an exception it raises ends it.
+
+    Raises:
+      InputError: the data are not there, or no samples are left.
+    """
+    from hwr_jax.data.loading import ensure_prepared, load_for_training
 
     with ProgressLine(f"preparing {config.data.name}") as line:
 
@@ -165,21 +187,9 @@ def _load_data(
             poll()
             line(done, total)
 
-        info = ensure_prepared(config.data, progress=progress, say=_say)
+        ensure_prepared(config.data, progress=progress, say=say)
     poll()
-    if speak:
-        print(
-            f"fitting {info.splits['train'].samples:,} images to {frame.width_px} x {frame.height_px} px",
-            file=sys.stderr,
-        )
-    training = load_split(config.data, "train", frame, limit=config.data.training_samples)
-    validation = load_split(config.data, "validation", frame, limit=config.data.validation_samples)
-    poll()
-    trainable = select_trainable(training, alphabet, config.model.frames)
-    for what, part in (("training", trainable), ("validation", validation)):
-        if not len(part):
-            raise InputError(f"data {config.data.name!r}: no {what} samples are left; {_count_reasons(part.skipped)}")
-    return trainable, validation
+    return load_for_training(config, alphabet, say=say, poll=poll)
 
 
 def _make_validate(
@@ -187,7 +197,7 @@ def _make_validate(
 ) -> Callable[[Any, Callable[[], None]], Mapping[str, float]]:
     import jax
 
-    from hwr_jax.evaluation.evaluate import evaluate_samples
+    from hwr_jax.evaluation.run import measure_validation
     from hwr_jax.models.trained import make_log_probs
     from hwr_jax.strict import to_plain
 
@@ -195,50 +205,9 @@ def _make_validate(
 
     def validate(parameters: Any, poll: Callable[[], None]) -> Mapping[str, float]:
         on_device = jax.device_put(parameters)
-        evaluation = evaluate_samples(
-            lambda frames: program(on_device, frames),
-            alphabet,
-            validation,
-            batch_size=config.data.evaluation_batch_size,
-            poll=poll,
-        )
-        losses = evaluation.losses
-        return {
-            "validation/cer": evaluation.totals.cer,
-            "validation/wer": evaluation.totals.wer,
-            "validation/loss": sum(losses) / max(len(losses), 1),
-        }
+        return measure_validation(lambda frames: program(on_device, frames), alphabet, validation, config, poll)
 
     return validate
-
-
-def _evaluate_test(
-    config: "ExperimentConfig", frame: Any, workdir: Path, poll: Callable[[], None]
-) -> tuple[Mapping[str, Any], Callable[[], Path]]:
-    """Evaluates the best checkpoint on the test split (validation where there is none).
-
-    Returns:
-      The summary, and a function that writes report.html.
-    """
-    from hwr_jax.data.loading import load_split
-    from hwr_jax.evaluation.evaluate import evaluate_samples, summarize
-    from hwr_jax.evaluation.report import write_report
-    from hwr_jax.evaluation.write import write_evaluation
-    from hwr_jax.training.load import load_run
-
-    model = load_run(workdir)
-    for split in ("test", "validation"):
-        samples = load_split(config.data, split, frame)
-        if len(samples):
-            break
-    print(f"evaluating {len(samples):,} {split} samples with {model.name}", file=sys.stderr)
-    evaluation = evaluate_samples(
-        model.log_probs, model.alphabet, samples, batch_size=config.data.evaluation_batch_size, poll=poll
-    )
-    summary = summarize(evaluation, decoder="greedy", model=model.name, data=config.data.name, split=split)
-    path = workdir / "evaluation" / f"{split}.json"
-    write_evaluation(path, evaluation, summary, samples.frames_NxHxW)
-    return summary, lambda: write_report(workdir, evaluation, samples.frames_NxHxW, summary)
 
 
 def _describe(
@@ -250,37 +219,33 @@ def _describe(
 ) -> None:
     import jax
 
+    from hwr_jax.data.builders import describe_skips
+    from hwr_jax.data.split_rules import rule_name
     from hwr_jax.models.recognizer import layer_table
     from hwr_jax.training.devices import choose_kind
 
     parameters = sum(row.parameters for row in layer_table(config.model, alphabet.num_classes))
-    steps = config.training.total_steps(len(training), config.data.batch_size)
+    steps = config.total_steps(len(training))
     devices = f"{jax.device_count()} {jax.devices()[0].platform} device" + "s" * (jax.device_count() > 1)
     kind = choose_kind(config.training.parallel)
     _say(f"{parameters:,} parameters, {len(alphabet.characters)} characters, {kind} on {devices}")
     _say(
         f"{len(training):,} training samples of {len(set(training.writers))} writers, "
-        f"{len(validation):,} validation samples of {len(set(validation.writers))} others; "
-        f"{steps:,} steps of {config.data.batch_size} into {workdir}"
+        f"{len(validation):,} validation samples of {len(set(validation.writers))} writers "
+        f"(split rule {rule_name(config.data.split)}); {steps:,} steps of {config.data.batch_size} into {workdir}"
     )
     for what, part in (("training", training), ("validation", validation)):
         if part.skipped:
-            _say(f"left out of {what}, by name in left_out.json: {_count_reasons(part.skipped)}")
-
-
-def _count_reasons(skipped: Mapping[str, str]) -> str:
-    from hwr_jax.data.builders import describe_skips
-
-    reasons: dict[str, int] = {}
-    for reason in skipped.values():
-        reasons[reason] = reasons.get(reason, 0) + 1
-    return describe_skips(reasons)
+            _say(f"left out of {what}, by name in left_out.json: {describe_skips(Counter(part.skipped.values()))}")
 
 
 def _tell_what_next(workdir: Path, summary: Mapping[str, Any]) -> None:
+    from hwr_jax.data.splits import SPLIT_RULE
+
+    unseen = " not trained on" if summary["split_rule"] == SPLIT_RULE else f", split rule {summary['split_rule']}"
     print(
         f"{summary['split']} CER {summary['cer']:.2%}  WER {summary['wer']:.2%}  ({summary['samples']:,} samples of "
-        f"{summary['writers']} writers not trained on)\n"
+        f"{summary['writers']} writers{unseen})\n"
         f"Look at it:    {workdir}/report.html\n"
         f"Read images:   hwr read --model={workdir} IMAGE ...\n"
         f"Your own data: hwr data prepare NAME --source=PATH, then hwr train --config=configs/unipen_words.py "
@@ -288,6 +253,10 @@ def _tell_what_next(workdir: Path, summary: Mapping[str, Any]) -> None:
         f"Change a thing: hwr train --config=configs/quickstart.py --config.optimizer.learning_rate=1e-3 "
         "--workdir=runs/slower"
     )
+
+
+def _say_nothing(line: str) -> None:
+    """For processes other than the first."""
 
 
 def _say(line: str) -> None:

@@ -25,9 +25,11 @@ from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import SPLIT_RULE, SPLITS, hash_of_ids, split_of
 from hwr_jax.data.spool import Spool
 from hwr_jax.errors import InputError
+from hwr_jax.files import write_text
 
 SUMMARY_FILE = "summary.json"
 SKIPPED_FILE = "skipped.json"
+LISTED_FILE = "listed.txt"
 Progress = Callable[[int, int | None], None]
 _SYNTHETIC_CONFIG_NAME = re.compile(r"writers(\d+)_words(\d+)_seed(\d+)")
 
@@ -42,11 +44,12 @@ class _LocalInfo(tfds.core.DatasetInfo):
 class WordsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Labelled images in the splits of `hwr_jax.data.splits`.
 
-    Beside the records lie summary.json (counts, hashes of ids, reasons of skips) and skipped.json (id -> reason). A
-    split without samples is left out, since TFDS knows no empty splits.
+    Beside the records lie summary.json (counts, hashes of ids, reasons of skips), skipped.json (id -> reason) and
+    listed.txt (ids in the source's own order, those of unreadable images too). A split without samples is left out,
+    since TFDS knows no empty splits.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
     SUMMARY: ClassVar[str] = ""
     # Nothing is downloaded. TFDS would look for checksums, by way of a package it forgets to require (4.9.10).
     url_infos: ClassVar[None] = None
@@ -100,12 +103,13 @@ class WordsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
         # TFDS asks for one split after the other; the raw data are read once.
         folder = Path(self.data_dir)
         spools = {split: Spool(folder, self._spool_files) for split in SPLITS}
-        skipped = _sort_into(spools, self._report(samples))
+        skipped, listed = _sort_into(spools, self._report(samples))
         if not any(spool.ids for spool in spools.values()):
             raise InputError(
                 f"{self._source}: no usable sample; {describe_skips(collections.Counter(skipped.values()))}"
             )
         self._write_summary(spools, skipped)
+        write_text(folder / LISTED_FILE, "".join(f"{sample_id}\n" for sample_id in listed))
         return {split: self._generate_examples(spool) for split, spool in spools.items() if spool.ids}
 
     def _generate_examples(self, spool: Spool) -> Iterator[tuple[str, Any]]:
@@ -216,11 +220,14 @@ def describe_skips(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "nothing in it"
 
 
-def _sort_into(spools: dict[str, Spool], samples: Iterable[Sample | Skip]) -> dict[str, str]:
-    """Spools each sample to its split; returns id -> reason of the rest."""
+def _sort_into(spools: dict[str, Spool], samples: Iterable[Sample | Skip]) -> tuple[dict[str, str], list[str]]:
+    """Spools each sample to its split; returns id -> reason of the rest, and the ids in the source's order."""
     skipped: dict[str, str] = {}
     seen: set[str] = set()
-    for sample in samples:
+    listed: list[tuple[int, str]] = []
+    for count, sample in enumerate(samples):
+        if isinstance(sample, Sample) or sample.position is not None:
+            listed.append((count if sample.position is None else sample.position, sample.id))
         if isinstance(sample, Skip):
             skipped[sample.id] = sample.reason
         elif sample.id in seen:
@@ -228,4 +235,4 @@ def _sort_into(spools: dict[str, Spool], samples: Iterable[Sample | Skip]) -> di
         else:
             seen.add(sample.id)
             spools[split_of(sample.writer)].add(sample)
-    return skipped
+    return skipped, [sample_id for _, sample_id in sorted(listed)]

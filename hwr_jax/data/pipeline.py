@@ -1,6 +1,6 @@
-"""Training batches: shuffled anew each epoch, a function of the step alone, each process its share."""
+"""Training batches: shuffled anew each epoch or in one order, a function of the step alone, each process its share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grain
@@ -10,48 +10,71 @@ from jaxtyping import Int, UInt8
 from hwr_jax.data.labels import Labels
 
 Batch = dict[str, np.ndarray]
+FILLER = -1
 
 
-def batch_rows(samples: int, batch_size: int, seed: int) -> Any:
+class _RowsInOrder:
+    """The same order every epoch, its last batch filled up with FILLER."""
+
+    def __init__(self, samples: int, batch_size: int) -> None:
+        self._samples, self._batch_size = samples, batch_size
+
+    def __getitem__(self, step: int) -> np.ndarray:
+        start = step % -(-self._samples // self._batch_size) * self._batch_size
+        rows = np.arange(start, start + self._batch_size)
+        return np.where(rows < self._samples, rows, FILLER)
+
+
+def batch_rows(samples: int, batch_size: int, seed: int, *, reshuffle: bool = True) -> Any:
     """Rows of the samples in the global batch of every step: `batch_rows(...)[step]` is int64 [batch_size].
 
     Every epoch is a permutation of all samples, drawn from the seed and the epoch. Batches run on over the end of an
-    epoch, so that all are full and no sample is left out.
+    epoch, so that all are full and no sample is left out. Without reshuffling every epoch has the samples' own order,
+    and its last batch holds only what is left, FILLER in the other places.
     """
+    if not reshuffle:
+        return _RowsInOrder(samples, batch_size)
     return grain.MapDataset.range(samples).seed(seed).shuffle().repeat().batch(batch_size)
 
 
-def make_batches(
+def make_batch_of_step(
     frames_NxHxW: UInt8[np.ndarray, "N H W"],
     labels: Labels,
     *,
     batch_size: int,
     seed: int,
-    start_step: int,
-    stop_step: int,
+    reshuffle: bool = True,
     process_index: int = 0,
     process_count: int = 1,
-) -> Iterator[Batch]:
-    """Yields this process's share of the batches of steps `start_step` .. `stop_step - 1`.
+) -> Callable[[int], Batch]:
+    """Returns `batch_of_step(step) -> batch`: this process's share of the global batch of a step.
 
-    The share of process p is the p-th of `process_count` equal parts of the global batch. Threads read ahead.
+    The share of process p is the p-th of `process_count` equal parts.
 
-    Yields:
-      "frames" uint8 [B, H, W], "labels" int32 [B, L], "lengths" int32 [B] and "places" int32 [B], where each sample
-      stands in the global batch.
+    Returns batches of:
+      "frames" uint8 [B, H, W], "labels" int32 [B, L], "lengths" int32 [B], "places" int32 [B], where each sample
+      stands in the global batch, and "weights" float32 [B], 1, or 0 for what only fills a batch up.
     """
-    rows_of_step = batch_rows(len(frames_NxHxW), batch_size, seed)
+    rows_of_step = batch_rows(len(frames_NxHxW), batch_size, seed, reshuffle=reshuffle)
     share = batch_size // process_count
     places = np.arange(process_index * share, (process_index + 1) * share, dtype=np.int32)
 
-    def build_batch(step: int) -> Batch:
+    def batch_of_step(step: int) -> Batch:
         rows: Int[np.ndarray, "B"] = rows_of_step[step][places]
+        weights = (rows != FILLER).astype(np.float32)
+        rows = np.maximum(rows, 0)
         return {
             "frames": frames_NxHxW[rows],
             "labels": labels.ids_NxL[rows],
             "lengths": labels.lengths_N[rows],
             "places": places,
+            "weights": weights,
         }
 
-    steps = grain.MapDataset.range(start_step, stop_step).map(build_batch)
+    return batch_of_step
+
+
+def make_batches(batch_of_step: Callable[[int], Batch], *, start_step: int, stop_step: int) -> Iterator[Batch]:
+    """Yields the batches of steps `start_step` .. `stop_step - 1`; a thread reads ahead."""
+    steps = grain.MapDataset.range(start_step, stop_step).map(batch_of_step)
     yield from steps.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4))

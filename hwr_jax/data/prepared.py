@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 
 from hwr_jax.data.builders import (
     BUILDERS,
+    LISTED_FILE,
     SKIPPED_FILE,
     SUMMARY_FILE,
     Progress,
@@ -188,6 +189,12 @@ def load_prepared(
         return PreparedSplit([])
     builder = _make_builder(name, data_dir or default_data_dir(), synthetic)
     return PreparedSplit(builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()}))
+
+
+def load_listed(name: str, data_dir: Path | None = None, *, synthetic: SyntheticParams | None = None) -> list[str]:
+    """Ids of a prepared data set in its source's own order, those of images that cannot be read too."""
+    path = _folder(check_data_name(name), data_dir or default_data_dir(), synthetic) / LISTED_FILE
+    return path.read_text(encoding="utf-8").splitlines()
 
 
 def _config_name(name: str, synthetic: SyntheticParams | None) -> str | None:

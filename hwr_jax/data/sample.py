@@ -13,12 +13,14 @@ class Sample:
       text: the transcription, NFC.
       writer: who wrote it; samples of one writer stay in one split.
       image: an encoded image file's bytes (PNG unless the source had another format), or the path of one.
+      position: its place in the source's own list, where that is not the order in which the reader yields.
     """
 
     id: str
     text: str
     writer: str
     image: bytes | Path
+    position: int | None = dataclasses.field(default=None, compare=False)
 
     def image_bytes(self) -> bytes:
         """The encoded image. Raises OSError if the file cannot be read."""
@@ -32,7 +34,9 @@ class Skip:
     Attributes:
       id: as in `Sample`.
       reason: a few words without the id, the same for all samples left out for the same cause, so they can be counted.
+      position: as in `Sample`; None too if the source itself marks it as not to be used.
     """
 
     id: str
     reason: str
+    position: int | None = dataclasses.field(default=None, compare=False)

@@ -28,6 +28,7 @@ class SampleResult:
     Attributes:
       id, writer, truth: of the sample.
       prediction: the text read.
+      prediction_ids: the classes it was read from.
       confidence: probability of the best path, 0 .. 1.
       edits: from the truth to the prediction.
       loss: CTC loss in nats, or None where the label has none.
@@ -38,6 +39,7 @@ class SampleResult:
     writer: str
     truth: str
     prediction: str
+    prediction_ids: tuple[int, ...]
     confidence: float
     edits: Edits
     loss: float | None
@@ -107,6 +109,7 @@ def evaluate_samples(
                     writer=samples.writers[row],
                     truth=truth,
                     prediction=prediction,
+                    prediction_ids=tuple(id for id in ids_T.tolist() if id >= 0),
                     confidence=math.exp(min(float(log_confidence), 0.0)),
                     edits=count_edits(truth, prediction),
                     loss=loss,
@@ -116,7 +119,9 @@ def evaluate_samples(
     return Evaluation(tuple(results), dict(samples.skipped), time.monotonic() - started)
 
 
-def summarize(evaluation: Evaluation, *, decoder: str, model: str, data: str, split: str) -> dict[str, Any]:
+def summarize(
+    evaluation: Evaluation, *, decoder: str, model: str, parameters: int, data: str, split: str, split_rule: str
+) -> dict[str, Any]:
     """The numbers of an evaluation as plain values for JSON; what cannot be told (0 / 0) is None.
 
     Intervals are 95 % bootstrap intervals over writers; over samples where all are by one writer, which is too narrow
@@ -126,6 +131,8 @@ def summarize(evaluation: Evaluation, *, decoder: str, model: str, data: str, sp
       evaluation: of one split.
       decoder: "greedy".
       model, data, split: names that say what was measured.
+      parameters: of the model.
+      split_rule: which rule made the split, see `hwr_jax.data.split_rules.rule_name`.
     """
     results, totals, losses = evaluation.results, evaluation.totals, evaluation.losses
     writers = {result.writer for result in results}
@@ -133,8 +140,10 @@ def summarize(evaluation: Evaluation, *, decoder: str, model: str, data: str, sp
     excluded = collections.Counter(result.loss_excluded for result in results if result.loss_excluded)
     return {
         "model": model,
+        "parameters": parameters,
         "data": data,
         "split": split,
+        "split_rule": split_rule,
         "decoder": decoder,
         "samples": totals.samples,
         "writers": len(writers),

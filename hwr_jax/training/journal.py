@@ -10,6 +10,7 @@ from jax.experimental import multihost_utils
 from hwr_jax.training.checkpoint import Checkpoints
 from hwr_jax.training.metrics import MetricsFile, Progress, Values
 from hwr_jax.training.state import TrainState
+from hwr_jax.training.usage import write_usage
 from hwr_jax.training.workdir import write_status
 
 
@@ -21,6 +22,7 @@ class Journal:
         about: what goes into every checkpoint beside the state: "config" and "alphabet".
         """
         self._workdir = workdir
+        self._seconds_before = 0.0
         self._about = about
         self._keeps = jax.process_index() == 0
         if self._keeps:
@@ -34,14 +36,20 @@ class Journal:
             restored = self._checkpoints.restore_latest(state)
             state = restored.state if restored else state
             self._metrics = MetricsFile(self._workdir, int(state.step))
+            self._seconds_before = self._metrics.seconds_before
             self.status("running", step=int(state.step))
         if jax.process_count() == 1:
             return state
         return jax.device_get(multihost_utils.broadcast_one_to_all(state))
 
-    def report(self, step: int, values: Values, seconds_left: float) -> None:
-        """A line of metrics, and of progress."""
+    def report(self, step: int, values: Values, seconds: float, seconds_left: float) -> None:
+        """A line of metrics, and of progress.
+
+        Args:
+          seconds: since this start of the run; those of earlier starts are added.
+        """
         if self._keeps:
+            values = {**values, "train/seconds": self._seconds_before + seconds}
             self._metrics.write(step, values)
             self._progress.show(step, values, seconds_left)
 
@@ -56,6 +64,11 @@ class Journal:
         if self._keeps:
             self._checkpoints.wait()
             write_status(self._workdir, status, **details)
+
+    def usage(self, first_step_seconds: float, parameters: int) -> None:
+        """usage.json: what the run took."""
+        if self._keeps:
+            write_usage(self._workdir, first_step_seconds, parameters)
 
     def close(self) -> None:
         """Ends the progress line and completes what is being saved."""

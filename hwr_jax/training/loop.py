@@ -13,8 +13,8 @@ import numpy as np
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.labels import encode_labels
-from hwr_jax.data.pipeline import make_batches
-from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.data.pipeline import make_batch_of_step, make_batches
+from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.devices import Placement, make_placement
 from hwr_jax.training.journal import Journal
@@ -71,7 +71,7 @@ def run_training(
       InputError: a checkpoint of another shape, or a batch that cannot be divided over the devices.
       OSError: the folder cannot be written.
     """
-    total_steps = config.training.total_steps(len(samples), config.data.batch_size)
+    total_steps = config.total_steps(len(samples))
     model = Recognizer(config.model, alphabet.num_classes)
     optimizer = build_optimizer(config.optimizer, total_steps)
 
@@ -82,6 +82,7 @@ def run_training(
             fitting=config.data.fitting,
             augmentation=config.augment,
             seed=config.seed,
+            loss=config.objective.loss,
             axis_name=axis_name,
         )
 
@@ -92,6 +93,7 @@ def run_training(
         run = _Run(config, total_steps, placement, journal, validate, stop, state)
         try:
             run.go(samples, alphabet)
+            journal.usage(run.first_step_seconds, count_parameters(state.parameters))
             outcome = Outcome("done", run.step, f"{run.step} steps done")
         except Preempted as signal:
             run.save()
@@ -130,26 +132,30 @@ class _Run:
         self._state = placement.place(state)
         self.step = int(state.step)
         self._unreported_steps = int(state.totals.steps)
-        self._started, self._timed_steps = time.perf_counter(), 0
+        self._began = self._started = time.perf_counter()
+        self._timed_steps = 0
+        self.first_step_seconds = 0.0
 
     def go(self, samples: FittedSamples, alphabet: Alphabet) -> None:
         """Runs the steps that are left."""
         if self._unreported_steps:
             # The run may have been stopped while it validated after this step.
             self._finish_step()
-        batches = make_batches(
+        batch_of_step = make_batch_of_step(
             samples.frames_NxHxW,
             encode_labels(samples.texts, alphabet),
             batch_size=self._config.data.batch_size,
             seed=self._config.seed,
-            start_step=self.step,
-            stop_step=self._total_steps,
+            reshuffle=self._config.data.reshuffle,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
-        for batch in batches:
+        for batch in make_batches(batch_of_step, start_step=self.step, stop_step=self._total_steps):
             self._stop.poll_together(self.step)
             self._state = self._placement.step(self._state, self._placement.place_batch(batch))
+            if not self.first_step_seconds:
+                jax.block_until_ready(self._state)
+                self.first_step_seconds = time.perf_counter() - self._began
             self.step += 1
             self._unreported_steps += 1
             self._timed_steps += 1
@@ -185,7 +191,8 @@ class _Run:
         }
         if validates:
             values |= self._validate(self._placement.fetch(self._state.parameters), self._stop.poll_if_alone)
-        self._journal.report(self.step, values, seconds_a_step * (self._total_steps - self.step))
+        seconds_left = seconds_a_step * (self._total_steps - self.step)
+        self._journal.report(self.step, values, time.perf_counter() - self._began, seconds_left)
         self._state = self._state.replace(totals=self._placement.place(zero_totals()))
         self._unreported_steps = 0
         self._started, self._timed_steps = time.perf_counter(), 0

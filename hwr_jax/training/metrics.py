@@ -17,9 +17,14 @@ class MetricsFile:
     """metrics.jsonl: one object a line with "step"; steps rise and never repeat, also over resumes."""
 
     def __init__(self, workdir: Path, resume_step: int) -> None:
-        """Opens the file for the steps after `resume_step`; lines of later steps, and a torn last line, go."""
+        """Opens the file for the steps after `resume_step`; lines of later steps, and a torn last line, go.
+
+        Attributes:
+          seconds_before: "train/seconds" of the last line that is kept, 0 if there is none.
+        """
         self.path = workdir / "metrics.jsonl"
         kept = [line for line in _whole_lines(self.path) if json.loads(line)["step"] <= resume_step]
+        self.seconds_before: float = json.loads(kept[-1]).get("train/seconds", 0.0) if kept else 0.0
         unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         unfinished.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         os.replace(unfinished, self.path)

@@ -1,5 +1,8 @@
 """The CTC objective (Graves et al. 2006), with labels that cannot fit left out of the mean."""
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
@@ -22,3 +25,19 @@ def ctc_losses(
     label_paddings = (jnp.arange(labels_BxL.shape[1])[None] >= lengths_B[:, None]).astype(jnp.float32)
     frame_paddings = jnp.zeros(logits_BxTxK.shape[:2], dtype=jnp.float32)
     return optax.ctc_loss(logits_BxTxK, frame_paddings, labels_BxL, label_paddings, blank_id=logits_BxTxK.shape[-1] - 1)
+
+
+def keras_ctc_losses(
+    logits_BxTxK: Float[Array, "B T K"], labels_BxL: Int[Array, "B L"], lengths_B: Int[Array, "B"]
+) -> Float[Array, "B"]:
+    """The Keras example's loss, `ctc_batch_cost`: log(softmax + 1e-7) is taken for logits and normalised once more.
+
+    It bounds how wrong a frame can be: where the classes are confidently wrong it is far below `ctc_losses`.
+    """
+    return ctc_losses(jnp.log(jax.nn.softmax(logits_BxTxK) + KERAS_EPSILON), labels_BxL, lengths_B)
+
+
+KERAS_EPSILON = 1e-7
+
+Losses = Callable[[Float[Array, "B T K"], Int[Array, "B L"], Int[Array, "B"]], Float[Array, "B"]]
+LOSSES: dict[str, Losses] = {"ctc": ctc_losses, "keras_ctc": keras_ctc_losses}

@@ -13,7 +13,7 @@ from hwr_jax.config import AugmentConfig
 from hwr_jax.ink.fitting import frames_to_input
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.training.augment import augment
-from hwr_jax.training.objective import ctc_losses, fits_frames
+from hwr_jax.training.objective import LOSSES, fits_frames
 from hwr_jax.training.state import Totals, TrainState
 
 DeviceBatch = dict[str, Array]
@@ -37,11 +37,13 @@ def make_step(
     fitting: str,
     augmentation: AugmentConfig,
     seed: int,
+    loss: str = "ctc",
     axis_name: str | None = None,
 ) -> Step:
     """Returns `step(state, batch) -> state`.
 
     Args:
+      loss: one of `hwr_jax.training.objective.LOSSES`.
       axis_name: the mapped axis over devices, each of which holds a share of the batch; None when one program sees
         the whole batch.
     """
@@ -58,22 +60,22 @@ def make_step(
             state.step >= 0, lambda: augment(images, augment_keys, augmentation), lambda: jnp.zeros_like(images)
         )
         dropout_keys = sample_keys(seed, "dropout", state.step, batch["places"])
-        weights = fits_frames(batch["labels"], batch["lengths"], model.config.frames).astype(jnp.float32)
+        weights = batch["weights"] * fits_frames(batch["labels"], batch["lengths"], model.config.frames)
         samples = total_over_devices(weights.sum())
 
         def share_of_mean_loss(parameters: Any) -> Array:
             logits: Any = model.apply({"params": parameters}, images, dropout_keys)
-            losses = ctc_losses(logits, batch["labels"], batch["lengths"])
+            losses = LOSSES[loss](logits, batch["labels"], batch["lengths"])
             return jnp.where(weights > 0, losses, 0.0).sum() / jnp.maximum(samples, 1.0)
 
-        loss, gradient = total_over_devices(jax.value_and_grad(share_of_mean_loss)(state.parameters))
+        mean_loss, gradient = total_over_devices(jax.value_and_grad(share_of_mean_loss)(state.parameters))
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)
         return TrainState(
             step=state.step + 1,
             parameters=optax.apply_updates(state.parameters, updates),
             optimizer=optimizer_state,
             totals=Totals(
-                loss=state.totals.loss + loss * samples,
+                loss=state.totals.loss + mean_loss * samples,
                 samples=state.totals.samples + samples,
                 gradient_norm=state.totals.gradient_norm + optax.tree.norm(gradient),
                 steps=state.totals.steps + 1,

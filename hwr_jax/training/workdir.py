@@ -12,9 +12,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from hwr_jax.config import ExperimentConfig
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 from hwr_jax.nested import flatten
+from hwr_jax.strict import to_plain
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
 
@@ -64,8 +66,10 @@ def check_config(workdir: Path, config: Mapping[str, Any]) -> None:
     """
     path = workdir / "config.json"
     if path.exists() and any((workdir / "checkpoints").glob("[0-9]*")):
-        before = flatten(_read_config(path), ".")
         after = flatten(config, ".")
+        # A run of an older version lacks the fields that are new since: it ran with what are their defaults now.
+        defaults = flatten(to_plain(ExperimentConfig()), ".")
+        before = {name: defaults[name] for name in after if name in defaults} | flatten(_read_config(path), ".")
         for name in sorted(before.keys() | after.keys()):
             fixed = not name.startswith("training.") and name not in ("data.source", "data.data_dir", "data.workers")
             if fixed and before.get(name) != after.get(name):
@@ -86,13 +90,21 @@ def _read_config(path: Path) -> Mapping[str, Any]:
     return config
 
 
-def write_environment(workdir: Path, argv: list[str], devices: list[str]) -> None:
-    """environment.json: what the numbers of this run came from."""
+def write_environment(workdir: Path, argv: list[str], devices: list[str], framework: str = "hwr_jax") -> None:
+    """environment.json: what the numbers of this run came from.
+
+    Args:
+      workdir: of the run.
+      argv: the command line.
+      devices: what it runs on.
+      framework: what trains: this package, or a baseline and its version.
+    """
     versions = {name: metadata.version(name) for name in VERSIONS_OF}
     write_json(
         workdir / "environment.json",
         {
             "argv": argv,
+            "framework": framework,
             "python": platform.python_version(),
             "platform": platform.platform(),
             "cpus": os.cpu_count(),

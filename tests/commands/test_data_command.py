@@ -44,7 +44,7 @@ def test_prepare_reports_splits_skips_and_folder(
     argv = ["prepare", "unipen_words", f"--source={unipen}", f"--data_dir={tmp_path / 'data'}", "--workers=1"]
     assert data.main(argv) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["unipen_words", "1.0.0:", str(tmp_path / "data" / "unipen_words" / "1.0.0")]
+    assert lines[0] == ["unipen_words", "1.1.0:", str(tmp_path / "data" / "unipen_words" / "1.1.0")]
     assert ["train", "2", "1"] in lines
     assert ["test", "0", "0"] in lines
     assert ["1", "quality", "BAD"] in lines

@@ -52,8 +52,9 @@ def metrics(workdir: Path) -> list[dict[str, float]]:
 
 
 def comparable(lines: list[dict[str, float]]) -> list[dict[str, float]]:
-    """All but the speed, which is the clock's."""
-    return [{name: value for name, value in line.items() if name != "train/words_per_second"} for line in lines]
+    """All but what the clock says."""
+    clock = ("train/words_per_second", "train/seconds")
+    return [{name: value for name, value in line.items() if name not in clock} for line in lines]
 
 
 def latest_parameters(workdir: Path) -> dict[str, np.ndarray]:

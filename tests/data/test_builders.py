@@ -116,7 +116,7 @@ def test_a_split_without_writers_is_left_out(tmp_path: Path) -> None:
 def test_a_source_without_usable_samples_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"iam: no usable sample; 1 image: no such file$"):
         prepare_iam(tmp_path, forms=1)
-    assert not (tmp_path / "data" / "iam_words" / "1.0.0").exists()
+    assert not (tmp_path / "data" / "iam_words" / "1.1.0").exists()
 
 
 def test_synthetic_configs_name_their_parameters(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_synthetic_configs_name_their_parameters(tmp_path: Path) -> None:
     assert name == "writers3_words2_seed5"
     builder = Synthetic(data_dir=tmp_path, config=name)
     builder.download_and_prepare(download_dir=tmp_path / "downloads")
-    assert Path(builder.data_dir) == tmp_path / "synthetic" / name / "1.0.0"
+    assert Path(builder.data_dir) == tmp_path / "synthetic" / name / "1.1.0"
     records = [record for split in builder.info.splits for record in builder.as_data_source(split)]
     expected = [s for s in read_synthetic(writers=3, words_per_writer=2, seed=5) if not isinstance(s, Skip)]
     assert {record["id"].decode() for record in records} == {sample.id for sample in expected}

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from hwr_jax.data.formats.iam import read_iam_words
+from hwr_jax.data.prepared import load_listed, prepare
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 
@@ -175,3 +176,17 @@ def test_an_archive_of_labels_without_words_is_named(tmp_path: Path) -> None:
     write_tgz(tmp_path / "ascii.tgz", {"forms.txt": FORMS.encode()})
     with pytest.raises(InputError, match=r"ascii\.tgz: no words\.txt"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_the_prepared_list_has_the_order_of_words_txt(tmp_path: Path, archived: bool) -> None:
+    source = tmp_path / "iam"
+    if archived:
+        write(source, {"words.txt": WORDS.encode(), "forms.txt": FORMS.encode()})
+        write_tgz(source / "words.tgz", dict(reversed(image_files().items())))
+    else:
+        iam_tree(source)
+    prepare("iam_words", source, tmp_path / "data")
+    entries = [line.split()[0] for line in WORDS.splitlines() if line and not line.startswith("#")]
+    usable = [entry for entry in entries[:11] if REASONS.get(entry) != "segmentation marked err"]
+    assert load_listed("iam_words", tmp_path / "data")[: len(usable)] == usable

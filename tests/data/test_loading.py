@@ -1,5 +1,6 @@
 """Loading a split for a run: prepared when need be, fitted, cut short."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from hwr_jax.config import DataConfig
 from hwr_jax.data.loading import ensure_prepared, load_split, worker_count
+from hwr_jax.data.split_rules import divide_as_keras_example
 from hwr_jax.errors import InputError
 from hwr_jax.ink.frame import FrameConfig
 
@@ -42,6 +44,56 @@ def test_a_limit_takes_the_first_samples(config, info):
     assert some.ids == everything.ids[:5]
     np.testing.assert_array_equal(some.frames_NxHxW, everything.frames_NxHxW[:5])
     assert load_split(config, "train", FRAME, limit=10**6).ids == everything.ids
+
+
+SPLITS = ("train", "validation", "test")
+
+
+def test_the_example_s_splits_keep_its_order(config, info):
+    # The synthetic reader's own order: writer by writer, word by word.
+    ids = sorted(id for split in SPLITS for id in load_split(config, split, FRAME).ids)
+    assert len(ids) == 60
+    example = dataclasses.replace(config, split="keras_example")
+    loaded = {split: load_split(example, split, FRAME) for split in SPLITS}
+    assert {split: list(samples.ids) for split, samples in loaded.items()} == divide_as_keras_example(ids)
+    by_writer = load_split(config, "train", FRAME)
+    row = loaded["train"].ids.index(by_writer.ids[0])
+    np.testing.assert_array_equal(loaded["train"].frames_NxHxW[row], by_writer.frames_NxHxW[0])
+    assert load_split(example, "train", FRAME, limit=5).ids == loaded["train"].ids[:5]
+
+
+def test_lists_split_and_tell_what_is_in_none(config, info, tmp_path):
+    by_writer = {split: load_split(config, split, FRAME).ids for split in SPLITS}
+    wanted = {"train": by_writer["test"], "validation": by_writer["train"][:3], "test": by_writer["train"][3:5]}
+    for split, ids in wanted.items():
+        (tmp_path / f"{split}.txt").write_text("\n".join(ids))
+    listed = dataclasses.replace(config, split=str(tmp_path))
+    loaded = {split: load_split(listed, split, FRAME) for split in SPLITS}
+    assert {split: set(samples.ids) for split, samples in loaded.items()} == {s: set(i) for s, i in wanted.items()}
+    left_out = {*by_writer["train"][5:], *by_writer["validation"]}
+    assert set(loaded["train"].skipped) == left_out
+    assert all(reason.startswith("in no list of lists-") for reason in loaded["train"].skipped.values())
+    assert not loaded["test"].skipped
+
+
+def test_a_list_of_another_data_set_is_wrong_input(config, info, tmp_path):
+    for split in SPLITS:
+        (tmp_path / f"{split}.txt").write_text(f"a01-{split}")
+    with pytest.raises(InputError, match="the list for train names no sample of synthetic"):
+        load_split(dataclasses.replace(config, split=str(tmp_path)), "train", FRAME)
+
+
+def test_the_last_token_is_what_follows_the_last_space(config, info, monkeypatch):
+    from hwr_jax.data import loading
+
+    texts = load_split(config, "test", FRAME).texts
+    with_spaces = loading.load_prepared(
+        config.name, "test", loading._data_dir(config), synthetic=loading._synthetic(config)
+    )
+    spaced = [dataclasses.replace(sample, text=f"B {sample.text}") for sample in with_spaces]
+    monkeypatch.setattr(loading, "load_prepared", lambda *args, **kwargs: spaced)
+    assert load_split(config, "test", FRAME).texts == tuple(f"B {text}" for text in texts)
+    assert load_split(dataclasses.replace(config, last_token_labels=True), "test", FRAME).texts == texts
 
 
 def test_real_data_without_a_source_is_wrong_input(tmp_path):

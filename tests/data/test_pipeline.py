@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hwr_jax.data.labels import Labels
-from hwr_jax.data.pipeline import Batch, batch_rows, make_batches
+from hwr_jax.data.pipeline import FILLER, Batch, batch_rows, make_batch_of_step, make_batches
 
 SAMPLES, BATCH = 23, 6
 
@@ -15,23 +15,23 @@ def rows_of(steps: int, *, seed: int = 0, samples: int = SAMPLES, batch_size: in
     return np.concatenate([rows[step] for step in range(steps)])
 
 
-def batches_of(start: int, stop: int, *, process: int = 0, processes: int = 1, seed: int = 0) -> list[Batch]:
+def batches_of(
+    start: int, stop: int, *, process: int = 0, processes: int = 1, seed: int = 0, reshuffle: bool = True
+) -> list[Batch]:
     """Batches of samples that carry their own number in every part."""
     numbers = np.arange(SAMPLES)
     frames = numbers.astype(np.uint8)[:, None, None] * np.ones((1, 2, 3), np.uint8)
     labels = Labels((numbers[:, None] * np.array([[1, 2]])).astype(np.int32), numbers.astype(np.int32))
-    return list(
-        make_batches(
-            frames,
-            labels,
-            batch_size=BATCH,
-            seed=seed,
-            start_step=start,
-            stop_step=stop,
-            process_index=process,
-            process_count=processes,
-        )
+    batch_of_step = make_batch_of_step(
+        frames,
+        labels,
+        batch_size=BATCH,
+        seed=seed,
+        reshuffle=reshuffle,
+        process_index=process,
+        process_count=processes,
     )
+    return list(make_batches(batch_of_step, start_step=start, stop_step=stop))
 
 
 def assert_same(some: list[Batch], others: list[Batch]) -> None:
@@ -81,7 +81,16 @@ def test_a_batch_holds_the_rows_of_its_step():
             "labels": "int32",
             "lengths": "int32",
             "places": "int32",
+            "weights": "float32",
         }
+
+
+def test_one_order_is_that_of_the_samples_with_a_short_last_batch():
+    batches = batches_of(0, 8, reshuffle=False)  # 23 samples are 4 batches of 6, the last of 5.
+    rows = np.concatenate([batch["frames"][batch["weights"] == 1, 0, 0] for batch in batches])
+    np.testing.assert_array_equal(rows, [*range(SAMPLES), *range(SAMPLES)])
+    assert [batch["weights"].sum() for batch in batches] == [6, 6, 6, 5] * 2
+    assert (batch_rows(SAMPLES, BATCH, 0, reshuffle=False)[3] == FILLER).sum() == 1
 
 
 @pytest.mark.parametrize("start", [0, 1, 4, 9, 10])

@@ -51,7 +51,8 @@ class FakeModel:
 def evaluate(truths, readings, writers=None, batch_size=4, **options):
     model = FakeModel(readings, **options)
     evaluation = evaluate_samples(model.log_probs, ALPHABET, make_samples(truths, writers), batch_size=batch_size)
-    return evaluation, summarize(evaluation, decoder="greedy", model="fake", data="letters", split="test"), model
+    names = {"decoder": "greedy", "model": "fake", "data": "letters", "split": "test", "split_rule": "by hand"}
+    return evaluation, summarize(evaluation, parameters=7, **names), model
 
 
 TRUTHS = ["abc", "a", "dab", "cab", "Abc", "ab"]

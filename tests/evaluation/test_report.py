@@ -25,7 +25,7 @@ from hwr_jax.text.distance import Edits, count_edits
 
 def make_result(truth: str, prediction: str, writer: str = "w", confidence: float = 0.5, id: str = "i") -> SampleResult:
     edits = count_edits(truth, prediction)
-    return SampleResult(id, writer, truth, prediction, confidence, edits, 1.0, None)
+    return SampleResult(id, writer, truth, prediction, (), confidence, edits, 1.0, None)
 
 
 def make_evaluation() -> tuple[Evaluation, np.ndarray]:
@@ -68,7 +68,15 @@ def parse(page: str) -> PageParser:
 
 
 def write_run(workdir, evaluation, frames_NxHxW):
-    summary = summarize(evaluation, decoder="greedy", model="run@20", data="letters", split="test")
+    summary = summarize(
+        evaluation,
+        decoder="greedy",
+        model="run@20",
+        parameters=7,
+        data="letters",
+        split="test",
+        split_rule="by hand",
+    )
     write_evaluation(workdir / "evaluation" / "test.json", evaluation, summary, frames_NxHxW)
     config = {"seed": 0, "data": {"name": "letters"}, "model": {"conv_features": [32, 64]}}
     (workdir / "config.json").write_text(json.dumps(config))
@@ -131,7 +139,15 @@ def test_a_report_without_a_single_error(tmp_path):
 
 def test_numbers_that_are_not_on_disk_are_in_the_table(tmp_path):
     evaluation, frames_NxHxW = make_evaluation()
-    summary = summarize(evaluation, decoder="greedy", model="m", data="elsewhere", split="all")
+    summary = summarize(
+        evaluation,
+        decoder="greedy",
+        model="m",
+        parameters=7,
+        data="elsewhere",
+        split="all",
+        split_rule="by hand",
+    )
     assert "elsewhere" in write_report(tmp_path, evaluation, frames_NxHxW, summary).read_text(encoding="utf-8")
 
 

@@ -58,6 +58,7 @@ def make_batch() -> Callable[..., dict[str, np.ndarray]]:
             "labels": labels,
             "lengths": lengths,
             "places": np.arange(size, dtype=np.int32),
+            "weights": np.ones(size, dtype=np.float32),
         }
 
     return make

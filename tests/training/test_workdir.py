@@ -138,7 +138,7 @@ def read_config(workdir: Path) -> object:
         ({**CONFIG, "seed": 1}, "seed=0, not 1"),
         (changed("data", "batch_size", 32), "data.batch_size=64, not 32"),
         (changed("model", "conv_features", [32]), r"model.conv_features=\[32, 64\], not \[32\]"),
-        (changed("model", "stack", "keras"), "model.stack=None, not 'keras'"),
+        (changed("data", "split", "keras_example"), "data.split='writer', not 'keras_example'"),
         ({**CONFIG, "model": {}}, r"model.conv_features=\[32, 64\], not None"),
     ],
 )
@@ -158,6 +158,7 @@ def test_another_config_is_refused_by_name(run, config, says):
         changed("data", "source", "/elsewhere"),
         changed("data", "data_dir", "/elsewhere"),
         changed("data", "workers", 4),
+        changed("data", "split", "writer"),  # a field that is new since, at its default
     ],
 )
 def test_length_devices_and_places_may_change(run, config):

@@ -111,16 +111,16 @@ def _parse_lines(lines: list[str], writers: dict[str, str]) -> list[Sample | Ski
         word_id = fields[0]
         text = " ".join(fields[_COLUMNS:])
         if not _WORD_ID.fullmatch(word_id) or len(fields) < 2:
-            words.append(Skip(f"words.txt, entry {number}", "line cannot be read"))
+            words.append(Skip(f"words.txt, entry {number}", "line cannot be read", number))
         elif word_id in seen:
-            words.append(Skip(f"{word_id}, entry {number}", "id occurs twice"))
+            words.append(Skip(f"{word_id}, entry {number}", "id occurs twice", number))
         elif fields[1] != "ok":
             words.append(Skip(word_id, f"segmentation marked {fields[1]}"))
         elif not text:
-            words.append(Skip(word_id, "empty label"))
+            words.append(Skip(word_id, "empty label", number))
         else:
             form = "-".join(word_id.split("-")[:2])
-            words.append(Sample(word_id, unicodedata.normalize("NFC", text), writers.get(form, form), b""))
+            words.append(Sample(word_id, unicodedata.normalize("NFC", text), writers.get(form, form), b"", number))
         seen.add(word_id)
     return words
 
@@ -141,7 +141,7 @@ def _from_archive(words: list[Sample | Skip], archive: Path) -> Iterator[Sample 
     missing = {f"{word.id}.png": word for word in words if isinstance(word, Sample)}
     for file in read_tar(archive, lambda name: name.rsplit("/", 1)[-1] in missing):
         yield dataclasses.replace(missing.pop(file.name.rsplit("/", 1)[-1]), image=file.read())
-    yield from (Skip(word.id, "image: no such file") for word in missing.values())
+    yield from (Skip(word.id, "image: no such file", word.position) for word in missing.values())
 
 
 def _check_image(word: Sample | Skip) -> Sample | Skip:
@@ -150,7 +150,7 @@ def _check_image(word: Sample | Skip) -> Sample | Skip:
     try:
         open_grey(word.image, "image")
     except InputError as error:
-        return Skip(word.id, str(error).split(" (")[0])
+        return Skip(word.id, str(error).split(" (")[0], word.position)
     return word
 
 

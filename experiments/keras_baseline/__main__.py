@@ -1,0 +1,49 @@
+"""`python -m experiments.keras_baseline`: trains the same model, on the same batches, with Keras itself."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hwr_jax.commands.main import run
+from hwr_jax.commands.options import Parser, load_config
+from hwr_jax.config import resolve_config
+from hwr_jax.models.keras_model import BACKENDS, import_keras
+
+_EPILOG = """The run's folder holds what `hwr train` writes: config.json, environment.json, status.json, metrics.jsonl, usage.json,
+evaluation/ and report.html; and model.keras, the weights of lowest validation CER. A run that is stopped starts anew.
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command. Returns the exit status.
+
+    Raises:
+      InputError: wrong flags, config, data or workdir, a config that Keras cannot follow, or no Keras.
+    """
+    parser = Parser(
+        prog="keras_baseline",
+        description="Trains the Keras model by a config of ours: the same layers, batches, loss and optimizer.",
+        usage="python -m experiments.keras_baseline --config=FILE.py[:arg] --workdir=DIR --backend=BACKEND",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--workdir", type=Path, required=True, help="the run's folder; made if it is not there")
+    parser.add_argument("--backend", choices=BACKENDS, required=True, help="what Keras runs on")
+    if any(arg in ("-h", "--help") for arg in argv):
+        parser.print_help()
+        return 0
+    config_dict, rest = load_config(argv)
+    options = parser.parse_args(rest)
+    config = resolve_config(config_dict)
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    import_keras(options.backend)
+    from experiments.keras_baseline.training import train
+    from hwr_jax.training.workdir import hold
+
+    with hold(options.workdir):
+        return train(config, options.workdir)
+
+
+if __name__ == "__main__":
+    sys.exit(run("keras_baseline", main, sys.argv[1:]))

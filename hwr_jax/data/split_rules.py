@@ -1,0 +1,121 @@
+"""Which rule divides a data set: by writer, as the Keras example does, or by lists of ids that the user has."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hwr_jax.data.splits import SPLIT_RULE, SPLITS
+from hwr_jax.errors import InputError
+
+BY_WRITER, KERAS_EXAMPLE = "writer", "keras_example"
+KERAS_EXAMPLE_RULE = "keras-example-seed42-90-5-5"
+
+# The names under which lists of IAM's splits are passed around, such as tr.lst of the RWTH/Aachen split.
+LIST_NAMES = {
+    "train": ("train", "tr", "training", "trainset"),
+    "validation": ("validation", "va", "val", "valid", "validationset1"),
+    "test": ("test", "te", "testset"),
+}
+LIST_SUFFIXES = (".txt", ".lst", ".uttlist")
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitLists:
+    """Attributes:
+    rule: a name that changes with the lists' content.
+    ids: split -> ids, or beginnings of ids such as forms and lines of IAM.
+    """
+
+    rule: str
+    ids: Mapping[str, frozenset[str]]
+
+
+def rule_name(split: str) -> str:
+    """The name of the rule that `data.split` asks for, as results give it.
+
+    Raises:
+      InputError: a folder of lists is asked for and cannot be read.
+    """
+    if split == BY_WRITER:
+        return SPLIT_RULE
+    return KERAS_EXAMPLE_RULE if split == KERAS_EXAMPLE else read_split_lists(Path(split)).rule
+
+
+def divide_as_keras_example(listed_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The Keras example's splits: 90 % training, and what is left in halves, after one shuffle with numpy's seed 42.
+
+    Writers, and even lines, are in several splits.
+
+    Args:
+      listed_ids: everything in the source's list that is not marked as unusable, in the list's order, also what has an
+        image that cannot be read: the example drops that afterwards.
+
+    Returns:
+      Split -> ids, in the order in which the example trains on them.
+    """
+    shuffled = list(listed_ids)
+    np.random.RandomState(42).shuffle(shuffled)
+    train = int(0.9 * len(shuffled))
+    validation = train + int(0.5 * (len(shuffled) - train))
+    return {"train": shuffled[:train], "validation": shuffled[train:validation], "test": shuffled[validation:]}
+
+
+def read_split_lists(folder: Path) -> SplitLists:
+    """Reads lists of ids, one id a line; white space around it and lines that start with "#" do not count.
+
+    Args:
+      folder: holds train, validation and test lists, named as in LIST_NAMES and LIST_SUFFIXES.
+
+    Raises:
+      InputError: a list is missing, there twice, empty or not text, or two lists share an id.
+    """
+    if not folder.is_dir():
+        rules = f"{BY_WRITER!r}, nor {KERAS_EXAMPLE!r}, nor a folder with lists of ids"
+        raise InputError(f"data.split: {str(folder)!r} is neither {rules}")
+    ids = {split: _read_list(_find_list(folder, split)) for split in SPLITS}
+    owner: dict[str, str] = {}
+    for split, members in ids.items():
+        for member in sorted(members):
+            if owner.setdefault(member, split) != split:
+                raise InputError(f"{folder}: {member} is in the lists of {owner[member]} and of {split}")
+    content = "".join(f"{split} {member}\n" for split in SPLITS for member in sorted(ids[split]))
+    return SplitLists(f"lists-{hashlib.sha256(content.encode()).hexdigest()[:8]}", ids)
+
+
+def divide_by_lists(ids: Iterable[str], lists: SplitLists) -> dict[str, list[str]]:
+    """Split -> ids in their order; those in no list are under "".
+
+    An id belongs to a list that holds it or, up to one of its hyphens, its beginning: a01-000u-00-03 to one with
+    a01-000u-00 (a line) or a01-000u (a form). The longest beginning decides.
+    """
+    split_of_member = {member: split for split, members in lists.ids.items() for member in members}
+    divided: dict[str, list[str]] = {split: [] for split in (*SPLITS, "")}
+    for sample_id in ids:
+        part = sample_id
+        while part not in split_of_member and "-" in part:
+            part = part.rpartition("-")[0]
+        divided[split_of_member.get(part, "")].append(sample_id)
+    return divided
+
+
+def _find_list(folder: Path, split: str) -> Path:
+    names = [name + suffix for name in LIST_NAMES[split] for suffix in LIST_SUFFIXES]
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if len(found) != 1:
+        what = "several lists" if found else "no list"
+        raise InputError(f"{folder}: {what} for {split}; give one of {', '.join(names)}")
+    return found[0]
+
+
+def _read_list(path: Path) -> frozenset[str]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text; give one id a line") from error
+    members = frozenset(line for line in lines if line and not line.startswith("#"))
+    if not members:
+        raise InputError(f"{path}: no ids; give one id a line")
+    return members

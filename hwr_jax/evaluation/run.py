@@ -1,0 +1,103 @@
+"""What a run measures: the validation split while it trains, the test split at its end."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwr_jax.config import ExperimentConfig
+from hwr_jax.data.fitted import FittedSamples
+from hwr_jax.data.loading import load_split
+from hwr_jax.data.split_rules import rule_name
+from hwr_jax.evaluation.evaluate import evaluate_samples, summarize
+from hwr_jax.evaluation.example_metric import metric_of_results
+from hwr_jax.evaluation.report import write_report
+from hwr_jax.evaluation.write import write_evaluation
+from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.text.alphabet import Alphabet
+
+# Frames [B, H, W] uint8 to log probabilities [B, T, K] float32.
+LogProbs = Callable[[np.ndarray], np.ndarray]
+EXAMPLE_METRIC = "example_mean_edit_distance"
+
+
+def measure_validation(
+    log_probs: LogProbs,
+    alphabet: Alphabet,
+    samples: FittedSamples,
+    config: ExperimentConfig,
+    poll: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    """CER, WER and loss of the validation split for metrics.jsonl, and the example's metric if the config asks for it.
+
+    Args:
+      log_probs: of the model as it is now.
+      alphabet: of the model.
+      samples: of the validation split.
+      config: of the run.
+      poll: called before each batch; an exception it raises ends the evaluation.
+    """
+    evaluation = evaluate_samples(log_probs, alphabet, samples, batch_size=config.data.evaluation_batch_size, poll=poll)
+    losses = evaluation.losses
+    values = {
+        "validation/cer": evaluation.totals.cer,
+        "validation/wer": evaluation.totals.wer,
+        "validation/loss": sum(losses) / max(len(losses), 1),
+    }
+    if config.training.example_metric:
+        metric = metric_of_results(evaluation.results, alphabet, config.data.batch_size)
+        values[f"validation/{EXAMPLE_METRIC}"] = metric
+    return values
+
+
+def evaluate_run(
+    log_probs: LogProbs,
+    alphabet: Alphabet,
+    config: ExperimentConfig,
+    workdir: Path,
+    *,
+    model: str,
+    parameters: int,
+    say: Callable[[str], None],
+    poll: Callable[[], None] = lambda: None,
+) -> tuple[dict[str, Any], Callable[[], Path]]:
+    """Evaluates a trained model on the test split (validation where there is none) into the run's folder.
+
+    Args:
+      log_probs: of the trained model.
+      alphabet: of the model.
+      config: of the run.
+      workdir: of the run.
+      model: its name.
+      parameters: of the model.
+      say: told in a line what is being evaluated.
+      poll: called before each batch; an exception it raises ends the evaluation.
+
+    Returns:
+      The summary, and a function that writes report.html.
+
+    Raises:
+      InputError: the data are no longer prepared.
+      OSError: a file cannot be written.
+    """
+    frame = FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)
+    for split in ("test", "validation"):
+        samples = load_split(config.data, split, frame)
+        if len(samples):
+            break
+    say(f"evaluating {len(samples):,} {split} samples with {model}")
+    evaluation = evaluate_samples(log_probs, alphabet, samples, batch_size=config.data.evaluation_batch_size, poll=poll)
+    summary = summarize(
+        evaluation,
+        decoder="greedy",
+        model=model,
+        parameters=parameters,
+        data=config.data.name,
+        split=split,
+        split_rule=rule_name(config.data.split),
+    )
+    if config.training.example_metric:
+        summary[EXAMPLE_METRIC] = metric_of_results(evaluation.results, alphabet, config.data.batch_size)
+    write_evaluation(workdir / "evaluation" / f"{split}.json", evaluation, summary, samples.frames_NxHxW)
+    return summary, lambda: write_report(workdir, evaluation, samples.frames_NxHxW, summary)
