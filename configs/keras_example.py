@@ -4,10 +4,10 @@
     hwr train --config=configs/keras_example.py --workdir=runs/keras_example
     python -m experiments.keras_baseline --config=configs/keras_example.py --workdir=runs/keras --backend=tensorflow
 
-The argument names the data and the split: `:iam` (default; IAM words, split by numpy's seed 42 as published, which mixes
-writers), `:unipen` (the same for those without IAM), and `:iam_writers` and `:unipen_writers`, tested on writers never
-trained on. Expect the example's metric near 17.8 on `:iam`, a CER of about 20 %; docs/keras_example.md has the numbers
-of `:unipen_writers`.
+The argument names the data and the split: `:iam` (default; IAM words, split by numpy's seed 42 as published, which
+mixes writers), `:unipen` (the same for those without IAM), and `:iam_writers` and `:unipen_writers`, tested on writers
+never trained on. Expect the example's metric near 17.8 on `:iam`, a CER of about 20 %; docs/keras_example.md has the
+numbers of `:unipen_writers`.
 """
 
 from ml_collections import ConfigDict

@@ -10,8 +10,9 @@ from hwr_jax.commands.options import Parser, load_config
 from hwr_jax.config import resolve_config
 from hwr_jax.models.keras_model import BACKENDS, import_keras
 
-_EPILOG = """The run's folder holds what `hwr train` writes: config.json, environment.json, status.json, metrics.jsonl, usage.json,
-evaluation/ and report.html; and model.keras, the weights of lowest validation CER. A run that is stopped starts anew.
+_EPILOG = """The run's folder holds what `hwr train` writes: config.json, environment.json, status.json, metrics.jsonl,
+usage.json, evaluation/ and report.html; and model.keras, the weights of lowest validation CER. A run that is stopped
+starts anew.
 """
 
 

@@ -41,7 +41,7 @@ def make_reporter(
     keras = import_keras()
     every = config.training
 
-    class Reporter(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+    class Reporter(keras.callbacks.Callback):  # type: ignore[name-defined]
         """Keras tells the mean loss since the epoch began; sums of it give the mean since the last line."""
 
         first_step_seconds = 0.0

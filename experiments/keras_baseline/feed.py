@@ -13,8 +13,8 @@ from hwr_jax.models.keras_model import import_keras
 def make_feed(batch_of_step: Callable[[int], Batch], steps_per_epoch: int, fitting: str) -> Any:
     """A keras.utils.PyDataset of (images [B, W, H, 1] float32, labels [B, L] int32).
 
-    Labels are padded with 0, the unknown class, which is never a target. What only fills up the last batch of an epoch is
-    left away: Keras takes a batch of another size.
+    Labels are padded with 0, the unknown class, which is never a target. What only fills up the last batch of an epoch
+    is left away: Keras takes a batch of another size.
 
     Args:
       batch_of_step: see `hwr_jax.data.pipeline.make_batch_of_step`.
@@ -23,7 +23,7 @@ def make_feed(batch_of_step: Callable[[int], Batch], steps_per_epoch: int, fitti
     """
     keras = import_keras()
 
-    class Feed(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
+    class Feed(keras.utils.PyDataset):  # type: ignore[name-defined]
         """Counts the epochs, so that batches are those of the steps of the run."""
 
         epoch = 0

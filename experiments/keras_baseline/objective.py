@@ -52,7 +52,7 @@ def _schedule(config: OptimizerConfig, total_steps: int) -> Any:
         return config.learning_rate
     rates = [float(make_schedule(config, total_steps)(step)) for step in range(total_steps)]
 
-    class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc, name-defined]
+    class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[name-defined]
         """Our schedule, read from a table."""
 
         def __call__(self, step: Any) -> Any:

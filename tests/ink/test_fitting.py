@@ -172,22 +172,30 @@ def test_keras_fitting_against_brute_force(shape):
     assert np.abs(fit_to_frame(grey, KERAS) - expected).max() <= 0.5 + 1e-3  # the rounding to whole grey levels
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="tensorflow is not installed")
-@pytest.mark.parametrize("shape", [*SHAPES, (117, 473), (85, 85), (61, 244), (30, 121), (55, 219)])
-def test_keras_fitting_against_tensorflow(shape):
-    import tensorflow as tf
+@pytest.fixture(scope="module")
+def golden(repository):
+    """The script that stored what TensorFlow makes of images, as a module."""
+    spec = importlib.util.spec_from_file_location("images", repository / "tests" / "golden" / "make_keras_images.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
-    grey = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
-    image = tf.image.resize(grey[..., None], size=(32, 128), preserve_aspect_ratio=True)
-    pad_height, pad_width = 32 - image.shape[0], 128 - image.shape[1]
-    image = tf.pad(
-        image,
-        [[pad_height - pad_height // 2, pad_height // 2], [pad_width - pad_width // 2, pad_width // 2], [0, 0]],
-    )
-    image = tf.image.flip_left_right(tf.transpose(image, (1, 0, 2)))
-    expected = tf.cast(image, tf.float32).numpy() / 255
-    fitted = frames_to_input(fit_to_frame(grey, KERAS)[None], "keras")[0]
-    assert np.abs(fitted - expected).max() <= 0.501 / 255
+
+def test_keras_fitting_is_the_example_s_to_half_a_grey_level(golden):
+    with np.load(golden.GOLDEN) as stored:
+        assert len(stored.files) == len(golden.SHAPES)
+        for height, width in golden.SHAPES:
+            expected = stored[f"{height}x{width}"] / 65_280
+            fitted = frames_to_input(fit_to_frame(golden.draw_image((height, width)), KERAS)[None], "keras")[0]
+            assert np.abs(fitted - expected).max() <= 0.501 / 255, (height, width)
+
+
+def test_what_is_stored_is_what_tensorflow_does(golden):
+    pytest.importorskip("tensorflow", reason="TensorFlow is the oracle")
+    with np.load(golden.GOLDEN) as stored:
+        for height, width in golden.SHAPES:
+            image = golden.preprocess(golden.draw_image((height, width)))
+            np.testing.assert_allclose(stored[f"{height}x{width}"] / 65_280, image, atol=1e-4)
 
 
 # --- input
