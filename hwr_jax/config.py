@@ -16,6 +16,7 @@ OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine")
 PARALLEL = ("auto", "jit", "pmap", "mesh")
 LOSSES = ("ctc", "keras_ctc")
+ON_DEVICE = ("auto", "yes", "no")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -42,6 +43,8 @@ class DataConfig:
     reshuffle: a new order every epoch; False keeps the split's own order, with a short batch at the end of each epoch.
     batch_size: samples of a training step, over all devices and processes.
     evaluation_batch_size: samples of an evaluation batch.
+    on_device: "yes" keeps the training samples on the device (every device has all, as bytes), "no" sends each batch;
+      "auto": yes if they take at most half of its memory, and it is not a CPU or runs several steps in one program.
     training_samples: use only the first so many training samples of the shuffled order (0: all).
     validation_samples: likewise for validation while training (0: all); the final evaluation uses all.
     writers, words_per_writer: size of the synthetic data set.
@@ -57,6 +60,7 @@ class DataConfig:
     reshuffle: bool = True
     batch_size: int = 64
     evaluation_batch_size: int = 256
+    on_device: str = "auto"
     training_samples: int = 0
     validation_samples: int = 0
     writers: int = 200
@@ -72,6 +76,7 @@ class DataConfig:
                 raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
         _check_not_negative("data", self, ("training_samples", "validation_samples", "workers"))
         _check_choice("data.fitting", self.fitting, FITTINGS)
+        _check_choice("data.on_device", self.on_device, ON_DEVICE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +205,7 @@ class TrainingConfig:
     """Attributes:
     steps: number of steps (give this or `epochs`, the other 0).
     epochs: passes over the training samples; the number of steps is rounded up.
+    steps_per_dispatch: steps that run in one program before Python is back; the numbers are the same.
     log_every_steps: a line in metrics.jsonl.
     evaluate_every_steps: CER and WER of the validation split, and a checkpoint (0: only after the last step).
     checkpoint_every_steps: a checkpoint (0: only where the validation split is evaluated).
@@ -210,6 +216,7 @@ class TrainingConfig:
 
     steps: int = 0
     epochs: float = 0.0
+    steps_per_dispatch: int = 1
     log_every_steps: int = 50
     evaluate_every_steps: int = 0
     checkpoint_every_steps: int = 0
@@ -218,8 +225,9 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _check_not_negative("training", self, ("steps", "epochs", "evaluate_every_steps", "checkpoint_every_steps"))
-        if self.log_every_steps < 1:
-            raise InputError(f"training.log_every_steps: {self.log_every_steps} is not positive")
+        for name in ("log_every_steps", "steps_per_dispatch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"training.{name}: {getattr(self, name)} is not positive")
         if bool(self.steps) == bool(self.epochs):
             raise InputError("training: give either steps or epochs, and leave the other 0")
         _check_choice("training.parallel", self.parallel, PARALLEL)

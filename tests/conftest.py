@@ -1,13 +1,21 @@
 """Strict numerics for every test: rank promotion raises, and array shapes and types are checked at run time."""
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 # Four CPU devices, so that one machine can show that one and several devices give the same numbers.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "4")
+
+# Programs that are compiled once for all tests and their processes, and leave the user's own cache alone.
+programs = tempfile.mkdtemp(prefix="hwr_jax_programs_")
+atexit.register(shutil.rmtree, programs, ignore_errors=True)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = programs
 
 from jaxtyping import install_import_hook
 
@@ -57,10 +65,9 @@ def training_command(repository) -> Callable[..., list[str]]:
 
 @pytest.fixture(scope="session")
 def run_environment(tmp_path_factory) -> dict[str, str]:
-    """For processes of `training_command`: they share the data, and programs that are compiled once."""
+    """For processes of `training_command`: they share the data."""
     return os.environ | {
         "HWR_JAX_DATA_DIR": str(tmp_path_factory.mktemp("data")),
         "JAX_NUM_CPU_DEVICES": "1",
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }

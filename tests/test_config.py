@@ -107,6 +107,7 @@ def test_every_range_is_checked(field, value):
         ({"epochs": math.inf}, "training.epochs"),
         ({"epochs": math.nan}, "training.epochs"),
         ({"steps": 1, "log_every_steps": 0}, "training.log_every_steps"),
+        ({"steps": 1, "steps_per_dispatch": 0}, "training.steps_per_dispatch"),
         ({"steps": 1, "evaluate_every_steps": -1}, "training.evaluate_every_steps"),
         ({"steps": 1, "checkpoint_every_steps": -1}, "training.checkpoint_every_steps"),
         ({"steps": 1, "parallel": "vmap"}, "training.parallel"),

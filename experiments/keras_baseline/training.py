@@ -13,7 +13,7 @@ from experiments.keras_baseline.objective import build_optimizer, make_loss
 from hwr_jax.commands.train import load_data
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.labels import encode_labels
-from hwr_jax.data.pipeline import make_batch_of_step
+from hwr_jax.data.pipeline import make_batch_of_step, sample_arrays
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run import LogProbs, evaluate_run, measure_validation
 from hwr_jax.ink.fitting import frames_to_input
@@ -57,8 +57,7 @@ def train(config: ExperimentConfig, workdir: Path) -> int:
             write_status(workdir, "running", step=0)
             steps_per_epoch = -(-len(training) // config.data.batch_size)
             batch_of_step = make_batch_of_step(
-                training.frames_NxHxW,
-                encode_labels(training.texts, alphabet),
+                sample_arrays(training.frames_NxHxW, encode_labels(training.texts, alphabet)),
                 batch_size=config.data.batch_size,
                 seed=config.seed,
                 reshuffle=config.data.reshuffle,

@@ -66,8 +66,19 @@ def usage() -> str:
     )
 
 
+def keep_programs() -> None:
+    """Has jax keep compiled programs in the user's cache folder, unless the user has said where, or not to.
+
+    Told through the environment, so that it costs no import of jax.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(cache, "hwr_jax", "programs"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+
 def run(name: str, command: Command, argv: Sequence[str]) -> int:
     """Runs a command; wrong input and failed reads or writes become one line on stderr and status 1."""
+    keep_programs()
     logging.basicConfig(format=f"hwr {name}: %(message)s", level=logging.WARNING)
     logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax warns of every folder opened for reading alone.
     try:

@@ -3,17 +3,18 @@
 import collections
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import overload
+
+import numpy as np
 
 from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.builders import describe_skips
-from hwr_jax.data.fitted import FittedSamples, fit_samples
-from hwr_jax.data.labels import select_trainable
+from hwr_jax.data.fitted import FittedSamples, fit_samples, join_fitted
+from hwr_jax.data.fitted_cache import load_or_fit
+from hwr_jax.data.labels import select_trainable, take
 from hwr_jax.data.names import SYNTHETIC, SyntheticParams
-from hwr_jax.data.prepared import PreparedInfo, PreparedSplit, find_prepared, load_listed, load_prepared, prepare
-from hwr_jax.data.sample import Sample
+from hwr_jax.data.prepared import PreparedInfo, find_prepared, load_listed, load_prepared, prepare
 from hwr_jax.data.split_rules import (
     BY_WRITER,
     KERAS_EXAMPLE,
@@ -67,50 +68,48 @@ def load_split(config: DataConfig, split: str, frame: FrameConfig, *, limit: int
     Raises:
       InputError: the data set is not prepared, or `config.split` names no rule and no lists.
     """
-    samples, left_out = _select_split(config, split)
-    wanted: Iterable[Sample] = samples[:limit] if limit else samples
-    if config.last_token_labels:
-        wanted = (dataclasses.replace(sample, text=sample.text.split(" ")[-1]) for sample in wanted)
-    fitted = fit_samples(wanted, frame, workers=worker_count(config.workers))
-    return dataclasses.replace(fitted, skipped=fitted.skipped | left_out)
-
-
-def _select_split(config: DataConfig, split: str) -> tuple[Sequence[Sample], dict[str, str]]:
-    """The samples of a split, and id -> reason of those in none (told with the training split)."""
-    data_dir, synthetic = _data_dir(config), _synthetic(config)
+    left_out: dict[str, str] = {}
     if config.split == BY_WRITER:
-        return load_prepared(config.name, split, data_dir, synthetic=synthetic), {}
-    parts = [load_prepared(config.name, part, data_dir, synthetic=synthetic) for part in SPLITS]
-    place_of_id = {sample.id: (part, row) for part in parts for row, sample in enumerate(part)}
-    listed = load_listed(config.name, data_dir, synthetic=synthetic)
+        samples = _load_fitted(config, split, frame)
+    else:
+        samples, left_out = _select_split(config, split, frame)
+    if limit and limit < len(samples):
+        samples = take(samples, np.arange(limit))
+    if config.last_token_labels:
+        samples = dataclasses.replace(samples, texts=tuple(text.split(" ")[-1] for text in samples.texts))
+    return dataclasses.replace(samples, skipped=samples.skipped | left_out)
+
+
+def _load_fitted(config: DataConfig, part: str, frame: FrameConfig) -> FittedSamples:
+    """A split by writer, as it is prepared."""
+    data_dir, synthetic = _data_dir(config), _synthetic(config)
+    prepared = load_prepared(config.name, part, data_dir, synthetic=synthetic)
+    info = find_prepared(config.name, data_dir, synthetic=synthetic)
+    assert info is not None  # It was loaded.
+    return load_or_fit(
+        info.folder, part, frame, lambda: fit_samples(prepared, frame, workers=worker_count(config.workers))
+    )
+
+
+def _select_split(config: DataConfig, split: str, frame: FrameConfig) -> tuple[FittedSamples, dict[str, str]]:
+    """The samples of a split by another rule, and id -> reason of those in none (told with the training split)."""
+    samples = join_fitted([_load_fitted(config, part, frame) for part in SPLITS])
+    row_of_id = {id: row for row, id in enumerate(samples.ids)}
+    listed = load_listed(config.name, _data_dir(config), synthetic=_synthetic(config))
+    left_out: dict[str, str] = {}
     if config.split == KERAS_EXAMPLE:
-        return _Selection([place_of_id[id] for id in divide_as_keras_example(listed)[split] if id in place_of_id]), {}
-    lists = read_split_lists(Path(config.split))
-    divided = divide_by_lists((id for id in listed if id in place_of_id), lists)
-    if not divided[split]:
-        raise InputError(f"{config.split}: the list for {split} names no sample of {config.name}")
-    left_out = dict.fromkeys(divided[""], f"in no list of {lists.rule}") if split == "train" else {}
-    return _Selection([place_of_id[id] for id in divided[split]]), left_out
-
-
-class _Selection(Sequence[Sample]):
-    """Samples of prepared splits in any order, read when they are asked for."""
-
-    def __init__(self, places: list[tuple[PreparedSplit, int]]) -> None:
-        self._places = places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-    @overload
-    def __getitem__(self, index: slice) -> "_Selection": ...
-    def __getitem__(self, index: int | slice) -> "Sample | _Selection":
-        if isinstance(index, slice):
-            return _Selection(self._places[index])
-        part, row = self._places[index]
-        return part[row]
+        ids = divide_as_keras_example(listed)[split]
+    else:
+        lists = read_split_lists(Path(config.split))
+        divided = divide_by_lists((id for id in listed if id in row_of_id), lists)
+        ids = divided[split]
+        if not ids:
+            raise InputError(f"{config.split}: the list for {split} names no sample of {config.name}")
+        if split == "train":
+            left_out = dict.fromkeys(divided[""], f"in no list of {lists.rule}")
+    skipped = {id: samples.skipped[id] for id in ids if id in samples.skipped}
+    rows = np.array([row_of_id[id] for id in ids if id in row_of_id], dtype=np.int64)
+    return dataclasses.replace(take(samples, rows), skipped=skipped), left_out
 
 
 def load_for_training(

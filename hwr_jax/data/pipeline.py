@@ -1,6 +1,6 @@
 """Training batches: shuffled anew each epoch or in one order, a function of the step alone, each process its share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import grain
@@ -38,12 +38,12 @@ def batch_rows(samples: int, batch_size: int, seed: int, *, reshuffle: bool = Tr
 
 
 def make_batch_of_step(
-    frames_NxHxW: UInt8[np.ndarray, "N H W"],
-    labels: Labels,
+    samples: Mapping[str, np.ndarray],
     *,
     batch_size: int,
     seed: int,
     reshuffle: bool = True,
+    resident: bool = False,
     process_index: int = 0,
     process_count: int = 1,
 ) -> Callable[[int], Batch]:
@@ -51,30 +51,58 @@ def make_batch_of_step(
 
     The share of process p is the p-th of `process_count` equal parts.
 
+    Args:
+      samples: see `sample_arrays`.
+      resident: whether the samples lie on the device already, so that a batch needs only tell their rows.
+
     Returns batches of:
-      "frames" uint8 [B, H, W], "labels" int32 [B, L], "lengths" int32 [B], "places" int32 [B], where each sample
-      stands in the global batch, and "weights" float32 [B], 1, or 0 for what only fills a batch up.
+      "frames" uint8 [B, H, W], "labels" int32 [B, L] and "lengths" int32 [B], or if resident "rows" int32 [B];
+      "places" int32 [B], where each sample stands in the global batch; and "weights" float32 [B], 1, or 0 for what only
+      fills a batch up.
     """
-    rows_of_step = batch_rows(len(frames_NxHxW), batch_size, seed, reshuffle=reshuffle)
+    rows_of_step = batch_rows(len(samples["frames"]), batch_size, seed, reshuffle=reshuffle)
     share = batch_size // process_count
     places = np.arange(process_index * share, (process_index + 1) * share, dtype=np.int32)
 
     def batch_of_step(step: int) -> Batch:
         rows: Int[np.ndarray, "B"] = rows_of_step[step][places]
-        weights = (rows != FILLER).astype(np.float32)
+        batch = {"places": places, "weights": (rows != FILLER).astype(np.float32)}
         rows = np.maximum(rows, 0)
-        return {
-            "frames": frames_NxHxW[rows],
-            "labels": labels.ids_NxL[rows],
-            "lengths": labels.lengths_N[rows],
-            "places": places,
-            "weights": weights,
-        }
+        if resident:
+            return batch | {"rows": rows.astype(np.int32)}
+        return batch | {name: values_N[rows] for name, values_N in samples.items()}
 
     return batch_of_step
 
 
-def make_batches(batch_of_step: Callable[[int], Batch], *, start_step: int, stop_step: int) -> Iterator[Batch]:
-    """Yields the batches of steps `start_step` .. `stop_step - 1`; a thread reads ahead."""
-    steps = grain.MapDataset.range(start_step, stop_step).map(batch_of_step)
-    yield from steps.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4))
+def sample_arrays(frames_NxHxW: UInt8[np.ndarray, "N H W"], labels: Labels) -> dict[str, np.ndarray]:
+    """What a step needs of the samples: "frames" uint8 [N, H, W], "labels" int32 [N, L], "lengths" int32 [N]."""
+    return {"frames": frames_NxHxW, "labels": labels.ids_NxL, "lengths": labels.lengths_N}
+
+
+def plan_dispatches(start_step: int, stop_step: int, steps: int, stops: Sequence[int]) -> list[range]:
+    """Steps `start_step` .. `stop_step - 1`, divided into what runs in one program: `steps` of them, or one.
+
+    Args:
+      steps: to run in one program, where there is room for as many before the next stop.
+      stops: intervals in steps (0: never) at whose multiples the program must have returned.
+    """
+    planned = []
+    step = start_step
+    while step < stop_step:
+        next_stop = min([stop_step, *((step // every + 1) * every for every in stops if every)])
+        count = steps if step + steps <= next_stop else 1
+        planned.append(range(step, step + count))
+        step += count
+    return planned
+
+
+def make_batches(batch_of_step: Callable[[int], Batch], dispatches: Sequence[range]) -> Iterator[Batch]:
+    """Yields for each range of steps their batches, stacked along a leading axis; a thread reads ahead."""
+
+    def stack(steps: range) -> Batch:
+        batches = [batch_of_step(step) for step in steps]
+        return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
+
+    stacked = grain.MapDataset.source(dispatches).map(stack)
+    yield from stacked.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4))

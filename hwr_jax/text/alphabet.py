@@ -1,6 +1,7 @@
 """Characters to class ids and back, in the class layout of the Keras example."""
 
 import dataclasses
+import functools
 import string
 from collections.abc import Iterable
 
@@ -53,12 +54,17 @@ class Alphabet:
         """
         if outside := self.outside(text):
             raise InputError(f"label {text!r}: not in the alphabet: {' '.join(map(repr, outside))}")
-        ids = {character: index + 1 for index, character in enumerate(self.characters)}
+        ids = _ids_of(self.characters)
         return np.array([ids[character] for character in text], dtype=np.int32)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of class ids; classes that stand for no character (unknown, unused, blank) give nothing."""
         return "".join(self.characters[i - 1] for i in ids if 1 <= i <= len(self.characters))
+
+
+@functools.lru_cache(maxsize=16)
+def _ids_of(characters: str) -> dict[str, int]:
+    return {character: index for index, character in enumerate(characters, start=1)}
 
 
 def resolve_alphabet(name_or_characters: str) -> Alphabet:

@@ -1,7 +1,7 @@
-"""One training step over one device or many: jit, pmap, or jit over a mesh. The only file that knows which."""
+"""Training steps over one device or many: jit, pmap, or jit over a mesh. The only file that knows which."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from hwr_jax.data.pipeline import Batch
 from hwr_jax.errors import InputError
-from hwr_jax.training.step import DeviceBatch, Step
+from hwr_jax.training.step import DeviceBatch, Step, Steps, make_steps
 
 AXIS = "devices"
 MakeStep = Callable[[str | None], Step]
@@ -22,16 +22,16 @@ class Placement:
 
     Attributes:
       kind: "jit", "pmap" or "mesh".
-      step: runs one step; it consumes the state it is given.
-      place: a state or a part of one, the same in every process, from the host to the devices.
-      place_batch: this process's share of a batch to its devices.
+      steps: runs one or more steps; it consumes the state it is given.
+      place: a state or another tree, the same in every process, from the host to the devices.
+      place_batches: this process's share of stacked batches to its devices.
       fetch: one copy of a state, or of a part of one, as numpy arrays.
     """
 
     kind: str
-    step: Step
+    steps: Steps
     place: Callable[[Any], Any]
-    place_batch: Callable[[Batch], DeviceBatch]
+    place_batches: Callable[[Batch], DeviceBatch]
     fetch: Callable[[Any], Any]
 
 
@@ -61,8 +61,20 @@ def make_placement(parallel: str, make_step: MakeStep, batch_size: int) -> Place
     return {"jit": _jit_placement, "pmap": _pmap_placement, "mesh": _mesh_placement}[kind](make_step)
 
 
+def keep_on_device(samples: Mapping[str, np.ndarray], on_device: str, steps_per_dispatch: int) -> bool:
+    """Whether the samples are to lie on the devices, for `data.on_device`: see `hwr_jax.config.DataConfig`."""
+    if on_device != "auto":
+        return on_device == "yes"
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        return steps_per_dispatch > 1
+    limit = (device.memory_stats() or {}).get("bytes_limit", 0)
+    return sum(array.nbytes for array in samples.values()) <= limit / 2
+
+
 def _jit_placement(make_step: MakeStep) -> Placement:
-    return Placement("jit", jax.jit(make_step(None), donate_argnums=0), jax.device_put, jax.device_put, jax.device_get)
+    steps = jax.jit(make_steps(make_step(None)), donate_argnums=0)
+    return Placement("jit", steps, jax.device_put, jax.device_put, jax.device_get)
 
 
 def _pmap_placement(make_step: MakeStep) -> Placement:
@@ -71,14 +83,18 @@ def _pmap_placement(make_step: MakeStep) -> Placement:
     copies = np.zeros(local, dtype=np.int8)
     replicate = jax.pmap(lambda tree, _: tree, axis_name=AXIS, in_axes=(None, 0))
 
-    def place_batch(batch: Batch) -> Any:
-        return {name: value.reshape(local, -1, *value.shape[1:]) for name, value in batch.items()}
+    def place_batches(batches: Batch) -> Any:
+        def divide(value_KxB: np.ndarray) -> np.ndarray:
+            parts = value_KxB.reshape(value_KxB.shape[0], local, -1, *value_KxB.shape[2:])
+            return np.ascontiguousarray(parts.swapaxes(0, 1))
+
+        return {name: divide(value) for name, value in batches.items()}
 
     return Placement(
         "pmap",
-        jax.pmap(make_step(AXIS), axis_name=AXIS, donate_argnums=0),
+        jax.pmap(make_steps(make_step(AXIS)), axis_name=AXIS, donate_argnums=0),
         lambda tree: replicate(tree, copies),
-        place_batch,
+        place_batches,
         lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf.addressable_shards[0].data)[0], tree),
     )
 
@@ -86,18 +102,23 @@ def _pmap_placement(make_step: MakeStep) -> Placement:
 def _mesh_placement(make_step: MakeStep) -> Placement:
     # make_mesh's default axes are Explicit, under which the scans of optax.ctc_loss fail.
     mesh: Mesh = jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
-    everywhere, divided = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(AXIS))
+    everywhere, divided = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(None, AXIS))
 
     def place(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(everywhere, np.asarray(leaf)), tree)
 
-    def place_batch(batch: Batch) -> DeviceBatch:
-        return {name: jax.make_array_from_process_local_data(divided, value) for name, value in batch.items()}
+    def place_batches(batches: Batch) -> DeviceBatch:
+        return {name: jax.make_array_from_process_local_data(divided, value) for name, value in batches.items()}
 
     return Placement(
         "mesh",
-        jax.jit(make_step(None), donate_argnums=0, in_shardings=(everywhere, divided), out_shardings=everywhere),
+        jax.jit(
+            make_steps(make_step(None)),
+            donate_argnums=0,
+            in_shardings=(everywhere, everywhere, divided),
+            out_shardings=everywhere,
+        ),
         place,
-        place_batch,
+        place_batches,
         lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf.addressable_shards[0].data), tree),
     )

@@ -13,10 +13,10 @@ import numpy as np
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.labels import encode_labels
-from hwr_jax.data.pipeline import make_batch_of_step, make_batches
+from hwr_jax.data.pipeline import make_batch_of_step, make_batches, plan_dispatches, sample_arrays
 from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.devices import Placement, make_placement
+from hwr_jax.training.devices import Placement, keep_on_device, make_placement
 from hwr_jax.training.journal import Journal
 from hwr_jax.training.optimizer import build_optimizer, make_schedule
 from hwr_jax.training.signals import Preempted, StopRequest
@@ -141,24 +141,30 @@ class _Run:
         if self._unreported_steps:
             # The run may have been stopped while it validated after this step.
             self._finish_step()
+        arrays = sample_arrays(samples.frames_NxHxW, encode_labels(samples.texts, alphabet))
+        resident = keep_on_device(arrays, self._config.data.on_device, self._config.training.steps_per_dispatch)
+        on_device = self._placement.place(arrays) if resident else {}
         batch_of_step = make_batch_of_step(
-            samples.frames_NxHxW,
-            encode_labels(samples.texts, alphabet),
+            arrays,
             batch_size=self._config.data.batch_size,
             seed=self._config.seed,
             reshuffle=self._config.data.reshuffle,
+            resident=resident,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
-        for batch in make_batches(batch_of_step, start_step=self.step, stop_step=self._total_steps):
+        every = self._config.training
+        stops = (every.log_every_steps, every.evaluate_every_steps, every.checkpoint_every_steps)
+        dispatches = plan_dispatches(self.step, self._total_steps, every.steps_per_dispatch, stops)
+        for steps, batches in zip(dispatches, make_batches(batch_of_step, dispatches), strict=True):
             self._stop.poll_together(self.step)
-            self._state = self._placement.step(self._state, self._placement.place_batch(batch))
+            self._state = self._placement.steps(self._state, on_device, self._placement.place_batches(batches))
             if not self.first_step_seconds:
                 jax.block_until_ready(self._state)
                 self.first_step_seconds = time.perf_counter() - self._began
-            self.step += 1
-            self._unreported_steps += 1
-            self._timed_steps += 1
+            self.step += len(steps)
+            self._unreported_steps += len(steps)
+            self._timed_steps += len(steps)
             self._finish_step()
 
     def save(self, cer: float | None = None) -> None:

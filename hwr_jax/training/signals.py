@@ -21,6 +21,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.received: str | None = None
+        self._exchanges = -1
 
     def poll(self) -> None:
         """Raises Preempted if a signal has come to this process; for work that other processes do not wait for."""
@@ -36,7 +37,8 @@ class StopRequest:
         """Raises Preempted in every process of the run at the same step, if a signal has come to any."""
         if jax.process_count() == 1:
             self.poll()
-        elif step % EXCHANGE_EVERY_STEPS == 0:
+        elif step // EXCHANGE_EVERY_STEPS != self._exchanges:
+            self._exchanges = step // EXCHANGE_EVERY_STEPS
             from jax.experimental import multihost_utils
 
             flags = multihost_utils.process_allgather(np.array(self.received is not None))

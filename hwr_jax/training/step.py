@@ -18,6 +18,7 @@ from hwr_jax.training.state import Totals, TrainState
 
 DeviceBatch = dict[str, Array]
 Step = Callable[[TrainState, DeviceBatch], TrainState]
+Steps = Callable[[TrainState, DeviceBatch, DeviceBatch], TrainState]
 
 
 def sample_keys(seed: int, stream: str, step: Array, places_B: Array) -> Key[Array, "B"]:
@@ -83,3 +84,26 @@ def make_step(
         )
 
     return step
+
+
+def make_steps(step: Step) -> Steps:
+    """Returns `steps(state, resident, batches) -> state`: as many steps as there are batches, in one program.
+
+    `resident` holds the samples if they lie on the device, "frames" [N, H, W] and labels likewise, else nothing;
+    `batches` holds batches stacked along a leading axis, whose samples are told by "rows" [K, B] if they are resident.
+    """
+
+    def steps(state: TrainState, resident: DeviceBatch, batches: DeviceBatch) -> TrainState:
+        def advance(index: Array, state: TrainState) -> TrainState:
+            batch = {name: value_K[index] for name, value_K in batches.items()}
+            if resident:
+                rows_B = batch.pop("rows")
+                batch |= {name: values_N[rows_B] for name, values_N in resident.items()}
+            return step(state, batch)
+
+        # A count that the compiler does not know. Where it knows it to be 1 it makes no loop, and then fuses the step,
+        # and rounds, otherwise than in a loop.
+        count = jnp.where(state.step < 0, 0, batches["places"].shape[0])
+        return jax.lax.fori_loop(0, count, advance, state)
+
+    return steps

@@ -108,3 +108,13 @@ def test_show_prints_the_layer_table_of_the_seed(repository, capsys):
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["bidirectional", "BidirectionalLstm", "(batch,", "32,", "256)", "197,632"] in rows
     assert rows[-1] == ["total", "424,081"]
+
+
+def test_programs_are_kept_in_the_user_s_cache_unless_told_otherwise(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    module.keep_programs()
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "/somewhere/hwr_jax/programs"
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/mine")
+    module.keep_programs()
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "/mine"

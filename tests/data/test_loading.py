@@ -1,6 +1,7 @@
 """Loading a split for a run: prepared when need be, fitted, cut short."""
 
 import dataclasses
+import json
 import os
 
 import numpy as np
@@ -83,17 +84,17 @@ def test_a_list_of_another_data_set_is_wrong_input(config, info, tmp_path):
         load_split(dataclasses.replace(config, split=str(tmp_path)), "train", FRAME)
 
 
-def test_the_last_token_is_what_follows_the_last_space(config, info, monkeypatch):
-    from hwr_jax.data import loading
-
-    texts = load_split(config, "test", FRAME).texts
-    with_spaces = loading.load_prepared(
-        config.name, "test", loading._data_dir(config), synthetic=loading._synthetic(config)
-    )
-    spaced = [dataclasses.replace(sample, text=f"B {sample.text}") for sample in with_spaces]
-    monkeypatch.setattr(loading, "load_prepared", lambda *args, **kwargs: spaced)
-    assert load_split(config, "test", FRAME).texts == tuple(f"B {text}" for text in texts)
-    assert load_split(dataclasses.replace(config, last_token_labels=True), "test", FRAME).texts == texts
+def test_the_last_token_is_what_follows_the_last_space(tmp_path):
+    config = DataConfig(data_dir=str(tmp_path), writers=2, words_per_writer=2, workers=1)
+    info = ensure_prepared(config)
+    texts = {split: load_split(config, split, FRAME).texts for split in SPLITS}
+    for cache in info.folder.glob("fitted-*/*.json"):
+        columns = json.loads(cache.read_text())
+        columns["texts"] = [f"B C {text}" for text in columns["texts"]]
+        cache.write_text(json.dumps(columns))
+    assert load_split(config, "train", FRAME).texts == tuple(f"B C {text}" for text in texts["train"])
+    last = dataclasses.replace(config, last_token_labels=True)
+    assert {split: load_split(last, split, FRAME).texts for split in SPLITS} == texts
 
 
 def test_real_data_without_a_source_is_wrong_input(tmp_path):

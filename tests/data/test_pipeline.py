@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hwr_jax.data.labels import Labels
-from hwr_jax.data.pipeline import FILLER, Batch, batch_rows, make_batch_of_step, make_batches
+from hwr_jax.data.pipeline import (
+    FILLER,
+    Batch,
+    batch_rows,
+    make_batch_of_step,
+    make_batches,
+    plan_dispatches,
+    sample_arrays,
+)
 
 SAMPLES, BATCH = 23, 6
 
@@ -23,15 +33,15 @@ def batches_of(
     frames = numbers.astype(np.uint8)[:, None, None] * np.ones((1, 2, 3), np.uint8)
     labels = Labels((numbers[:, None] * np.array([[1, 2]])).astype(np.int32), numbers.astype(np.int32))
     batch_of_step = make_batch_of_step(
-        frames,
-        labels,
+        sample_arrays(frames, labels),
         batch_size=BATCH,
         seed=seed,
         reshuffle=reshuffle,
         process_index=process,
         process_count=processes,
     )
-    return list(make_batches(batch_of_step, start_step=start, stop_step=stop))
+    dispatches = plan_dispatches(start, stop, 1, ())
+    return [{name: value[0] for name, value in batch.items()} for batch in make_batches(batch_of_step, dispatches)]
 
 
 def assert_same(some: list[Batch], others: list[Batch]) -> None:
@@ -107,3 +117,40 @@ def test_shares_of_the_processes_make_the_global_batch(processes):
     ]
     assert_same(together, batches_of(2, 6))
     assert all(len(batch["places"]) == BATCH // processes for share in shares for batch in share)
+
+
+@given(
+    start=st.integers(0, 30),
+    length=st.integers(0, 60),
+    steps=st.integers(1, 9),
+    stops=st.lists(st.integers(0, 12), max_size=3),
+)
+def test_a_plan_runs_every_step_once_and_returns_at_every_stop(start, length, steps, stops):
+    planned = plan_dispatches(start, start + length, steps, stops)
+    assert [step for part in planned for step in part] == list(range(start, start + length))
+    assert {len(part) for part in planned} <= {1, steps}
+    ends = {part.stop for part in planned}
+    assert {step for step in range(start + 1, start + length + 1) if any(e and step % e == 0 for e in stops)} <= ends
+    # As few as can be: single steps stand only where there is no room for more before a stop.
+    for part in planned:
+        if len(part) < steps:
+            inside = range(part.start + 1, part.start + steps)
+            assert part.start + steps > start + length or any(e and step % e == 0 for step in inside for e in stops)
+
+
+def test_resident_batches_tell_rows():
+    samples = {"frames": np.arange(SAMPLES)[:, None, None], "lengths": np.arange(SAMPLES)}
+    sent, told = (make_batch_of_step(samples, batch_size=BATCH, seed=3, resident=r) for r in (False, True))
+    for step in range(5):
+        np.testing.assert_array_equal(samples["frames"][told(step)["rows"]], sent(step)["frames"])
+        assert told(step).keys() == {"rows", "places", "weights"}
+
+
+def test_batches_of_several_steps_are_stacked():
+    batch_of_step = make_batch_of_step({"frames": np.arange(SAMPLES)}, batch_size=BATCH, seed=0)
+    dispatches = plan_dispatches(0, 7, 3, ())
+    stacked = list(make_batches(batch_of_step, dispatches))
+    assert [len(batch["places"]) for batch in stacked] == [3, 3, 1]
+    np.testing.assert_array_equal(
+        np.concatenate([batch["frames"] for batch in stacked]), [batch_of_step(step)["frames"] for step in range(7)]
+    )

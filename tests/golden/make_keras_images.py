@@ -1,6 +1,6 @@
 """Writes keras_images.npz: what the Keras example's TensorFlow pipeline makes of images. Needs TensorFlow.
 
-    python tests/golden/make_keras_images.py
+python tests/golden/make_keras_images.py
 """
 
 import io

@@ -4,11 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
 
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
-from hwr_jax.models.convolution import convolve_3x3
 from hwr_jax.models.dropout import keep_mask
 from hwr_jax.models.recognizer import Recognizer, layer_table
 
@@ -67,13 +65,6 @@ def test_glorot_uniform_and_he_normal_spreads(seed_params):
     np.testing.assert_allclose(np.std(kernel), deviation, rtol=0.03)
     # Keras truncates at two standard deviations and widens to keep the variance.
     assert np.abs(kernel).max() <= 2 * deviation / 0.87962566103423978 + 1e-6
-
-
-def test_single_channel_convolution_is_the_convolution():
-    x = jax.random.normal(jax.random.key(0), (2, 9, 6, 1))
-    kernel = jax.random.normal(jax.random.key(1), (3, 3, 1, 4))
-    expected = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    np.testing.assert_allclose(convolve_3x3(x, kernel), expected, atol=1e-5)
 
 
 def test_dropout_goes_with_the_sample_not_with_its_place():

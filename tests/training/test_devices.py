@@ -9,12 +9,17 @@ import pytest
 
 from hwr_jax.config import AugmentConfig
 from hwr_jax.errors import InputError
-from hwr_jax.training.devices import choose_kind, make_placement
+from hwr_jax.training.devices import choose_kind, keep_on_device, make_placement
 from hwr_jax.training.step import make_step, sample_keys
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 STEPS, BATCH = 3, 8
+
+
+def stack(batches):
+    """Batches along a leading axis, as several steps in one program take them."""
+    return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,8 @@ def train(place, tiny_state, make_batch):
         reported = []
         for step in range(STEPS):
             # The hopeless label leaves the devices unequal numbers of samples.
-            state = placement.step(state, placement.place_batch(make_batch(BATCH, seed=step, hopeless=(5,))))
+            batch = stack([make_batch(BATCH, seed=step, hopeless=(5,))])
+            state = placement.steps(state, {}, placement.place_batches(batch))
             totals = placement.fetch(state.totals)
             reported.append((float(totals.loss), float(totals.samples), float(totals.gradient_norm)))
         return np.array(reported), placement.fetch(state)
@@ -68,9 +74,34 @@ def test_several_devices_compute_what_one_does(train, kind):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5), several[1], one[1])
 
 
+@pytest.mark.parametrize("kind", ["jit", "pmap", "mesh"])
+@pytest.mark.parametrize("resident", [False, True])
+def test_several_steps_in_one_program_are_those_one_by_one(place, train, tiny_state, make_batch, kind, resident):
+    batches = [make_batch(BATCH, seed=step, hopeless=(5,)) for step in range(STEPS)]
+    samples = {}
+    if resident:
+        names = ("frames", "labels", "lengths")
+        samples = {name: np.concatenate([batch[name] for batch in batches]) for name in names}
+        rows = np.arange(STEPS * BATCH, dtype=np.int32).reshape(STEPS, BATCH)
+        batches = [
+            {"rows": rows[step], "places": batch["places"], "weights": batch["weights"]}
+            for step, batch in enumerate(batches)
+        ]
+    placement = place(kind)
+    on_device = placement.place(samples) if resident else {}
+    state = placement.steps(placement.place(tiny_state), on_device, placement.place_batches(stack(batches)))
+    jax.tree.map(np.testing.assert_array_equal, placement.fetch(state), train(kind)[1])
+
+
+def test_samples_stay_on_the_device_where_they_fit():
+    samples = {"frames": np.zeros((4, 2, 2), np.uint8)}
+    assert [keep_on_device(samples, choice, 1) for choice in ("yes", "no")] == [True, False]
+    assert [keep_on_device(samples, "auto", steps) for steps in (1, 2)] == [False, True]  # of a CPU
+
+
 def test_dropout_and_augmentation_go_with_the_place_in_the_batch(place, train, tiny_state, make_batch):
     batch = make_batch(BATCH, seed=0, hopeless=(5,))
-    moved = place("jit").step(place("jit").place(tiny_state), {**batch, "places": batch["places"] + 100})
+    moved = place("jit").steps(place("jit").place(tiny_state), {}, stack([{**batch, "places": batch["places"] + 100}]))
     assert abs(float(moved.totals.loss) - train("jit")[0][0, 0]) > 1e-3
 
 
