@@ -73,7 +73,7 @@ def line_chart(series: Sequence[Series], *, x_label: str, percent: bool = False,
         radius = 2.6 if len(points) <= 40 else 0.8
         for px, py, x, y in points:
             value = f"{100 * y:.2f} %" if percent else f"{y:.4g}"
-            tip = html.escape(f"{line.name}: {value} at {x_label} {x:,.0f}")
+            tip = html.escape(f"{line.name}: {value} at {x_label} {_format_x(x)}")
             parts.append(
                 f'<circle cx="{px:.1f}" cy="{py:.1f}" r="{radius}" fill="{line.color}"><title>{tip}</title></circle>'
             )
@@ -111,6 +111,11 @@ def log_ticks(lowest: float, highest: float) -> list[float]:
     first = max(index for index, tick in enumerate(ticks) if tick <= lowest + 1e-9)
     last = min(index for index, tick in enumerate(ticks) if tick >= highest - 1e-9)
     return ticks[first : max(last, first + 1) + 1]
+
+
+def _format_x(x: float) -> str:
+    """Whole numbers such as steps in full, others such as minutes to three digits."""
+    return f"{x:,.0f}" if x.is_integer() or abs(x) >= 100 else f"{x:.3g}"
 
 
 def _drawable(points: Sequence[tuple[float, float]], log: bool) -> list[tuple[float, float]]:

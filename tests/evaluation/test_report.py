@@ -1,7 +1,6 @@
 """The page, the sheet and what they show: read back, not compared with pictures."""
 
 import base64
-import html.parser
 import io
 import itertools
 import json
@@ -37,36 +36,6 @@ def make_evaluation() -> tuple[Evaluation, np.ndarray]:
     return Evaluation(results, {"bad": "empty file"}, 1.5), frames_NxHxW
 
 
-class PageParser(html.parser.HTMLParser):
-    """Collects elements and visible text, and fails on elements that are not closed in order."""
-
-    VOID = frozenset({"meta", "img", "br", "link"})
-
-    def __init__(self):
-        super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.open: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-
-def parse(page: str) -> PageParser:
-    parser = PageParser()
-    parser.feed(page)
-    assert parser.open == []
-    return parser
-
-
 def write_run(workdir, evaluation, frames_NxHxW):
     summary = summarize(
         evaluation,
@@ -89,23 +58,23 @@ def write_run(workdir, evaluation, frames_NxHxW):
     return summary
 
 
-def test_the_report_holds_what_there_is(tmp_path):
+def test_the_report_holds_what_there_is(tmp_path, parse_page):
     evaluation, frames_NxHxW = make_evaluation()
     summary = write_run(tmp_path, evaluation, frames_NxHxW)
     path = write_report(tmp_path, evaluation, frames_NxHxW, summary)
     assert path == tmp_path / "report.html"
     page = path.read_text(encoding="utf-8")
-    parser = parse(page)
+    parser = parse_page(page)
     for expected in (f"{100 * summary['cer']:.2f} %", "letters", "done", "1,234 words/s", "32, 64", "2 writers"):
         assert expected in parser.text
     for result in evaluation.results:
         assert result.truth in parser.text
 
 
-def test_the_report_is_one_file_and_escapes_all_text(tmp_path):
+def test_the_report_is_one_file_and_escapes_all_text(tmp_path, parse_page):
     evaluation, frames_NxHxW = make_evaluation()
     write_run(tmp_path, evaluation, frames_NxHxW)
-    parser = parse(write_report(tmp_path, evaluation, frames_NxHxW).read_text(encoding="utf-8"))
+    parser = parse_page(write_report(tmp_path, evaluation, frames_NxHxW).read_text(encoding="utf-8"))
     names = {tag for tag, _ in parser.tags}
     assert not names & {"script", "link", "iframe"}
     links = [value for _, values in parser.tags for key, value in values.items() if key in ("src", "href")]
@@ -125,15 +94,15 @@ def test_the_reports_images_are_the_frames(tmp_path):
         assert any(np.array_equal(image, frame_HxW) for frame_HxW in frames_NxHxW)
 
 
-def test_a_report_of_an_empty_folder(tmp_path):
-    parser = parse(write_report(tmp_path).read_text(encoding="utf-8"))
+def test_a_report_of_an_empty_folder(tmp_path, parse_page):
+    parser = parse_page(write_report(tmp_path).read_text(encoding="utf-8"))
     assert "nothing evaluated yet" in parser.text
     assert "nothing recorded yet" in parser.text
 
 
-def test_a_report_without_a_single_error(tmp_path):
+def test_a_report_without_a_single_error(tmp_path, parse_page):
     evaluation = Evaluation((make_result("a", "a"),), {}, 0.1)
-    parser = parse(write_report(tmp_path, evaluation, np.zeros((1, 8, 16), np.uint8)).read_text(encoding="utf-8"))
+    parser = parse_page(write_report(tmp_path, evaluation, np.zeros((1, 8, 16), np.uint8)).read_text(encoding="utf-8"))
     assert "not a single error" in parser.text
 
 

@@ -1,0 +1,68 @@
+"""`python -m experiments.compare`: runs side by side, as a table and a page."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hwr_jax.commands.main import run
+from hwr_jax.commands.options import Parser
+
+_EPILOG = """examples:
+  python -m experiments.compare runs/quickstart runs/slower --output=compare
+  python -m experiments.compare runs/jax-* runs/keras-* --split=validation --output=compare
+
+The runs must have been evaluated on the same samples: hwr train does it at the end, hwr evaluate --workdir=RUN again.
+Written are compare.md, compare.csv and compare.html, which is one file with all its plots and images.
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Compares runs: error rates with intervals, which is better, curves, costs, and the samples they differ on."""
+    options = _parse(argv)
+
+    # absl tells of every TFDS folder that is opened.
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    from hwr_jax.evaluation.compare import compare_runs
+    from hwr_jax.evaluation.compare_page import build_comparison_page
+    from hwr_jax.evaluation.compare_table import write_csv, write_markdown, write_text_tables
+    from hwr_jax.files import write_text
+
+    comparison = compare_runs(
+        options.runs, split=options.split, allow_different_samples=options.allow_different_samples
+    )
+    print(write_text_tables(comparison))
+    for ending, content in (
+        ("md", write_markdown(comparison)),
+        ("csv", write_csv(comparison)),
+        ("html", build_comparison_page(comparison, data_dir=options.data_dir)),
+    ):
+        path = options.output / f"compare.{ending}"
+        write_text(path, content)
+        print(f"{'written':<10}{path}")
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(prog="python -m experiments.compare", description=main.__doc__, epilog=_EPILOG)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of runs, two or more")
+    parser.add_argument("--output", type=Path, metavar="DIR", required=True, help="the folder to write")
+    parser.add_argument(
+        "--split",
+        choices=("train", "validation", "test", "all"),
+        help="which evaluation (default: test, or validation if no run has test)",
+    )
+    parser.add_argument(
+        "--allow_different_samples",
+        action="store_true",
+        help="compare runs on different samples, on those that all have",
+    )
+    parser.add_argument(
+        "--data_dir", type=Path, help="holds prepared data, for the images (default: as the runs, or the cache)"
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(run("compare", main, sys.argv[1:]))

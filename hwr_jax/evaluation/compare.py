@@ -1,0 +1,211 @@
+"""Runs side by side: the same samples, which is better, what they cost, and in what they differ."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hwr_jax.data.splits import hash_of_ids
+from hwr_jax.errors import InputError
+from hwr_jax.evaluation.paired import Pair, compare_pairs
+from hwr_jax.evaluation.recorded import RecordedRun, load_recorded
+from hwr_jax.nested import flatten
+from hwr_jax.text.bootstrap import bootstrap_interval
+from hwr_jax.text.distance import Edits
+
+ALLOW = "--allow_different_samples"
+# Below this, a bootstrap over writers knows too few of them.
+FEW_GROUPS = 10
+
+Interval = tuple[float, float] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What comes of comparing runs.
+
+    Attributes:
+      runs: with the samples that are compared, the same in the same order.
+      split: of the evaluations.
+      over: "writers", or "samples" where all are by one writer: what the bootstrap draws.
+      groups: how many of them there are.
+      cer_intervals, wer_intervals: 95 %, one a run; None where there is nothing to divide by.
+      pairs: every two runs.
+      differences: what of the configuration, software and evaluation differs, with each run's value ("-" if absent).
+      notes: what a reader has to know before trusting the numbers.
+    """
+
+    runs: tuple[RecordedRun, ...]
+    split: str
+    over: str
+    groups: int
+    cer_intervals: tuple[Interval, ...]
+    wer_intervals: tuple[Interval, ...]
+    pairs: tuple[Pair, ...]
+    differences: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+
+def compare_runs(
+    folders: Sequence[Path], *, split: str | None = None, allow_different_samples: bool = False
+) -> Comparison:
+    """Compares the evaluations of runs on one split.
+
+    Args:
+      folders: of the runs, two or more.
+      split: which evaluation; None: test, or validation if no run has test.
+      allow_different_samples: compare runs on different samples, on those that all have.
+
+    Raises:
+      InputError: an evaluation is missing or damaged; the runs read different samples and that is not allowed, or they
+        share none; a sample has different transcriptions or writers.
+    """
+    loaded = load_recorded(folders, split)
+    mismatches = _mismatches(loaded)
+    if mismatches and not allow_different_samples:
+        raise InputError(
+            f"the runs were not evaluated on the same samples: {'; '.join(mismatches)}; "
+            f"{ALLOW} compares them on the samples that all have"
+        )
+    runs = _share_samples(loaded)
+    first = runs[0].results
+    writers = {result.writer for result in first}
+    groups = [result.writer if len(writers) > 1 else result.id for result in first]
+    over = "writers" if len(writers) > 1 else "samples"
+    told_split = str(runs[0].summary.get("split") or split or "test")
+    comparison = Comparison(
+        runs=runs,
+        split=told_split,
+        over=over,
+        groups=len(set(groups)),
+        cer_intervals=tuple(_interval(run, groups, lambda e: (e.character_edits, e.characters)) for run in runs),
+        wer_intervals=tuple(_interval(run, groups, lambda e: (e.word_edits, e.words)) for run in runs),
+        pairs=compare_pairs([run.results for run in runs], groups),
+        differences=_differences(runs),
+        notes=(),
+    )
+    return dataclasses.replace(comparison, notes=tuple(_notes(comparison, loaded, mismatches)))
+
+
+def _mismatches(runs: Sequence[RecordedRun]) -> list[str]:
+    """In what the runs' samples differ, one clause each."""
+    facts: dict[str, Callable[[RecordedRun], Any]] = {
+        "data": lambda run: run.summary.get("data"),
+        "split rule": lambda run: run.summary.get("split_rule"),
+        "ids": lambda run: f"{len(run.results):,} samples, {hash_of_ids(result.id for result in run.results)[:8]}",
+    }
+    found = []
+    for name, fact in facts.items():
+        told = {
+            run.name: value for run in runs if (value := fact(run))
+        }  # What an older run does not tell is no mismatch.
+        if len(set(told.values())) > 1:
+            found.append(f"{name} " + ", ".join(f"{run} {value}" for run, value in told.items()))
+    return found
+
+
+def _share_samples(runs: Sequence[RecordedRun]) -> tuple[RecordedRun, ...]:
+    """The runs with the samples that all have, in the order of the first.
+
+    Raises:
+      InputError: there are none, or two runs differ in what was written, or by whom.
+    """
+    by_id = [{result.id: result for result in run.results} for run in runs]
+    shared = [result for result in runs[0].results if all(result.id in results for results in by_id)]
+    if not shared:
+        raise InputError(f"{', '.join(run.name for run in runs)}: share no sample; evaluate them on the same data")
+    for result in shared:
+        for run, results in zip(runs, by_id, strict=True):
+            for what in ("truth", "writer"):
+                ours, theirs = getattr(result, what), getattr(results[result.id], what)
+                if ours != theirs:
+                    raise InputError(
+                        f"sample {result.id}: {what} {ours!r} in {runs[0].name}, {theirs!r} in {run.name}; "
+                        "evaluate both on the same data"
+                    )
+    return tuple(
+        dataclasses.replace(run, results=tuple(results[result.id] for result in shared))
+        for run, results in zip(runs, by_id, strict=True)
+    )
+
+
+def _interval(run: RecordedRun, groups: Sequence[str], counts: Callable[[Edits], tuple[int, int]]) -> Interval:
+    pairs = [counts(result.edits) for result in run.results]
+    return bootstrap_interval([edits for edits, _ in pairs], [length for _, length in pairs], groups)
+
+
+def _differences(runs: Sequence[RecordedRun]) -> dict[str, tuple[str, ...]]:
+    facts = [_facts(run) for run in runs]
+    names = sorted(
+        {name for values in facts for name in values}, key=lambda name: (not name.startswith("config."), name)
+    )
+    rows = {name: tuple(values.get(name, "-") for values in facts) for name in names}
+    return {name: values for name, values in rows.items() if len(set(values)) > 1}
+
+
+def _facts(run: RecordedRun) -> dict[str, str]:
+    """What may differ, by a dotted name."""
+    environment = {name: run.environment.get(name) for name in ("versions", "python", "platform", "cpus", "devices")}
+    tree = {
+        "config": run.config,
+        "environment": {**environment, "framework": run.framework, "git": run.environment.get("git")},
+        "evaluation": {name: run.summary.get(name) for name in ("decoder", "data", "split_rule")},
+    }
+    return {name: _show(value) for name, value in flatten(tree, ".").items() if value is not None}
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_show, value)) or "none"
+    return value or '""' if isinstance(value, str) else json.dumps(value)
+
+
+def _notes(comparison: Comparison, loaded: Sequence[RecordedRun], mismatches: Sequence[str]) -> list[str]:
+    runs, differences = comparison.runs, comparison.differences
+    notes = []
+    if mismatches:
+        counts = ", ".join(f"{run.name} {len(run.results):,}" for run in loaded)
+        notes.append(
+            f"The runs were evaluated on different samples ({'; '.join(mismatches)}). All numbers here are over the "
+            f"{len(runs[0].results):,} samples that all have; the runs' own evaluations have {counts}."
+        )
+    if any(mismatch.startswith("split rule") for mismatch in mismatches):
+        notes.append("Under different split rules, a run may have been trained on samples that are compared here.")
+    if comparison.over == "samples":
+        notes.append("All samples are by one writer, so the bootstrap draws samples: too narrow for other writers.")
+    elif comparison.groups < FEW_GROUPS:
+        notes.append(f"{comparison.groups} writers are few for a bootstrap: the intervals are rough.")
+    notes += [
+        f"{run.name}: its status is {run.status.get('status')}, so it may not be what it will be."
+        for run in runs
+        if run.status.get("status") not in (None, "done")
+    ]
+    notes += [f"{run.name}: no {', '.join(absent)}." for run in runs if (absent := _absent(run))]
+    if len({_machine(run) for run in runs}) > 1:
+        notes.append("The runs did not run on the same machine: their times and speeds do not compare the programs.")
+    if "config.objective.loss" in differences:
+        notes.append("The runs minimise different losses: compare their error rates, not their loss curves.")
+    return notes
+
+
+def _machine(run: RecordedRun) -> tuple[str, ...]:
+    """What tells machines apart, whatever the framework calls a device ("cuda:0", "gpu:0", "TFRT_CPU_0")."""
+    devices = run.environment.get("devices")
+    kinds = [_device_kind(str(device)) for device in devices] if isinstance(devices, list) else []
+    return str(run.environment.get("platform")), str(run.environment.get("cpus")), *sorted(kinds)
+
+
+def _device_kind(device: str) -> str:
+    kinds = {"cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "gpu": "gpu", "tpu": "tpu"}
+    return next((kind for word, kind in kinds.items() if word in device.lower()), device)
+
+
+def _absent(run: RecordedRun) -> list[str]:
+    files: Mapping[str, Any] = {
+        "config.json": run.config,
+        "environment.json": run.environment,
+        "metrics.jsonl": run.metrics,
+        "usage.json": run.usage,
+    }
+    return [name for name, content in files.items() if not content]

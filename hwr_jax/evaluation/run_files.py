@@ -1,0 +1,60 @@
+"""What a run has written so far, read back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hwr_jax.errors import InputError
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file holds, {} if there is no such file.
+
+    Raises:
+      InputError: it holds no JSON object.
+      OSError: it cannot be read.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise InputError(f"{path}: damaged, not JSON") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: damaged, not a JSON object")
+    return value
+
+
+def read_json_if_whole(path: Path) -> dict[str, Any]:
+    """As `read_json`, but {} too for a file that is damaged or cannot be read."""
+    try:
+        return read_json(path)
+    except (OSError, InputError):
+        return {}
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl that have a step; [] if there is no such file."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    parsed = []
+    for line in lines:
+        try:
+            value = json.loads(line)
+        except ValueError:  # the last line of a run that is being killed
+            continue
+        if isinstance(value, dict) and isinstance(value.get("step"), int):
+            parsed.append(value)
+    return parsed
+
+
+def points_of(lines: list[dict[str, Any]], x: str, y: str) -> list[tuple[float, float]]:
+    """(x, y) of the lines that have numbers under both names."""
+    return [(float(line[x]), float(line[y])) for line in lines if is_number(line.get(x)) and is_number(line.get(y))]
+
+
+def is_number(value: Any) -> bool:
+    """Whether JSON gave an int or a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
