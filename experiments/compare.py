@@ -65,4 +65,4 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(run("compare", main, sys.argv[1:]))
+    sys.exit(run("experiments.compare", main, sys.argv[1:], program=""))

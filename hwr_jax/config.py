@@ -12,7 +12,7 @@ from hwr_jax.strict import build_dataclass
 FITTINGS = ("paper", "keras")
 STACKS = ("keras",)
 COMPUTE_DTYPES = ("float32", "bfloat16")
-OPTIMIZERS = ("adam", "adamw")
+OPTIMIZERS = ("adam", "adamw", "keras_adam")
 SCHEDULES = ("constant", "linear", "cosine")
 PARALLEL = ("auto", "jit", "pmap", "mesh")
 LOSSES = ("ctc", "keras_ctc")
@@ -143,7 +143,8 @@ class ObjectiveConfig:
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
     """Attributes:
-    name: "adam" (Kingma and Ba 2015) or "adamw" (Loshchilov and Hutter 2019).
+    name: "adam" (Kingma and Ba 2015), "adamw" (Loshchilov and Hutter 2019) or "keras_adam", where epsilon weighs more
+      in the first steps, see `hwr_jax.training.keras_adam`.
     learning_rate: the highest of the schedule.
     schedule: from the warm-up's end to the last step "constant", or "linear" or "cosine" down to zero.
     warmup_steps: linear rise from zero.

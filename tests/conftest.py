@@ -1,11 +1,14 @@
 """Strict numerics for every test: rank promotion raises, and array shapes and types are checked at run time."""
 
 import atexit
+import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 # Four CPU devices, so that one machine can show that one and several devices give the same numbers.
@@ -22,6 +25,7 @@ from jaxtyping import install_import_hook
 install_import_hook("hwr_jax", "beartype.beartype")
 
 import jax
+import numpy as np
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -71,3 +75,60 @@ def run_environment(tmp_path_factory) -> dict[str, str]:
         "JAX_NUM_CPU_DEVICES": "1",
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
+
+
+@pytest.fixture(scope="session")
+def run_keras(run_environment) -> Callable[..., str]:
+    """`run_keras(code, *args, backend="jax")` runs Python code that uses Keras and returns what it prints.
+
+    No test imports Keras: in a process of its own it finds its backend unset, and neither our rank promotion nor our
+    errors for warnings. Results come back in files that the code writes. Skips without Keras or the backend.
+    """
+
+    def run(code: str, *args: object, backend: str = "jax") -> str:
+        for name in ("keras", backend):
+            if importlib.util.find_spec(name) is None:
+                pytest.skip(f"{name} is not installed")
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, args)],
+            env=run_environment | {"KERAS_BACKEND": backend},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def write_keras_weights() -> Callable[[Path, Mapping[str, Mapping[str, np.ndarray]]], None]:
+    """`write_keras_weights(path, tree)` writes parameters as Keras 3 writes a .weights.h5 file. Skips without h5py."""
+    h5py = pytest.importorskip("h5py")
+    parts = ("kernel", "recurrent_kernel", "bias")
+
+    def write(path: Path, tree: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        numbers = Counter[str]()
+        with h5py.File(path, "w") as file:
+
+            def add(kind: str, arrays: Mapping[str, list[np.ndarray]]) -> None:
+                group = file.create_group(f"layers/{kind}_{numbers[kind]}" if numbers[kind] else f"layers/{kind}")
+                numbers[kind] += 1
+                for inner, values in arrays.items():
+                    variables = group.create_group(f"{inner}vars")
+                    for place, value in enumerate(values):
+                        variables[str(place)] = np.asarray(value)
+
+            for name, layer in tree.items():
+                if name.startswith("bidirectional"):
+                    add(
+                        "bidirectional",
+                        {f"{d}_layer/cell/": [layer[f"{d}_{part}"] for part in parts] for d in ("backward", "forward")},
+                    )
+                else:
+                    add("conv2d" if name.startswith("Conv") else "dense", {"": [layer["kernel"], layer["bias"]]})
+                if name.startswith("Conv"):
+                    add("max_pooling2d", {"": []})
+
+    return write

@@ -47,4 +47,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run("keras_baseline", main, sys.argv[1:]))
+    sys.exit(run("experiments.keras_baseline", main, sys.argv[1:], program=""))

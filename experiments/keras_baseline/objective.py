@@ -35,7 +35,7 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> Any:
     keras = import_keras()
     clip = config.clip_norm or None
     rate = _schedule(config, total_steps)
-    if config.name == "adam":
+    if config.name in ("adam", "keras_adam"):
         return keras.optimizers.Adam(rate, epsilon=config.epsilon, global_clipnorm=clip)
     optimizer = keras.optimizers.AdamW(
         rate, weight_decay=config.weight_decay, epsilon=config.epsilon, global_clipnorm=clip

@@ -47,19 +47,26 @@ def _export(argv: Sequence[str]) -> int:
     return export.main(argv)
 
 
+def _import_keras(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import import_keras
+
+    return import_keras.main(argv)
+
+
 COMMANDS: dict[str, tuple[Command, str]] = {
     "train": (_train, "train a model, or go on with a run that stopped"),
     "evaluate": (_evaluate, "CER and WER of a trained model on prepared data or a raw tree"),
     "read": (_read, "read images: path, text, confidence"),
     "data": (_data, "prepare and look at data sets"),
     "show": (_show, "the layer table of a config"),
-    "export": (_export, "a run's parameters as a small folder that `read` and `evaluate` take"),
+    "export": (_export, "a model's parameters as a small folder that `read` and `evaluate` take, or for Keras"),
+    "import-keras": (_import_keras, "a model trained with Keras as a run of ours"),
 }
 
 
 def usage() -> str:
     """The text of `hwr --help`."""
-    lines = [f"  {name:<10}{summary}" for name, (_, summary) in COMMANDS.items()]
+    lines = [f"  {name:<14}{summary}" for name, (_, summary) in COMMANDS.items()]
     start = "hwr train --config=configs/quickstart.py --workdir=runs/quickstart"
     return "\n".join(
         ["usage: hwr COMMAND [--help] [...]", "", "commands:", *lines, "", "A first run, no data needed:", f"  {start}"]
@@ -76,24 +83,31 @@ def keep_programs() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
-def run(name: str, command: Command, argv: Sequence[str]) -> int:
-    """Runs a command; wrong input and failed reads or writes become one line on stderr and status 1."""
+def run(name: str, command: Command, argv: Sequence[str], *, program: str = "hwr ") -> int:
+    """Runs a command; wrong input and failed reads or writes become one line on stderr and status 1.
+
+    Args:
+      name: of the command, for that line.
+      command: given `argv`, returns the exit status.
+      argv: the arguments after the name.
+      program: what stands before the name; "" for a command of its own.
+    """
     keep_programs()
-    logging.basicConfig(format=f"hwr {name}: %(message)s", level=logging.WARNING)
+    logging.basicConfig(format=f"{program}{name}: %(message)s", level=logging.WARNING)
     logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax warns of every folder opened for reading alone.
     try:
         return command(argv)
     except InputError as error:
-        print(f"hwr {name}: {error}", file=sys.stderr)
+        print(f"{program}{name}: {error}", file=sys.stderr)
     except BrokenPipeError:
         # The reader of our output has gone (hwr read ... | head). Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        print(f"hwr {name}: interrupted", file=sys.stderr)
+        print(f"{program}{name}: interrupted", file=sys.stderr)
         return 130
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"hwr {name}: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"{program}{name}: {where}{error.strerror or error}", file=sys.stderr)
     return 1
 
 

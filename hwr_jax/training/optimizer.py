@@ -4,6 +4,7 @@ import jax
 import optax
 
 from hwr_jax.config import OptimizerConfig
+from hwr_jax.training.keras_adam import scale_by_keras_adam
 
 
 def make_schedule(config: OptimizerConfig, total_steps: int) -> optax.Schedule:
@@ -26,6 +27,8 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> optax.Gradient
     schedule = make_schedule(config, total_steps)
     if config.name == "adam":
         update = optax.adam(schedule, eps=config.epsilon)
+    elif config.name == "keras_adam":
+        update = optax.chain(scale_by_keras_adam(eps=config.epsilon), optax.scale_by_learning_rate(schedule))
     else:
         update = optax.adamw(schedule, eps=config.epsilon, weight_decay=config.weight_decay, mask=_kernels)
     if config.clip_norm:

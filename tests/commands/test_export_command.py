@@ -1,6 +1,9 @@
-"""`hwr export`: a run's model as a small folder."""
+"""`hwr export`: a model as a small folder, or as a file for Keras."""
 
+import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -49,6 +52,57 @@ def test_the_asked_checkpoint_is_written(workdir, tmp_path, capsys, flags, step)
     assert said.startswith(f"{output}: {model.parameters:,} parameters, ")
     assert said.endswith(f"from tiny@{step}\n")
     assert sorted(path.name for path in output.iterdir()) == ["model.json", "parameters.npz"]
+
+
+@pytest.mark.parametrize("which", ["folder", "workdir"])
+def test_a_model_is_written_again(model_folder, workdir, tmp_path, capsys, which):
+    source = {"folder": model_folder, "workdir": workdir}[which]
+    assert main(["export", f"--model={source}", f"--output={tmp_path / 'again'}", "--checkpoint=latest"]) == 0
+    again = load_exported(tmp_path / "again")
+    name, value = {"folder": ("tiny", None), "workdir": ("tiny@2", 2)}[which]
+    assert json.loads((tmp_path / "again" / "model.json").read_text())["about"] == {"checkpoint": name}
+    assert capsys.readouterr().out.endswith(f"from {name}\n")
+    if value is None:
+        jax.tree.map(np.testing.assert_array_equal, again.tree, load_exported(model_folder).tree)
+    else:
+        assert all((np.asarray(leaf) == value).all() for leaf in jax.tree.leaves(again.tree))
+
+
+@pytest.mark.parametrize("flags", [[], ["--workdir=a", "--model=b"]])
+def test_one_model_is_asked_for(tmp_path, capsys, flags):
+    assert main(["export", *flags, f"--output={tmp_path / 'out'}"]) == 1
+    assert capsys.readouterr().err.startswith("hwr export: ")
+
+
+def test_a_file_for_keras(model_folder, tmp_path, run_environment):
+    # In a process of its own, as `run_keras` says; what plain Keras makes of it: tests/models/test_keras_parity.py.
+    for name in ("keras", "h5py"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed")
+    from hwr_jax.models.keras_weights import load_keras_weights
+
+    output = tmp_path / "new" / "tiny.keras"
+    program = [sys.executable, "-m", "hwr_jax.commands.export", f"--model={model_folder}", f"--output={output}"]
+    environment = {name: value for name, value in run_environment.items() if name != "KERAS_BACKEND"}
+    done = subprocess.run(
+        [*program, "--format=keras"], capture_output=True, text=True, env=environment, timeout=300, check=True
+    )
+    model = load_exported(model_folder)
+    assert done.stdout.startswith(f"{output}: {model.parameters:,} parameters, ")
+    assert "images [batch, 64, 16, 1], width first: 1 - grey / 255" in done.stdout
+    assert done.stdout.count("\n") == 1
+    weights = load_keras_weights(output)
+    jax.tree.map(np.testing.assert_array_equal, weights.tree, dict(model.tree))
+    assert weights.num_classes == model.alphabet.num_classes
+    characters = output.with_name("tiny.characters.txt").read_text(encoding="utf-8")
+    assert characters == model.alphabet.characters + "\n"
+    assert sorted(path.name for path in output.parent.iterdir()) == ["tiny.characters.txt", "tiny.keras"]
+
+
+def test_a_wrong_name_for_keras_is_wrong_input(model_folder, tmp_path, capsys):
+    assert main(["export", f"--model={model_folder}", f"--output={tmp_path / 'x.h5'}", "--format=keras"]) == 1
+    assert capsys.readouterr().err == (f"hwr export: {tmp_path / 'x.h5'}: Keras asks for a name that ends in .keras\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_no_run_is_wrong_input(tmp_path, capsys):

@@ -81,7 +81,7 @@ def run_python(*args: str, cwd: os.PathLike[str]) -> subprocess.CompletedProcess
 
 def test_help_does_not_wait_for_jax(repository):
     heavy = "{'jax', 'flax', 'numpy', 'orbax', 'tensorflow_datasets', 'PIL'}"
-    modules = ", ".join(f"hwr_jax.commands.{name}" for name in ("main", *COMMANDS))
+    modules = ", ".join(f"hwr_jax.commands.{name.replace('-', '_')}" for name in ("main", *COMMANDS))
     code = f"import sys, {modules}; print({heavy} & sys.modules.keys() or 'light')"
     assert run_python("-c", code, cwd=repository).stdout == "light\n"
 

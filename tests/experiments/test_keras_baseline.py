@@ -92,5 +92,5 @@ def test_a_finished_run_is_not_overwritten(run, workdir):
 def test_what_keras_does_not_do_is_refused(run, tmp_path):
     done = run(tmp_path, "--config.augment.shear=0.3")
     assert done.returncode == 1
-    assert "keras_baseline: augment: Keras trains without it here" in done.stderr
+    assert "experiments.keras_baseline: augment: Keras trains without it here" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,229 @@
+"""The layers with weights that a Keras file holds, in order. Needs h5py; Keras itself is not needed."""
+
+import dataclasses
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwr_jax.errors import InputError
+
+# More than any recognizer takes: what is larger is a mistake, or a file made to fill the memory.
+MOST_BYTES = 1 << 30
+MOST_JSON_BYTES = 1 << 24
+MOST_OBJECTS = 10_000
+DEEPEST = 30
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+# The group that holds a model's layers: of Keras 3 (and TensorFlow 2.16 on), and of Keras 2.12 to 2.15.
+CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+
+AGAIN = "load it with the Keras that wrote it and save it anew with model.save('FILE.keras')"
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightedLayer:
+    """Attributes:
+    name: in the file: the layer's own, or its class with a number.
+    arrays: its weights in Keras's order (of a Bidirectional those of the forward layer first), float32.
+    """
+
+    name: str
+    arrays: tuple[np.ndarray, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class KerasFile:
+    """Attributes:
+    layers: those with weights; layers of one kind are in the model's order.
+    poolings: number of max poolings, 0 where the file does not tell.
+    config: the architecture as Keras describes it in JSON, None where only weights were saved.
+    """
+
+    layers: tuple[WeightedLayer, ...]
+    poolings: int
+    config: Mapping[str, Any] | None
+
+
+def read_keras_file(path: Path) -> KerasFile:
+    """Reads a `.keras` file, a `.weights.h5` file or the older `.h5` of Keras 2. Optimizer variables are passed over.
+
+    Nothing is unpacked to the disk, and nothing outside of the file is followed.
+
+    Raises:
+      InputError: h5py is not installed; no such file; neither kind of file; or it is damaged or too large.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise InputError("reading Keras files needs h5py: pip install 'hwr_jax[keras]'") from error
+
+    content = _read_whole(path)
+    try:
+        config = None
+        if zipfile.is_zipfile(io.BytesIO(content)):
+            content, config = _unzip(content, path)
+        if not content.startswith(HDF5_SIGNATURE):
+            raise InputError(f"{path}: neither a .keras file nor HDF5 weights (.weights.h5 or .h5)")
+        with h5py.File(io.BytesIO(content), "r") as file:
+            return _Weights(path, file).read(config)
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, zlib, json and h5py each have errors of their own for damaged files.
+        raise InputError(f"{path}: not a whole Keras file ({' '.join(str(error).split())})") from error
+
+
+def _read_whole(path: Path) -> bytes:
+    if path.is_dir():
+        raise InputError(f"{path}: a folder (a SavedModel?); {AGAIN}")
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path}: larger than {MOST_BYTES:,} bytes: no recognizer of this kind")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+
+
+def _unzip(content: bytes, path: Path) -> tuple[bytes, Mapping[str, Any]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+
+        def member(name: str, most_bytes: int) -> bytes:
+            if name not in archive.namelist():
+                raise InputError(f"{path}: a zip file without {name}, so not one that Keras wrote")
+            with archive.open(name) as stream:
+                # What the header says of the size is not believed.
+                unpacked = stream.read(most_bytes + 1)
+            if len(unpacked) > most_bytes:
+                raise InputError(f"{path}: {name} is larger than {most_bytes:,} bytes")
+            return unpacked
+
+        config = json.loads(member("config.json", MOST_JSON_BYTES))
+        if not isinstance(config, Mapping):
+            raise InputError(f"{path}: config.json does not describe a model")
+        return member("model.weights.h5", MOST_BYTES), config
+
+
+class _Weights:
+    """An open HDF5 file. Only hard links are followed and only arrays that lie in the file itself are read."""
+
+    def __init__(self, path: Path, file: Any) -> None:
+        self._path = path
+        self._file = file
+        self._bytes = 0
+        self._objects = 0
+
+    def read(self, config: Mapping[str, Any] | None) -> KerasFile:
+        """The layers, from whichever layout there is."""
+        root = self._member(self._file, "model_weights") if "model_weights" in self._file else self._file
+        if "layer_names" in root.attrs:
+            if config is None and "model_config" in self._file.attrs:
+                config = json.loads(_text(self._file.attrs["model_config"]))
+            return KerasFile(self._read_keras_2(root), 0, config)
+        layers, poolings = self._read_keras_3()
+        return KerasFile(layers, poolings, config)
+
+    def _read_keras_3(self) -> tuple[tuple[WeightedLayer, ...], int]:
+        """Layers are stored as their class with a number, conv2d, conv2d_1 and so on, in the model's order."""
+        models: dict[str, dict[str, list[tuple[str, int, Any]]]] = {}
+        groups: dict[str, set[str]] = {}
+        for name, item in self._walk(self._file, ""):
+            # TensorFlow on Windows wrote backslashes.
+            parts = name.replace("\\", "/").split("/")
+            places = [place for place, part in enumerate(parts[:-1]) if part in CONTAINERS]
+            if not places or parts[0] == "optimizer":
+                continue
+            container, layer, inner = "/".join(parts[: places[-1]]), parts[places[-1] + 1], parts[places[-1] + 2 :]
+            groups.setdefault(container, set()).add(layer)
+            if _is_group(item) or inner[-2:-1] != ["vars"] or "seed_generator" in inner:
+                continue
+            # "backward_layer" sorts before "forward_layer", which Keras counts first.
+            where = "/".join(inner[:-2]).replace("forward_layer", "1").replace("backward_layer", "2")
+            models.setdefault(container, {}).setdefault(layer, []).append((where, int(inner[-1]), item))
+        if len(models) != 1:
+            kind = "weights of several models" if models else "no weights of a Functional or Sequential model"
+            raise InputError(f"{self._path}: {kind} in it; save the model that takes the image and gives the classes")
+        [(container, found)] = models.items()
+        self._check_numbers(found)
+        layers = [
+            WeightedLayer(
+                layer, tuple(self._array(item, layer) for _, _, item in sorted(found[layer], key=lambda v: v[:2]))
+            )
+            for layer in sorted(found, key=_class_and_number)
+        ]
+        poolings = [layer for layer in groups[container] if _class_and_number(layer)[0] == "max_pooling2d"]
+        return tuple(layers), len(poolings)
+
+    def _check_numbers(self, layers: Mapping[str, Any]) -> None:
+        for name in layers:
+            kind, number = _class_and_number(name)
+            before = kind if number == 1 else f"{kind}_{number - 1}"
+            if number and before not in layers:
+                raise InputError(f"{self._path}: layer {before} is missing, though there is {name}")
+
+    def _read_keras_2(self, root: Any) -> tuple[WeightedLayer, ...]:
+        """Layers are stored by their own names; attributes hold the order of layers and weights."""
+        layers = []
+        for name in map(_text, root.attrs["layer_names"]):
+            group = self._member(root, name)
+            weights = [_text(weight) for weight in group.attrs["weight_names"]]
+            if len(set(weights)) != len(weights):
+                raise InputError(f"{self._path}: layer {name} holds two weights of one name; {AGAIN}")
+            arrays = tuple(self._array(self._member(group, weight), name) for weight in weights)
+            if arrays:
+                layers.append(WeightedLayer(name, arrays))
+        return tuple(layers)
+
+    def _walk(self, group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+        for name in group:
+            self._objects += 1
+            if self._objects > MOST_OBJECTS or prefix.count("/") > DEEPEST:  # Hard links can go round in a circle.
+                raise InputError(f"{self._path}: too many or too deep groups: no file of a recognizer")
+            item = self._member(group, name)
+            yield f"{prefix}{name}", item
+            if _is_group(item):
+                yield from self._walk(item, f"{prefix}{name}/")
+
+    def _member(self, group: Any, name: str) -> Any:
+        import h5py
+
+        for part in name.split("/"):
+            link = group.get(part, getlink=True)
+            if link is None:
+                raise InputError(f"{self._path}: {group.name.strip('/') or 'the root'} holds no {part}")
+            if not isinstance(link, h5py.HardLink):
+                raise InputError(f"{self._path}: {part} is a link to another place; Keras writes none")
+            group = group[part]
+        return group
+
+    def _array(self, dataset: Any, layer: str) -> np.ndarray:
+        if _is_group(dataset) or dataset.is_virtual or dataset.external:
+            raise InputError(f"{self._path}: weights of layer {layer} lie outside of the file")
+        if dataset.dtype.kind != "f":
+            raise InputError(f"{self._path}: layer {layer} holds {dataset.dtype}, not floating point numbers")
+        self._bytes += dataset.nbytes
+        if self._bytes > MOST_BYTES:
+            raise InputError(f"{self._path}: its arrays take more than {MOST_BYTES:,} bytes")
+        array = dataset[()].astype(np.float32)
+        if not np.isfinite(array).all():
+            raise InputError(f"{self._path}: layer {layer} holds values that are not finite (a run that diverged?)")
+        return array
+
+
+def _is_group(item: Any) -> bool:
+    return not hasattr(item, "dtype")
+
+
+def _class_and_number(name: str) -> tuple[str, int]:
+    """ "conv2d_10" is ("conv2d", 10), "conv2d" is ("conv2d", 0)."""
+    match = re.fullmatch(r"(.*?)(?:_(\d+))?", name)
+    return (match[1], int(match[2] or 0)) if match else (name, 0)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,228 @@
+"""The seed model's weights from Keras files and into them."""
+
+import dataclasses
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hwr_jax.config import ModelConfig
+from hwr_jax.errors import InputError
+from hwr_jax.files import write_bytes
+from hwr_jax.models.keras_architecture import Architecture, read_architecture
+from hwr_jax.models.keras_file import WeightedLayer, read_keras_file
+from hwr_jax.models.keras_model import build_keras_model
+from hwr_jax.models.trained import TrainedModel
+from hwr_jax.strict import build_dataclass
+
+# Names of a layer's arrays in our tree, in Keras's order. The shapes and the order of gates are the same.
+AFFINE = ("kernel", "bias")
+BIDIRECTIONAL = tuple(
+    f"{direction}_{part}" for direction in ("forward", "backward") for part in ("kernel", "recurrent_kernel", "bias")
+)
+
+# Classes of the example besides the characters: 0 unknown, the last but one unused, the last the blank.
+OTHER_CLASSES = 3
+
+WEIGHTS_ALONE = "the file holds weights alone: activations, pooling, dropout and width are taken to be the example's"
+
+Tree = dict[str, dict[str, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class KerasWeights:
+    """Attributes:
+    config: of the model that the weights are for; its alphabet is not known.
+    num_classes: of its output.
+    tree: our parameters, float32.
+    notes: what the file does not tell or what was not taken over, for people.
+    """
+
+    config: ModelConfig
+    num_classes: int
+    tree: Tree
+    notes: tuple[str, ...]
+
+
+def load_keras_weights(path: Path, width_px: int | None = None) -> KerasWeights:
+    """Reads the seed model, of whatever sizes, with or without the layer for the loss, whatever its layers' names.
+
+    Args:
+      path: a `.keras` file, a `.weights.h5` file, or the `.h5` of Keras 2.
+      width_px: of the images, where the file does not tell (weights alone do not); None: 128, the example's.
+
+    Raises:
+      InputError: no such file, a damaged one, or one of another model; the message names the layer.
+    """
+    file = read_keras_file(path)
+    where = str(path)
+    architecture = read_architecture(file.config, where) if file.config is not None else None
+    convolutions, denses, lstms = _sort_layers(file.layers, where)
+    if file.poolings and file.poolings != len(convolutions):
+        raise InputError(f"{where}: {file.poolings} max poolings but {len(convolutions)} convolutions with weights")
+    if architecture and (len(convolutions), len(lstms)) != (architecture.convolutions, architecture.lstms):
+        raise InputError(
+            f"{where}: describes {architecture.convolutions} convolutions and {architecture.lstms} LSTMs, but holds "
+            f"weights of {len(convolutions)} and {len(lstms)}"
+        )
+    height_px = _check_chain(convolutions, denses, lstms, where)
+    if architecture and architecture.height_px not in (None, height_px):
+        raise InputError(
+            f"{where}: images are {architecture.height_px} px high, but {denses[0].name} takes those of {height_px} px"
+        )
+    names = [f"Conv{number}" for number in range(1, len(convolutions) + 1)]
+    names += ["dense1", *(f"bidirectional_{index}" if index else "bidirectional" for index in range(len(lstms)))]
+    tree = {
+        name: dict(zip(_array_names(layer), layer.arrays, strict=True))
+        for name, layer in zip([*names, "dense2"], [*convolutions, denses[0], *lstms, denses[1]], strict=True)
+    }
+    try:
+        config = ModelConfig(
+            height_px=height_px,
+            width_px=_width(architecture, width_px, where),
+            conv_features=tuple(layer.arrays[0].shape[3] for layer in convolutions),
+            dense_features=denses[0].arrays[0].shape[1],
+            lstm_features=tuple(layer.arrays[0].shape[1] // 4 for layer in lstms),
+            dropout=architecture.dropout if architecture else ModelConfig.dropout,
+            lstm_dropout=architecture.lstm_dropout if architecture else ModelConfig.lstm_dropout,
+        )
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    return KerasWeights(
+        config=config,
+        num_classes=denses[1].arrays[0].shape[1],
+        tree=tree,
+        notes=architecture.notes if architecture else (WEIGHTS_ALONE,),
+    )
+
+
+def sort_classes(tree: Tree, characters: str) -> tuple[Tree, str]:
+    """Puts the classes of characters into code point order, as our alphabets are. The results stay the same exactly.
+
+    Args:
+      tree: of a model whose classes 1 .. n stand for `characters`.
+      characters: in the order of the model's classes.
+
+    Returns:
+      The tree, and the characters in code point order.
+
+    Raises:
+      InputError: the model has another number of classes; or a character comes twice.
+    """
+    num_classes = tree["dense2"]["bias"].shape[0]
+    if num_classes != len(characters) + OTHER_CLASSES:
+        raise InputError(
+            f"the model has {num_classes} classes, which is {max(num_classes - OTHER_CLASSES, 0)} characters (and "
+            f"unknown, unused and blank); the alphabet has {len(characters)}"
+        )
+    if twice := sorted({c for c in characters if characters.count(c) > 1}):
+        raise InputError(f"the alphabet has {' '.join(map(repr, twice))} more than once; each class is one character")
+    order = sorted(range(len(characters)), key=lambda place: characters[place])
+    columns = np.array([0, *(place + 1 for place in order), num_classes - 2, num_classes - 1])
+    last = {name: array[..., columns] for name, array in tree["dense2"].items()}
+    return {**tree, "dense2": last}, "".join(characters[place] for place in order)
+
+
+def save_keras(model: TrainedModel, path: Path) -> None:
+    """Writes a `.keras` file of plain layers that Keras loads and predicts with: images [B, W, H, 1] to probabilities.
+
+    Raises:
+      InputError: Keras is not installed, the name does not end in .keras, or the model is of another stack.
+      OSError: the file cannot be written.
+    """
+    config = build_dataclass(ModelConfig, model.config["model"], "model")
+    if config.stack != "keras":
+        raise InputError(f"model {model.name}: its stack is {config.stack!r}; only 'keras' can be written for Keras")
+    if path.suffix != ".keras":
+        raise InputError(f"{path}: Keras asks for a name that ends in .keras")
+    keras_model = build_keras_model(config, model.alphabet.num_classes)
+    for name, arrays in model.tree.items():
+        order = AFFINE if set(arrays) == set(AFFINE) else BIDIRECTIONAL
+        keras_model.get_layer(name).set_weights([np.asarray(arrays[part]) for part in order])
+    with tempfile.TemporaryDirectory() as folder:
+        keras_model.save(Path(folder) / "model.keras")
+        write_bytes(path, (Path(folder) / "model.keras").read_bytes())
+
+
+def _sort_layers(
+    layers: Sequence[WeightedLayer], where: str
+) -> tuple[list[WeightedLayer], list[WeightedLayer], list[WeightedLayer]]:
+    """Convolutions, dense layers and LSTMs: told by their arrays, because names are anybody's choice."""
+    kinds: dict[str, list[WeightedLayer]] = {"convolution": [], "dense": [], "LSTM": []}
+    for layer in layers:
+        kinds[_kind(layer, where)].append(layer)
+    convolutions, denses, lstms = kinds.values()
+    for kind, found in (("convolution", convolutions), ("bidirectional LSTM", lstms)):
+        if not found:
+            raise InputError(f"{where}: holds no {kind}; the seed model has at least one")
+    if len(denses) != 2:
+        names = ", ".join(layer.name for layer in denses)
+        raise InputError(f"{where}: holds {len(denses)} dense layers ({names or 'none'}); the seed model has two")
+    return convolutions, denses, lstms
+
+
+def _kind(layer: WeightedLayer, where: str) -> str:
+    ranks = [array.ndim for array in layer.arrays]
+    if ranks == [4, 1]:
+        return "convolution"
+    if ranks == [2, 1]:
+        return "dense"
+    if ranks == [2, 2, 1] * 2:
+        # An LSTM has four gates; other recurrent layers have fewer.
+        kernels, recurrent_kernels = layer.arrays[::3], layer.arrays[1::3]
+        if all(k.shape[1] == r.shape[1] == 4 * r.shape[0] for k, r in zip(kernels, recurrent_kernels, strict=True)):
+            return "LSTM"
+    raise InputError(
+        f"{where}: layer {layer.name} has weights {_shapes(layer)}: it is neither a convolution, nor dense, nor a "
+        "bidirectional LSTM with biases, which the seed model is made of"
+    )
+
+
+def _check_chain(
+    convolutions: Sequence[WeightedLayer],
+    denses: Sequence[WeightedLayer],
+    lstms: Sequence[WeightedLayer],
+    where: str,
+) -> int:
+    """Checks that every layer takes what the one before it gives. Returns the height of the images."""
+    channels = 1
+    for layer in convolutions:
+        features = layer.arrays[0].shape[3]
+        _check_shapes(layer, [(3, 3, channels, features), (features,)], where)
+        channels = features
+    inputs, features = denses[0].arrays[0].shape
+    if inputs % channels:
+        raise InputError(f"{where}: layer {denses[0].name} takes {inputs} values a frame, no multiple of {channels}")
+    _check_shapes(denses[0], [(inputs, features), (features,)], where)
+    for layer in lstms:
+        units = layer.arrays[1].shape[0]
+        one = [(features, 4 * units), (units, 4 * units), (4 * units,)]
+        _check_shapes(layer, one + one, where)
+        features = 2 * units
+    classes = denses[1].arrays[0].shape[1]
+    _check_shapes(denses[1], [(features, classes), (classes,)], where)
+    return inputs // channels * 2 ** len(convolutions)
+
+
+def _check_shapes(layer: WeightedLayer, expected: Sequence[tuple[int, ...]], where: str) -> None:
+    if [array.shape for array in layer.arrays] != list(expected):
+        raise InputError(
+            f"{where}: layer {layer.name} has weights {_shapes(layer)}; after the layer before it they would be "
+            f"{', '.join(map(str, expected))}"
+        )
+
+
+def _width(architecture: Architecture | None, width_px: int | None, where: str) -> int:
+    told = architecture.width_px if architecture else None
+    if told and width_px and told != width_px:
+        raise InputError(f"{where}: its images are {told} px wide, not {width_px}")
+    return told or width_px or ModelConfig.width_px
+
+
+def _array_names(layer: WeightedLayer) -> tuple[str, ...]:
+    return AFFINE if len(layer.arrays) == len(AFFINE) else BIDIRECTIONAL
+
+
+def _shapes(layer: WeightedLayer) -> str:
+    return ", ".join(str(array.shape) for array in layer.arrays)
