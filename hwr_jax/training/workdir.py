@@ -20,6 +20,9 @@ from hwr_jax.strict import to_plain
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
 
+# Fields that tell where data lie and what fetches them, and change no number.
+PLACES = ("data.source", "data.data_dir", "data.workers", "data.on_device")
+
 
 @contextmanager
 def hold(workdir: Path) -> Iterator[None]:
@@ -71,7 +74,7 @@ def check_config(workdir: Path, config: Mapping[str, Any]) -> None:
         defaults = flatten(to_plain(ExperimentConfig()), ".")
         before = {name: defaults[name] for name in after if name in defaults} | flatten(_read_config(path), ".")
         for name in sorted(before.keys() | after.keys()):
-            fixed = not name.startswith("training.") and name not in ("data.source", "data.data_dir", "data.workers")
+            fixed = not name.startswith("training.") and name not in PLACES
             if fixed and before.get(name) != after.get(name):
                 raise InputError(
                     f"--workdir {workdir}: holds a run with {name}={before.get(name)!r}, not {after.get(name)!r}; "

@@ -158,6 +158,7 @@ def test_another_config_is_refused_by_name(run, config, says):
         changed("data", "source", "/elsewhere"),
         changed("data", "data_dir", "/elsewhere"),
         changed("data", "workers", 4),
+        changed("data", "on_device", "yes"),
         changed("data", "split", "writer"),  # a field that is new since, at its default
     ],
 )

@@ -1,0 +1,191 @@
+"""Sweeps: many runs of one config file, started, looked at and compared.
+
+python -m experiments.sweep --config=configs/sweeps/quickstart.py --workdir=runs/sweep      lists the runs
+python -m experiments.sweep --config=... --workdir=runs/sweep --launcher=local --parallel=2 starts them
+python -m experiments.sweep status runs/sweep
+python -m experiments.sweep results runs/sweep
+"""
+
+import argparse
+import collections
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from experiments.launch.job import CHECKOUT, Job, Launcher
+from experiments.launch.local import LOCAL
+from experiments.sweeps.expand import Run, expand
+from experiments.sweeps.names import split_argument
+from experiments.sweeps.record import describe_change, find_record, keep_names, load_record, write_record
+from experiments.sweeps.results import collect_results, describe_results
+from experiments.sweeps.results_page import write_page
+from experiments.sweeps.state import STATUSES, RunState, read_state
+from experiments.sweeps.table import align_columns, write_point
+from hwr_jax.commands.main import run as run_command
+from hwr_jax.commands.options import Parser
+from hwr_jax.errors import InputError
+from hwr_jax.training.workdir import hold
+
+LAUNCHERS: Mapping[str, Launcher] = {"local": LOCAL}
+# What a rerun goes on with by itself, and what it leaves alone unless it is told to try again.
+STARTED = ("waiting", "preempted", "died")
+RETRIED = ("failed", "diverged")
+MAX_MESSAGE = 100
+
+_USAGE = """python -m experiments.sweep --config=FILE.py[:arg] --workdir=DIR [--launcher=NAME] [--config.a.b=VALUE ...]
+       python -m experiments.sweep status DIR
+       python -m experiments.sweep results DIR [--split=NAME]"""
+
+_EPILOG = """FILE.py holds get_config() and sweep(), see configs/sweeps/. Without --launcher the runs are only listed.
+The same command again goes on: it starts what is not done. --config.GROUP.FIELD=VALUE holds for all runs.
+
+exit status: 0 all is well; 1 the input is wrong, or runs failed or diverged; 75 stopped by a signal: start me again
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command. Returns the exit status.
+
+    Raises:
+      InputError: wrong flags, config, points or folder.
+      OSError: a folder cannot be written.
+    """
+    if argv and argv[0] == "status":
+        return _show_status(argv[1:])
+    if argv and argv[0] == "results":
+        return _show_results(argv[1:])
+    return _sweep(argv)
+
+
+def _sweep(argv: Sequence[str]) -> int:
+    overrides = [arg for arg in argv if arg.startswith("--config.")]
+    options = _parse([arg for arg in argv if arg not in overrides])
+    config_file = _from_checkout(options.config)
+    runs = expand(config_file, overrides)
+    folder = options.workdir.absolute()
+    if options.launcher is None:
+        print(_describe_runs(folder, keep_names(runs, find_record(folder))))
+        print(f"--launcher={'|'.join(LAUNCHERS)} starts what is not done")
+        return 0
+    with hold(folder):
+        before = find_record(folder)
+        runs = keep_names(runs, before)
+        record = write_record(folder, config_file, overrides, runs, before)
+        print(_describe_runs(folder, runs), flush=True)
+        if change := describe_change(before, record):
+            _say(change)
+        return _launch(folder, config_file, runs, options)
+
+
+def _launch(folder: Path, config_file: str, runs: Sequence[Run], options: argparse.Namespace) -> int:
+    states = {run.name: read_state(folder / run.name) for run in runs}
+    started = [run for run in runs if states[run.name].status in (*STARTED, *options.retry)]
+    _say(f"starting {len(started)} of them")
+    failures = 0
+    for name, state in states.items():
+        if state.status in RETRIED and state.status not in options.retry:
+            failures += 1
+            _say(f"{name} {_one_line(state)}; --retry={state.status} starts it again")
+        elif state.status == "running":
+            _say(f"{name} is running already")
+    jobs = [Job(_command(config_file, folder / run.name, run), {}, folder / run.name, run.name) for run in started]
+    status = LAUNCHERS[options.launcher].launch(jobs, options)
+    _say(f"{_count(read_state(folder / run.name) for run in runs)}; see python -m experiments.sweep results {folder}")
+    return status or int(failures > 0)
+
+
+def _command(config_file: str, workdir: Path, run: Run) -> list[str]:
+    program = [sys.executable, "-m", "hwr_jax.commands.train"]
+    return [*program, f"--config={config_file}", f"--workdir={workdir}", *run.overrides]
+
+
+def _from_checkout(config_file: str) -> str:
+    """FILE.py[:arg] as seen from the checkout, where all runs start; an absolute path where it lies elsewhere."""
+    path, arg = split_argument(config_file)
+    if not Path(path).is_file():
+        raise InputError(f"--config={config_file}: no such file")
+    absolute = Path(path).absolute()
+    inside = absolute.is_relative_to(CHECKOUT) and Path.cwd() == CHECKOUT
+    return str(absolute.relative_to(CHECKOUT) if inside else absolute) + f":{arg}" * bool(arg)
+
+
+def _show_status(argv: Sequence[str]) -> int:
+    folder = _parse_folder("status", "How far each run of a sweep is.", argv).folder
+    record = load_record(folder)
+    states = {run.name: read_state(folder / run.name) for run in record.runs}
+    rows = [("run", "status", "step", "", "")]
+    for run in record.runs:
+        state = states[run.name]
+        name = run.name if run.in_sweep else f"{run.name} (not in the sweep any more)"
+        step = "-" if state.step is None else f"{state.step:,}"
+        rows.append((name, state.status, step, write_point(run.point), _shorten(state.message)))
+    print(align_columns(rows, right=[2]))
+    print(_count(states.values()))
+    return 0
+
+
+def _show_results(argv: Sequence[str]) -> int:
+    options = _parse_folder("results", "CER and WER of a sweep's settings, the best first.", argv)
+    record = load_record(options.folder)
+    results = collect_results(options.folder, record, options.split)
+    print(describe_results(results))
+    print(f"CER and WER of the {options.split} split; {_count(run.state for run in results.runs)}")
+    print(f"Look at it: {write_page(options.folder, record, results)}")
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(prog="python -m experiments.sweep", usage=_USAGE, description="Starts a sweep.", epilog=_EPILOG)
+    parser.add_argument("--config", required=True, metavar="FILE.py[:arg]", help="holds get_config() and sweep()")
+    parser.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="gets a folder a run")
+    parser.add_argument("--launcher", choices=LAUNCHERS, help="starts the runs; without it they are only listed")
+    parser.add_argument(
+        "--retry",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="STATUS,...",
+        help=f"start these again too: {' or '.join(RETRIED)} or both",
+    )
+    for name, launcher in LAUNCHERS.items():
+        launcher.add_flags(parser.add_argument_group(f"launcher {name}"))
+    options = parser.parse_args(argv)
+    if unknown := [status for status in options.retry if status not in RETRIED]:
+        raise InputError(f"--retry={unknown[0]}: is none of {', '.join(RETRIED)}")
+    return options
+
+
+def _parse_folder(command: str, description: str, argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(prog=f"python -m experiments.sweep {command}", description=description)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the sweep's --workdir")
+    if command == "results":
+        parser.add_argument("--split", default="test", help="test (default), or one that hwr evaluate was run on")
+    return parser.parse_args(argv)
+
+
+def _describe_runs(folder: Path, runs: Sequence[Run]) -> str:
+    states = {run.name: read_state(folder / run.name) for run in runs}
+    rows = [(run.name, states[run.name].status, write_point(run.point)) for run in runs]
+    return f"{align_columns(rows)}\n{_count(states.values())}"
+
+
+def _count(states: Iterable[RunState]) -> str:
+    """ "12 runs: 3 done, 2 running, 7 waiting"."""
+    counts = collections.Counter(state.status for state in states)
+    told = ", ".join(f"{counts[status]} {status}" for status in reversed(STATUSES) if counts[status])
+    return f"{counts.total()} run{'s' * (counts.total() != 1)}: {told}"
+
+
+def _one_line(state: RunState) -> str:
+    return f"{state.status}: {_shorten(state.message)}" if state.message else state.status
+
+
+def _shorten(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 3]}..."
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command("experiments.sweep", main, sys.argv[1:], program=""))

@@ -1,0 +1,192 @@
+"""A sweep's numbers: means and spreads over seeds, order, and a page that holds together."""
+
+import itertools
+import json
+import re
+import statistics
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from experiments.sweeps.expand import expand
+from experiments.sweeps.plot import MAX_PLACES, Dot, value_chart
+from experiments.sweeps.record import Record, write_record
+from experiments.sweeps.results import collect_results, describe_results
+from experiments.sweeps.results_page import write_page
+from hwr_jax.training.workdir import write_status
+
+# (learning rate, dropout) -> CER of each seed; the setting without any has not been measured.
+RATES = {
+    (1e-3, 0.0): [0.30, 0.34],
+    (1e-3, 0.2): [0.20],
+    (3e-3, 0.0): [0.25, 0.15],
+    (3e-3, 0.2): [],
+}
+POINTS = """product(
+    {"optimizer.learning_rate": [1e-3, 3e-3]},
+    zipped({"model.dropout": [0.0, 0.2], "model.lstm_dropout": [0.0, 0.2]}),
+    {"seed": [0, 1]},
+)"""
+RATE, DROPOUT = "optimizer.learning_rate", "model.dropout = model.lstm_dropout"
+
+
+def write_run(folder: Path, cer: float, *, split: str = "test") -> None:
+    """What a run that is done leaves, as far as results read it."""
+    evaluation = {"cer": cer, "wer": 2 * cer, "cer_interval": [cer - 0.02, cer + 0.04], "wer_interval": None}
+    (folder / "evaluation").mkdir(parents=True)
+    (folder / "evaluation" / f"{split}.json").write_text(json.dumps(evaluation))
+    lines = [
+        {"step": 5, "validation/cer": cer / 2, "train/seconds": 60.0},
+        {"step": 10, "validation/cer": cer, "train/seconds": 150.0},
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_status(folder, "done", step=10)
+
+
+@pytest.fixture
+def sweep(write_sweep, tmp_path) -> tuple[Path, Record]:
+    """A sweep's folder with the runs of RATES, one that failed and one that never started."""
+    path = write_sweep(POINTS)
+    runs = expand(path)
+    record = write_record(tmp_path / "sweep", path, [], runs)
+    for run in runs:
+        rates = RATES[run.config["optimizer"]["learning_rate"], run.config["model"]["dropout"]]
+        if run.config["seed"] < len(rates):
+            write_run(tmp_path / "sweep" / run.name, rates[run.config["seed"]])
+    failed = next(run for run in runs if run.point["model.dropout"] == 0.2 and run.point["seed"] == 1)
+    write_status(tmp_path / "sweep" / failed.name, "failed", step=3, message="no space <left> & more")
+    return tmp_path / "sweep", record
+
+
+def test_settings_come_best_first_with_mean_and_spread_over_their_seeds(sweep):
+    results = collect_results(*sweep)
+    assert results.varying == (RATE, DROPOUT)
+    means = [setting.mean("cer") for setting in results.settings]
+    assert means == pytest.approx([0.20, 0.20, 0.32, None])
+    for setting in results.settings:
+        rates = RATES[setting.values[RATE], setting.values[DROPOUT]]
+        assert [run.rates["cer"] for run in setting.measured] == rates
+        assert [run.seed for run in setting.runs] == [0, 1]
+        if len(rates) > 1:
+            assert setting.spread("cer") == pytest.approx(statistics.stdev(rates))
+            assert setting.mean("wer") == pytest.approx(2 * statistics.fmean(rates))
+        else:
+            assert setting.spread("cer") is None
+        if rates:
+            mean = statistics.fmean(rates)
+            assert setting.interval("cer") == pytest.approx((mean - 0.02, mean + 0.04))
+            assert setting.mean_of(lambda run: run.validation_cer) == pytest.approx(mean / 2)
+            assert setting.mean_of(lambda run: run.minutes) == 2.5
+        assert setting.interval("wer") is None
+
+
+def test_the_table_says_what_is_measured_and_what_is_not(sweep):
+    head, *rows = describe_results(collect_results(*sweep)).splitlines()
+    assert all(name in head for name in (RATE, DROPOUT, "CER", "WER", "validation", "minutes"))
+    assert len(rows) == len(RATES)
+    assert "32.00 ± 2.83 %" in rows[2]
+    assert "30.00 - 36.00" in rows[2]
+    assert "1 of 2" in "".join(rows[:2])
+    assert "0 of 2" in rows[3]
+    assert len({len(row.rstrip()) for row in rows}) == 1
+
+
+def test_another_split_is_read_where_it_was_evaluated(sweep):
+    folder, record = sweep
+    assert [setting.mean("cer") for setting in collect_results(folder, record, "validation").settings] == [None] * 4
+
+
+def test_a_damaged_evaluation_is_no_number(sweep):
+    folder, record = sweep
+    best = collect_results(folder, record).settings[0].runs[0]
+    (folder / best.name / "evaluation" / "test.json").write_text('{"cer": 0.1')
+    assert best.name not in {run.name for run in collect_results(folder, record).runs if run.rates}
+
+
+class _Tags(HTMLParser):
+    """Opened and closed tags must match."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in ("meta", "wbr"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parse(page: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = _Tags()
+    parser.feed(page)
+    assert not parser.open
+    return parser.seen
+
+
+def test_the_page_is_whole_and_needs_nothing_else(sweep):
+    page = write_page(*sweep, collect_results(*sweep)).read_text()
+    tags = parse(page)
+    assert "http" not in re.sub(r'xmlns="[^"]*"', "", page)
+    assert "no space &lt;left&gt; &amp; more" in page
+    measured = sum(map(len, RATES.values()))
+    assert sum(tag == "circle" for tag, _ in tags) == 2 * measured
+    links = [attributes["href"] for tag, attributes in tags if tag == "a"]
+    assert len(links) == measured
+    assert all((sweep[0] / link).parent.is_dir() and not link.startswith("/") for link in links)
+    # A line for each value of the other field, two of each.
+    assert sum(tag == "polyline" for tag, _ in tags) == 4
+
+
+def test_a_sweep_of_seeds_alone_has_one_row_and_no_plots(write_sweep, tmp_path):
+    path = write_sweep('product({"seed": range(3)})')
+    record = write_record(tmp_path / "sweep", path, [], expand(path))
+    results = collect_results(tmp_path / "sweep", record)
+    assert results.varying == ()
+    assert [len(setting.runs) for setting in results.settings] == [3]
+    assert "<svg" not in write_page(tmp_path / "sweep", record, results).read_text()
+    assert "0 of 3" in describe_results(results)
+
+
+def places(chart: str) -> dict[str, float]:
+    """Tip -> x of each dot."""
+    return {tip: float(x) for x, tip in re.findall(r'<circle cx="([^"]+)".*?<title>(.*?)</title>', chart)}
+
+
+@pytest.mark.parametrize(
+    ("values", "even"),
+    [
+        ([1e-4, 1e-3, 0.5], True),
+        (["cosine", "constant"], True),
+        ([[8, 16], [32, 64]], True),
+        # More values than places: to scale, which is logarithmic over more than a power of ten.
+        ([10.0**-power for power in range(MAX_PLACES + 2)], True),
+        ([0.1 + 0.05 * step for step in range(MAX_PLACES + 2)], True),
+        ([float(value * value) for value in range(MAX_PLACES + 2)], False),
+        ([0.5] * 3, True),
+        ([f"word{index}" for index in range(30)], True),
+    ],
+)
+def test_values_are_placed_in_order_inside_the_frame(values, even):
+    dots = [Dot("", value, 0.1 + index / 100, str(index)) for index, value in enumerate(values)]
+    chart = value_chart(dots)
+    parse(chart)
+    x_of = places(chart)
+    numeric = not isinstance(values[0], str | list)
+    order = sorted(range(len(values)), key=lambda index: values[index]) if numeric else range(len(values))
+    xs = [x_of[str(index)] for index in order]
+    assert xs == sorted(xs)
+    assert all(52 <= x <= 460 - 24 for x in xs)
+    gaps = [after - before for before, after in itertools.pairwise(xs)]
+    assert (max(gaps) - min(gaps) < 0.3) == even
+
+
+def test_no_dots_are_said_so():
+    assert "nothing measured" in value_chart([])
