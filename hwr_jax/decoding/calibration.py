@@ -1,0 +1,114 @@
+"""How far confidences can be believed, and how to mend them: temperature scaling and expected calibration error."""
+
+import dataclasses
+
+import numpy as np
+
+from hwr_jax.errors import InputError
+
+# Where temperatures are looked for: first at steps of a tenth of a factor e, then between the neighbours of the best.
+_LOG_TEMPERATURES = np.arange(-30, 51) / 10
+_GOLDEN = (5**0.5 - 1) / 2
+_GOLDEN_STEPS = 40
+# A confidence of 0 or 1 that turns out wrong costs this much at most, not infinitely much.
+_MOST_CERTAIN = 1 - 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibrationBin:
+    """Attributes:
+    samples: in the bin.
+    confidence: their mean.
+    accuracy: the share of them that was right.
+    """
+
+    samples: int
+    confidence: float
+    accuracy: float
+
+
+def scale_confidence(scores_NxW: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """The probability of each row's first hypothesis among all of the row, float64 [N]: softmax(scores / temperature).
+
+    0 where there is no hypothesis (a score of -inf).
+    """
+    log_first_N, _ = _log_shares(scores_NxW, temperature)
+    return np.exp(log_first_N)
+
+
+def two_outcomes(log_confidences_N: np.ndarray) -> np.ndarray:
+    """Scores [N, 2] of "right" and "wrong", for decoders that give one confidence and no alternatives.
+
+    `scale_confidence` of them at temperature 1 gives the confidences back.
+    """
+    log_right_N = np.minimum(np.asarray(log_confidences_N, np.float64), np.log(_MOST_CERTAIN))
+    return np.stack([log_right_N, np.log1p(-np.exp(log_right_N))], axis=1)
+
+
+def fit_temperature(scores_NxW: np.ndarray, correct_N: np.ndarray) -> float:
+    """The temperature under which the confidences predict best which samples are right (Guo et al., On calibration of
+    modern neural networks, 2017, section 4.2).
+
+    Makes the mean negative log-likelihood of "the first hypothesis is right" small: a grid, then golden sections. The
+    same input gives the same result. Fit on validation data, never on what is then measured.
+
+    Args:
+      scores_NxW: of the hypotheses, best first, -inf where there are fewer.
+      correct_N: whether the first one was right, bool.
+
+    Raises:
+      InputError: no samples.
+    """
+    correct_N = np.asarray(correct_N, bool)
+    if not len(correct_N):
+        raise InputError("calibration: no samples to fit a temperature to")
+
+    def loss(log_temperature: float) -> float:
+        log_first_N, log_others_N = _log_shares(scores_NxW, float(np.exp(log_temperature)))
+        least = np.log(1 - _MOST_CERTAIN)
+        return float(-np.maximum(np.where(correct_N, log_first_N, log_others_N), least).mean())
+
+    best = int(np.argmin([loss(t) for t in _LOG_TEMPERATURES]))
+    low, high = _LOG_TEMPERATURES[max(best - 1, 0)], _LOG_TEMPERATURES[min(best + 1, len(_LOG_TEMPERATURES) - 1)]
+    for _ in range(_GOLDEN_STEPS):
+        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+        if loss(left) <= loss(right):
+            high = right
+        else:
+            low = left
+    return float(np.exp((low + high) / 2))
+
+
+def calibration_bins(confidences_N: np.ndarray, correct_N: np.ndarray, bins: int = 15) -> tuple[CalibrationBin, ...]:
+    """Samples in bins of equally many (give or take one), the least confident first; fewer bins than asked for where
+    there are fewer samples. The order of the samples does not matter.
+    """
+    confidences_N = np.asarray(confidences_N, np.float64)
+    # Equal confidences may fall into two bins: each then counts as right as they are on average.
+    levels, of_N, counts = np.unique(confidences_N, return_inverse=True, return_counts=True)
+    shares_N = (np.bincount(of_N, np.asarray(correct_N, np.float64), len(levels)) / counts)[of_N]
+    order_N = np.argsort(confidences_N, kind="stable")
+    parts = np.array_split(order_N, min(bins, len(order_N))) if len(order_N) else []
+    return tuple(
+        CalibrationBin(len(part), float(confidences_N[part].mean()), float(shares_N[part].mean())) for part in parts
+    )
+
+
+def expected_calibration_error(confidences_N: np.ndarray, correct_N: np.ndarray, bins: int = 15) -> float | None:
+    """The mean distance of confidence and accuracy over the bins, weighted by their samples (Guo et al. 2017, with bins
+    of equal mass as in Nguyen and O'Connor, Posterior calibration, 2015); None without samples.
+    """
+    filled = calibration_bins(confidences_N, correct_N, bins)
+    if not filled:
+        return None
+    return sum(b.samples * abs(b.confidence - b.accuracy) for b in filled) / sum(b.samples for b in filled)
+
+
+def _log_shares(scores_NxW: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """Log of what the first hypothesis has of all, and log of what the others have."""
+    scores_NxW = np.asarray(scores_NxW, np.float64) / temperature
+    none_N = ~np.isfinite(scores_NxW[:, 0])
+    scores_NxW = np.where(none_N[:, None], 0.0, scores_NxW)
+    log_all_N = np.logaddexp.reduce(scores_NxW, axis=1)
+    log_others_N = np.logaddexp.reduce(scores_NxW[:, 1:], axis=1, initial=-np.inf)
+    return np.where(none_N, -np.inf, scores_NxW[:, 0] - log_all_N), np.where(none_N, 0.0, log_others_N - log_all_N)

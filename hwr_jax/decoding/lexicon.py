@@ -1,0 +1,163 @@
+"""Words and signs with their counts: a lexicon, from word lists and from texts."""
+
+import collections
+import dataclasses
+import functools
+import math
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from hwr_jax.errors import InputError
+from hwr_jax.text.alphabet import Alphabet
+
+APOSTROPHES = "'\u2019"
+
+
+@dataclasses.dataclass(frozen=True)
+class Lexicon:
+    """What texts are made of.
+
+    Attributes:
+      words: entry -> how often it is expected, above 0; only the ratios count.
+      signs: character that is not a letter, such as a comma, a digit or a space -> how often, in the same measure.
+    """
+
+    words: Mapping[str, float]
+    signs: Mapping[str, float]
+
+    def __add__(self, other: "Lexicon") -> "Lexicon":
+        return Lexicon(_sum_counts(self.words, other.words), _sum_counts(self.signs, other.signs))
+
+    def unspellable(self, alphabet: Alphabet) -> tuple[str, ...]:
+        """The words with characters outside the alphabet, which can never be read, sorted."""
+        return tuple(sorted(word for word in self.words if alphabet.outside(word)))
+
+
+@dataclasses.dataclass(frozen=True)
+class VariantShares:
+    """Forms in which a word may be written though the lexicon lacks them: each is as frequent as the word times its
+    share. A share of 0 leaves the form out.
+
+    Attributes:
+      lower: "bill" of "Bill".
+      capitalized: "Ship" of "ship".
+      upper: "SHIP" of "ship".
+      possessive: "ship's" of "ship", and "SHIP'S" of "SHIP".
+    """
+
+    lower: float = 0.1
+    capitalized: float = 0.1
+    upper: float = 0.05
+    possessive: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name, share in dataclasses.asdict(self).items():
+            if not 0 <= share <= 1:
+                raise InputError(f"lexicon variants: {name} {share}: not a share between 0 and 1")
+
+
+def build_lexicon(words: Iterable[str], count: float = 1.0) -> Lexicon:
+    """A lexicon of words that are all alike frequent. Duplicates count once; empty words not at all.
+
+    Raises:
+      InputError: an entry has white space inside, or the count is not above 0.
+    """
+    if not (count > 0 and math.isfinite(count)):
+        raise InputError(f"lexicon: count {count}: must be above 0")
+    return Lexicon({word: count for word in map(_clean_word, words) if word}, {})
+
+
+def count_tokens(texts: Iterable[str]) -> Lexicon:
+    """The lexicon of texts: their words and signs, as often as they occur."""
+    words: dict[str, float] = collections.defaultdict(float)
+    signs: dict[str, float] = collections.defaultdict(float)
+    for text, times in collections.Counter(texts).items():
+        for token in split_tokens(unicodedata.normalize("NFC", text)):
+            (words if is_letter(token[0]) else signs)[token] += times
+    return Lexicon(dict(words), dict(signs))
+
+
+def load_lexicon(path: Path) -> Lexicon:
+    """Reads a UTF-8 file with one word a line, which a tab and a count may follow (1 if not).
+
+    Raises:
+      InputError: no such file, or a line that is neither, or no words.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a UTF-8 word list: {error}") from error
+    words: dict[str, float] = {}
+    for number, line in enumerate(lines, start=1):
+        word, _, count = line.partition("\t")
+        try:
+            word, times = _clean_word(word), float(count) if count else 1.0
+            if not (times > 0 and math.isfinite(times)):
+                raise ValueError("count")
+        except ValueError as error:
+            raise InputError(
+                f"{path}, line {number}: {line!r}: must be one word, which a tab and a count above 0 may follow"
+            ) from error
+        if word:
+            words[word] = words.get(word, 0.0) + times
+    if not words:
+        raise InputError(f"{path}: an empty lexicon; give one word a line")
+    return Lexicon(words, {})
+
+
+def split_tokens(text: str) -> Iterator[str]:
+    """Words, which are letters with apostrophes between them, and all other characters one by one."""
+    word = ""
+    for place, character in enumerate(text):
+        joins = character in APOSTROPHES and word and is_letter(text[place + 1 : place + 2])
+        if is_letter(character) or joins:
+            word += character
+            continue
+        if word:
+            yield word
+        yield character
+        word = ""
+    if word:
+        yield word
+
+
+@functools.cache
+def is_letter(character: str) -> bool:
+    """Whether a character is a letter, or a mark that belongs to one."""
+    return bool(character) and unicodedata.category(character)[0] in "LM"
+
+
+def expand_variants(words: Mapping[str, float], shares: VariantShares) -> dict[str, float]:
+    """The words with their variants. Forms that several words share, or that are words themselves, add up."""
+    expanded: dict[str, float] = collections.defaultdict(float)
+    for word, count in words.items():
+        for form, share in _case_forms(word, shares).items():
+            expanded[form] += count * share
+            if shares.possessive and len(form) > 1 and all(map(is_letter, form)):
+                end = "'S" if form.isupper() else "'s"
+                expanded[form + end] += count * share * shares.possessive
+    return dict(expanded)
+
+
+def _case_forms(word: str, shares: VariantShares) -> dict[str, float]:
+    forms = {word: 1.0}
+    for form, share in (
+        (word.lower(), shares.lower),
+        (word[:1].upper() + word[1:].lower(), shares.capitalized),
+        (word.upper(), shares.upper),
+    ):
+        if share:
+            forms.setdefault(form, share)
+    return forms
+
+
+def _clean_word(word: str) -> str:
+    word = unicodedata.normalize("NFC", word.strip())
+    if len(word.split()) > 1:
+        raise InputError(f"lexicon: {word!r} has white space inside; one entry is one word")
+    return word
+
+
+def _sum_counts(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
+    return {name: a.get(name, 0.0) + b.get(name, 0.0) for name in {**a, **b}}

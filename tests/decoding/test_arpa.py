@@ -1,0 +1,128 @@
+"""ARPA files: round trips, KenLM's reading of them, and files that are not whole."""
+
+import math
+
+import numpy as np
+import pytest
+
+from hwr_jax.decoding.arpa import read_arpa, write_arpa
+from hwr_jax.decoding.language_model import NO_UNKNOWN_LOG10
+from hwr_jax.decoding.smoothing import train_language_model
+from hwr_jax.errors import InputError
+from hwr_jax.ink.words import load_words
+
+TEXTS = [f"{a}, {b}" for a, b in zip(load_words()[::100], load_words()[50::100], strict=False)]
+
+SMALL = """
+\\data\\
+ngram 1=4
+ngram 2=2
+
+\\1-grams:
+-99\t<s>\t-0.3
+-0.5\t</s>
+-0.4\ta\t-0.2
+-0.6\t<space>\t0
+
+\\2-grams:
+-0.1\t<s> a
+-0.3 a </s>
+
+\\end\\
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.arpa"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.mark.parametrize("smoothing", ["kneser_ney", "witten_bell"])
+@pytest.mark.parametrize("order", [1, 4])
+def test_a_round_trip_is_exact(tmp_path, smoothing, order):
+    model = train_language_model([*TEXTS, 'é\\ "日"'], order=order, smoothing=smoothing)
+    write_arpa(model, tmp_path / "model.arpa")
+    again = read_arpa(tmp_path / "model.arpa")
+    assert again.characters == model.characters
+    for written, read in zip(model.orders, again.orders, strict=True):
+        np.testing.assert_array_equal(written.ngrams_MxN, read.ngrams_MxN)
+        np.testing.assert_array_equal(written.log10_probs_M, read.log10_probs_M)
+        np.testing.assert_array_equal(written.log10_backoffs_M, read.log10_backoffs_M)
+    write_arpa(again, tmp_path / "again.arpa")
+    assert (tmp_path / "again.arpa").read_bytes() == (tmp_path / "model.arpa").read_bytes()
+
+
+def test_kenlm_reads_the_same_model(tmp_path):
+    kenlm = pytest.importorskip("kenlm")
+    model = train_language_model(TEXTS, order=5)
+    write_arpa(model, tmp_path / "model.arpa")
+    theirs = kenlm.Model(str(tmp_path / "model.arpa"))
+    assert theirs.order == 5
+    for text in [*TEXTS[:20], "zzz", "a b c", "q", "Ünknown"]:
+        tokens = " ".join("<space>" if character == " " else character for character in text)
+        assert model.log_prob(text) == pytest.approx(theirs.score(tokens) * math.log(10), rel=1e-5)
+
+
+def test_a_small_file_by_hand(small):
+    model = read_arpa(small)
+    assert model.characters == " a"
+    assert model.log_prob("a") / math.log(10) == pytest.approx(-0.1 - 0.3)
+    assert model.log_prob("a a") / math.log(10) == pytest.approx(-0.1 + (-0.2 - 0.6) + (0 - 0.4) - 0.3)
+    assert model.log_prob("x") / math.log(10) == pytest.approx((-0.3 + NO_UNKNOWN_LOG10) - 0.5)
+
+
+def test_windows_line_ends_and_text_before_the_data_are_read(small, tmp_path):
+    path = tmp_path / "windows.arpa"
+    path.write_bytes(("Made by hand\n" + SMALL).replace("\n", "\r\n").encode())
+    assert read_arpa(path).log_prob("a") == read_arpa(small).log_prob("a")
+
+
+def test_a_file_cut_short_anywhere_is_wrong_input(tmp_path):
+    path = tmp_path / "cut.arpa"
+    for end in range(0, len(SMALL.rstrip()), 3):
+        path.write_text(SMALL[:end])
+        with pytest.raises(InputError, match=r"cut\.arpa.*not a whole ARPA file") as caught:
+            read_arpa(path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("ngram 2=2", "ngram 2=3", "line 16: .*expected a number, 2 tokens"),
+        ("ngram 2=2", "ngram 2=1", r"line 14: .*expected \\end\\"),
+        ("ngram 2=2", "ngram 3=2", "line 4: .*expected ngram 2=COUNT"),
+        ("-0.4\ta", "zero\ta", "line 9: .*expected a number"),
+        ("-0.4\ta", "nan\ta", "line 9: .*expected a number"),
+        ("-0.4\ta", "0.4\ta", "line 9: .*a probability above 1"),
+        ("-0.4\ta", "-0.4\ta b", "line 9: .*1 tokens"),
+        ("-0.4\ta", "-0.4\tand", "'and' is not one character; only models of characters can be read"),
+        ("a </s>", "b </s>", "'b' of 'b </s>' is not among the unigrams"),
+        ("<s> a", "a </s>", "'a </s>' is listed twice"),
+        ("\\1-grams:", "\\one-grams:", r"line 6: .*expected \\1-grams:"),
+    ],
+)
+def test_wrong_lines_are_named(tmp_path, old, new, message):
+    path = tmp_path / "wrong.arpa"
+    assert old in SMALL
+    path.write_text(SMALL.replace(old, new, 1))
+    with pytest.raises(InputError, match=message):
+        read_arpa(path)
+
+
+def test_an_ngram_without_its_context_is_wrong_input(tmp_path):
+    path = tmp_path / "wrong.arpa"
+    text = SMALL.replace("ngram 2=2\n", "ngram 2=2\nngram 3=1\n").replace("\\end", "\\3-grams:\n-0.1 a a </s>\n\n\\end")
+    path.write_text(text)
+    with pytest.raises(InputError, match="'a a </s>' is listed, but its context is not"):
+        read_arpa(path)
+
+
+def test_no_file_and_no_text(tmp_path):
+    with pytest.raises(InputError, match=r"missing\.arpa: cannot be read"):
+        read_arpa(tmp_path / "missing.arpa")
+    (tmp_path / "binary.arpa").write_bytes(b"\xff\xfe\x00mmap lm")
+    with pytest.raises(InputError, match=r"binary\.arpa: cannot be read"):
+        read_arpa(tmp_path / "binary.arpa")

@@ -1,0 +1,157 @@
+"""The decoder on handwriting: what texts are worth knowing, any number of rows and devices, and pyctcdecode."""
+
+import dataclasses
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from hwr_jax.data.fitted import FittedSamples, fit_samples
+from hwr_jax.data.formats.synthetic import read_synthetic
+from hwr_jax.decoding.beam import Hypotheses
+from hwr_jax.decoding.decoder import RAN_OUT, BeamDecoder
+from hwr_jax.decoding.greedy import greedy_decode
+from hwr_jax.decoding.lexicon import build_lexicon, count_tokens
+from hwr_jax.decoding.ngram_tables import build_ngram_tables
+from hwr_jax.decoding.smoothing import train_language_model
+from hwr_jax.decoding.text_model import FusionWeights, build_text_model
+from hwr_jax.decoding.trie import build_lexicon_tables
+from hwr_jax.errors import InputError
+from hwr_jax.ink.words import load_words, make_text
+from hwr_jax.models.trained import PRETRAINED, TrainedModel, load_exported
+from hwr_jax.text.alphabet import resolve_alphabet
+from hwr_jax.text.distance import Edits, count_edits
+
+ALPHABET = resolve_alphabet("iam78")
+
+
+@pytest.fixture(scope="module")
+def model() -> TrainedModel:
+    return load_exported(PRETRAINED / "unipen_words")
+
+
+@pytest.fixture(scope="module")
+def samples(model) -> FittedSamples:
+    return fit_samples(read_synthetic(writers=34, words_per_writer=4), model.frame)
+
+
+@pytest.fixture(scope="module")
+def log_probs(model, samples) -> np.ndarray:
+    return model.log_probs(samples.frames_NxHxW)
+
+
+@pytest.fixture(scope="module")
+def decoder() -> BeamDecoder:
+    """Knows the words of the synthetic writers, and from other texts than those of the samples how they write them."""
+    rng = np.random.default_rng(1)
+    texts = [make_text(rng) for _ in range(6000)]
+    language_model = train_language_model(texts, order=5, characters=ALPHABET.characters)
+    text_model = build_text_model(
+        FusionWeights(language_model=0.5, length_bonus=1.5, lexicon=0.3, escape=-8.0),
+        ngrams=build_ngram_tables(language_model, ALPHABET),
+        lexicon=build_lexicon_tables(count_tokens(texts) + build_lexicon(load_words()), ALPHABET),
+    )
+    return BeamDecoder(ALPHABET, text_model)
+
+
+@pytest.fixture(scope="module")
+def found(decoder, log_probs) -> Hypotheses:
+    return decoder.search(log_probs)
+
+
+def errors(samples: FittedSamples, readings: list[str]) -> Edits:
+    return sum(map(count_edits, samples.texts, readings), Edits())
+
+
+def test_knowing_words_saves_a_third_of_the_errors(samples, log_probs, decoder, found):
+    ids_NxT, _ = greedy_decode(log_probs, ALPHABET.blank_id)
+    greedy = errors(samples, [ALPHABET.decode(ids_T) for ids_T in np.asarray(ids_NxT).tolist()])
+    readings = [hypotheses[0].text for hypotheses in decoder.to_texts(found)]
+    assert errors(samples, readings).wer < greedy.wer * 2 / 3
+    assert errors(samples, readings).cer < greedy.cer
+
+
+def test_hypotheses_are_sorted_and_their_probabilities_sum_to_one(decoder, found):
+    for hypotheses in decoder.to_texts(found, best=32)[:20]:
+        assert len({hypothesis.text for hypothesis in hypotheses}) == len(hypotheses) == 32
+        scores = [hypothesis.score for hypothesis in hypotheses]
+        assert scores == sorted(scores, reverse=True)
+        probabilities = [hypothesis.probability for hypothesis in hypotheses]
+        assert sum(probabilities) == pytest.approx(1)
+        np.testing.assert_allclose(np.diff(np.log(probabilities)), np.diff(scores), atol=1e-4)
+        assert all(hypothesis.log_ctc <= 1e-4 for hypothesis in hypotheses)
+    cool, warm = (dataclasses.replace(decoder, temperature=t).to_texts(found)[0][0].probability for t in (0.5, 2.0))
+    assert warm < decoder.to_texts(found)[0][0].probability < cool
+
+
+def test_results_are_the_same_for_any_number_of_rows_and_devices(decoder, log_probs, found):
+    assert len(log_probs) == 136
+    for start, end in ((0, 1), (5, 70), (70, 136)):
+        for part, whole in zip(decoder.search(log_probs[start:end]), found, strict=True):
+            np.testing.assert_array_equal(part, whole[start:end])
+    devices = jax.devices()
+    assert len(devices) == 4
+    spread = dataclasses.replace(decoder, devices=tuple(devices)).search(log_probs)
+    jax.tree.map(np.testing.assert_array_equal, spread, found)
+
+
+def test_no_rows(decoder):
+    assert decoder.decode(np.zeros((0, 32, 81), np.float32)) == []
+
+
+def test_a_lexicon_without_escape_can_run_the_beam_out(decoder, log_probs):
+    text_model = decoder.text_model
+    lexicon = build_lexicon_tables(build_lexicon(["incomprehensibilities" * 2]), ALPHABET, variants=None)
+    strict = build_text_model(
+        FusionWeights(language_model=0.5, length_bonus=9.0, escape=-math.inf), ngrams=text_model.ngrams, lexicon=lexicon
+    )
+    readings = dataclasses.replace(decoder, text_model=strict).decode(log_probs[:3])
+    assert all(reading == () or not any(map(str.isalpha, reading[0].text)) for reading in readings)
+    assert () in readings
+    assert "beam" in RAN_OUT
+    assert "\n" not in RAN_OUT
+
+
+def test_wrong_input_is_named(decoder):
+    with pytest.raises(InputError, match=r"log probabilities are \[2, 32, 80\], not \[N, T, 81\]"):
+        decoder.search(np.zeros((2, 32, 80), np.float32))
+    log_probs = np.zeros((3, 32, 81), np.float32)
+    log_probs[1, 4, 7] = np.nan
+    with pytest.raises(InputError, match="row 1: log probabilities are not numbers"):
+        decoder.search(log_probs)
+
+
+@pytest.mark.parametrize("options", [{"width": 0}, {"candidates": 0}, {"temperature": 0.0}])
+def test_senseless_settings_are_wrong_input(options):
+    (name,) = options
+    with pytest.raises(InputError, match=name):
+        BeamDecoder(ALPHABET, **options)
+
+
+def test_pyctcdecode_reads_the_same(log_probs):
+    pyctcdecode = pytest.importorskip("pyctcdecode")
+    labels = ["\ue000", *ALPHABET.characters, "\ue001", ""]  # unknown and unused are in nobody's texts
+    theirs = pyctcdecode.BeamSearchDecoderCTC(pyctcdecode.Alphabet(labels, False))
+    ours = BeamDecoder(ALPHABET, width=32, candidates=None).decode(log_probs)
+    for log_probs_TxK, (hypothesis, *_) in zip(log_probs, ours, strict=True):
+        text, *_, log_ctc, _ = theirs.decode_beams(log_probs_TxK, beam_width=64)[0]
+        assert hypothesis.text == text
+        # Both sum the alignments kept, and keep different ones: it drops whatever is below exp(-5) in a frame.
+        assert hypothesis.log_ctc == pytest.approx(log_ctc, abs=0.2)
+
+
+def test_pyctcdecode_finds_the_same_sums():
+    pyctcdecode = pytest.importorskip("pyctcdecode")
+    alphabet = resolve_alphabet("abc")
+    log_probs = np.array(jax.nn.log_softmax(jax.random.normal(jax.random.key(0), (4, 5, 6))))
+    log_probs[..., [0, 4]] = -60.0
+    log_probs = np.array(jax.nn.log_softmax(log_probs))
+    theirs = pyctcdecode.BeamSearchDecoderCTC(pyctcdecode.Alphabet(["\ue000", *"abc", "\ue001", ""], False))
+    ours = BeamDecoder(alphabet, width=200, candidates=None).decode(log_probs, best=50)
+    for log_probs_TxK, hypotheses in zip(log_probs, ours, strict=True):
+        beams = theirs.decode_beams(log_probs_TxK, beam_width=1000, token_min_logp=-1e9, beam_prune_logp=-1e9)
+        expected = {text: log_ctc for text, *_, log_ctc, _ in beams}
+        assert {h.text: h.log_ctc for h in hypotheses} == pytest.approx(
+            {h.text: expected[h.text] for h in hypotheses}, abs=1e-4
+        )

@@ -1,0 +1,51 @@
+"""The search for weights, on objectives whose lowest point is known."""
+
+import dataclasses
+import math
+
+import pytest
+
+from hwr_jax.decoding.text_model import FusionWeights
+from hwr_jax.decoding.tuning import GRID, LANGUAGE_MODEL_WEIGHTS, tune_weights
+from hwr_jax.errors import InputError
+
+
+def bowl(weights: FusionWeights) -> float:
+    """Its lowest point on the grid: language_model 0.8, length_bonus 1.5, whatever the rest."""
+    x, y = weights.language_model - 0.8, weights.length_bonus - 1.5
+    return x * x + y * y + x * y
+
+
+def test_the_lowest_point_is_found_and_nothing_tried_twice():
+    tuning = tune_weights(bowl, FusionWeights())
+    assert (tuning.weights.language_model, tuning.weights.length_bonus) == (0.8, 1.5)
+    assert tuning.value == min(value for _, value in tuning.tried) == pytest.approx(0)
+    tried = [weights for weights, _ in tuning.tried]
+    assert tried[0] == FusionWeights()
+    assert len(set(tried)) == len(tried) < 120
+
+
+def test_weights_not_named_stay():
+    start = FusionWeights(lexicon=0.123, escape=-7.5)
+    tuning = tune_weights(bowl, start, LANGUAGE_MODEL_WEIGHTS)
+    assert tuning.weights == dataclasses.replace(start, language_model=0.8, length_bonus=1.5)
+
+
+def test_a_flat_objective_keeps_the_start():
+    start = FusionWeights()
+    assert tune_weights(lambda weights: 1.0, start).weights == start
+
+
+def test_forbidding_the_escape_can_win():
+    tuning = tune_weights(lambda weights: 0.0 if weights.escape == -math.inf else 1.0, FusionWeights())
+    assert tuning.weights.escape == -math.inf
+
+
+def test_every_weight_has_a_grid():
+    assert set(GRID) == {field.name for field in dataclasses.fields(FusionWeights)}
+
+
+@pytest.mark.parametrize(("names", "grid"), [(["lexikon"], GRID), (["lexicon"], {"lexicon": ()})])
+def test_wrong_names(names, grid):
+    with pytest.raises(InputError, match="no weight with values to try"):
+        tune_weights(bowl, FusionWeights(), names, grid)
