@@ -156,7 +156,8 @@ def test_a_source_that_is_something_else(model_folder, tmp_path):
 def test_the_table_has_a_dash_for_what_cannot_be_told():
     summary = {
         **dict.fromkeys(("cer", "wer", "cer_casefolded", "loss", "cer_interval", "wer_interval")),
-        **{"model": "m", "data": "d", "split": "test", "samples": 1, "writers": 1, "seconds": 0.0},
+        **{"model": "m", "data": "d", "split": "test", "split_rule": "by hand"},
+        **{"samples": 1, "writers": 1, "seconds": 0.0},
         **{"interval_over": "samples", "loss_excluded": {"empty label": 1}, "skipped_reasons": {"empty file": 2}},
     }
     table = describe_summary(summary)

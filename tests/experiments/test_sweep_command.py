@@ -15,7 +15,7 @@ from hwr_jax.training.workdir import hold, write_status
 
 
 def sweep(*argv: str) -> int:
-    return run("experiments.sweep", command.main, argv)
+    return run("experiments.sweep", command.main, argv, program="")
 
 
 @pytest.fixture
