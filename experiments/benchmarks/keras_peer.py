@@ -1,0 +1,144 @@
+"""The seed model in Keras, on TensorFlow and on jax, with the ways in which its users train and predict."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from experiments.benchmarks.task import Program, Task, Words, load_words
+from hwr_jax.models.keras_model import build_keras_model, import_keras
+
+# What Keras's CTC adds to a probability before its logarithm.
+EPSILON = 1e-7
+
+
+def build_train(task: Task, variant: str, backend: str) -> Program:
+    """A training step of the compiled model, or of a loop of one's own on jax."""
+    keras = import_keras(backend)
+    (batch_size,) = task.batch_sizes
+    words = load_words(task.words_file).first(batch_size)
+    model = build_keras_model(task.model, words.num_classes)
+    optimizer = keras.optimizers.Adam(1e-3)
+    last_loss: list[Any] = [None]
+    if variant == "own loop, jax.jit":
+        step = _make_jax_step(keras, model, optimizer, words)
+    else:
+        loss, jit_compile = {
+            "train_on_batch, tf.nn.ctc_loss of sparse labels": (_sparse_tensorflow_ctc, False),
+            "train_on_batch, keras.ops.ctc_loss, jit_compile": (_make_keras_ctc(keras), True),
+            "train_on_batch, keras.ops.ctc_loss": (_make_keras_ctc(keras), False),
+        }[variant]
+        model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
+        step = functools.partial(model.train_on_batch, words.images_BxWxHx1, words.labels_BxL)
+
+    def run() -> None:
+        last_loss[0] = step()
+
+    return _program(keras, model, backend, {batch_size: run}, lambda: float(np.asarray(last_loss[0])))
+
+
+def build_predict(task: Task, variant: str, backend: str) -> Program:
+    """A prediction: images to probabilities, both on the host."""
+    keras = import_keras(backend)
+    words = load_words(task.words_file)
+    model = build_keras_model(task.model, words.num_classes)
+    predict = {
+        "predict_on_batch": lambda: model.predict_on_batch,
+        "tf.function": lambda: _make_tensorflow_call(model, jit_compile=False),
+        "tf.function, jit_compile": lambda: _make_tensorflow_call(model, jit_compile=True),
+        "jax.jit": lambda: _make_jax_call(model),
+    }[variant]()
+    runs = {size: functools.partial(predict, words.images_BxWxHx1[:size]) for size in task.batch_sizes}
+    return _program(keras, model, backend, runs, None)
+
+
+def _program(
+    keras: Any, model: Any, backend: str, runs: Mapping[int, Callable[[], Any]], loss: Callable[[], float] | None
+) -> Program:
+    packages = ("keras", *(("jax", "jaxlib") if backend == "jax" else (backend,)), "numpy")
+    return Program(runs=runs, loss=loss, parameters=model.count_params(), packages=packages, device=_device(backend))
+
+
+def _device(backend: str) -> str:
+    if backend == "jax":
+        from experiments.benchmarks.jax_device import jax_device
+
+        return jax_device()
+    import tensorflow
+
+    return ", ".join(device.name for device in tensorflow.config.list_physical_devices("GPU")) or "cpu"
+
+
+def _make_keras_ctc(keras: Any) -> Callable[[Any, Any], Any]:
+    """keras.ops.ctc_loss of a softmax model; keras.losses.CTC is the same with class 0 as blank."""
+    ops = keras.ops
+
+    def ctc(labels_BxL: Any, probabilities_BxTxK: Any) -> Any:
+        labels_BxL = ops.cast(labels_BxL, "int32")
+        _, frames, classes = probabilities_BxTxK.shape
+        lengths_B = ops.sum(ops.cast(labels_BxL != 0, "int32"), axis=-1)
+        frames_B = frames * ops.ones_like(lengths_B)
+        log_probs = ops.log(probabilities_BxTxK + EPSILON)
+        return ops.ctc_loss(labels_BxL, log_probs, lengths_B, frames_B, mask_index=classes - 1)
+
+    return ctc
+
+
+def _sparse_tensorflow_ctc(labels_BxL: Any, probabilities_BxTxK: Any) -> Any:
+    """What the example's ctc_batch_cost calls: TensorFlow's own kernel, for CPUs, which takes sparse labels."""
+    import tensorflow as tf
+
+    batch, frames = tf.shape(probabilities_BxTxK)[0], probabilities_BxTxK.shape[1]
+    return tf.nn.ctc_loss(
+        labels=tf.sparse.from_dense(tf.cast(labels_BxL, tf.int32)),
+        logits=tf.math.log(tf.transpose(probabilities_BxTxK, (1, 0, 2)) + EPSILON),
+        label_length=None,
+        logit_length=tf.fill([batch], frames),
+        blank_index=-1,
+    )
+
+
+def _make_jax_step(keras: Any, model: Any, optimizer: Any, words: Words) -> Callable[[], Any]:
+    """The loop of Keras's guide "Writing a training loop from scratch in JAX"."""
+    import jax
+
+    ctc = _make_keras_ctc(keras)
+    optimizer.build(model.trainable_variables)
+
+    def loss_of(trainable: Any, fixed: Any, images: Any, labels: Any) -> Any:
+        probabilities, fixed = model.stateless_call(trainable, fixed, images, training=True)
+        return ctc(labels, probabilities).mean(), fixed
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def train(state: Any, images: Any, labels: Any) -> Any:
+        trainable, fixed, optimizer_variables = state
+        (loss, fixed), gradient = jax.value_and_grad(loss_of, has_aux=True)(trainable, fixed, images, labels)
+        trainable, optimizer_variables = optimizer.stateless_apply(optimizer_variables, gradient, trainable)
+        return [trainable, fixed, optimizer_variables], loss
+
+    groups = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
+    state = [[variable.value for variable in group] for group in groups]
+
+    def step() -> Any:
+        state[:], loss = train(list(state), words.images_BxWxHx1, words.labels_BxL)
+        jax.block_until_ready(state)
+        return loss
+
+    return step
+
+
+def _make_jax_call(model: Any) -> Callable[[np.ndarray], np.ndarray]:
+    import jax
+
+    groups = (model.trainable_variables, model.non_trainable_variables)
+    state = [[variable.value for variable in group] for group in groups]
+    predict = jax.jit(lambda state, images: model.stateless_call(*state, images, training=False)[0])
+    return lambda images: np.asarray(predict(state, images))
+
+
+def _make_tensorflow_call(model: Any, *, jit_compile: bool) -> Callable[[np.ndarray], np.ndarray]:
+    import tensorflow as tf
+
+    predict = tf.function(functools.partial(model, training=False), jit_compile=jit_compile)
+    return lambda images: predict(tf.constant(images)).numpy()

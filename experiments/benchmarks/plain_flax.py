@@ -1,0 +1,126 @@
+"""The seed model in plain Flax, optax and jax.jit, as one writes it from their documentation."""
+
+import functools
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from experiments.benchmarks.jax_device import jax_device, jax_peak_bytes
+from experiments.benchmarks.task import Program, Task, load_words
+from hwr_jax.config import ModelConfig
+
+PACKAGES = ("flax", "jax", "jaxlib", "optax", "numpy")
+CELLS: dict[str, type[nn.OptimizedLSTMCell] | type[nn.LSTMCell]] = {
+    "OptimizedLSTMCell": nn.OptimizedLSTMCell,
+    "LSTMCell": nn.LSTMCell,
+}
+
+
+class PlainRecognizer(nn.Module):
+    """The layers of `hwr_jax.models.recognizer.keras_stack` out of Flax's own.
+
+    Both directions of an LSTM share a dropout mask; in the seed model each has its own.
+    """
+
+    config: ModelConfig
+    num_classes: int
+    cell: str = "OptimizedLSTMCell"
+
+    @nn.compact
+    def __call__(self, images_BxWxHx1: Array, *, train: bool = False) -> Array:
+        """Logits float32 [B, T, K]."""
+        config, x = self.config, images_BxWxHx1
+        for features in config.conv_features:
+            x = nn.relu(nn.Conv(features, (3, 3), kernel_init=nn.initializers.he_normal())(x))
+            x = nn.max_pool(x, (2, 2), strides=(2, 2))
+        x = x.reshape(x.shape[0], x.shape[1], -1)
+        x = nn.relu(nn.Dense(config.dense_features)(x))
+        x = nn.Dropout(config.dropout, deterministic=not train)(x)
+        for units in config.lstm_features:
+            x = nn.Dropout(config.lstm_dropout, broadcast_dims=(1,), deterministic=not train)(x)
+            forward, backward = (nn.RNN(CELLS[self.cell](units)) for _ in range(2))
+            outputs: Any = nn.Bidirectional(forward, backward)(x)
+            x = outputs
+        return nn.Dense(self.num_classes)(x)
+
+
+def mean_ctc_loss(logits_BxTxK: Array, labels_BxL: Array, lengths_B: Array) -> Array:
+    """optax.ctc_loss with the last class as blank."""
+    label_paddings = (jnp.arange(labels_BxL.shape[1])[None] >= lengths_B[:, None]).astype(jnp.float32)
+    frame_paddings = jnp.zeros(logits_BxTxK.shape[:2])
+    blank_id = logits_BxTxK.shape[-1] - 1
+    return optax.ctc_loss(logits_BxTxK, frame_paddings, labels_BxL, label_paddings, blank_id=blank_id).mean()
+
+
+def build_train(task: Task, variant: str) -> Program:
+    """The jitted training step."""
+    (batch_size,) = task.batch_sizes
+    words = load_words(task.words_file).first(batch_size)
+    model = PlainRecognizer(task.model, words.num_classes, variant)
+    optimizer = optax.adam(1e-3)
+    parameters = _initialise(model, words.images_BxWxHx1)
+    state = [parameters, optimizer.init(parameters), jax.random.key(1)]
+    last_loss: list[Array] = []
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def step(state: Any, images: Array, labels: Array, lengths: Array) -> tuple[Any, Array]:
+        parameters, optimizer_state, key = state
+        key, dropout_key = jax.random.split(key)
+
+        def loss_of(parameters: Any) -> Array:
+            logits: Any = model.apply({"params": parameters}, images, train=True, rngs={"dropout": dropout_key})
+            return mean_ctc_loss(logits, labels, lengths)
+
+        loss, gradient = jax.value_and_grad(loss_of)(parameters)
+        updates, optimizer_state = optimizer.update(gradient, optimizer_state)
+        return [optax.apply_updates(parameters, updates), optimizer_state, key], loss
+
+    def run() -> None:
+        state[:], loss = step(list(state), words.images_BxWxHx1, words.labels_BxL, words.lengths_B)
+        last_loss[:] = [loss]
+        jax.block_until_ready((state, loss))
+
+    return Program(
+        runs={batch_size: run},
+        loss=lambda: float(last_loss[0]),
+        parameters=_count(parameters),
+        packages=PACKAGES,
+        device=jax_device(),
+        device_peak_bytes=jax_peak_bytes,
+    )
+
+
+def build_predict(task: Task, variant: str) -> Program:
+    """The jitted model: images to log probabilities, both on the host."""
+    words = load_words(task.words_file)
+    model = PlainRecognizer(task.model, words.num_classes, variant)
+    parameters = _initialise(model, words.images_BxWxHx1)
+
+    @jax.jit
+    def predict(parameters: Any, images: Array) -> Array:
+        logits: Any = model.apply({"params": parameters}, images)
+        return jax.nn.log_softmax(logits)
+
+    def run(size: int) -> np.ndarray:
+        return np.asarray(predict(parameters, words.images_BxWxHx1[:size]))
+
+    return Program(
+        runs={size: functools.partial(run, size) for size in task.batch_sizes},
+        parameters=_count(parameters),
+        packages=PACKAGES,
+        device=jax_device(),
+        device_peak_bytes=jax_peak_bytes,
+    )
+
+
+def _initialise(model: PlainRecognizer, images_BxWxHx1: np.ndarray) -> Any:
+    return jax.jit(model.init)(jax.random.key(0), images_BxWxHx1[:1])["params"]
+
+
+def _count(parameters: Any) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(parameters))

@@ -1,0 +1,55 @@
+"""The words of the benchmarks: synthetic handwriting, the same in every run."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from experiments.benchmarks.task import Words
+from hwr_jax.config import ModelConfig
+from hwr_jax.data.fitted import fit_samples
+from hwr_jax.data.formats.synthetic import read_synthetic
+from hwr_jax.data.labels import Labels, encode_labels
+from hwr_jax.data.sample import Sample
+from hwr_jax.ink.fitting import frames_to_input
+from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.text.alphabet import resolve_alphabet
+
+FITTING = "paper"
+SHORTEST, LONGEST = 3, 12
+# The longest training label of IAM's words, to which the Keras example pads.
+PADDED_LENGTH = 21
+_WORDS_PER_WRITER = 16
+
+
+def draw_words(count: int) -> list[Sample]:
+    """So many synthetic words of SHORTEST to LONGEST characters, not fitted yet."""
+    samples = read_synthetic(writers=count, words_per_writer=_WORDS_PER_WRITER)
+    return list(itertools.islice((sample for sample in samples if SHORTEST <= len(sample.text) <= LONGEST), count))
+
+
+def pad_labels(labels: Labels) -> Labels:
+    """The labels padded to PADDED_LENGTH, whatever the longest of them."""
+    missing = PADDED_LENGTH - labels.ids_NxL.shape[1]
+    return Labels(np.pad(labels.ids_NxL, ((0, 0), (0, missing))), labels.lengths_N)
+
+
+def make_words(count: int, model: ModelConfig) -> Words:
+    """A batch of `draw_words`, fitted to the model's frame."""
+    samples = fit_samples(draw_words(count), FrameConfig(model.height_px, model.width_px, FITTING))
+    alphabet = resolve_alphabet(model.alphabet)
+    labels = pad_labels(encode_labels(samples.texts, alphabet))
+    images_BxWxHx1 = np.ascontiguousarray(frames_to_input(samples.frames_NxHxW, FITTING))
+    return Words(samples.frames_NxHxW, images_BxWxHx1, labels.ids_NxL, labels.lengths_N, alphabet.num_classes)
+
+
+def save_words(words: Words, path: Path) -> None:
+    """Writes what `experiments.benchmarks.task.load_words` reads."""
+    np.savez(
+        path,
+        frames=words.frames_BxHxW,
+        images=words.images_BxWxHx1,
+        labels=words.labels_BxL,
+        lengths=words.lengths_B,
+        num_classes=words.num_classes,
+    )

@@ -1,0 +1,143 @@
+"""The benchmark commands as they are run, in the smallest size; no time is asserted."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments.benchmarks.flops import train_step_flops
+from hwr_jax.config import ModelConfig
+
+SEED_PARAMETERS = 424_081
+FRAMES, CLASSES = 32, 81
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """One in which PyTorch is not installed, and Keras is broken."""
+    folder = tmp_path_factory.mktemp("packages")
+    (folder / "sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
+    (folder / "keras.py").write_text("raise RuntimeError('this Keras is broken')\n")
+    python_path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    return os.environ | {
+        "PYTHONPATH": python_path,
+        "JAX_NUM_CPU_DEVICES": "1",
+        "HWR_JAX_DATA_DIR": str(tmp_path_factory.mktemp("data")),
+    }
+
+
+@pytest.fixture(scope="module")
+def run(repository, environment):
+    """`run(name, *flags)` runs a benchmark to its end."""
+
+    def run(name, *flags):
+        command = [sys.executable, "-m", f"experiments.benchmarks.{name}", *map(str, flags)]
+        return subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, timeout=600)
+
+    return run
+
+
+def test_train_step(run, tmp_path):
+    path = tmp_path / "numbers.json"
+    flags = ["--rounds=2", "--steps=2", "--batch_size=2", "--peers=flax,keras_jax,torch", f"--json={path}"]
+    done = run("train_step", *flags)
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(path.read_text(encoding="utf-8"))
+    peers = numbers["peers"]
+    assert {name: peer["state"] for name, peer in peers.items()} == {
+        "hwr_jax": "measured",
+        "flax": "measured",
+        "keras_jax": "failed",
+        "torch": "skipped",
+    }
+    assert "PyTorch: skipped: torch is not installed" in done.stdout
+    assert "Keras on jax: failed: RuntimeError: this Keras is broken" in done.stdout
+    assert numbers["flops"] == train_step_flops(ModelConfig(), CLASSES, 2)
+    assert numbers["floor_flops_per_second"] > 0
+    assert {name: floor["state"] for name, floor in numbers["floors"].items()} == {
+        "matmul_numpy": "measured",
+        "matmul_jax": "measured",
+    }
+    assert sorted(peers["flax"]["trials_ms"]) == ["LSTMCell", "OptimizedLSTMCell"]
+    for name in ("hwr_jax", "flax"):
+        peer = peers[name]["batch_sizes"]["2"]
+        assert peer["parameters"] == SEED_PARAMETERS
+        assert [len(steps) for steps in peer["round_seconds"]] == [2, 2]
+        # At the start all classes are about as likely, so a word's loss is below that of one alignment of it.
+        assert 0 < peer["first_loss"] < FRAMES * math.log(CLASSES)
+        assert peer["loss"] < peer["first_loss"]
+        assert peer["peak_bytes"] > 50e6
+        assert peer["versions"]["jax"]
+    assert peers["hwr_jax"]["ratio_to_ours"] == 1
+    table = [line.split() for line in done.stdout.splitlines()]
+    assert next(row for row in table if row[:1] == ["hwr_jax"])[5] == "1.00"
+
+
+def test_inference(run, tmp_path):
+    path = tmp_path / "numbers.json"
+    done = run("inference", "--rounds=1", "--steps=1", "--peers=torch", f"--json={path}")
+    assert done.returncode == 0, done.stderr
+    peers = json.loads(path.read_text(encoding="utf-8"))["peers"]
+    assert peers["torch"]["state"] == "skipped"
+    ours = peers["hwr_jax"]
+    one, batch = ours["batch_sizes"]["1"], ours["batch_sizes"]["64"]
+    assert one["parameters"] == batch["parameters"] == SEED_PARAMETERS
+    assert [len(steps) for steps in one["round_seconds"]] == [10]
+    assert [len(steps) for steps in batch["round_seconds"]] == [1]
+    assert 0 < ours["latency_median_seconds"] <= ours["latency_p95_seconds"]
+    assert ours["words_per_second"] == pytest.approx(64 / batch["round_seconds"][0][0])
+    assert "PyTorch: skipped: torch is not installed" in done.stdout
+
+
+def test_pipeline(run, tmp_path):
+    path = tmp_path / "numbers.json"
+    done = run("pipeline", "--samples=20", "--batch_size=4", "--batches=5", "--steps=2", f"--json={path}")
+    assert done.returncode == 0, done.stderr
+    assert "unipen_words is not prepared: synthetic words in its place" in done.stderr
+    numbers = json.loads(path.read_text(encoding="utf-8"))
+    assert numbers["samples"] == 20
+    assert numbers["images_per_second"] > 0
+    assert 0 <= numbers["wait_share"] < 1
+    assert numbers["argv"][1:] == ["--samples=20", "--batch_size=4", "--batches=5", "--steps=2", f"--json={path}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "says"),
+    [
+        ("train_step", ["--peers=flux"], "experiments.benchmarks.train_step: --peers: no peer 'flux'"),
+        ("train_step", ["--batch_size=0"], "experiments.benchmarks.train_step: --batch_size=0: must be at least 1"),
+        ("inference", ["--rounds=-1"], "experiments.benchmarks.inference: --rounds=-1: must be at least 1"),
+        ("pipeline", ["--data=unipen"], "experiments.benchmarks.pipeline: data 'unipen'"),
+    ],
+)
+def test_wrong_flags_are_one_line(run, name, flags, says):
+    done = run(name, *flags)
+    assert done.returncode == 1
+    assert done.stderr.startswith(says)
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_signal_ends_the_peers_too(repository, environment, number, status):
+    if not Path("/proc/self/task").exists():
+        pytest.skip("this system does not list a process's children")
+    command = [sys.executable, "-m", "experiments.benchmarks.train_step", "--peers="]
+    with subprocess.Popen(
+        command, cwd=repository, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr.readline() == "hwr_jax: building jit\n"
+        children = []
+        while not children:
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.send_signal(number)
+        assert process.wait(60) == status
+    deadline = time.monotonic() + 20
+    while (left := [child for child in children if Path(f"/proc/{child}").exists()]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left

@@ -1,0 +1,138 @@
+"""The processes of the peers and the order of their turns."""
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments.benchmarks.child import Child, ChildFailed
+from experiments.benchmarks.command import chosen_peers
+from experiments.benchmarks.inference import percentile_95
+from experiments.benchmarks.peers import OURS, PEERS
+from experiments.benchmarks.rounds import Measured, ratio_to_ours, rotate
+from hwr_jax.errors import InputError
+
+ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
+
+
+def start(code: str) -> Child:
+    return Child([sys.executable, "-c", code])
+
+
+def test_a_child_answers_what_it_is_asked():
+    with start(ECHO) as child:
+        assert child.ask({"steps": 3, "text": "ä"}) == {"steps": 3, "text": "ä"}
+        assert child.ask({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import sys; print('noise\\n\\nlast', file=sys.stderr); sys.exit(3)", "last"),
+        ("raise RuntimeError('no such device')", "RuntimeError: no such device"),
+        ("import sys; sys.exit(3)", "ended with status 3"),
+        ("import os; os.kill(os.getpid(), 9)", "ended by signal 9"),
+        (
+            "import os, sys; print('allocating', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)",
+            "allocating (ended by signal 9)",
+        ),
+    ],
+)
+def test_a_child_that_ends_fails_with_its_last_line(code, says):
+    with start(code) as child:
+        with pytest.raises(ChildFailed) as told:
+            child.answer()
+        assert str(told.value) == says
+        with pytest.raises(ChildFailed):
+            child.ask({})
+
+
+def test_closing_ends_a_child_and_what_it_started():
+    code = (
+        "import json, subprocess, sys, time\n"
+        "inner = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "print(inner.pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    child = start(code)
+    inner = child.answer()
+    child.close()
+    child.close()
+    deadline = time.monotonic() + 20
+    while _alive(inner) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(inner)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_a_child_that_waits_takes_no_processor_time():
+    with start(ECHO) as child:
+        child.ask({})
+        before = child.cpu_seconds()
+        if before is None:
+            pytest.skip("this system does not tell processes' times")
+        time.sleep(0.3)
+        assert child.cpu_seconds() - before <= 0.02
+
+
+def test_a_child_at_work_takes_processor_time():
+    code = "import time\nwhile time.process_time() < 0.2: pass\nprint(1, flush=True)\ninput()"
+    with start(code) as child:
+        child.answer()
+        seconds = child.cpu_seconds()
+        if seconds is None:
+            pytest.skip("this system does not tell processes' times")
+        assert seconds >= 0.15
+
+
+def test_everybody_goes_first_as_often():
+    orders = [rotate("abc", number) for number in range(6)]
+    assert orders[:3] == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"]]
+    for place in range(3):
+        assert sorted(order[place] for order in orders) == sorted("abcabc")
+    assert rotate([], 4) == []
+
+
+def measured(name: str, rounds: list[list[float]]) -> Measured:
+    return Measured(name, PEERS[name], rounds={8: rounds})
+
+
+def test_what_slows_down_whole_rounds_cancels_in_the_ratio():
+    noise = [1.0, 3.0, 10.0, 2.0]
+    ours = measured(OURS, [[0.1 * slow, 0.1 * slow] for slow in noise])
+    # In the last round something came between.
+    theirs = measured("flax", [[0.25 * slow, 0.25 * slow] for slow in noise[:3]] + [[9.0, 9.0]])
+    assert ratio_to_ours([ours, theirs], theirs, 8) == pytest.approx(2.5)
+    assert ratio_to_ours([ours, theirs], ours, 8) == 1
+    theirs.state = "failed"
+    assert ratio_to_ours([ours, theirs], theirs, 8) is None
+    ours.state = "failed"
+    assert ratio_to_ours([ours], ours, 8) is None
+
+
+def test_medians_are_over_steps_and_over_rounds():
+    result = measured("flax", [[1.0, 2.0, 9.0], [4.0, 5.0, 6.0]])
+    assert statistics.median(result.seconds(8)) == 4.5
+    assert result.round_medians(8) == [2.0, 5.0]
+
+
+def test_the_95th_percentile():
+    assert percentile_95(range(1, 101)) == 95
+    assert percentile_95([3.0]) == 3.0
+    assert percentile_95([2.0, 1.0]) == 2.0
+    assert percentile_95(range(1, 22)) == 20
+
+
+def test_peers_are_chosen_by_name():
+    assert list(chosen_peers("")) == [OURS]
+    assert list(chosen_peers("torch,flax")) == [OURS, "flax", "torch"]
+    with pytest.raises(InputError, match="no peer 'flux'; the peers are hwr_jax, flax, keras_tensorflow"):
+        chosen_peers("flux")
