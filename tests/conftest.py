@@ -20,6 +20,9 @@ programs = tempfile.mkdtemp(prefix="hwr_jax_programs_")
 atexit.register(shutil.rmtree, programs, ignore_errors=True)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = programs
 
+# Not what a user may have built, but what a test builds itself.
+os.environ["HWR_JAX_CPU_KERNELS"] = "no"
+
 from jaxtyping import install_import_hook
 
 install_import_hook("hwr_jax", "beartype.beartype")

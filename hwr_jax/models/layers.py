@@ -6,34 +6,30 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from hwr_jax.models.convolution import convolve_3x3
 from hwr_jax.models.dropout import KeysB
-from hwr_jax.models.pool import max_pool_2x2
+from hwr_jax.models.pooled_convolution import convolve_and_pool
 
 
-class Conv(nn.Module):
-    """3 x 3 convolution, same padding; he_normal kernel [3, 3, in, features], zero bias.
+class PooledConv(nn.Module):
+    """3 x 3 convolution, same padding, then the maximum over 2 x 2 windows, rectified.
 
-    The pool that follows rectifies: rectifying and taking a maximum commute, and there are a quarter as many values.
+    he_normal kernel [3, 3, in, features], zero bias.
+
+    Attributes:
+      features: of the output.
+      pool: the name of the pool in tables of layers; the convolution's is the module's.
+      dtype: of the computation; parameters are float32.
     """
 
     features: int
+    pool: str
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x_BxWxHxC: Float[Array, "B W H C"], keys_B: KeysB | None = None) -> Float[Array, "B W H F"]:
+    def __call__(self, x_BxWxHxC: Float[Array, "B W H C"], keys_B: KeysB | None = None) -> Float[Array, "B W2 H2 F"]:
         kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x_BxWxHxC.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        y = convolve_3x3(x_BxWxHxC.astype(self.dtype), kernel.astype(self.dtype))
-        return y + bias.astype(self.dtype)[None, None, None]
-
-
-class MaxPool(nn.Module):
-    """Maximum over 2 x 2 windows, rectified."""
-
-    @nn.compact
-    def __call__(self, x_BxWxHxC: Float[Array, "B W H C"], keys_B: KeysB | None = None) -> Float[Array, "B W2 H2 C"]:
-        return jax.nn.relu(max_pool_2x2(x_BxWxHxC))
+        return convolve_and_pool(x_BxWxHxC.astype(self.dtype), kernel.astype(self.dtype), bias.astype(self.dtype))
 
 
 class ColumnsToFrames(nn.Module):

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from hwr_jax.config import ModelConfig
 from hwr_jax.models.dropout import Dropout, KeysB
-from hwr_jax.models.layers import ColumnsToFrames, Conv, Dense, MaxPool
+from hwr_jax.models.layers import ColumnsToFrames, Dense, PooledConv
 from hwr_jax.models.lstm import BidirectionalLstm
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -21,8 +21,7 @@ def keras_stack(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
     """The layers of the Keras example "handwriting_recognizer", with its layer names."""
     dtype = DTYPES[config.compute_dtype]
     for number, features in enumerate(config.conv_features, start=1):
-        yield Conv(features, dtype=dtype, name=f"Conv{number}")
-        yield MaxPool(name=f"pool{number}")
+        yield PooledConv(features, pool=f"pool{number}", dtype=dtype, name=f"Conv{number}")
     yield ColumnsToFrames(name="reshape")
     yield Dense(config.dense_features, rectified=True, dtype=dtype, name="dense1")
     yield Dropout(config.dropout, name="dropout")
@@ -51,20 +50,21 @@ class Recognizer(nn.Module):
         self,
         images_BxWxHx1: Float[Array, "B W H 1"],
         keys_B: KeysB | None = None,
-        observe: Callable[[nn.Module, Array], None] | None = None,
+        observe: Callable[[nn.Module, Array, Array], None] | None = None,
     ) -> Float[Array, "B T K"]:
         """Logits, float32.
 
         Args:
           images_BxWxHx1: as made by `hwr_jax.ink.image.frames_to_input`: the width comes first.
           keys_B: one dropout key a sample for training; None for inference.
-          observe: called with every layer and its output.
+          observe: called with every layer, its input and its output.
         """
         x = images_BxWxHx1
         for layer in STACKS[self.config.stack](self.config, self.num_classes):
-            x = layer(x, keys_B)
+            y = layer(x, keys_B)
             if observe:
-                observe(layer, x)
+                observe(layer, x, y)
+            x = y
         return x.astype(jnp.float32)
 
 
@@ -87,8 +87,13 @@ def layer_table(config: ModelConfig, num_classes: int) -> list[LayerRow]:
     """Every layer with its output shape (without the batch axis) and parameter count; nothing is computed."""
     outputs: list[tuple[str, str, tuple[int, ...]]] = []
 
-    def observe(layer: nn.Module, x: Array) -> None:
-        outputs.append((layer.name or "", type(layer).__name__, x.shape[1:]))
+    def observe(layer: nn.Module, x: Array, y: Array) -> None:
+        name = layer.name or ""
+        if isinstance(layer, PooledConv):
+            outputs.append((name, "Conv", (*x.shape[1:3], layer.features)))
+            outputs.append((layer.pool, "MaxPool", y.shape[1:]))
+        else:
+            outputs.append((name, type(layer).__name__, y.shape[1:]))
 
     model = Recognizer(config, num_classes)
     image = jax.ShapeDtypeStruct((1, config.width_px, config.height_px, 1), jnp.float32)

@@ -102,6 +102,8 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
       devices: what it runs on.
       framework: what trains: this package, or a baseline and its version.
     """
+    from hwr_jax.models.cpu_kernels import library  # Imports jax, which those who only look at runs do without.
+
     versions = {name: metadata.version(name) for name in VERSIONS_OF}
     write_json(
         workdir / "environment.json",
@@ -115,6 +117,7 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
             "hwr_jax": metadata.version("hwr_jax") if _installed() else "not installed",
             "git": git_revision(),
             "devices": devices,
+            "cpu_kernels": library.use_library(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         },
     )

@@ -1,0 +1,211 @@
+"""The compiled kernels compute what XLA's operations do."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from hwr_jax.config import ModelConfig
+from hwr_jax.errors import InputError
+from hwr_jax.models import bidirectional, pooled_convolution
+from hwr_jax.models.cpu_kernels import library
+from hwr_jax.models.recognizer import Recognizer
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory):
+    """The library, built for these tests alone, and in use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("HWR_JAX_CPU_KERNELS", raising=False)
+        try:
+            library.build_library()
+        except InputError as error:
+            pytest.skip(str(error))
+        assert library.use_library()
+        yield
+    library.use_library.cache_clear()
+
+
+def plain_block(x, kernel, bias):
+    """The definition, of XLA's own operations."""
+    y = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    y = y + bias[None, None, None]
+    return jax.nn.relu(lax.reduce_window(y, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"))
+
+
+def block_operands(samples, width, height, channels, features):
+    keys = jax.random.split(jax.random.key(samples + width), 4)
+    return (
+        jax.random.normal(keys[0], (samples, width, height, channels)),
+        jax.random.normal(keys[1], (3, 3, channels, features)) / channels**0.5,
+        jax.random.normal(keys[2], (features,)),
+        jax.random.normal(keys[3], (samples, width // 2, height // 2, features)),
+    )
+
+
+BLOCKS = [(3, 16, 8, 1, 32), (2, 8, 6, 16, 16), (1, 12, 4, 32, 48), (18, 4, 4, 16, 80)]
+
+
+@pytest.mark.parametrize("sizes", BLOCKS)
+@pytest.mark.usefixtures("kernels")
+def test_pooled_convolution_and_its_gradients_are_those_of_jax(sizes):
+    x, kernel, bias, gradient = block_operands(*sizes)
+    pooled, backward = jax.vjp(pooled_convolution._by_kernel, x, kernel, bias)
+    expected, expected_backward = jax.vjp(plain_block, x, kernel, bias)
+    np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-5)
+    for own, other in zip(backward(gradient), expected_backward(gradient), strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.usefixtures("kernels")
+def test_the_gradient_goes_to_the_first_of_equal_maxima():
+    # Small whole numbers: many windows hold their maximum twice, and all sums are exact.
+    keys = jax.random.split(jax.random.key(0), 3)
+    x = jax.random.randint(keys[0], (4, 8, 8, 16), -1, 2).astype(jnp.float32)
+    kernel = jax.random.randint(keys[1], (3, 3, 16, 16), -1, 2).astype(jnp.float32)
+    gradient = jax.random.randint(keys[2], (4, 4, 4, 16), 1, 9).astype(jnp.float32)
+    bias = jnp.zeros(16)
+    pooled, backward = jax.vjp(pooled_convolution._by_kernel, x, kernel, bias)
+    expected, expected_backward = jax.vjp(pooled_convolution._by_xla, x, kernel, bias)
+    np.testing.assert_array_equal(pooled, expected)
+    for own, other in zip(backward(gradient), expected_backward(gradient), strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
+@pytest.mark.usefixtures("kernels")
+def test_what_is_no_number_is_not_hidden_by_the_pool(place):
+    x, kernel, bias, _ = block_operands(1, 8, 8, 1, 16)
+    pooled = pooled_convolution._by_kernel(x.at[0, 4 + place[0], 4 + place[1], 0].set(jnp.nan), kernel, bias)
+    assert np.isnan(pooled[0, 2, 2]).all()
+    assert np.isfinite(pooled[0, 0, 0]).all()
+
+
+def lstm_operands(samples, frames, units):
+    keys = jax.random.split(jax.random.key(samples + units), 4)
+    gates = (samples, frames, 4 * units)
+    return (
+        jax.random.normal(keys[0], gates),
+        jax.random.normal(keys[1], gates),
+        jax.random.normal(keys[2], (2, units, 4 * units)) / units**0.5,
+        jax.random.normal(keys[3], (samples, frames, 2 * units)),
+    )
+
+
+@pytest.mark.parametrize("sizes", [(3, 7, 16), (21, 5, 48), (1, 9, 64), (4, 1, 80)])
+@pytest.mark.usefixtures("kernels")
+def test_lstm_and_its_gradients_are_those_of_the_scan(sizes):
+    *arguments, gradient = lstm_operands(*sizes)
+    hidden, backward = jax.vjp(bidirectional._by_kernel, *arguments)
+    expected, expected_backward = jax.vjp(bidirectional._by_scan, *arguments)
+    np.testing.assert_allclose(hidden, expected, rtol=1e-5, atol=2e-6)
+    for own, other in zip(backward(gradient), expected_backward(gradient), strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.usefixtures("kernels")
+def test_gates_far_out_saturate_and_what_is_no_number_stays_so():
+    values = np.repeat(
+        np.array([-np.inf, -1e30, -100, -1e-20, 0, 1e-4, 0.09, 0.11, 5, 100, 1e30, np.inf], np.float32), 64
+    )
+    gates = jnp.asarray(values.reshape(12, 1, 64))
+    recurrent = jnp.zeros((2, 16, 64))
+    hidden = bidirectional._by_kernel(gates, gates, recurrent)
+    np.testing.assert_allclose(hidden, bidirectional._by_scan(gates, gates, recurrent), rtol=2e-6, atol=1e-30)
+    assert np.isnan(bidirectional._by_kernel(gates * jnp.nan, gates, recurrent)[..., :16]).all()
+
+
+@pytest.mark.usefixtures("kernels")
+def test_a_sample_does_not_depend_on_the_batch():
+    *arguments, _ = lstm_operands(21, 5, 32)
+    x, kernel, bias, _ = block_operands(21, 8, 8, 1, 16)
+    for some in (slice(0, 1), slice(3, 8), slice(17, 21)):
+        part = bidirectional._by_kernel(arguments[0][some], arguments[1][some], arguments[2])
+        np.testing.assert_allclose(part, bidirectional._by_kernel(*arguments)[some], rtol=1e-6, atol=1e-7)
+        part = pooled_convolution._by_kernel(x[some], kernel, bias)
+        np.testing.assert_array_equal(part, pooled_convolution._by_kernel(x, kernel, bias)[some])
+
+
+@pytest.mark.usefixtures("kernels")
+def test_the_same_bits_every_time():
+    x, kernel, bias, gradient = block_operands(40, 16, 8, 16, 32)
+    gradients = jax.jit(lambda g: jax.vjp(pooled_convolution._by_kernel, x, kernel, bias)[1](g))
+    first = gradients(gradient)
+    for _ in range(10):
+        for a, b in zip(first, gradients(gradient), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(scope="module")
+def model_gradients():
+    """`model_gradients(parameters, images)`: of the model's mean squared logits."""
+    model = Recognizer(ModelConfig(conv_features=(16, 32), dense_features=16, lstm_features=(16,)), 11)
+    images = jax.random.uniform(jax.random.key(1), (8, 128, 32, 1))
+    parameters = model.init(jax.random.key(0), images)["params"]
+
+    def loss(parameters, images):
+        return (model.apply({"params": parameters}, images) ** 2).mean()
+
+    return jax.grad(loss), parameters, images
+
+
+def assert_close(tree, expected):
+    for own, other in zip(jax.tree.leaves(tree), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("kernels")
+def test_gradients_of_a_model_with_and_without(model_gradients, monkeypatch):
+    gradient, parameters, images = model_gradients
+    text = jax.jit(gradient).lower(parameters, images).as_text()
+    assert all(target in text for target in library.TARGETS if target != "hwr_jax_image_gradient")
+    with_kernels = jax.jit(gradient)(parameters, images)
+    monkeypatch.setattr(library, "use_library", lambda: False)
+    assert_close(with_kernels, jax.jit(lambda p, x: gradient(p, x))(parameters, images))
+
+
+@pytest.mark.usefixtures("kernels")
+def test_under_vmap_and_on_four_devices(model_gradients):
+    gradient, parameters, images = model_gradients
+    expected = gradient(parameters, images)
+    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf / 2]), parameters)
+    assert_close(jax.tree.map(lambda leaf: leaf[0], jax.vmap(gradient, (0, None))(stacked, images)), expected)
+    divided = jax.pmap(lambda p, x: lax.pmean(gradient(p, x), "devices"), "devices", in_axes=(None, 0))
+    on_four = divided(parameters, images.reshape(4, 2, *images.shape[1:]))
+    assert_close(jax.tree.map(lambda leaf: leaf[3], on_four), expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "features", "dtype"),
+    [
+        ((1, 7, 8, 1), 16, "float32"),
+        ((1, 8, 8, 3), 16, "float32"),
+        ((1, 8, 8, 1), 8, "float32"),
+        ((1, 8, 8, 1), 16, "bfloat16"),
+    ],
+)
+@pytest.mark.usefixtures("kernels")
+def test_sizes_and_types_that_the_kernels_do_not_take_go_to_xla(shape, features, dtype):
+    x, kernel = jnp.ones(shape, dtype), jnp.ones((3, 3, shape[-1], features), dtype)
+    pooled = pooled_convolution.convolve_and_pool(x, kernel, jnp.zeros(features, dtype))
+    assert pooled.dtype == dtype
+    assert float(pooled.astype(jnp.float32).max()) == 9 * shape[-1]
+
+
+def test_a_machine_that_cannot_build_is_told_in_one_line(monkeypatch, tmp_path, capsys):
+    from hwr_jax.commands.main import main
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset({"avx512f", "avx512vl"}))
+    assert main(["build-kernels"]) == 1
+    assert "need a CPU with avx512bw" in capsys.readouterr().err
+    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset(library.NEEDS))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert main(["build-kernels"]) == 1
+    assert capsys.readouterr().err.startswith("hwr build-kernels: no C++ compiler: no-such-compiler is not installed")
+    monkeypatch.setenv("CXX", "false")
+    assert main(["build-kernels"]) == 1
+    assert "failed with status 1" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.so"))
