@@ -10,6 +10,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.strict import build_dataclass
 
 FITTINGS = ("paper", "keras")
+OUTSIDE_ALPHABET = ("drop", "keep")
 STACKS = ("keras",)
 COMPUTE_DTYPES = ("float32", "bfloat16")
 OPTIMIZERS = ("adam", "adamw", "keras_adam")
@@ -17,6 +18,22 @@ SCHEDULES = ("constant", "linear", "cosine")
 PARALLEL = ("auto", "jit", "pmap", "mesh")
 LOSSES = ("ctc", "keras_ctc")
 ON_DEVICE = ("auto", "yes", "no")
+
+# Numbers that change no shape and no program: what runs that train as one program may differ in.
+NUMBERS = (
+    "seed",
+    "optimizer.learning_rate",
+    "optimizer.weight_decay",
+    "model.dropout",
+    "model.lstm_dropout",
+    "augment.shear",
+    "augment.rotation_degrees",
+    "augment.scale_x",
+    "augment.scale_y",
+    "augment.shift_x_px",
+    "augment.shift_y_px",
+    "augment.warp_px",
+)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -30,15 +47,26 @@ def _check_not_negative(group: str, config: Any, names: tuple[str, ...]) -> None
             raise InputError(f"{group}.{name}: {getattr(config, name)} is not a number from 0 up")
 
 
+def is_zero(number: Any) -> bool:
+    """Whether a number is known to be 0. A traced one is not: it can be 0 in one of several runs in one program."""
+    return isinstance(number, int | float) and number == 0
+
+
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
     """Attributes:
-    name: "synthetic", "unipen_words" or "iam_words".
+    name: of the data set, one of `hwr_jax.data.names.DATA_NAMES`, or such a name, a slash and your own
+      ("manifest/letters").
     source: the raw tree or archive to prepare it from when that has not been done yet ("" if prepared or synthetic).
     data_dir: where prepared data lies ("": $HWR_JAX_DATA_DIR, or hwr_jax/data in the user's cache folder).
     split: "writer" (no writer in two splits), "keras_example" (the example's shuffle by seed 42, which mixes writers),
-      or the path of a folder with lists of ids; see `hwr_jax.data.split_rules`.
+      "given" (as the source says, where it does), or the path of a folder with lists of ids; see
+      `hwr_jax.data.split_rules`.
     last_token_labels: cut labels that hold spaces to what follows the last one, as the Keras example does.
+    casefold: labels in small letters.
+    plain_marks: straight quotes and hyphens in labels for typographic quotes and dashes.
+    outside_alphabet: what becomes of training samples with characters outside the alphabet: "drop" leaves them out and
+      counts them, "keep" has the model read those characters as class 0, unknown, which stands for nothing in a text.
     fitting: how images are fitted to the frame, see `hwr_jax.ink.frame.FrameConfig`.
     reshuffle: a new order every epoch; False keeps the split's own order, with a short batch at the end of each epoch.
     batch_size: samples of a training step, over all devices and processes.
@@ -56,6 +84,9 @@ class DataConfig:
     data_dir: str = ""
     split: str = "writer"
     last_token_labels: bool = False
+    casefold: bool = False
+    plain_marks: bool = False
+    outside_alphabet: str = "drop"
     fitting: str = "paper"
     reshuffle: bool = True
     batch_size: int = 64
@@ -76,6 +107,7 @@ class DataConfig:
                 raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
         _check_not_negative("data", self, ("training_samples", "validation_samples", "workers"))
         _check_choice("data.fitting", self.fitting, FITTINGS)
+        _check_choice("data.outside_alphabet", self.outside_alphabet, OUTSIDE_ALPHABET)
         _check_choice("data.on_device", self.on_device, ON_DEVICE)
 
 
@@ -86,7 +118,8 @@ class ModelConfig:
     Attributes:
       stack: which layers; one of `STACKS`.
       height_px, width_px: the frame. The width gives `width_px / 2 ** len(conv_features)` CTC frames.
-      alphabet: a named alphabet ("iam78") or the characters themselves.
+      alphabet: a named alphabet ("iam78", "iam79" with the space, "latin1-european"), the characters themselves, or
+        "training": those of the training split.
       conv_features: features of the convolutions, each followed by 2 x 2 max pooling.
       dense_features: features of the layer between convolutions and LSTMs.
       lstm_features: units a direction of each bidirectional LSTM.
@@ -198,7 +231,8 @@ class AugmentConfig:
     @property
     def active(self) -> bool:
         """Whether any strength is above 0."""
-        return any(getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "warp_spacing_px")
+        strengths = (field.name for field in dataclasses.fields(self) if field.name != "warp_spacing_px")
+        return not all(is_zero(getattr(self, name)) for name in strengths)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from hwr_jax.commands.main import run
 from hwr_jax.commands.options import Parser, load_config
 from hwr_jax.commands.progress import ProgressLine
+from hwr_jax.commands.reader_options import add_reader_flags, reader_options
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,11 +25,23 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   hwr data prepare unipen_words --source=unipen.tar.xz
   hwr data prepare iam_words --source=iam/           (holds words.txt, words/ and best forms.txt)
+  hwr data prepare iam_lines --source=iam/           (lines.txt, lines/ or lines.tgz)
+  hwr data prepare copiste_lines --source=copiste.tar
+  hwr data prepare alto_lines/mine --source=pages/ --line_types=default     (mine: a name of your own)
+  hwr data prepare manifest/mine --source=data.csv --text_column=label
+  hwr data prepare pairs/mine --source=lines/        (x.png and x.gt.txt)
   hwr data prepare synthetic                         (needs no source)
   hwr data check iam_words --source=iam/             (what would be left out of training, and why)
   hwr data show unipen_words --split=test --output=sheet.png
   hwr data show iam_words --source=iam/ --output=sheet.png
 """
+
+
+_NAMES_HELP = (
+    "synthetic, unipen_words, unipen_lines, iam_words, iam_lines, iam_sentences, rimes_lines, copiste_lines, "
+    "alto_lines, page_lines, manifest, pairs or hugging_face; docs/data.md describes them. A name of your own "
+    "(manifest/mine) keeps several data sets of one format apart"
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -66,13 +79,14 @@ def _parser() -> Parser:
     show.add_argument("--seed", type=int, default=0, help="which samples (default 0)")
     show.add_argument("--output", type=Path, required=True, metavar="FILE.png")
     for action in (prepare, check, show):
-        action.add_argument("name", metavar="NAME", help="synthetic, unipen_words or iam_words")
+        action.add_argument("name", metavar="NAME", help=_NAMES_HELP)
         action.add_argument("--source", type=Path, metavar="PATH", help="the raw data: an archive or a folder")
         action.add_argument("--data_dir", type=Path, help="holds prepared data; default $HWR_JAX_DATA_DIR or the cache")
         action.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
         action.add_argument("--synthetic_writers", type=int, metavar="N")
         action.add_argument("--synthetic_words_per_writer", type=int, metavar="N")
         action.add_argument("--synthetic_seed", type=int, metavar="N")
+        add_reader_flags(action)
     return parser
 
 
@@ -87,11 +101,14 @@ def _prepare(args: argparse.Namespace) -> int:
             args.data_dir,
             workers=args.workers,
             synthetic=_synthetic_params(args),
+            options=reader_options(args),
             overwrite=args.overwrite,
             progress=progress,
             say=lambda line: print(f"hwr data: {line}", file=sys.stderr, flush=True),
         )
     print(describe_prepared(info))
+    if info.gives_splits:
+        print("The source gives splits of its own; they are used with --config.data.split=given.")
     if info.reused:
         print("It was prepared before; nothing was done.")
     else:
@@ -213,7 +230,12 @@ def _raw_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
 
     total: list[int] = []
     samples = read_data(
-        args.name, args.source, workers=args.workers, synthetic=_synthetic_params(args), tell_total=total.append
+        args.name,
+        args.source,
+        workers=args.workers,
+        synthetic=_synthetic_params(args),
+        options=reader_options(args),
+        tell_total=total.append,
     )
     with ProgressLine(args.name) as progress:
         for done, sample in enumerate(samples, start=1):

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from hwr_jax.data.names import SYNTHETIC, SyntheticParams, read_data
+from hwr_jax.data.names import SYNTHETIC, Options, SyntheticParams, read_data
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import SPLIT_RULE, SPLITS, hash_of_ids, split_of
 from hwr_jax.data.spool import Spool
@@ -30,6 +30,7 @@ from hwr_jax.files import write_text
 SUMMARY_FILE = "summary.json"
 SKIPPED_FILE = "skipped.json"
 LISTED_FILE = "listed.txt"
+GIVEN_SPLITS_FILE = "given_splits.json"
 Progress = Callable[[int, int | None], None]
 _SYNTHETIC_CONFIG_NAME = re.compile(r"writers(\d+)_words(\d+)_seed(\d+)")
 
@@ -44,9 +45,12 @@ class _LocalInfo(tfds.core.DatasetInfo):
 class WordsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Labelled images in the splits of `hwr_jax.data.splits`.
 
-    Beside the records lie summary.json (counts, hashes of ids, reasons of skips), skipped.json (id -> reason) and
-    listed.txt (ids in the source's own order, those of unreadable images too). A split without samples is left out,
-    since TFDS knows no empty splits.
+    Beside the records lie summary.json (counts, hashes of ids, reasons of skips), skipped.json (id -> reason),
+    listed.txt (ids in the source's own order, those of unreadable images too) and, if the source says which split a
+    sample is in, given_splits.json (id -> split). A split without samples is left out, since TFDS knows no empty
+    splits.
+
+    A user's own name for a data set, as in "manifest/letters", is the name of its TFDS config.
     """
 
     VERSION = tfds.core.Version("1.1.0")
@@ -55,17 +59,25 @@ class WordsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
     url_infos: ClassVar[None] = None
 
     def __init__(
-        self, *, source: str | Path | None = None, workers: int = 1, progress: Progress | None = None, **kwargs: Any
+        self,
+        *,
+        source: str | Path | None = None,
+        options: Options | None = None,
+        workers: int = 1,
+        progress: Progress | None = None,
+        **kwargs: Any,
     ) -> None:
         """As TFDS's, and what preparing needs; reading needs none of it.
 
         Args:
           source: path of the raw data.
+          options: of the reader, such as the names of columns.
           workers: processes; the prepared data do not depend on it.
           progress: called with the number of samples read, and of those there are if known.
           **kwargs: of tfds.core.GeneratorBasedBuilder.
         """
         self._source = None if source is None else Path(source)
+        self._options = dict(options or {})
         self._workers = workers
         self._progress = progress
         self._total: int | None = None
@@ -96,6 +108,7 @@ class WordsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
         samples = read_data(
             self.name,
             self._source,
+            options=self._options,
             workers=self._workers,
             synthetic=self._synthetic_params(),
             tell_total=self._tell_total,
@@ -103,12 +116,15 @@ class WordsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
         # TFDS asks for one split after the other; the raw data are read once.
         folder = Path(self.data_dir)
         spools = {split: Spool(folder, self._spool_files) for split in SPLITS}
-        skipped, listed = _sort_into(spools, self._report(samples))
+        given: dict[str, str] = {}
+        skipped, listed = _sort_into(spools, self._report(_note_splits(samples, given)))
         if not any(spool.ids for spool in spools.values()):
             raise InputError(
                 f"{self._source}: no usable sample; {describe_skips(collections.Counter(skipped.values()))}"
             )
         self._write_summary(spools, skipped)
+        if given:
+            write_text(folder / GIVEN_SPLITS_FILE, json.dumps(given, indent=1, ensure_ascii=False) + "\n")
         write_text(folder / LISTED_FILE, "".join(f"{sample_id}\n" for sample_id in listed))
         return {split: self._generate_examples(spool) for split, spool in spools.items() if spool.ids}
 
@@ -119,6 +135,9 @@ class WordsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
 
     def _synthetic_params(self) -> SyntheticParams | None:
         return None
+
+    def _has_own_name(self) -> bool:
+        return self.builder_config is not None and self._synthetic_params() is None
 
     def _tell_total(self, total: int) -> None:
         self._total = total
@@ -132,10 +151,11 @@ class WordsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
     def _write_summary(self, spools: dict[str, Spool], skipped: dict[str, str]) -> None:
         params = self._synthetic_params()
         summary = {
-            "name": self.name,
+            "name": f"{self.name}/{self.builder_config.name}" if self._has_own_name() else self.name,
             "version": str(self.version),
             "source": fingerprint(self._source) if self._source is not None else None,
             "params": None if params is None else dataclasses.asdict(params),
+            "options": self._options,
             "split_rule": SPLIT_RULE,
             "splits": {
                 split: {"samples": len(spool.ids), "writers": len(spool.writers), "ids_sha256": hash_of_ids(spool.ids)}
@@ -155,10 +175,70 @@ class UnipenWords(WordsBuilder):
     SUMMARY = "UNIPEN words (category 7) as images drawn from their pen strokes."
 
 
+class UnipenLines(WordsBuilder):
+    """See `hwr_jax.data.formats.unipen_lines`."""
+
+    SUMMARY = "UNIPEN lines (category 8, and words of category 7 joined) as images drawn from their pen strokes."
+
+
 class IamWords(WordsBuilder):
     """See `hwr_jax.data.formats.iam`."""
 
     SUMMARY = "Words of the IAM handwriting database."
+
+
+class IamLines(WordsBuilder):
+    """See `hwr_jax.data.formats.iam`."""
+
+    SUMMARY = "Lines of the IAM handwriting database."
+
+
+class IamSentences(WordsBuilder):
+    """See `hwr_jax.data.formats.iam`."""
+
+    SUMMARY = "Sentences of the IAM handwriting database, line by line."
+
+
+class RimesLines(WordsBuilder):
+    """See `hwr_jax.data.formats.rimes`."""
+
+    SUMMARY = "Line images named by a text list, as those of RIMES."
+
+
+class CopisteLines(WordsBuilder):
+    """See `hwr_jax.data.formats.copiste`."""
+
+    SUMMARY = "Lines of Copiste d'un jour (BAnQ), CC BY 4.0."
+
+
+class AltoLines(WordsBuilder):
+    """See `hwr_jax.data.formats.alto`."""
+
+    SUMMARY = "Lines of pages described by ALTO files."
+
+
+class PageLines(WordsBuilder):
+    """See `hwr_jax.data.formats.page_xml`."""
+
+    SUMMARY = "Lines of pages described by PAGE XML files."
+
+
+class Manifest(WordsBuilder):
+    """See `hwr_jax.data.formats.manifest`."""
+
+    SUMMARY = "Images listed in a table."
+
+
+class Pairs(WordsBuilder):
+    """See `hwr_jax.data.formats.pairs`."""
+
+    SUMMARY = "Images with a text file beside each."
+
+
+class HuggingFace(WordsBuilder):
+    """See `hwr_jax.data.formats.hugging_face`."""
+
+    SUMMARY = "A Hugging Face data set with an image column."
 
 
 def synthetic_config_name(params: SyntheticParams) -> str:
@@ -200,7 +280,17 @@ class Synthetic(WordsBuilder):
 BUILDERS: dict[str, type[WordsBuilder]] = {
     SYNTHETIC: Synthetic,
     "unipen_words": UnipenWords,
+    "unipen_lines": UnipenLines,
     "iam_words": IamWords,
+    "iam_lines": IamLines,
+    "iam_sentences": IamSentences,
+    "rimes_lines": RimesLines,
+    "copiste_lines": CopisteLines,
+    "alto_lines": AltoLines,
+    "page_lines": PageLines,
+    "manifest": Manifest,
+    "pairs": Pairs,
+    "hugging_face": HuggingFace,
 }
 
 
@@ -218,6 +308,14 @@ def fingerprint(source: Path) -> dict[str, Any]:
 def describe_skips(reasons: Mapping[str, int]) -> str:
     """Counts by reason in one line, for example "679 quality BAD, 2 no ink"."""
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "nothing in it"
+
+
+def _note_splits(samples: Iterable[Sample | Skip], given: dict[str, str]) -> Iterator[Sample | Skip]:
+    """Notes the splits that the source gives, id -> split."""
+    for sample in samples:
+        if isinstance(sample, Sample) and sample.split:
+            given.setdefault(sample.id, sample.split)
+        yield sample
 
 
 def _sort_into(spools: dict[str, Spool], samples: Iterable[Sample | Skip]) -> tuple[dict[str, str], list[str]]:

@@ -5,8 +5,10 @@ import itertools
 
 import numpy as np
 
+from hwr_jax.config import DataConfig
 from hwr_jax.data.fitted import FittedSamples
-from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.text.alphabet import UNKNOWN, Alphabet
+from hwr_jax.text.normalization import normalize_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +20,15 @@ class Labels:
 
     ids_NxL: np.ndarray
     lengths_N: np.ndarray
+
+
+def final_label(text: str, config: DataConfig) -> str:
+    """A prepared transcription as a run with this config trains on it and is measured by it."""
+    if config.last_token_labels:
+        text = text.split(" ")[-1]
+    if not (config.casefold or config.plain_marks):
+        return text
+    return normalize_text(text, casefold=config.casefold, plain_marks=config.plain_marks)
 
 
 def frames_needed(text: str) -> int:
@@ -46,9 +57,24 @@ def encode_labels(texts: tuple[str, ...], alphabet: Alphabet) -> Labels:
     return Labels(padded, lengths)
 
 
-def select_trainable(samples: FittedSamples, alphabet: Alphabet, frames: int) -> FittedSamples:
-    """The samples whose labels can be trained on; the others join `skipped` with their reasons."""
-    reasons = [why_untrainable(text, alphabet, frames) for text in samples.texts]
+def select_trainable(
+    samples: FittedSamples, alphabet: Alphabet, frames: int, outside_alphabet: str = "drop"
+) -> FittedSamples:
+    """The samples whose labels can be trained on; the others join `skipped` with their reasons.
+
+    Args:
+      samples: of a split.
+      alphabet: that labels must be in.
+      frames: that labels must fit.
+      outside_alphabet: "keep" puts `hwr_jax.text.alphabet.UNKNOWN` in place of characters outside the alphabet.
+    """
+    texts = samples.texts
+    if outside_alphabet == "keep":
+        texts = tuple(map(alphabet.replace_outside, texts))
+        samples = samples if texts == samples.texts else dataclasses.replace(samples, texts=texts)
+        # A class more, in a place where no label of a user's can have it.
+        alphabet = Alphabet("".join(sorted({*alphabet.characters, UNKNOWN})))
+    reasons = [why_untrainable(text, alphabet, frames) for text in texts]
     left_out = {id: reason for id, reason in zip(samples.ids, reasons, strict=True) if reason}
     if not left_out:
         return samples

@@ -12,11 +12,19 @@ from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.builders import describe_skips
 from hwr_jax.data.fitted import FittedSamples, fit_samples, join_fitted
 from hwr_jax.data.fitted_cache import load_or_fit
-from hwr_jax.data.labels import select_trainable, take
+from hwr_jax.data.labels import final_label, select_trainable, take
 from hwr_jax.data.names import SYNTHETIC, SyntheticParams
-from hwr_jax.data.prepared import PreparedInfo, find_prepared, load_listed, load_prepared, prepare
+from hwr_jax.data.prepared import (
+    PreparedInfo,
+    find_prepared,
+    load_given_splits,
+    load_listed,
+    load_prepared,
+    prepare,
+)
 from hwr_jax.data.split_rules import (
     BY_WRITER,
+    GIVEN,
     KERAS_EXAMPLE,
     divide_as_keras_example,
     divide_by_lists,
@@ -25,7 +33,7 @@ from hwr_jax.data.split_rules import (
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
 from hwr_jax.ink.frame import FrameConfig
-from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, alphabet_of, resolve_alphabet
 
 Progress = Callable[[int, int | None], None]
 
@@ -75,8 +83,7 @@ def load_split(config: DataConfig, split: str, frame: FrameConfig, *, limit: int
         samples, left_out = _select_split(config, split, frame)
     if limit and limit < len(samples):
         samples = take(samples, np.arange(limit))
-    if config.last_token_labels:
-        samples = dataclasses.replace(samples, texts=tuple(text.split(" ")[-1] for text in samples.texts))
+    samples = dataclasses.replace(samples, texts=tuple(final_label(text, config) for text in samples.texts))
     return dataclasses.replace(samples, skipped=samples.skipped | left_out)
 
 
@@ -99,6 +106,11 @@ def _select_split(config: DataConfig, split: str, frame: FrameConfig) -> tuple[F
     left_out: dict[str, str] = {}
     if config.split == KERAS_EXAMPLE:
         ids = divide_as_keras_example(listed)[split]
+    elif config.split == GIVEN:
+        given = load_given_splits(config.name, _data_dir(config))
+        ids = [id for id in listed if given.get(id) == split]
+        if split == "train":
+            left_out = {id: "in no split of the source" for id in listed if id in row_of_id and id not in given}
     else:
         lists = read_split_lists(Path(config.split))
         divided = divide_by_lists((id for id in listed if id in row_of_id), lists)
@@ -110,6 +122,19 @@ def _select_split(config: DataConfig, split: str, frame: FrameConfig) -> tuple[F
     skipped = {id: samples.skipped[id] for id in ids if id in samples.skipped}
     rows = np.array([row_of_id[id] for id in ids if id in row_of_id], dtype=np.int64)
     return dataclasses.replace(take(samples, rows), skipped=skipped), left_out
+
+
+def find_alphabet(config: ExperimentConfig) -> Alphabet:
+    """The alphabet of a run: what `model.alphabet` names, or the characters of the training split, sorted.
+
+    Raises:
+      InputError: the name is empty; or the training split is asked for, and is not prepared or without characters.
+    """
+    if config.model.alphabet != FROM_TRAINING:
+        return resolve_alphabet(config.model.alphabet)
+    frame = FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)
+    training = load_split(config.data, "train", frame, limit=config.data.training_samples)
+    return alphabet_of(training.texts)
 
 
 def load_for_training(
@@ -136,7 +161,7 @@ def load_for_training(
     poll()
     validation = load_split(config.data, "validation", frame, limit=config.data.validation_samples)
     poll()
-    trainable = select_trainable(training, alphabet, config.model.frames)
+    trainable = select_trainable(training, alphabet, config.model.frames, config.data.outside_alphabet)
     for what, part in (("training", trainable), ("validation", validation)):
         if not len(part):
             reasons = describe_skips(collections.Counter(part.skipped.values()))

@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 
 from hwr_jax.data.builders import (
     BUILDERS,
+    GIVEN_SPLITS_FILE,
     LISTED_FILE,
     SKIPPED_FILE,
     SUMMARY_FILE,
@@ -23,7 +24,7 @@ from hwr_jax.data.builders import (
     fingerprint,
     synthetic_config_name,
 )
-from hwr_jax.data.names import SYNTHETIC, SyntheticParams, check_data_name
+from hwr_jax.data.names import SYNTHETIC, Options, SyntheticParams, check_data_name, check_options, split_name
 from hwr_jax.data.sample import Sample
 from hwr_jax.data.splits import SPLIT_RULE, SPLITS
 from hwr_jax.errors import InputError
@@ -53,6 +54,8 @@ class PreparedInfo:
       splits: by name; a split may be empty.
       characters: all that occur in its texts, in code point order.
       skipped: reason -> count; the ids are in skipped.json in the folder.
+      options: of the reader, as given.
+      gives_splits: the source says which split a sample is in (`data.split` "given").
       reused: it was there already.
     """
 
@@ -64,6 +67,8 @@ class PreparedInfo:
     splits: dict[str, SplitSummary]
     characters: str
     skipped: dict[str, int]
+    options: dict[str, str | bool]
+    gives_splits: bool
     reused: bool
 
 
@@ -115,6 +120,7 @@ def prepare(
     *,
     workers: int = 1,
     synthetic: SyntheticParams | None = None,
+    options: Options | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
@@ -125,30 +131,34 @@ def prepare(
     prepares a data set at a time; others wait for it and use what it made.
 
     Args:
-      name: one of `hwr_jax.data.names.DATA_NAMES`.
+      name: one of `hwr_jax.data.names.DATA_NAMES`, or such a name, a slash and the user's own.
       source: path of the raw data; None for synthetic data, or to accept what is prepared whatever its source.
       data_dir: holds all prepared data sets; None is `default_data_dir()`.
       workers: processes; the result does not depend on it.
       synthetic: parameters of synthetic data.
+      options: of the reader, see `hwr_jax.data.names.option_names`.
       overwrite: prepare anew.
       progress: called with the number of samples read, and of those there are if known.
       say: called with a line when there is something to wait for.
 
     Raises:
-      InputError: no such data set, a source that is not what it says, or one that differs from the source of what is
-        already prepared.
+      InputError: no such data set or option, a source that is not what it says, or a source or options that differ
+        from those of what is already prepared.
       OSError: the disk is full or cannot be written to.
     """
     root = data_dir or default_data_dir()
     check_data_name(name)
+    check_options(name, options or {})
+    file_name = name.replace("/", ".")
     if not overwrite and (found := find_prepared(name, root, synthetic=synthetic)):
-        return _check_source(found, source)
-    with _lock(root / f".{name}.lock", say):
+        return _check_source(found, source, options)
+    with _lock(root / f".{file_name}.lock", say):
         if not overwrite and (found := find_prepared(name, root, synthetic=synthetic)):
-            return _check_source(found, source)
+            return _check_source(found, source, options)
         folder = _folder(name, root, synthetic)
-        with _scratch_folder(root / f".{name}.preparing") as scratch:
-            builder = _make_builder(name, scratch, synthetic, source=source, workers=workers, progress=progress)
+        with _scratch_folder(root / f".{file_name}.preparing") as scratch:
+            given = {"source": source, "options": options, "workers": workers, "progress": progress}
+            builder = _make_builder(name, scratch, synthetic, **given)
             _run(builder, scratch)
             if folder.exists():
                 folder.rename(scratch / "replaced")
@@ -197,13 +207,28 @@ def load_listed(name: str, data_dir: Path | None = None, *, synthetic: Synthetic
     return path.read_text(encoding="utf-8").splitlines()
 
 
+def load_given_splits(name: str, data_dir: Path | None = None) -> dict[str, str]:
+    """id -> split, as the source of a prepared data set gives them.
+
+    Raises:
+      InputError: it gives none.
+    """
+    path = _folder(check_data_name(name), data_dir or default_data_dir(), None) / GIVEN_SPLITS_FILE
+    if not path.exists():
+        raise InputError(f"data.split='given': the source of {name!r} gives no splits; use 'writer', or lists of ids")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def _config_name(name: str, synthetic: SyntheticParams | None) -> str | None:
-    return synthetic_config_name(synthetic or SyntheticParams()) if name == SYNTHETIC else None
+    if name == SYNTHETIC:
+        return synthetic_config_name(synthetic or SyntheticParams())
+    return split_name(name)[1] or None
 
 
 def _folder(name: str, root: Path, synthetic: SyntheticParams | None) -> Path:
     """Where TFDS puts it."""
-    return root / name / (_config_name(name, synthetic) or "") / str(BUILDERS[name].VERSION)
+    format_name = split_name(name)[0]
+    return root / format_name / (_config_name(name, synthetic) or "") / str(BUILDERS[format_name].VERSION)
 
 
 def load_skipped(
@@ -215,7 +240,11 @@ def load_skipped(
 
 
 def _make_builder(name: str, root: Path, synthetic: SyntheticParams | None, **kwargs: Any) -> WordsBuilder:
-    return BUILDERS[name](data_dir=root, config=_config_name(name, synthetic), **kwargs)
+    format_name, own_name = split_name(name)
+    config: Any = _config_name(name, synthetic)
+    if own_name:
+        config = tfds.core.BuilderConfig(name=own_name, description="A data set of the user's own.")
+    return BUILDERS[format_name](data_dir=root, config=config, **kwargs)
 
 
 def _run(builder: WordsBuilder, scratch: Path) -> None:
@@ -244,7 +273,13 @@ def _scratch_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_source(info: PreparedInfo, source: Path | None) -> PreparedInfo:
+def _check_source(info: PreparedInfo, source: Path | None, options: Options | None) -> PreparedInfo:
+    if options and dict(options) != info.options:
+        before = " ".join(f"--{name}={value}" for name, value in info.options.items()) or "none"
+        raise InputError(
+            f"{info.folder}: was prepared with other options ({before}); use another name (such as "
+            f"{info.name.partition('/')[0]}/other), or --overwrite"
+        )
     if source is None or info.source is None:
         return info
     if not source.exists():
@@ -274,6 +309,8 @@ def _read_summary(folder: Path) -> PreparedInfo:
             splits={split: SplitSummary(**values) for split, values in summary["splits"].items()},
             characters=summary["characters"],
             skipped=summary["skipped"],
+            options=summary.get("options", {}),
+            gives_splits=(folder / GIVEN_SPLITS_FILE).exists(),
             reused=True,
         )
     except InputError:

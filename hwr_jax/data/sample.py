@@ -14,6 +14,7 @@ class Sample:
       writer: who wrote it; samples of one writer stay in one split.
       image: an encoded image file's bytes (PNG unless the source had another format), or the path of one.
       position: its place in the source's own list, where that is not the order in which the reader yields.
+      split: "train", "validation" or "test" if the source itself says so, else "".
     """
 
     id: str
@@ -21,6 +22,7 @@ class Sample:
     writer: str
     image: bytes | Path
     position: int | None = dataclasses.field(default=None, compare=False)
+    split: str = ""
 
     def image_bytes(self) -> bytes:
         """The encoded image. Raises OSError if the file cannot be read."""

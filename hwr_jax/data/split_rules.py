@@ -1,4 +1,4 @@
-"""Which rule divides a data set: by writer, as the Keras example does, or by lists of ids that the user has."""
+"""Which rule divides a data set: by writer, as the Keras example does, by its source, or by the user's lists of ids."""
 
 import dataclasses
 import hashlib
@@ -10,8 +10,9 @@ import numpy as np
 from hwr_jax.data.splits import SPLIT_RULE, SPLITS
 from hwr_jax.errors import InputError
 
-BY_WRITER, KERAS_EXAMPLE = "writer", "keras_example"
+BY_WRITER, KERAS_EXAMPLE, GIVEN = "writer", "keras_example", "given"
 KERAS_EXAMPLE_RULE = "keras-example-seed42-90-5-5"
+GIVEN_RULE = "given-by-source"
 
 # The names under which lists of IAM's splits are passed around, such as tr.lst of the RWTH/Aachen split.
 LIST_NAMES = {
@@ -20,6 +21,11 @@ LIST_NAMES = {
     "test": ("test", "te", "testset"),
 }
 LIST_SUFFIXES = (".txt", ".lst", ".uttlist")
+_SPLIT_OF_NAME = {name: split for split, names in LIST_NAMES.items() for name in names} | {
+    "dev": "validation",
+    "eval": "test",
+    "testing": "test",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +47,13 @@ def rule_name(split: str) -> str:
     """
     if split == BY_WRITER:
         return SPLIT_RULE
-    return KERAS_EXAMPLE_RULE if split == KERAS_EXAMPLE else read_split_lists(Path(split)).rule
+    named = {KERAS_EXAMPLE: KERAS_EXAMPLE_RULE, GIVEN: GIVEN_RULE}
+    return named[split] if split in named else read_split_lists(Path(split)).rule
+
+
+def split_named(name: str) -> str | None:
+    """The split that a name stands for ("tr", "dev", "Testing" ...), None if it is none."""
+    return _SPLIT_OF_NAME.get(name.strip().lower())
 
 
 def divide_as_keras_example(listed_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -73,7 +85,7 @@ def read_split_lists(folder: Path) -> SplitLists:
       InputError: a list is missing, there twice, empty or not text, or two lists share an id.
     """
     if not folder.is_dir():
-        rules = f"{BY_WRITER!r}, nor {KERAS_EXAMPLE!r}, nor a folder with lists of ids"
+        rules = f"{BY_WRITER!r}, nor {KERAS_EXAMPLE!r}, nor {GIVEN!r}, nor a folder with lists of ids"
         raise InputError(f"data.split: {str(folder)!r} is neither {rules}")
     ids = {split: _read_list(_find_list(folder, split)) for split in SPLITS}
     owner: dict[str, str] = {}

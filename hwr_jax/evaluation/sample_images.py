@@ -9,6 +9,7 @@ import numpy as np
 
 from hwr_jax.config import DataConfig
 from hwr_jax.data.fitted import fit_sample
+from hwr_jax.data.labels import final_label
 from hwr_jax.data.names import SyntheticParams
 from hwr_jax.data.prepared import load_prepared
 from hwr_jax.data.sample import Sample
@@ -43,7 +44,7 @@ def load_images(
         for part in sorted(SPLITS, key=lambda part: part != split):
             if len(frames) < len(truth_of_id):
                 samples = load_prepared(data, part, folder, synthetic=synthetic)
-                frames |= _fit_wanted(samples, truth_of_id, frame, last_token=settings.last_token_labels)
+                frames |= _fit_wanted(samples, truth_of_id, frame, settings)
     except (OSError, ValueError, RuntimeError, IndexError) as error:  # The last three are also of damaged records.
         return frames, str(error) if isinstance(error, InputError) else f"data {data!r}: cannot be read ({error})"
     missing = len(truth_of_id) - len(frames)
@@ -62,13 +63,13 @@ def _frame(config: Mapping[str, Any], settings: DataConfig) -> FrameConfig:
 
 
 def _fit_wanted(
-    samples: Iterable[Sample], truth_of_id: Mapping[str, str], frame: FrameConfig, *, last_token: bool
+    samples: Iterable[Sample], truth_of_id: Mapping[str, str], frame: FrameConfig, settings: DataConfig
 ) -> dict[str, np.ndarray]:
     frames = {}
     for sample in samples:
         if sample.id in truth_of_id:
             text = unicodedata.normalize("NFC", sample.text)
             fitted = fit_sample(sample, frame)
-            if truth_of_id[sample.id] == (text.split(" ")[-1] if last_token else text) and not isinstance(fitted, str):
+            if truth_of_id[sample.id] == final_label(text, settings) and not isinstance(fitted, str):
                 frames[sample.id] = fitted
     return frames

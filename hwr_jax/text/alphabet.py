@@ -12,15 +12,36 @@ from hwr_jax.errors import InputError
 # The characters of IAM's word labels, in code point order: 78 of them, so the seed model has 81 classes.
 IAM78 = "".join(sorted("!\"#&'()*+,-./:;?" + string.digits + string.ascii_letters))
 
-NAMED_ALPHABETS = {"iam78": IAM78}
+# What the printable part of Windows-1252 has, which is ISO 8859-1 and 8859-15 with typographic marks; no no-break space
+# and no soft hyphen, which look like others.
+LATIN1_EUROPEAN = "".join(
+    sorted(
+        string.digits
+        + string.ascii_letters
+        + string.punctuation
+        + " "
+        + "".join(chr(code) for code in range(0xA1, 0x100) if code != 0xAD)
+        + "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+    )
+)
+
+# iam79 is iam78 with the space, for lines.
+NAMED_ALPHABETS = {"iam78": IAM78, "iam79": "".join(sorted(IAM78 + " ")), "latin1-european": LATIN1_EUROPEAN}
+
+# In place of a name: the characters of the training split.
+FROM_TRAINING = "training"
+
+# Stands for a character outside the alphabet in a label that is trained on all the same: its class is 0, unknown.
+UNKNOWN = "\ufffd"
 
 
 @dataclasses.dataclass(frozen=True)
 class Alphabet:
     """An ordered set of characters.
 
-    Class ids: 0 is unknown (never a target), 1 .. n are the characters, n + 1 is unused (the example's Dense has
-    `len(vocabulary) + 2` outputs, where the vocabulary counts the unknown token), n + 2, the last, is the CTC blank.
+    Class ids: 0 is unknown (the target of `UNKNOWN` alone), 1 .. n are the characters, n + 1 is unused (the example's
+    Dense has `len(vocabulary) + 2` outputs, where the vocabulary counts the unknown token), n + 2, the last, is the
+    CTC blank.
 
     Attributes:
       characters: distinct characters in code point order.
@@ -47,15 +68,19 @@ class Alphabet:
         return "".join(dict.fromkeys(c for c in text if c not in self.characters))
 
     def encode(self, text: str) -> np.ndarray:
-        """Class ids of `text`, int32 [len(text)].
+        """Class ids of `text`, int32 [len(text)]; `UNKNOWN` is class 0.
 
         Raises:
           InputError: a character is not in the alphabet.
         """
-        if outside := self.outside(text):
+        if outside := self.outside(text.replace(UNKNOWN, "")):
             raise InputError(f"label {text!r}: not in the alphabet: {' '.join(map(repr, outside))}")
         ids = _ids_of(self.characters)
-        return np.array([ids[character] for character in text], dtype=np.int32)
+        return np.array([ids.get(character, 0) for character in text], dtype=np.int32)
+
+    def replace_outside(self, text: str) -> str:
+        """The text with `UNKNOWN` in place of every character that is not in the alphabet."""
+        return "".join(character if character in self.characters else UNKNOWN for character in text)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of class ids; classes that stand for no character (unknown, unused, blank) give nothing."""
@@ -68,10 +93,24 @@ def _ids_of(characters: str) -> dict[str, int]:
 
 
 def resolve_alphabet(name_or_characters: str) -> Alphabet:
-    """An alphabet by name ("iam78") or from the characters themselves, in any order.
+    """An alphabet by name ("iam78", "iam79", "latin1-european") or from the characters themselves, in any order.
 
     Raises:
-      InputError: the string is empty.
+      InputError: the string is empty, or "training", which stands for characters that only the data tell.
     """
+    if name_or_characters == FROM_TRAINING:
+        raise InputError(
+            f"model.alphabet={FROM_TRAINING!r}: stands for the characters of the training split, which only hwr train "
+            "reads; name an alphabet or list the characters"
+        )
     characters = NAMED_ALPHABETS.get(name_or_characters, name_or_characters)
     return Alphabet("".join(sorted(set(characters))))
+
+
+def alphabet_of(texts: Iterable[str]) -> Alphabet:
+    """The characters that occur in the texts, sorted.
+
+    Raises:
+      InputError: there are none.
+    """
+    return Alphabet("".join(sorted(set().union(*texts))))

@@ -176,3 +176,19 @@ def test_check_of_good_prepared_data_is_status_0(tmp_path: Path, capsys: pytest.
 def test_only_check_takes_a_config(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="only hwr data check"):
         data.main(["prepare", "synthetic", f"--data_dir={tmp_path}", "--config=x.py", *SMALL])
+
+
+def test_a_manifest_under_a_name_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (40, 20), 200).save(tmp_path / "1.png")
+    (tmp_path / "data.csv").write_text("file,said,part\n1.png,x,train\n")
+    argv = [f"--source={tmp_path / 'data.csv'}", f"--data_dir={tmp_path / 'data'}", "--workers=1"]
+    options = ["--text_column=said", "--split_column=part"]
+    assert main.main(["data", "prepare", "manifest/mine", *argv]) == 1
+    assert "which column holds the text? Say --text_column=NAME" in capsys.readouterr().err
+    assert data.main(["prepare", "manifest/mine", *argv, *options]) == 0
+    assert "used with --config.data.split=given" in capsys.readouterr().out
+    assert data.main(["show", "manifest/mine", *argv[1:], f"--output={tmp_path / 'sheet.png'}"]) == 0
+    assert main.main(["data", "prepare", "manifest/mine", *argv, "--text_column=part"]) == 1
+    assert "was prepared with other options (--text_column=said --split_column=part)" in capsys.readouterr().err
+    assert main.main(["data", "prepare", "iam_words", *argv, "--text_column=x"]) == 1
+    assert "--text_column: iam_words takes no such option; it takes none" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.iam import read_iam_words
+from hwr_jax.data.formats.iam import read_iam_lines, read_iam_sentences, read_iam_words
 from hwr_jax.data.prepared import load_listed, prepare
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
@@ -190,3 +190,53 @@ def test_the_prepared_list_has_the_order_of_words_txt(tmp_path: Path, archived: 
     entries = [line.split()[0] for line in WORDS.splitlines() if line and not line.startswith("#")]
     usable = [entry for entry in entries[:11] if REASONS.get(entry) != "segmentation marked err"]
     assert load_listed("iam_words", tmp_path / "data")[: len(usable)] == usable
+
+
+LINES = """#--- lines.txt ---#
+a01-000u-00 ok 154 19 408 746 1661 89 A|MOVE|to|stop|Mr.|Gaitskell|from
+a01-000u-01 err 156 19 395 932 1850 105 nominating|any|more
+a01-000u-02 ok 157 16 408 1106 1986 105 is|to|be|,|made
+a01-003-00 ok 157 16 408 1106 1986 105
+a01-000u-00-01 ok 154 507 766 213 48 NN a|word
+"""
+SENTENCES = """#--- sentences.txt ---#
+a01-000u-s00-00 0 ok 154 19 408 746 1661 89 A|MOVE|to|stop
+a01-000u-s00-01 1 err 156 19 395 932 1850 105 nominating|any|more
+"""
+
+
+def write_cut(root: Path, name: str, labels: str, ids: list[str]) -> Path:
+    write(root, {f"ascii/{name}.txt": labels.encode(), "ascii/forms.txt": FORMS.encode()})
+    images = {f"{i[:3]}/{'-'.join(i.split('-')[:2])}/{i}.png": png(i) for i in ids}
+    write_tgz(root / f"{name}.tgz", images)
+    return root
+
+
+def texts_and_reasons(outcomes: list[Sample | Skip]) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    samples = {o.id: (o.text, o.writer) for o in outcomes if isinstance(o, Sample)}
+    return samples, {o.id: o.reason for o in outcomes if isinstance(o, Skip)}
+
+
+def test_lines_with_spaces_for_bars(tmp_path: Path) -> None:
+    write_cut(tmp_path, "lines", LINES, ["a01-000u-00", "a01-000u-01", "a01-000u-02"])
+    samples, reasons = texts_and_reasons(list(read_iam_lines(tmp_path, workers=1)))
+    assert samples == {
+        "a01-000u-00": ("A MOVE to stop Mr. Gaitskell from", "000"),
+        "a01-000u-02": ("is to be , made", "000"),
+    }
+    assert reasons == {
+        "a01-000u-01": "segmentation marked err",
+        "a01-003-00": "empty label",
+        "lines.txt, entry 5": "line cannot be read",
+    }
+    kept, _ = texts_and_reasons(list(read_iam_lines(tmp_path, workers=1, keep_err=True)))
+    assert kept == samples | {"a01-000u-01": ("nominating any more", "000")}
+    with pytest.raises(InputError, match=r"no words\.txt"):
+        read(tmp_path)
+
+
+def test_sentences_line_by_line(tmp_path: Path) -> None:
+    write_cut(tmp_path, "sentences", SENTENCES, ["a01-000u-s00-00"])
+    samples, reasons = texts_and_reasons(list(read_iam_sentences(tmp_path, workers=1)))
+    assert samples == {"a01-000u-s00-00": ("A MOVE to stop", "000")}
+    assert reasons == {"a01-000u-s00-01": "segmentation marked err"}

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwr_jax.config import DataConfig
 from hwr_jax.data.fitted import FittedSamples
-from hwr_jax.data.labels import encode_labels, frames_needed, select_trainable, take, why_untrainable
+from hwr_jax.data.labels import encode_labels, final_label, frames_needed, select_trainable, take, why_untrainable
 from hwr_jax.errors import InputError
-from hwr_jax.text.alphabet import IAM78, Alphabet
+from hwr_jax.text.alphabet import IAM78, UNKNOWN, Alphabet
 
 AB = Alphabet("ab")
 
@@ -102,3 +103,19 @@ def test_rows_are_taken_in_their_order():
     assert taken.ids == ("s2", "s0", "s2")
     np.testing.assert_array_equal(taken.frames_NxHxW[:, 0, 0], [2, 0, 2])
     assert taken.skipped == {"x": "y"}
+
+
+def test_labels_outside_the_alphabet_are_kept_as_unknown_where_asked():
+    samples = fitted(["aé", "b", "aéé", "éü", UNKNOWN], {})
+    assert select_trainable(samples, AB, 4).texts == ("b",)
+    kept = select_trainable(samples, AB, 2, "keep")
+    assert kept.texts == (f"a{UNKNOWN}", "b", UNKNOWN)
+    assert kept.skipped == {"s2": "label needs more than 2 frames", "s3": "label needs more than 2 frames"}
+    assert encode_labels(kept.texts, AB).ids_NxL.tolist() == [[1, 0], [2, 0], [0, 0]]
+    assert encode_labels(kept.texts, AB).lengths_N.tolist() == [2, 1, 1]
+
+
+def test_final_labels_follow_the_config():
+    assert final_label("« Ab »", DataConfig()) == "« Ab »"
+    assert final_label("« Ab »", DataConfig(plain_marks=True)) == '" Ab "'
+    assert final_label("B B Ab", DataConfig(casefold=True, last_token_labels=True)) == "ab"

@@ -6,12 +6,14 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from hwr_jax.config import DataConfig
-from hwr_jax.data.loading import ensure_prepared, load_split, worker_count
+from hwr_jax.config import DataConfig, ExperimentConfig
+from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_split, worker_count
 from hwr_jax.data.split_rules import divide_as_keras_example
 from hwr_jax.errors import InputError
 from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.text.alphabet import IAM78
 
 FRAME = FrameConfig(height_px=16, width_px=64)
 
@@ -115,3 +117,30 @@ def test_an_unknown_name_is_wrong_input(tmp_path):
 def test_workers():
     assert worker_count(3) == 3
     assert worker_count(0) == len(os.sched_getaffinity(0))
+
+
+def test_splits_that_the_source_gives(tmp_path):
+    rows = ["image,text,writer,split"]
+    for number, split in enumerate(("train", "train", "val", "test", "")):
+        Image.fromarray(np.full((20, 40), number, np.uint8)).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,\u00ab A{number} \u00bb,w,{split}")
+    (tmp_path / "data.csv").write_text("\n".join(rows))
+    config = DataConfig(
+        name="manifest/mine",
+        source=str(tmp_path / "data.csv"),
+        data_dir=str(tmp_path / "data"),
+        split="given",
+        workers=1,
+    )
+    ensure_prepared(config)
+    assert {split: load_split(config, split, FRAME).ids for split in SPLITS} == {
+        "train": ("0.png", "1.png"),
+        "validation": ("2.png",),
+        "test": ("3.png",),
+    }
+    assert load_split(config, "train", FRAME).skipped == {"4.png": "in no split of the source"}
+    plain = dataclasses.replace(config, plain_marks=True, casefold=True)
+    assert load_split(plain, "train", FRAME).texts == ('" a0 "', '" a1 "')
+    model = dataclasses.replace(ExperimentConfig().model, alphabet="training")
+    assert find_alphabet(ExperimentConfig(data=plain, model=model)).characters == ' "01a'
+    assert find_alphabet(ExperimentConfig(data=plain)).characters == IAM78

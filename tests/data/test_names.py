@@ -5,20 +5,37 @@ from pathlib import Path
 import pytest
 
 from hwr_jax.data.formats.synthetic import read_synthetic
-from hwr_jax.data.names import DATA_NAMES, SyntheticParams, check_data_name, read_data
+from hwr_jax.data.names import DATA_NAMES, SyntheticParams, check_data_name, option_names, read_data
 from hwr_jax.errors import InputError
 
 
 def test_names() -> None:
-    assert DATA_NAMES == ("synthetic", "unipen_words", "iam_words")
-    assert [check_data_name(name) for name in DATA_NAMES] == list(DATA_NAMES)
+    assert DATA_NAMES[:2] == ("synthetic", "unipen_words")
+    assert {"iam_lines", "copiste_lines", "alto_lines", "manifest", "pairs", "hugging_face"} < set(DATA_NAMES)
+    for name in (*DATA_NAMES, "manifest/letters", "pairs/My-2nd_try"):
+        assert check_data_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest/", "manifest/..", "manifest/a/b", "synthetic/mine", "manifest/1", "pairs/a b"]
+)
+def test_a_name_of_ones_own_is_one_plain_word(name: str) -> None:
+    with pytest.raises(InputError, match="a name of your own looks like manifest/letters"):
+        check_data_name(name)
+
+
+def test_options_are_those_of_the_reader(tmp_path: Path) -> None:
+    assert option_names("iam_words") == option_names("synthetic") == ()
+    assert option_names("alto_lines/mine") == ("line_types", "skip_text", "writer_pattern")
+    with pytest.raises(InputError, match="--text_column: alto_lines takes no such option; it takes --line_types"):
+        read_data("alto_lines", tmp_path, workers=1, options={"text_column": "text"})
 
 
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("unipen", "did you mean unipen_words"),
-        ("iam", "did you mean iam_words"),
+        ("unipen", "did you mean unipen_(words|lines)"),
+        ("iam", "did you mean iam_(words|lines)"),
         ("?", "the data sets are synthetic, "),
     ],
 )

@@ -104,5 +104,7 @@ def test_a_list_that_is_no_text_is_refused(tmp_path):
 
 
 def test_what_is_no_folder_is_refused_with_the_rules_there_are():
-    with pytest.raises(InputError, match="'by_page' is neither 'writer', nor 'keras_example', nor a folder"):
+    with pytest.raises(
+        InputError, match="'by_page' is neither 'writer', nor 'keras_example', nor 'given', nor a folder"
+    ):
         rule_name("by_page")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from hwr_jax.data.archives import read_tar
 from hwr_jax.data.formats.unipen import read_unipen_words
-from hwr_jax.data.formats.unipen_ink import InkError, ink_strokes, read_components, word_segments
+from hwr_jax.data.formats.unipen_ink import InkError, ink_strokes, read_components, segments_of_kind
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 from hwr_jax.ink.strokes import draw_strokes, encode_png, pen_width_for
@@ -185,7 +185,7 @@ def test_damaged_coordinates_spoil_only_their_own_component(bad: bytes) -> None:
 
 
 def test_a_segment_without_quality_is_read() -> None:
-    (segment,) = word_segments('.SEGMENT WORD 3-4 "abc"\n')
+    (segment,) = segments_of_kind('.SEGMENT WORD 3-4 "abc"\n', "WORD")
     assert segment is not None
     assert (segment.components, segment.quality, segment.label) == ("3-4", "?", "abc")
 

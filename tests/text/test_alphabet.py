@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwr_jax.errors import InputError
-from hwr_jax.text.alphabet import IAM78, Alphabet, resolve_alphabet
+from hwr_jax.text.alphabet import IAM78, UNKNOWN, Alphabet, alphabet_of, resolve_alphabet
 
 
 def test_iam_has_78_characters_and_the_seed_81_classes():
@@ -54,3 +54,26 @@ def test_an_alphabet_may_be_given_as_its_characters_in_any_order():
         resolve_alphabet("")
     with pytest.raises(InputError, match="code point order"):
         Alphabet("ba")
+
+
+def test_named_alphabets():
+    assert resolve_alphabet("iam79").characters == "".join(sorted(IAM78 + " "))
+    european = resolve_alphabet("latin1-european")
+    assert european.outside(IAM78 + " äöüßÄéèêëçñåøœŒ€«»“”’–…") == ""
+    assert european.outside("\u00a0\u00ad") == "\u00a0\u00ad"
+    assert european.characters.encode("cp1252").decode("cp1252") == european.characters
+
+
+def test_an_alphabet_of_texts_is_sorted():
+    assert alphabet_of(["ba", "", "éa"]).characters == "abé"
+    with pytest.raises(InputError, match="no characters"):
+        alphabet_of([""])
+    with pytest.raises(InputError, match="which only hwr train reads"):
+        resolve_alphabet("training")
+
+
+def test_characters_outside_are_the_unknown_class_where_they_are_kept():
+    alphabet = Alphabet("ab")
+    assert alphabet.replace_outside("aéb") == f"a{UNKNOWN}b"
+    assert alphabet.encode(alphabet.replace_outside("aéb")).tolist() == [1, 0, 2]
+    assert alphabet.outside(UNKNOWN) == UNKNOWN

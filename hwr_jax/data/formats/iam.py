@@ -1,7 +1,9 @@
-"""IAM words in the layout in which the database is distributed.
+"""IAM words, lines and sentences in the layout in which the database is distributed.
 
 Marti, Bunke, "The IAM-database: an English sentence database for offline handwriting recognition", IJDAR 5, 2002.
-Word labels are in words.txt, one a line: id, ok | err, grey level, x, y, w, h, tag, transcription.
+Word labels are in words.txt, one a line: id, ok | err, grey level, x, y, w, h, tag, transcription. Those of lines are
+in lines.txt: id, ok | err, grey level, components, x, y, w, h, transcription with | between its words. sentences.txt is
+as lines.txt with the line's number after the id; it has an entry for each line of a sentence.
 """
 
 import dataclasses
@@ -16,16 +18,43 @@ from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 
-_COLUMNS = 8  # before the transcription
-_WORD_ID = re.compile(r"[a-z]\d\d-\d\d\d[a-z]?-\d\d-\d\d")
-_LABEL_FILES = ("words.txt", "forms.txt")
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """One of the database's three cuts.
+
+    Attributes:
+      name: of the folder of images; the labels are in "NAME.txt".
+      id: what ids look like.
+      status: the column that says ok or err, counted from 0.
+      columns: before the transcription.
+      layout: of an entry, for messages.
+    """
+
+    name: str
+    id: re.Pattern[str]
+    status: int
+    columns: int
+    layout: str
+
+    @property
+    def labels(self) -> str:
+        return f"{self.name}.txt"
+
+
+_FORM = r"[a-z]\d\d-\d\d\d[a-z]?"
+_WORDS = _Kind("words", re.compile(_FORM + r"-\d\d-\d\d"), 1, 8, "id ok|err grey x y w h tag word")
+_LINES = _Kind("lines", re.compile(_FORM + r"-\d\d"), 1, 8, "id ok|err grey components x y w h text|of|line")
+_SENTENCES = _Kind(
+    "sentences", re.compile(_FORM + r"-s\d\d-\d\d"), 2, 9, "id line ok|err grey components x y w h text|of|line"
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Places:
     """Where the parts of a copy of IAM lie."""
 
-    words: Path  # the folder words/ or the archive words.tgz
+    images: Path  # the folder words/ (lines/, sentences/) or the archive words.tgz
     labels: Path  # words.txt, or an archive that holds it
     forms: Path | None
 
@@ -52,45 +81,86 @@ def read_iam_words(
     Raises:
       InputError: the source is missing or has another layout.
     """
-    places = _find_places(source)
-    texts = _read_label_files(places)
-    lines = [line for line in texts["words.txt"].splitlines() if line.strip() and not line.startswith("#")]
+    yield from _read(_WORDS, source, workers, tell_total, keep_err=False)
+
+
+def read_iam_lines(
+    source: Path, *, workers: int, tell_total: Callable[[int], None] | None = None, keep_err: bool = False
+) -> Iterator[Sample | Skip]:
+    """The lines of IAM; all as for words, with lines.txt and lines/ (or lines.tgz).
+
+    The | of a transcription becomes a space, also before punctuation, which is a word in lines.txt.
+
+    Args:
+      source: as for words.
+      workers: processes.
+      tell_total: called once with the number of lines, before the first is yielded.
+      keep_err: keep the lines marked err. The mark says that words of the line could not be told apart; IAM's authors
+        note that image and transcription of the whole line should not be worse for it.
+    """
+    yield from _read(_LINES, source, workers, tell_total, keep_err)
+
+
+def read_iam_sentences(
+    source: Path, *, workers: int, tell_total: Callable[[int], None] | None = None, keep_err: bool = False
+) -> Iterator[Sample | Skip]:
+    """The sentences of IAM, a sample for each line that a sentence runs over: sentences.txt and sentences/.
+
+    All else as for lines. The id of a sentence's piece does not begin with that of its line, so lists of lines do not
+    name it; lists of forms do.
+    """
+    yield from _read(_SENTENCES, source, workers, tell_total, keep_err)
+
+
+def _read(
+    kind: _Kind, source: Path, workers: int, tell_total: Callable[[int], None] | None, keep_err: bool
+) -> Iterator[Sample | Skip]:
+    places = _find_places(source, kind)
+    texts = _read_label_files(places, kind)
+    lines = [line for line in texts[kind.labels].splitlines() if line.strip() and not line.startswith("#")]
     writers = _writers(texts.get("forms.txt", ""))
-    words = _parse_lines(lines, writers)
-    if not any(_WORD_ID.fullmatch(word.id) for word in words):
-        raise InputError(f"{places.labels}: no line looks like IAM's words.txt (id ok|err grey x y w h tag word)")
+    entries = _parse_lines(lines, writers, kind, keep_err)
+    if not any(kind.id.fullmatch(entry.id) for entry in entries):
+        raise InputError(f"{places.labels}: no line looks like IAM's {kind.labels} ({kind.layout})")
     if tell_total is not None:
-        tell_total(len(words))
-    with_images = _from_archive(words, places.words) if places.words.is_file() else _from_folder(words, places.words)
+        tell_total(len(entries))
+    with_images = (
+        _from_archive(entries, places.images) if places.images.is_file() else _from_folder(entries, places.images)
+    )
     yield from map_in_order(_check_image, with_images, workers=workers)
 
 
-def _find_places(source: Path) -> _Places:
+def _find_places(source: Path, kind: _Kind) -> _Places:
+    name, labels_name = kind.name, kind.labels
     if not source.exists():
-        raise InputError(f"{source}: no such file or folder; give the folder that holds IAM's words.txt and words/")
+        raise InputError(
+            f"{source}: no such file or folder; give the folder that holds IAM's {labels_name} and {name}/"
+        )
     folder = source if source.is_dir() else source.parent
-    labels = _first(folder, "words.txt", "ascii/words.txt", "ascii.tgz", "ascii.tar.gz", "ascii.tar")
+    labels = _first(folder, labels_name, f"ascii/{labels_name}", "ascii.tgz", "ascii.tar.gz", "ascii.tar")
     if labels is None:
-        raise InputError(f"{folder}: no words.txt, ascii/words.txt or ascii.tgz; is this IAM's original layout?")
-    words = _first(folder, "words", "words.tgz", "words.tar.gz", "words.tar") if source.is_dir() else source
-    if words is None:
-        raise InputError(f"{folder}: no words/ folder and no words.tgz; is this IAM's original layout?")
-    return _Places(words, labels, _first(folder, "forms.txt", "ascii/forms.txt"))
+        raise InputError(
+            f"{folder}: no {labels_name}, ascii/{labels_name} or ascii.tgz; is this IAM's original layout?"
+        )
+    images = _first(folder, name, f"{name}.tgz", f"{name}.tar.gz", f"{name}.tar") if source.is_dir() else source
+    if images is None:
+        raise InputError(f"{folder}: no {name}/ folder and no {name}.tgz; is this IAM's original layout?")
+    return _Places(images, labels, _first(folder, "forms.txt", "ascii/forms.txt"))
 
 
 def _first(folder: Path, *names: str) -> Path | None:
     return next((folder / name for name in names if (folder / name).exists()), None)
 
 
-def _read_label_files(places: _Places) -> dict[str, str]:
-    """Name -> text of words.txt and, if there is one, forms.txt."""
-    if places.labels.name == "words.txt":
-        texts = {"words.txt": _decode(places.labels.read_bytes())}
+def _read_label_files(places: _Places, kind: _Kind) -> dict[str, str]:
+    """Name -> text of the labels and, if there is one, forms.txt."""
+    if places.labels.name == kind.labels:
+        texts = {kind.labels: _decode(places.labels.read_bytes())}
     else:
-        files = read_tar(places.labels, lambda name: name.rsplit("/", 1)[-1] in _LABEL_FILES)
+        files = read_tar(places.labels, lambda name: name.rsplit("/", 1)[-1] in (kind.labels, "forms.txt"))
         texts = {file.name.rsplit("/", 1)[-1]: _decode(file.read()) for file in files}
-        if "words.txt" not in texts:
-            raise InputError(f"{places.labels}: no words.txt in this archive")
+        if kind.labels not in texts:
+            raise InputError(f"{places.labels}: no {kind.labels} in this archive")
     if places.forms is not None:
         texts["forms.txt"] = _decode(places.forms.read_bytes())
     return texts
@@ -102,27 +172,30 @@ def _writers(forms_text: str) -> dict[str, str]:
     return {row[0]: row[1] for row in rows if len(row) >= 2}
 
 
-def _parse_lines(lines: list[str], writers: dict[str, str]) -> list[Sample | Skip]:
+def _parse_lines(lines: list[str], writers: dict[str, str], kind: _Kind, keep_err: bool) -> list[Sample | Skip]:
     """Samples without their images yet."""
-    words: list[Sample | Skip] = []
+    entries: list[Sample | Skip] = []
     seen: set[str] = set()
+    wanted = ("ok", "err") if keep_err else ("ok",)
     for number, line in enumerate(lines, start=1):
         fields = line.split()
-        word_id = fields[0]
-        text = " ".join(fields[_COLUMNS:])
-        if not _WORD_ID.fullmatch(word_id) or len(fields) < 2:
-            words.append(Skip(f"words.txt, entry {number}", "line cannot be read", number))
-        elif word_id in seen:
-            words.append(Skip(f"{word_id}, entry {number}", "id occurs twice", number))
-        elif fields[1] != "ok":
-            words.append(Skip(word_id, f"segmentation marked {fields[1]}"))
+        entry_id = fields[0] if fields else ""
+        text = " ".join(fields[kind.columns :])
+        if kind is not _WORDS:
+            text = " ".join(filter(None, text.split("|")))
+        if not kind.id.fullmatch(entry_id) or len(fields) <= kind.status:
+            entries.append(Skip(f"{kind.labels}, entry {number}", "line cannot be read", number))
+        elif entry_id in seen:
+            entries.append(Skip(f"{entry_id}, entry {number}", "id occurs twice", number))
+        elif fields[kind.status] not in wanted:
+            entries.append(Skip(entry_id, f"segmentation marked {fields[kind.status]}"))
         elif not text:
-            words.append(Skip(word_id, "empty label", number))
+            entries.append(Skip(entry_id, "empty label", number))
         else:
-            form = "-".join(word_id.split("-")[:2])
-            words.append(Sample(word_id, unicodedata.normalize("NFC", text), writers.get(form, form), b"", number))
-        seen.add(word_id)
-    return words
+            form = "-".join(entry_id.split("-")[:2])
+            entries.append(Sample(entry_id, unicodedata.normalize("NFC", text), writers.get(form, form), b"", number))
+        seen.add(entry_id)
+    return entries
 
 
 def _from_folder(words: list[Sample | Skip], folder: Path) -> Iterator[Sample | Skip]:

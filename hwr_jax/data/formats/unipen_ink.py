@@ -71,8 +71,8 @@ def included_files(text: str) -> list[str]:
     return _INCLUDE.findall(text)
 
 
-def word_segments(text: str) -> list[Segment | None]:
-    """The segments of kind WORD, in order; None for a segment line that cannot be read."""
+def segments_of_kind(text: str, kind: str) -> list[Segment | None]:
+    """The segments of a kind (WORD, TEXT), in order; None for a segment line that cannot be read."""
     segments: list[Segment | None] = []
     for line in text.splitlines():
         if not line.startswith(".SEGMENT"):
@@ -80,7 +80,7 @@ def word_segments(text: str) -> list[Segment | None]:
         match = _SEGMENT.match(line)
         if match is None:
             segments.append(None)
-        elif match["kind"] == "WORD":
+        elif match["kind"] == kind:
             segments.append(Segment(match["components"], match["quality"] or "?", _label(match["label"])))
     return segments
 

@@ -1,0 +1,126 @@
+"""Hugging Face datasets on disk: what `save_to_disk` wrote (Arrow files), or parquet files, with an image column.
+
+They are read with pyarrow alone, a batch of rows at a time (`pip install -e '.[hugging_face]'`).
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hwr_jax.data.formats.entries import Entry, read_entries
+from hwr_jax.data.formats.manifest import choose_columns
+from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.split_rules import split_named
+from hwr_jax.errors import InputError
+
+SUFFIXES = (".arrow", ".parquet")
+_BATCH_ROWS = 32
+
+
+def read_hugging_face(
+    source: Path,
+    *,
+    workers: int,
+    tell_total: Callable[[int], None] | None = None,
+    image_column: str = "",
+    text_column: str = "",
+    writer_column: str = "",
+    split_column: str = "",
+    id_column: str = "",
+) -> Iterator[Sample | Skip]:
+    """The rows of a data set that holds its images.
+
+    Ids are "FILE/ROW", or what the id column holds. Without a writer column every row is a writer of its own. A folder
+    or file that is named as a split (train/, test-00000-of-00001.parquet) gives it.
+
+    Args:
+      source: a folder that `save_to_disk` wrote, a folder with parquet files, or one such file.
+      workers: processes.
+      tell_total: not called.
+      image_column, text_column, writer_column, split_column, id_column: names of columns; "" finds one, see
+        `hwr_jax.data.formats.manifest.COLUMN_NAMES`.
+
+    Raises:
+      InputError: pyarrow is not installed; the source is missing, damaged, or holds no images and texts.
+    """
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise InputError("hugging_face: needs pyarrow; pip install 'hwr_jax[hugging_face]'") from error
+    given = {"image": image_column, "text": text_column, "writer": writer_column, "split": split_column}
+    given["id"] = id_column
+    names = _find_files(source)
+
+    def entries() -> Iterator[Entry | Skip]:
+        for name in names:
+            path = source / name if source.is_dir() else source
+            try:
+                yield from _entries(path, name, given)
+            except InputError:
+                raise
+            except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
+                raise InputError(f"{path}: not a whole data set file ({' '.join(str(error).split())[:200]})") from error
+
+    yield from read_entries(entries(), workers=workers)
+
+
+def _find_files(source: Path) -> list[str]:
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder")
+    if source.is_file():
+        return [source.name]
+    found = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.suffix in SUFFIXES]
+    # What the library keeps beside the data of steps it once did.
+    names = sorted(name for name in found if not PurePosixPath(name).name.startswith(("cache-", "tmp")))
+    if not names:
+        raise InputError(f"{source}: no .arrow or .parquet files in it; give a folder that save_to_disk wrote")
+    return names
+
+
+def _entries(path: Path, name: str, given: Mapping[str, str]) -> Iterator[Entry | Skip]:
+    parts = re.split(r"[/\-.]", name)
+    split = next((part for part in parts if split_named(part)), "")
+    columns: dict[str, str] = {}
+    row = 0
+    for batch in _batches(path):
+        batch.validate(full=True)
+        columns = columns or choose_columns(given, batch.schema.names, str(path))
+        table = batch.select(sorted(set(columns.values())))
+        for values in table.to_pylist():
+            yield _entry({role: values[column] for role, column in columns.items()}, f"{name}/{row}", split)
+            row += 1
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    import pyarrow
+    from pyarrow import parquet
+
+    if path.suffix == ".parquet":
+        with parquet.ParquetFile(path) as file:
+            yield from file.iter_batches(batch_size=_BATCH_ROWS)
+        return
+    with pyarrow.memory_map(str(path)) as file:
+        # `save_to_disk` writes streams; other tools write files with an index.
+        opened = pyarrow.ipc.open_file(file) if _has_index(path) else pyarrow.ipc.open_stream(file)
+        batches = map(opened.get_batch, range(opened.num_record_batches)) if _has_index(path) else opened
+        for batch in batches:
+            for start in range(0, batch.num_rows, _BATCH_ROWS):
+                yield batch.slice(start, _BATCH_ROWS)
+
+
+def _has_index(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(6) == b"ARROW1"
+
+
+def _entry(values: Mapping[str, Any], name: str, split: str) -> Entry | Skip:
+    image = values["image"]
+    if isinstance(image, Mapping):
+        image = image.get("bytes")
+    if not isinstance(image, bytes):
+        return Skip(name, "image is not in the table")
+    if not isinstance(values["text"], str):
+        return Skip(name, "text is no text")
+    found = {role: "" if values.get(role) is None else str(values[role]) for role in ("id", "writer", "split")}
+    return Entry(found["id"] or name, image, values["text"], found["writer"], found["split"] or split)

@@ -1,0 +1,181 @@
+"""Manifests: a table (CSV, TSV or JSON lines) with a row an image."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hwr_jax.data.formats.entries import Entry, is_image, read_entries
+from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.split_rules import split_named
+from hwr_jax.data.tree import Tree, inside, open_tree
+from hwr_jax.errors import InputError
+
+JSON_SUFFIXES = (".jsonl", ".ndjson")
+SUFFIXES = (".csv", ".tsv", *JSON_SUFFIXES)
+# Which column holds what, where no option says so: the first of these names that the table has.
+COLUMN_NAMES = {
+    "image": ("image", "file_name", "filename", "image_path", "path", "file", "img", "image_file"),
+    "text": ("text", "transcription", "label", "transcript", "ground_truth", "gt", "sentence", "word"),
+    "writer": ("writer", "writer_id", "author", "hand", "scribe"),
+    "split": ("split", "subset", "partition"),
+    "id": ("id", "sample_id"),
+}
+_REQUIRED = ("image", "text")
+Row = Mapping[str, Any] | None  # None: a row that cannot be read
+
+
+class _Tsv(csv.excel_tab):
+    quoting = csv.QUOTE_NONE
+
+
+def read_manifest(
+    source: Path,
+    *,
+    workers: int,
+    tell_total: Callable[[int], None] | None = None,
+    image_column: str = "",
+    text_column: str = "",
+    writer_column: str = "",
+    split_column: str = "",
+    id_column: str = "",
+    delimiter: str = "",
+    manifest: str = "",
+) -> Iterator[Sample | Skip]:
+    """The images that a table lists, with their texts.
+
+    Paths of images are relative to the table's folder. An id is the image's path, or what the id column holds. Without
+    a writer column every image is a writer of its own: then the splits by writer are splits by image.
+
+    Args:
+      source: the table; a folder or an archive (tar, zip) that holds it beside the images. Several tables of one name,
+        as train/metadata.csv and test/metadata.csv, are read together; folders that are named as splits give them.
+      workers: processes.
+      tell_total: not called: a table does not say its length.
+      image_column, text_column, writer_column, split_column, id_column: names of columns; "" finds one by the names in
+        COLUMN_NAMES.
+      delimiter: of CSV files; "" takes what parts the header line, a comma, a semicolon or a tab.
+      manifest: name of the table inside the source, where there are several.
+
+    Yields:
+      A sample or a skip for each row, in the rows' order.
+
+    Raises:
+      InputError: the source is missing, holds no table, or the table has no column of images or of texts.
+    """
+    columns = {"image": image_column, "text": text_column, "writer": writer_column, "split": split_column}
+    columns["id"] = id_column
+    if source.is_file() and source.suffix.lower() in SUFFIXES:
+        source, manifest = source.parent, source.name
+    if len(delimiter) > 1:
+        raise InputError(f"--delimiter={delimiter}: must be one character")
+    with open_tree(source, lambda name: is_image(name) or is_table(name) or name.endswith(manifest or ".csv")) as tree:
+        names = [manifest] if manifest else _find_tables(tree, source)
+        yield from read_entries(
+            (entry for name in names for entry in _entries(tree, name, columns, delimiter, source)), workers=workers
+        )
+
+
+def is_table(name: str) -> bool:
+    """Whether a file's name ends as those of manifests do."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def choose_columns(given: Mapping[str, str], there: list[str], where: str) -> dict[str, str]:
+    """What a column holds -> its name, of those that are there.
+
+    Raises:
+      InputError: a column that is named is not there, or none looks like images or texts.
+    """
+    chosen = {}
+    for role, names in COLUMN_NAMES.items():
+        name = given.get(role, "")
+        if name and name not in there:
+            raise InputError(f"{where}: no column {name!r}; the columns are {', '.join(map(repr, there))}")
+        found = name or next((there[index] for n in names for index, t in enumerate(there) if t.lower() == n), "")
+        if found:
+            chosen[role] = found
+        elif role in _REQUIRED:
+            columns = ", ".join(map(repr, there[:20])) or "none"
+            raise InputError(f"{where}: which column holds the {role}? Say --{role}_column=NAME; there are {columns}")
+    return chosen
+
+
+def _find_tables(tree: Tree, source: Path) -> list[str]:
+    tables = [name for name in tree.names() if is_table(name)]
+    if not tables:
+        raise InputError(f"{source}: no table in it ({', '.join(SUFFIXES)}); give the manifest's path")
+    if len({PurePosixPath(name).name for name in tables}) > 1:
+        raise InputError(f"{source}: several tables ({', '.join(tables[:4])} ...); say which with --manifest=NAME")
+    return tables
+
+
+def _entries(tree: Tree, name: str, given: Mapping[str, str], delimiter: str, source: Path) -> Iterator[Entry | Skip]:
+    content = tree.content(name)
+    if content is None:
+        raise InputError(f"{source}: no {name} in it")
+    where = f"{source}/{name}" if content else f"{source}/{name} (empty)"
+    opened = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+    folder = str(PurePosixPath(name).parent)
+    split_of_folder = next((part for part in PurePosixPath(folder).parts if split_named(part)), "")
+    with opened, io.TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
+        rows = _json_rows(file) if name.lower().endswith(JSON_SUFFIXES) else _csv_rows(file, name, delimiter)
+        columns: dict[str, str] = {}
+        try:
+            for number, row in enumerate(rows, start=1):
+                if row is None:
+                    yield Skip(f"{name}, row {number}", "row cannot be read")
+                    continue
+                columns = columns or choose_columns(given, list(row), where)
+                yield _entry(tree, folder, row, columns, split_of_folder, f"{name}, row {number}")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{where}: not UTF-8 text; convert it") from error
+        except csv.Error as error:
+            raise InputError(f"{where}: not a table ({error})") from error
+
+
+def _entry(
+    tree: Tree, folder: str, row: Mapping[str, Any], columns: Mapping[str, str], split: str, name: str
+) -> Entry | Skip:
+    values = {}
+    for role, column in columns.items():
+        value = row.get(column)
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            if role in _REQUIRED or value is not None:
+                return Skip(name, f"{role} missing" if value is None else f"{role} is no text")
+            value = ""
+        values[role] = str(value).strip()
+    if not values["image"]:
+        return Skip(name, "image missing")
+    path = inside(folder, values["image"])
+    sample_id = values.get("id") or path or values["image"]
+    if path is None:
+        return Skip(sample_id, "image: its path leaves the manifest's folder")
+    return Entry(sample_id, tree.content(path), values["text"], values.get("writer", ""), values.get("split") or split)
+
+
+def _json_rows(file: io.TextIOWrapper) -> Iterator[Row]:
+    for line in file:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, UnicodeDecodeError):
+                raise
+            row = None
+        yield row if isinstance(row, dict) else None
+
+
+def _csv_rows(file: io.TextIOWrapper, name: str, delimiter: str) -> Iterator[Row]:
+    header = file.readline()
+    tabs = name.lower().endswith(".tsv")
+    delimiter = delimiter or ("\t" if tabs else max(",;\t", key=header.count))
+    # Quotes mean themselves in TSV files, where nothing needs quoting.
+    dialect = _Tsv if tabs else csv.excel
+    names = next(csv.reader([header], dialect, delimiter=delimiter), [])
+    for row in csv.reader(file, dialect, delimiter=delimiter):
+        if row:
+            yield dict(zip(names, row, strict=True)) if len(row) == len(names) else None

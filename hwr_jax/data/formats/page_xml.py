@@ -1,0 +1,89 @@
+"""Lines of PAGE XML pages (2010 to 2019), as Transkribus, eScriptorium and OCR-D write them.
+
+Pletschacher, Antonacopoulos, "The PAGE (Page Analysis and Ground-truth Elements) format framework", ICPR 2010.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from hwr_jax.data.formats.pages import (
+    DEFAULT_TYPE,
+    Page,
+    PageLine,
+    build_selection,
+    parse_points,
+    parse_size,
+    read_pages,
+)
+from hwr_jax.data.sample import Sample, Skip
+
+_CUSTOM_TYPE = re.compile(r"structure\s*\{[^}]*\btype:\s*([^;}\s]+)")
+
+
+def read_page_lines(
+    source: Path,
+    *,
+    workers: int,
+    tell_total: Callable[[int], None] | None = None,
+    line_types: str = "",
+    skip_text: str = "",
+    writer_pattern: str = "",
+) -> Iterator[Sample | Skip]:
+    """Every line of every page, cut out along its polygon and straightened along its baseline.
+
+    All as `hwr_jax.data.formats.alto.read_alto_lines`. A line's type is its attribute `type`, or what its attribute
+    `custom` says as "structure {type:TYPE;}".
+    """
+    selection = build_selection(line_types, skip_text, writer_pattern)
+    yield from read_pages(source, parse_page, selection, workers=workers, format_name="PAGE XML")
+
+
+def parse_page(root: Element) -> Page | None:
+    """The page of a PAGE file, None if the file is of another format."""
+    page = root.find("Page")
+    if root.tag != "PcGts" or page is None:
+        return None
+    lines = [_line(line, number) for number, line in enumerate(page.iter("TextLine"), start=1)]
+    size_px = parse_size(page.get("imageWidth"), page.get("imageHeight"))
+    return Page(page.get("imageFilename", "").strip(), size_px, tuple(lines))
+
+
+def _line(line: Element, number: int) -> PageLine:
+    custom = _CUSTOM_TYPE.search(line.get("custom", ""))
+    kind = line.get("type") or (custom[1] if custom else DEFAULT_TYPE)
+    return PageLine(
+        line.get("id") or str(number), _text(line), kind, _points(line, "Coords"), _points(line, "Baseline")
+    )
+
+
+def _points(line: Element, name: str) -> np.ndarray | None:
+    element = line.find(name)
+    if element is None:
+        return None
+    if element.get("points") is not None:
+        return parse_points(element.get("points"))
+    # The format of 2010 has an element for each point.
+    return parse_points(" ".join(f"{point.get('x', '?')},{point.get('y', '?')}" for point in element.iterfind("Point")))
+
+
+def _text(line: Element) -> str:
+    """The line's own text (of several readings the first by index), else the texts of its words."""
+    if (own := _reading(line)) is not None:
+        return own
+    return " ".join(filter(None, map(_reading, line.iterfind("Word"))))
+
+
+def _reading(element: Element) -> str | None:
+    readings = [reading for reading in element.iterfind("TextEquiv") if reading.find("Unicode") is not None]
+    if not readings:
+        return None
+    return min(readings, key=_index).findtext("Unicode", "")
+
+
+def _index(reading: Element) -> int:
+    index = reading.get("index", "0")
+    return int(index) if re.fullmatch(r"\d{1,9}", index) else 0

@@ -1,0 +1,236 @@
+"""Pages with their lines marked, to images of lines: what the readers of ALTO and PAGE XML share."""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from hwr_jax.data.formats.entries import (
+    IMAGE_SUFFIXES,
+    compile_pattern,
+    is_image,
+    make_sample,
+    printable,
+    writer_of,
+)
+from hwr_jax.data.parallel import map_in_order
+from hwr_jax.data.safe_xml import parse_xml
+from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.tree import Tree, inside, open_tree
+from hwr_jax.errors import InputError
+from hwr_jax.ink.image import open_grey
+from hwr_jax.ink.line import straighten_line
+from hwr_jax.ink.strokes import encode_png
+
+DEFAULT_TYPE = "default"
+_NUMBER = re.compile(r"[+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})")
+
+
+@dataclasses.dataclass(frozen=True)
+class PageLine:
+    """A line as its file describes it.
+
+    Attributes:
+      name: its ID, or its number on the page.
+      text: the transcription, "" if there is none.
+      kind: its type, DEFAULT_TYPE if it has none.
+      outline: float [n, 2] in pixels, None if it has none or it cannot be read.
+      baseline: float [m, 2] in pixels, None likewise.
+    """
+
+    name: str
+    text: str
+    kind: str
+    outline: np.ndarray | None
+    baseline: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """A page as its file describes it.
+
+    Attributes:
+      image_name: of the scan, "" if the file names none.
+      size_px: width and height, None if the file does not say.
+      lines: in the file's order.
+    """
+
+    image_name: str
+    size_px: tuple[int, int] | None
+    lines: tuple[PageLine, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Which lines are wanted, and who wrote them.
+
+    Attributes:
+      line_types: types to keep; empty for all.
+      skip_text: lines whose text it matches anywhere are left out.
+      writer: its first group, or all of it, in the page's path is the writer; else the page stands for its writer.
+      why_not: says for a text why it is left out, or None; a function of a module.
+    """
+
+    line_types: tuple[str, ...] = ()
+    skip_text: re.Pattern[str] | None = None
+    writer: re.Pattern[str] | None = None
+    why_not: Callable[[str], str | None] | None = None
+
+
+# Given a file's root, the page in it, or None if it is of another kind. Raises InputError.
+ParsePage = Callable[[Element], Page | None]
+
+
+def build_selection(line_types: str, skip_text: str, writer_pattern: str) -> Selection:
+    """A selection from command line options. Raises InputError for what is no regular expression."""
+    return Selection(
+        tuple(name.strip() for name in line_types.split(",") if name.strip()),
+        compile_pattern(skip_text, "skip_text"),
+        compile_pattern(writer_pattern, "writer_pattern"),
+    )
+
+
+def read_pages(
+    source: Path, parse: ParsePage, selection: Selection, *, workers: int, format_name: str
+) -> Iterator[Sample | Skip]:
+    """The lines of all pages of a source, each cut out and straightened, page by page.
+
+    Ids are "PAGE/LINE", the page's path without suffix and the line's ID.
+
+    Args:
+      source: a folder or an archive (tar, zip) with page files and their images; or one page file.
+      parse: of the format.
+      selection: which lines.
+      workers: processes; one reads a page.
+      format_name: for messages.
+
+    Raises:
+      InputError: the source is missing, or holds no XML file.
+    """
+    chosen = ""
+    if source.is_file() and source.suffix.lower() == ".xml":
+        source, chosen = source.parent, source.name
+    with open_tree(source, lambda name: is_image(name) or name.lower().endswith(".xml")) as tree:
+        names = [chosen] if chosen else [name for name in tree.names() if not is_image(name)]
+        if not names:
+            raise InputError(f"{source}: no {format_name} files (.xml) in it")
+        pages = (_find_page(tree, name, parse, format_name) for name in names)
+        cut = functools.partial(_cut_page, selection=selection)
+        for outcomes in map_in_order(cut, pages, workers=workers, chunk_items=1):
+            yield from outcomes
+
+
+def parse_points(points: str | None) -> np.ndarray | None:
+    """Points written "x,y x,y" or "x y x y", float [n, 2]; None if they are missing or cannot be read."""
+    numbers = re.split(r"[\s,]+", points.strip()) if points else []
+    if len(numbers) < 2 or len(numbers) % 2 or not all(map(_NUMBER.fullmatch, numbers)):
+        return None
+    return np.array(numbers, dtype=np.float64).reshape(-1, 2)
+
+
+def parse_number(number: str | None) -> float | None:
+    """A plain decimal number; None if it is missing or cannot be read."""
+    return float(number) if number and _NUMBER.fullmatch(number.strip()) else None
+
+
+def parse_size(width: str | None, height: str | None) -> tuple[int, int] | None:
+    """A page's size, rounded; None unless both are positive."""
+    sizes = [round(parse_number(size) or 0) for size in (width, height)]
+    return (sizes[0], sizes[1]) if min(sizes) > 0 else None
+
+
+@dataclasses.dataclass(frozen=True)
+class _FoundPage:
+    """A page and its image: encoded, where it lies, or None if there is none."""
+
+    id: str
+    page: Page
+    image: bytes | Path | None
+
+
+def _find_page(tree: Tree, name: str, parse: ParsePage, format_name: str) -> _FoundPage | Skip:
+    page_id = printable(str(PurePosixPath(name).with_suffix("")))
+    try:
+        page = parse(parse_xml(tree.read(name), name))
+    except InputError as error:
+        return Skip(page_id, str(error).removeprefix(f"{name}: ").split(" (")[0])
+    except OSError:
+        return Skip(page_id, "XML file cannot be read")
+    if page is None:
+        return Skip(page_id, f"not {format_name}")
+    if not page.lines:
+        return Skip(page_id, "page without lines")
+    return _FoundPage(page_id, page, _find_image(tree, name, page.image_name))
+
+
+def _find_image(tree: Tree, name: str, image_name: str) -> bytes | Path | None:
+    """The named image beside the page file or in the folder above it, else one with the page file's own name."""
+    folder = PurePosixPath(name).parent
+    stem = PurePosixPath(name).stem
+    given = [image_name, PurePosixPath(image_name.replace("\\", "/")).name] if image_name else []
+    beside = [stem + suffix for suffix in (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))]
+    for candidate in (*given, *beside):
+        for place in (folder, folder.parent, folder.parent / "images"):
+            path = inside(str(place), candidate)
+            if path and is_image(path) and (content := tree.content(path)) is not None:
+                return content
+    return None
+
+
+def _cut_page(found: _FoundPage | Skip, selection: Selection) -> list[Sample | Skip]:
+    if isinstance(found, Skip):
+        return [found]
+    names = [f"{found.id}/{printable(line.name)}" for line in found.page.lines]
+    writer = writer_of(found.id, selection.writer) or found.id
+    reasons = [_why_not(line, selection) for line in found.page.lines]
+    page_HxW: np.ndarray | str = "no line is wanted"
+    if not all(reasons):
+        page_HxW = _open_page(found)
+    outcomes: list[Sample | Skip] = []
+    for name, line, reason in zip(names, found.page.lines, reasons, strict=True):
+        if reason is not None:
+            outcomes.append(Skip(name, reason))
+        elif isinstance(page_HxW, str):
+            outcomes.append(Skip(name, page_HxW))
+        else:
+            outcomes.append(_cut_line(name, line, writer, page_HxW))
+    return outcomes
+
+
+def _why_not(line: PageLine, selection: Selection) -> str | None:
+    """The reason why a line is left out whatever its image, or None."""
+    if selection.line_types and line.kind not in selection.line_types:
+        return f"line type {printable(line.kind)}"
+    if not line.text.strip():
+        return "empty label"
+    if selection.skip_text and selection.skip_text.search(line.text):
+        return "text matches --skip_text"
+    if selection.why_not and (reason := selection.why_not(line.text)):
+        return reason
+    return None if line.outline is not None else "line without an outline"
+
+
+def _open_page(found: _FoundPage) -> np.ndarray | str:
+    """The page's pixels, or the reason why there are none."""
+    if found.image is None:
+        return "page image: no such file"
+    try:
+        page_HxW = open_grey(found.image, "page image")
+    except InputError as error:
+        return str(error).split(" (")[0]
+    if found.page.size_px not in (None, page_HxW.shape[::-1]):
+        return "page image: of another size than its XML says"
+    return page_HxW
+
+
+def _cut_line(name: str, line: PageLine, writer: str, page_HxW: np.ndarray) -> Sample | Skip:
+    assert line.outline is not None  # Lines without one are left out before.
+    try:
+        grey_HxW = straighten_line(page_HxW, line.outline, line.baseline)
+    except InputError as error:
+        return Skip(name, str(error).split(" (")[0])
+    return make_sample(name, line.text, writer, encode_png(grey_HxW))

@@ -1,0 +1,137 @@
+"""Fine-tuning: parameters of a trained model for a model with the same layers and other characters."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwr_jax.errors import InputError
+from hwr_jax.nested import flatten, unflatten
+from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.training.workdir import write_json
+
+INIT_FROM_FILE = "init_from.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class CharacterChanges:
+    """What became of the classes.
+
+    Attributes:
+      kept: characters of both models: they keep the weights they have learnt.
+      new: characters of the new model alone: they begin as in a new model.
+      dropped: characters of the trained model alone.
+    """
+
+    kept: str
+    new: str
+    dropped: str
+
+    def describe(self) -> str:
+        """In one line."""
+        parts = [f"{len(self.kept)} characters keep their weights"]
+        for what, characters in (("new, initialised", self.new), ("no longer there", self.dropped)):
+            if characters:
+                parts.append(f"{len(characters)} {what}: {characters}")
+        return "; ".join(parts)
+
+
+def find_init_from(workdir: Path, given: str | None) -> str | None:
+    """The model that a run begins from: what --init_from says, or said when the run was first started.
+
+    Raises:
+      InputError: the run began from another model, or init_from.json is damaged.
+    """
+    path = workdir / INIT_FROM_FILE
+    started = any((workdir / "checkpoints").glob("[0-9]*"))
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["model"] if path.exists() else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged; delete the workdir and start anew") from error
+    if started and given is not None and given != before:
+        raise InputError(
+            f"--workdir {workdir}: holds a run that began from {before or 'nothing'}, not from {given}; "
+            "use a new workdir"
+        )
+    return given or before
+
+
+def write_init_from(workdir: Path, name: str, changes: CharacterChanges) -> None:
+    """init_from.json: the model a run began from, and what became of its characters."""
+    write_json(workdir / INIT_FROM_FILE, {"model": name, **dataclasses.asdict(changes)})
+
+
+def carry_over(
+    trained: Any, trained_alphabet: Alphabet, fresh: Any, alphabet: Alphabet, name: str
+) -> tuple[Any, CharacterChanges]:
+    """The new model's first parameters: those of the trained model, and fresh ones for new characters.
+
+    Classes are the last axis of the last layer; a character's column there goes with the character, wherever it
+    stands in the other alphabet. The unknown and the unused class and the blank keep theirs.
+
+    Args:
+      trained: parameters of the trained model, nested dicts of arrays.
+      trained_alphabet: of its classes.
+      fresh: parameters of the new model as it is initialised.
+      alphabet: of its classes.
+      name: of the trained model, for messages.
+
+    Returns:
+      Parameters of the shapes of `fresh`, and what became of the characters.
+
+    Raises:
+      InputError: a layer is missing, or has another shape for another reason than its classes.
+    """
+    old, new = flatten(trained, "/"), flatten(fresh, "/")
+    class_layer = f"{_class_layer(new, alphabet)}/"
+    for parameter in sorted(old.keys() | new.keys()):
+        shapes = [np.shape(part[parameter]) if parameter in part else None for part in (old, new)]
+        # The number of classes may differ, and nothing else.
+        compared = [shape and shape[:-1] for shape in shapes] if parameter.startswith(class_layer) else shapes
+        if None in shapes or compared[0] != compared[1]:
+            found, asked = ("missing" if shape is None else str(shape) for shape in shapes)
+            raise InputError(
+                f"--init_from={name}: {parameter} is {found}, this config's model asks for {asked}; "
+                "give the fields of model.* the values they have there"
+            )
+    from_class, to_class = _matching_classes(trained_alphabet, alphabet)
+    carried = {}
+    for parameter, values in new.items():
+        source = np.asarray(old[parameter])
+        if parameter.startswith(class_layer):
+            values = np.array(values)
+            values[..., to_class] = source[..., from_class]
+            carried[parameter] = values
+        else:
+            carried[parameter] = source
+    return unflatten(carried, "/"), compare_characters(trained_alphabet, alphabet)
+
+
+def compare_characters(trained: Alphabet, alphabet: Alphabet) -> CharacterChanges:
+    """Which characters both alphabets have, and which only one of them."""
+    return CharacterChanges(
+        kept="".join(c for c in alphabet.characters if c in trained.characters),
+        new=trained.outside(alphabet.characters),
+        dropped=alphabet.outside(trained.characters),
+    )
+
+
+def _class_layer(parameters: dict[str, Any], alphabet: Alphabet) -> str:
+    """The name of the layer whose bias has an entry for each class; the last by name, as Keras's layers count up."""
+    biases = [name for name, values in parameters.items() if name.count("/") == 1 and name.endswith("/bias")]
+    matching = [name for name in biases if np.shape(parameters[name]) == (alphabet.num_classes,)]
+    assert matching  # The recognizer's last layer gives the classes.
+    return sorted(matching)[-1].partition("/")[0]
+
+
+def _matching_classes(trained: Alphabet, alphabet: Alphabet) -> tuple[list[int], list[int]]:
+    """Class ids in the trained and in the new model of what both have."""
+    pairs = [(0, 0), (trained.num_classes - 2, alphabet.num_classes - 2), (trained.blank_id, alphabet.blank_id)]
+    pairs += [
+        (trained.characters.index(character) + 1, place)
+        for place, character in enumerate(alphabet.characters, start=1)
+        if character in trained.characters
+    ]
+    return [old for old, _ in pairs], [new for _, new in pairs]

@@ -1,0 +1,70 @@
+"""Pairs of images and text files, and lists as RIMES has them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hwr_jax.data.formats.pairs import read_pairs
+from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.errors import InputError
+
+
+def png(seed: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (20, 40), dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write(root: Path, files: dict[str, str | bytes]) -> Path:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return root
+
+
+def test_pairs_of_every_habit(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "1.png": png(1), "1.gt.txt": "one\n",
+        "2.bin.png": png(2), "2.gt.txt": "\ufefftwo",
+        "3.jpg": png(3), "3.txt": "three",
+        "4.png": png(4), "4.bin.png": png(5), "4.gt.txt": "four", "4.txt": "not this",
+        "5.gt.txt": "no image",
+        "6.png": png(6),
+        "7.png": png(7), "7.gt.txt": b"\xff",
+        "8.png": png(8), "8.gt.txt": "\n",
+        "readme.txt": "not a label",
+    }  # fmt: skip
+    totals: list[int] = []
+    outcomes = list(read_pairs(write(tmp_path, files), workers=1, tell_total=totals.append))
+    assert totals == [len(outcomes)] == [8]
+    samples = {o.id: o for o in outcomes if isinstance(o, Sample)}
+    assert {id: (o.text, o.writer) for id, o in samples.items()} == {
+        "1": ("one", "1"), "2": ("two", "2"), "3": ("three", "3"), "4": ("four", "4"),
+    }  # fmt: skip
+    assert samples["4"].image_bytes() == png(4)
+    assert {o.id: o.reason for o in outcomes if isinstance(o, Skip)} == {
+        "5": "image: no such file",
+        "6": "image without text",
+        "7": "text file is not UTF-8",
+        "8": "empty label",
+    }
+
+
+def test_the_writer_is_the_folder_or_what_a_pattern_finds(tmp_path: Path) -> None:
+    for name in ("anna/p1_1", "anna/p2_1", "bob/p1_1"):
+        write(tmp_path, {f"{name}.png": png(), f"{name}.gt.txt": "x"})
+    by_folder = [o.writer for o in read_pairs(tmp_path, workers=1) if isinstance(o, Sample)]
+    assert by_folder == ["anna", "anna", "bob"]
+    by_page = [o.writer for o in read_pairs(tmp_path, workers=1, writer_pattern=r"(\w+/p\d)") if isinstance(o, Sample)]
+    assert by_page == ["anna/p1", "anna/p2", "bob/p1"]
+
+
+def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no pairs in it"):
+        list(read_pairs(write(tmp_path, {"1.png": png(), "readme.txt": "x"}), workers=1))
+    with pytest.raises(InputError, match="no such file"):
+        list(read_pairs(tmp_path / "gone", workers=1))
