@@ -1,7 +1,6 @@
 """Reading images with a trained model."""
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,11 +9,15 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from hwr_jax.decoding.greedy import greedy_decode
+from hwr_jax.decoding.decoder import RAN_OUT, Decoder, Hypothesis
+from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.locate import keep_characters, locate_characters, settle_characters
+from hwr_jax.decoding.settings import DecoderSettings, build_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.ink.fitting import fit_to_frame
 from hwr_jax.ink.frame import FrameConfig
 from hwr_jax.ink.image import check_size, open_grey, to_grey
+from hwr_jax.ink.placement import ink_columns, place_columns
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model
 
@@ -24,16 +27,48 @@ ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
 
 
 @dataclasses.dataclass(frozen=True)
+class Alternative:
+    """Attributes:
+    text: a transcription.
+    probability: of it, by the decoder, 0 .. 1.
+    """
+
+    text: str
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True)
+class CharacterBox:
+    """Where a character is.
+
+    Attributes:
+      character: of the text.
+      left, right: columns of the image in pixels, left <= x < right; None where the text does not fit the frames.
+    """
+
+    character: str
+    left: float | None
+    right: float | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Reading:
     """What an image says.
 
     Attributes:
       text: the transcription.
-      confidence: probability of the best path that reads so, 0 .. 1.
+      confidence: probability of it by the decoder, 0 .. 1; with greedy decoding that of the best path that reads so.
+      n_best: as many texts as asked for, or as the decoder has, the likeliest first, `text` included.
+      boxes: one a character, where they were asked for. The borders are halfway between what the recognizer takes for
+        neighbouring characters: they say where a character is, not how wide it is.
+      problem: why there is no text, or None.
     """
 
     text: str
     confidence: float
+    n_best: tuple[Alternative, ...] = ()
+    boxes: tuple[CharacterBox, ...] = ()
+    problem: str | None = None
 
 
 @runtime_checkable
@@ -60,23 +95,45 @@ class Reader:
     ```
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, decoder: Decoder | None = None) -> None:
+        """Args:
+        model: what looks at the images.
+        decoder: makes texts of what it sees; None: greedy.
+        """
         self.model = model
+        self.decoder = decoder or GreedyDecoder(model.alphabet)
 
-    def read(self, images: ImageLike | Sequence[ImageLike]) -> list[Reading]:
+    def read(self, images: ImageLike | Sequence[ImageLike], n_best: int = 1, boxes: bool = False) -> list[Reading]:
         """Reads images, in order.
 
         Args:
           images: each the path of an image file, the bytes of one, a uint8 array [H, W] (grey) or [H, W, 3 or 4] (RGB,
             RGBA), or a Pillow image. One alone is a list of one.
+          n_best: how many texts to tell an image; greedy decoding knows one.
+          boxes: whether to tell where the characters are.
 
         Raises:
           InputError: an image is no image, named by its path or its place in `images`.
         """
         if isinstance(images, str | bytes | os.PathLike | np.ndarray | Image.Image):
             images = [images]
-        frames = [self.fit(image, _name(image, place)) for place, image in enumerate(images)]
-        return self.read_frames(np.stack(frames)) if frames else []
+        greys = [self.open(image, _name(image, place)) for place, image in enumerate(images)]
+        frames = [
+            self.fit(grey, _name(image, place)) for place, (grey, image) in enumerate(zip(greys, images, strict=True))
+        ]
+        return self.read_frames(np.stack(frames), n_best, greys if boxes else None) if frames else []
+
+    def open(self, image: ImageLike, name: str) -> np.ndarray:
+        """Opens an image as grey, uint8 [H, W], turned upright by its EXIF orientation.
+
+        Raises:
+          InputError: `name` and the cause.
+        """
+        try:
+            return _grey(image, name)
+        except InputError as error:
+            cause = str(error).removeprefix(f"{name}: ")
+            raise InputError(f"{name}: {cause}") from error
 
     def fit(self, image: ImageLike, name: str) -> np.ndarray:
         """Opens an image and fits it to the model's frame, uint8 [height_px, width_px].
@@ -90,30 +147,66 @@ class Reader:
             cause = str(error).removeprefix(f"{name}: ")
             raise InputError(f"{name}: {cause}") from error
 
-    def read_frames(self, frames_BxHxW: np.ndarray) -> list[Reading]:
-        """Reads frames that `fit` made, any number of them."""
-        alphabet = self.model.alphabet
+    def read_frames(
+        self, frames_BxHxW: np.ndarray, n_best: int = 1, greys: Sequence[np.ndarray] | None = None
+    ) -> list[Reading]:
+        """Reads frames that `fit` made, any number of them.
+
+        Args:
+          frames_BxHxW: uint8.
+          n_best: how many texts to tell of each.
+          greys: the images that they were made from, as `open` gives them; with them the readings have boxes.
+        """
         readings = []
         for start in range(0, len(frames_BxHxW), BATCH_SIZE):
             log_probs_BxTxK = self.model.log_probs(frames_BxHxW[start : start + BATCH_SIZE])
-            ids_BxT, log_confidence_B = greedy_decode(log_probs_BxTxK, alphabet.blank_id)
-            for ids_T, log_confidence in zip(np.asarray(ids_BxT), np.asarray(log_confidence_B), strict=True):
-                confidence = math.exp(min(float(log_confidence), 0.0))
-                readings.append(Reading(alphabet.decode(ids_T.tolist()), confidence))
+            found = self.decoder.decode(log_probs_BxTxK, n_best)
+            boxes: list[tuple[CharacterBox, ...]] = [()] * len(found)
+            if greys is not None:
+                boxes = self._locate(log_probs_BxTxK, found, greys[start : start + BATCH_SIZE])
+            readings += [_reading(*row) for row in zip(found, boxes, strict=True)]
         return readings
 
+    def _locate(
+        self, log_probs_BxTxK: np.ndarray, found: list[tuple[Hypothesis, ...]], greys: Sequence[np.ndarray]
+    ) -> list[tuple[CharacterBox, ...]]:
+        alphabet, frame = self.model.alphabet, self.model.frame
+        texts = [keep_characters(row[0].ids, alphabet.num_classes) if row else () for row in found]
+        located = locate_characters(log_probs_BxTxK, texts, frame.width_px)
+        boxes = []
+        for ids, columns_Lx2, grey_HxW in zip(texts, located, greys, strict=True):
+            characters = [alphabet.decode([id]) for id in ids]
+            if columns_Lx2 is None:
+                boxes.append(tuple(CharacterBox(character, None, None) for character in characters))
+                continue
+            height_px, width_px = grey_HxW.shape
+            seen_Lx2 = place_columns(height_px, width_px, frame).to_image(columns_Lx2)
+            settled_Lx2 = settle_characters(seen_Lx2, ink_columns(grey_HxW) or (0.0, float(width_px)))
+            places = zip(characters, settled_Lx2.tolist(), strict=True)
+            boxes.append(tuple(CharacterBox(character, left, right) for character, (left, right) in places))
+        return boxes
 
-def load(name_or_path: str | os.PathLike[str]) -> Reader:
+
+def load(name_or_path: str | os.PathLike[str], settings: DecoderSettings | None = None) -> Reader:
     """A reader with a trained model.
 
     Args:
       name_or_path: the name of a model that comes with the package ("unipen_words"), the folder of an exported one, or
         the workdir of a run.
+      settings: of the decoder, such as `hwr_jax.decoding.settings_file.load_settings` reads; None: greedy.
 
     Raises:
-      InputError: there is no such model, or it is damaged.
+      InputError: there is no such model, or it is damaged; or a file of the decoder's is.
     """
-    return Reader(load_model(os.fspath(name_or_path)))
+    model = load_model(os.fspath(name_or_path))
+    return Reader(model, build_decoder(settings, model.alphabet) if settings else None)
+
+
+def _reading(found: tuple[Hypothesis, ...], boxes: tuple[CharacterBox, ...]) -> Reading:
+    if not found:
+        return Reading("", 0.0, problem=RAN_OUT)
+    n_best = tuple(Alternative(hypothesis.text, hypothesis.probability) for hypothesis in found)
+    return Reading(n_best[0].text, n_best[0].probability, n_best, boxes)
 
 
 def _grey(image: ImageLike, name: str) -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import hwr_jax
+from hwr_jax.decoding.decoder import BeamDecoder, Hypothesis
 from hwr_jax.errors import InputError
 from hwr_jax.ink.frame import FrameConfig
 from hwr_jax.reader import Reader, Reading
@@ -129,3 +130,47 @@ def test_unknown_model():
 def test_importing_the_package_leaves_jax_alone():
     code = "import sys, hwr_jax; sys.exit('jax' in sys.modules or 'PIL' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_boxes_are_where_the_letters_are_in_the_image():
+    grey_HxW = np.full((8, 24), 255, np.uint8)  # twice the frame's size
+    for block in range(3):
+        grey_HxW[2:6, 8 * block : 8 * block + 4] = 0
+    (reading,) = Reader(WidthModel()).read(grey_HxW, boxes=True)
+    assert [box.character for box in reading.boxes] == ["a", "b", "c"]
+    for block, box in enumerate(reading.boxes):
+        assert box.left <= 8 * block + 2 <= box.right
+    assert (reading.boxes[0].left, reading.boxes[-1].right) == (0, 20)
+    (plain,) = Reader(WidthModel()).read(grey_HxW)
+    assert plain.boxes == ()
+    (blank,) = Reader(WidthModel()).read(np.full((4, 12), 255, np.uint8), boxes=True)
+    assert (blank.text, blank.boxes) == ("", ())
+
+
+def test_a_text_that_does_not_fit_the_frames_has_boxes_without_places():
+    class Inventive:
+        def decode(self, log_probs_NxTxK: np.ndarray, best: int = 1) -> list[tuple[Hypothesis, ...]]:
+            return [(Hypothesis("a" * 7, 1.0, 0.0, 0.0, (1,) * 7),)] * len(log_probs_NxTxK)
+
+    (reading,) = Reader(WidthModel(), Inventive()).read(draw_blocks(2), boxes=True)
+    assert [(box.character, box.left, box.right) for box in reading.boxes] == [("a", None, None)] * 7
+
+
+def test_n_best_of_a_beam():
+    (reading,) = Reader(WidthModel(), BeamDecoder(ALPHABET, width=8, candidates=None)).read(draw_blocks(2), n_best=3)
+    assert reading.text == reading.n_best[0].text == "ab"
+    assert reading.confidence == reading.n_best[0].probability
+    assert len({found.text for found in reading.n_best}) == 3
+    probabilities = [found.probability for found in reading.n_best]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) <= 1
+
+
+def test_a_beam_that_runs_out_says_so():
+    class RunsOut:
+        def decode(self, log_probs_NxTxK: np.ndarray, best: int = 1) -> list[tuple[Hypothesis, ...]]:
+            return [()] * len(log_probs_NxTxK)
+
+    (reading,) = Reader(WidthModel(), RunsOut()).read(draw_blocks(2), boxes=True)
+    assert (reading.text, reading.confidence, reading.n_best, reading.boxes) == ("", 0.0, (), ())
+    assert "ran out" in reading.problem

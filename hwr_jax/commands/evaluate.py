@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwr_jax.commands.decoders import add_decoder_options, build_from_settings, resolve_settings
 from hwr_jax.commands.main import run
 from hwr_jax.commands.options import Parser
 from hwr_jax.commands.progress import ProgressLine
@@ -27,6 +28,8 @@ SPLITS = ("train", "validation", "test", ALL)
 _EXAMPLES = """examples:
   hwr evaluate --workdir=runs/quickstart                              the test split of the run's own data
   hwr evaluate --workdir=runs/quickstart --split=validation --checkpoint=latest
+  hwr evaluate --workdir=runs/quickstart --decoder=tuned              as hwr tune-decoder left it
+  hwr evaluate --model=unipen_words --decoder=beam --language_model=words.arpa.gz --output=beam.json
   hwr evaluate --model=unipen_words --data=iam_words --source=iam/ --split=all --output=iam.json
 """
 
@@ -38,12 +41,15 @@ def main(argv: Sequence[str]) -> int:
     # Orbax tells through absl that it opens a run's checkpoints for reading only.
     logging.getLogger("absl").setLevel(logging.ERROR)
     from hwr_jax.data.split_rules import rule_name
+    from hwr_jax.decoding.settings import describe_settings
     from hwr_jax.evaluation.evaluate import evaluate_samples, summarize
     from hwr_jax.evaluation.example_metric import metric_of_results
     from hwr_jax.evaluation.report import write_report
     from hwr_jax.evaluation.write import write_evaluation
 
     model = _load_model(options)
+    settings = resolve_settings(options, str(options.workdir or options.model))
+    decoder, parts = build_from_settings(settings, model.alphabet)
     data_name = _data_name(options, model)
     samples = _load_samples(options, model, data_name)
     if not len(samples):
@@ -51,12 +57,18 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"data {data_name!r}, split {options.split!r}: no samples{reasons}; try --split=all")
     with ProgressLine("read") as progress:
         evaluation = evaluate_samples(
-            model.log_probs, model.alphabet, samples, batch_size=BATCH_SIZE, poll=_count_batches(progress, len(samples))
+            model.log_probs,
+            model.alphabet,
+            samples,
+            decoder=decoder,
+            batch_size=BATCH_SIZE,
+            poll=_count_batches(progress, len(samples)),
         )
         progress(len(samples), len(samples))
     summary = summarize(
         evaluation,
-        decoder=options.decoder,
+        decoder=settings.label,
+        decoder_settings=describe_settings(settings, parts),
         model=model.name,
         parameters=model.parameters,
         data=data_name,
@@ -68,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
             evaluation.results, model.alphabet, model.config["data"]["batch_size"]
         )
     print(describe_summary(summary))
-    path = options.output or (options.workdir and options.workdir / "evaluation" / f"{options.split}.json")
+    path = options.output or (options.workdir and _default_output(options.workdir, options.split, settings.label))
     written = write_evaluation(path, evaluation, summary, samples.frames_NxHxW) if path else []
     if options.workdir:
         written.append(write_report(options.workdir, evaluation, samples.frames_NxHxW, summary))
@@ -87,6 +99,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         ("samples", f"{summary['samples']:,} by {summary['writers']:,} writer{'s' * (summary['writers'] != 1)}"),
         ("CER", f"{_percent(summary['cer'])}   {_between(summary['cer_interval'])}   {over}"),
         ("WER", f"{_percent(summary['wer'])}   {_between(summary['wer_interval'])}"),
+        ("decoder", f"{summary.get('decoder', '-')}, expected calibration error {_calibration(summary)}"),
         ("no case", f"{_percent(summary['cer_casefolded'])}   CER when case is ignored"),
         ("loss", f"{summary['loss']:8.3f}   nats a sample" if summary["loss"] is not None else "-"),
         ("time", f"{summary['seconds']:8.1f} s, {speed:,.0f} samples/s"),
@@ -95,6 +108,10 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         rows.append(
             ("example", f"{summary['example_mean_edit_distance']:8.3f}   the Keras example's mean edit distance")
         )
+    if summary.get("ran_out"):
+        rows.append(("ran out", f"{summary['ran_out']:8,}   samples without a text: the beam ran out"))
+    if outside := summary.get("decoder_settings", {}).get("lexicon", {}).get("words_outside_alphabet"):
+        rows.append(("unread", f"{outside:8,}   words of the lexicon, which the alphabet cannot spell"))
     rows += [("no loss", f"{count:8,}   {reason}") for reason, count in summary["loss_excluded"].items()]
     rows += [("skipped", f"{count:8,}   {reason}") for reason, count in summary["skipped_reasons"].items()]
     return "\n".join(f"{name:<10}{value}" for name, value in rows)
@@ -110,23 +127,29 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--source", type=Path, metavar="PATH", help="raw data to read, instead of prepared data")
     parser.add_argument("--split", choices=SPLITS, default="test", help="by writer (default test)")
     parser.add_argument("--data_dir", type=Path, help="holds prepared data (default: as the run, or the cache)")
-    parser.add_argument("--decoder", choices=("greedy",), default="greedy")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE.json",
-        help="default WORKDIR/evaluation/SPLIT.json; .tsv and .png beside it",
+        help="default WORKDIR/evaluation/SPLIT.json, SPLIT_DECODER.json if that is not greedy; .tsv and .png beside it",
     )
     parser.add_argument(
         "--example_metric", action="store_true", help="also the Keras example's mean edit distance, in the JSON"
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    add_decoder_options(parser)
     options = parser.parse_args(argv)
     if options.output and options.output.suffix != ".json":
         raise InputError(f"--output={options.output}: must end in .json")
     if options.workers < 1:
         raise InputError(f"--workers={options.workers}: must be at least 1")
     return options
+
+
+def _default_output(workdir: Path, split: str, label: str) -> Path:
+    """Other decoders leave the greedy evaluation in place: runs are compared by it."""
+    name = split if label == "greedy" else f"{split}_{label.replace(' + ', '_').replace(' ', '_')}"
+    return workdir / "evaluation" / f"{name}.json"
 
 
 def _load_model(options: argparse.Namespace) -> "TrainedModel":
@@ -145,10 +168,13 @@ def _data_name(options: argparse.Namespace, model: "TrainedModel") -> str:
 
 def _load_samples(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "FittedSamples":
     from hwr_jax.data.fitted import fit_samples
+    from hwr_jax.data.labels import final_label
 
     if options.source:
         _refuse_other_rules(options, model, data_name)
-        return fit_samples(_raw_samples(options, data_name), model.frame, workers=options.workers)
+        samples = fit_samples(_raw_samples(options, data_name), model.frame, workers=options.workers)
+        forms = dataclasses.replace(_data_config(options, model, data_name), last_token_labels=False)
+        return dataclasses.replace(samples, texts=tuple(final_label(text, forms) for text in samples.texts))
     return _prepared_samples(options, model, data_name)
 
 
@@ -186,7 +212,7 @@ def _data_config(options: argparse.Namespace, model: "TrainedModel", data_name: 
 
     config = build_dataclass(DataConfig, model.config["data"], "data")
     if data_name != config.name:
-        config = DataConfig(name=data_name)
+        config = DataConfig(name=data_name, casefold=config.casefold, plain_marks=config.plain_marks)
     data_dir = str(options.data_dir) if options.data_dir else config.data_dir
     return dataclasses.replace(config, data_dir=data_dir, workers=options.workers)
 
@@ -211,6 +237,12 @@ def _count_batches(progress: Callable[[int, int | None], None], total: int) -> C
         done += BATCH_SIZE
 
     return poll
+
+
+def _calibration(summary: Mapping[str, Any]) -> str:
+    error = summary.get("expected_calibration_error")
+    temperature = summary.get("decoder_settings", {}).get("temperature", 1.0)
+    return "-" if error is None else f"{error:.4f} at temperature {temperature:.3g}"
 
 
 def _percent(rate: float | None) -> str:

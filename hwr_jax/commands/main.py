@@ -59,12 +59,33 @@ def _import_keras(argv: Sequence[str]) -> int:
     return import_keras.main(argv)
 
 
+def _tune_decoder(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import tune_decoder
+
+    return tune_decoder.main(argv)
+
+
+def _language_model(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import language_model
+
+    return language_model.main(argv)
+
+
+def _lexicon(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import lexicon
+
+    return lexicon.main(argv)
+
+
 COMMANDS: dict[str, tuple[Command, str]] = {
     "train": (_train, "train a model, or go on with a run that stopped"),
     "evaluate": (_evaluate, "CER and WER of a trained model on prepared data or a raw tree"),
     "read": (_read, "read images: path, text, confidence"),
     "data": (_data, "prepare and look at data sets"),
     "show": (_show, "the layer table of a config"),
+    "language-model": (_language_model, "train a character language model, for beam search"),
+    "lexicon": (_lexicon, "make a word list with counts, for beam search"),
+    "tune-decoder": (_tune_decoder, "find a decoder's weights and temperature on validation data"),
     "export": (_export, "a model's parameters as a small folder that `read` and `evaluate` take, or for Keras"),
     "build-kernels": (_build_kernels, "compile kernels for this CPU: training about twice as fast"),
     "import-keras": (_import_keras, "a model trained with Keras as a run of ours"),

@@ -4,13 +4,17 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from hwr_jax.commands.decoders import add_decoder_options, build_from_settings, resolve_settings
 from hwr_jax.commands.main import run
 from hwr_jax.commands.options import Parser
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hwr_jax.reader import Reader, Reading
 
 DEFAULT_MODEL = "unipen_words"
@@ -21,7 +25,8 @@ def main(argv: Sequence[str]) -> int:
     """Prints a line an image. One that cannot be read gets a line on stderr instead, and in the end status 1."""
     parser = Parser(
         prog="hwr read",
-        description="Reads images: one line each, path, text and confidence (0 .. 1), parted by tabs.",
+        description="Reads images: one line each, path, text and confidence (0 .. 1), parted by tabs. With --n_best=N "
+        "up to N lines each, the likeliest text first.",
         epilog="An image that cannot be read gets a line on stderr; the others are read, and the exit status is 1.",
     )
     parser.add_argument(
@@ -30,50 +35,133 @@ def main(argv: Sequence[str]) -> int:
         metavar="NAME_OR_PATH",
         help=f"a shipped model, an exported folder or a run's workdir (default {DEFAULT_MODEL})",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line: path, text, confidence")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line: path, text, confidence, n_best, boxes"
+    )
+    parser.add_argument(
+        "--n_best",
+        type=int,
+        default=1,
+        metavar="N",
+        help="texts an image, with probabilities; needs a beam (default 1)",
+    )
+    parser.add_argument(
+        "--boxes",
+        action="store_true",
+        help="also where the characters are: LEFT-RIGHT in pixels of the image, one a character, parted by spaces",
+    )
+    parser.add_argument(
+        "--boxes_dir", type=Path, metavar="DIR", help="also draw them: DIR/NAME.png for each image; implies --boxes"
+    )
+    add_decoder_options(parser)
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image file, such as PNG, JPEG or TIFF")
     options = parser.parse_args(argv)
+    if options.n_best < 1:
+        raise InputError(f"--n_best={options.n_best}: must be at least 1")
+    drawings = _name_drawings(options.images, options.boxes_dir) if options.boxes_dir else {}
+    boxes = options.boxes or bool(options.boxes_dir)
 
     # Orbax tells through absl that it opens a run's checkpoints for reading only.
     logging.getLogger("absl").setLevel(logging.ERROR)
-    from hwr_jax.reader import load
+    from hwr_jax.reader import Reader
+    from hwr_jax.training.load import load_model
 
-    reader = load(options.model)
+    model = load_model(options.model)
+    settings = resolve_settings(options, options.model)
+    if options.n_best > 1 and settings.decoder == "greedy":
+        raise InputError(f"--n_best={options.n_best}: greedy decoding knows one text; give --decoder=beam")
+    reader = Reader(model, build_from_settings(settings, model.alphabet)[0])
     failed = 0
     for start in range(0, len(options.images), BATCH_SIZE):
         paths = options.images[start : start + BATCH_SIZE]
-        for path, reading in _read_batch(reader, paths):
-            if isinstance(reading, InputError):
+        for place, (path, grey_HxW, reading) in enumerate(_read_batch(reader, paths, options.n_best, boxes), start):
+            if isinstance(reading, InputError) or reading.problem:
                 failed += 1
                 sys.stdout.flush()
-                print(f"hwr read: {reading}", file=sys.stderr, flush=True)
-            else:
-                print(_line(path, reading, as_json=options.json))
+                cause = reading if isinstance(reading, InputError) else f"{path}: {reading.problem}"
+                print(f"hwr read: {cause}", file=sys.stderr, flush=True)
+                continue
+            print(_json_line(path, reading, options.n_best, boxes) if options.json else _lines(path, reading, boxes))
+            if drawings:
+                _draw(drawings[place], grey_HxW, reading)
         sys.stdout.flush()
     return 1 if failed else 0
 
 
-def _read_batch(reader: "Reader", paths: Sequence[str]) -> "Iterator[tuple[str, Reading | InputError]]":
-    """A reading or an error for each path, in order."""
+def _read_batch(
+    reader: "Reader", paths: Sequence[str], n_best: int, boxes: bool
+) -> "Iterator[tuple[str, np.ndarray, Reading] | tuple[str, None, InputError]]":
+    """For each path, in order, its pixels and a reading, or an error."""
     import numpy as np
 
+    greys: list[np.ndarray] = []
     frames: list[np.ndarray] = []
     errors: dict[int, InputError] = {}
     for place, path in enumerate(paths):
         try:
-            frames.append(reader.fit(path, path))
+            grey_HxW = reader.open(path, path)
+            frames.append(reader.fit(grey_HxW, path))
+            greys.append(grey_HxW)
         except InputError as error:
             errors[place] = error
-    readings = iter(reader.read_frames(np.stack(frames)) if frames else [])
+    readings = reader.read_frames(np.stack(frames), n_best, greys if boxes else None) if frames else []
+    read = zip(greys, readings, strict=True)
     for place, path in enumerate(paths):
-        yield path, errors[place] if place in errors else next(readings)
+        if place in errors:
+            yield path, None, errors[place]
+        else:
+            yield path, *next(read)
 
 
-def _line(path: str, reading: "Reading", *, as_json: bool) -> str:
-    if as_json:
-        values = {"path": path, "text": reading.text, "confidence": round(reading.confidence, 6)}
-        return json.dumps(values, ensure_ascii=False)
-    return f"{path}\t{reading.text}\t{reading.confidence:.4f}"
+def _lines(path: str, reading: "Reading", boxes: bool) -> str:
+    lines = [f"{path}\t{found.text}\t{found.probability:.4f}" for found in reading.n_best]
+    if boxes:
+        lines[0] += "\t" + " ".join(
+            "-" if box.left is None or box.right is None else f"{box.left:.1f}-{box.right:.1f}" for box in reading.boxes
+        )
+    return "\n".join(lines)
+
+
+def _json_line(path: str, reading: "Reading", n_best: int, boxes: bool) -> str:
+    values: dict[str, Any] = {"path": path, "text": reading.text, "confidence": round(reading.confidence, 6)}
+    if n_best > 1:
+        values["n_best"] = [{"text": f.text, "probability": round(f.probability, 6)} for f in reading.n_best]
+    if boxes:
+        values["boxes"] = [
+            {
+                "character": box.character,
+                "left": None if box.left is None else round(box.left, 2),
+                "right": None if box.right is None else round(box.right, 2),
+            }
+            for box in reading.boxes
+        ]
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _name_drawings(images: Sequence[str], folder: Path) -> dict[int, Path]:
+    """A file in the folder for each image, named as the image is.
+
+    Raises:
+      InputError: two images have the same name.
+    """
+    drawings: dict[int, Path] = {}
+    seen: dict[str, str] = {}
+    for place, image in enumerate(images):
+        name = f"{Path(image).stem}.png"
+        if seen.setdefault(name, image) != image:
+            raise InputError(f"--boxes_dir={folder}: {seen[name]} and {image} would both be drawn to {name}")
+        drawings[place] = folder / name
+        if drawings[place].resolve() == Path(image).resolve():
+            raise InputError(f"--boxes_dir={folder}: {image} would be drawn over; choose another folder")
+    return drawings
+
+
+def _draw(path: Path, grey_HxW: "np.ndarray | None", reading: "Reading") -> None:
+    from hwr_jax.evaluation.boxes import draw_boxes
+    from hwr_jax.files import write_bytes
+
+    assert grey_HxW is not None  # It was read.
+    write_bytes(path, draw_boxes(grey_HxW, [(box.character, box.left, box.right) for box in reading.boxes]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Language models as ARPA files, the text format of SRILM and KenLM."""
 
+import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,14 +20,16 @@ from hwr_jax.decoding.language_model import (
     encode_ngrams,
 )
 from hwr_jax.errors import InputError
-from hwr_jax.files import write_text
+from hwr_jax.files import write_bytes
 
+GZIPPED = ".gz"
 # Tokens are parted by spaces, so the space itself needs a name.
 SPACE_TOKEN = "<space>"
 
 
 def write_arpa(model: NGramModel, path: Path) -> None:
-    """Writes a model; `read_arpa` reads the same model, bit for bit. Raises OSError."""
+    """Writes a model, gzipped where the path ends in .gz; `read_arpa` reads the same model, bit for bit. The same model
+    gives the same bytes. Raises OSError."""
     tokens = [*SPECIAL_TOKENS, *(SPACE_TOKEN if c == " " else c for c in model.characters)]
     lines = ["\\data\\"]
     lines += [f"ngram {length}={len(order.ngrams_MxN)}" for length, order in enumerate(model.orders, start=1)]
@@ -37,11 +41,12 @@ def write_arpa(model: NGramModel, path: Path) -> None:
         for ngram, log10_prob, log10_backoff in rows:
             line = f"{log10_prob!r}\t{' '.join(tokens[token] for token in ngram)}"
             lines.append(line + (f"\t{log10_backoff!r}" if length < model.order else ""))
-    write_text(path, "\n".join([*lines, "", "\\end\\", ""]))
+    content = "\n".join([*lines, "", "\\end\\", ""]).encode()
+    write_bytes(path, gzip.compress(content, compresslevel=6, mtime=0) if path.suffix == GZIPPED else content)
 
 
 def read_arpa(path: Path) -> NGramModel:
-    """Reads a character model, of this package or another.
+    """Reads a character model, of this package or another, gzipped where the path ends in .gz.
 
     The start and end of a text are "<s>" and "</s>", the space is "<space>", unknown characters are "<unk>".
 
@@ -50,8 +55,9 @@ def read_arpa(path: Path) -> NGramModel:
         their context.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+        lines = (gzip.decompress(content) if path.suffix == GZIPPED else content).decode().split("\n")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as an ARPA file: {error}") from error
     return _Parser(path, lines).parse()
 

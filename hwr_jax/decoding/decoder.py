@@ -3,6 +3,7 @@
 import dataclasses
 import unicodedata
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -30,12 +31,23 @@ class Hypothesis:
       probability: among the texts in the beam, by their scores: softmax(scores / temperature).
       score: natural log, of image and text together; see `FusionWeights`.
       log_ctc: natural log probability of the text given the image alone; that of the alignments kept.
+      ids: the classes that the text was read from.
     """
 
     text: str
     probability: float
     score: float
     log_ctc: float
+    ids: tuple[int, ...] = ()
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """Makes texts of log probabilities: `BeamDecoder`, or `hwr_jax.decoding.greedy_decoder.GreedyDecoder`."""
+
+    def decode(self, log_probs_NxTxK: np.ndarray, best: int = 1) -> list[tuple[Hypothesis, ...]]:
+        """The `best` hypotheses of each row, the likeliest first; fewer, or none, where there are fewer."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,15 +130,17 @@ class BeamDecoder:
         readings = []
         for row, scores_W in enumerate(hypotheses.scores_BxW):
             held = int(np.isfinite(scores_W).sum())
-            readings.append(
-                tuple(
+            texts = []
+            for place in range(min(best, held)):
+                ids = tuple(id for id in hypotheses.ids_BxWxT[row, place].tolist() if id >= 0)
+                texts.append(
                     Hypothesis(
-                        unicodedata.normalize("NFC", self.alphabet.decode(hypotheses.ids_BxWxT[row, place].tolist())),
+                        unicodedata.normalize("NFC", self.alphabet.decode(ids)),
                         float(probabilities_NxW[row, place]),
                         float(scores_W[place]),
                         float(hypotheses.log_ctc_BxW[row, place]),
+                        ids,
                     )
-                    for place in range(min(best, held))
                 )
-            )
+            readings.append(tuple(texts))
         return readings

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from hwr_jax.errors import InputError
+from hwr_jax.files import write_text
 from hwr_jax.text.alphabet import Alphabet
 
+# How a file names the space, as ARPA files do: see hwr_jax.decoding.arpa.
+SPACE_ENTRY = "<space>"
 APOSTROPHES = "'\u2019"
 
 
@@ -78,8 +81,21 @@ def count_tokens(texts: Iterable[str]) -> Lexicon:
     return Lexicon(dict(words), dict(signs))
 
 
-def load_lexicon(path: Path) -> Lexicon:
-    """Reads a UTF-8 file with one word a line, which a tab and a count may follow (1 if not).
+def write_lexicon(lexicon: Lexicon, path: Path) -> None:
+    """Writes a lexicon as `load_lexicon` reads it: signs first, each part in code point order. Raises OSError."""
+    entries = [(SPACE_ENTRY if sign.isspace() else sign, count) for sign, count in sorted(lexicon.signs.items())]
+    entries += sorted(lexicon.words.items())
+    write_text(path, "".join(f"{entry}\t{count:.12g}\n" for entry, count in entries))
+
+
+def load_lexicon(path: Path, count: float = 1.0) -> Lexicon:
+    """Reads a UTF-8 file with one word a line, which a tab and a count may follow.
+
+    A line with a single character that is no letter, such as a comma, tells how often that sign comes; "<space>" is the
+    space.
+
+    Args:
+      count: of words without one.
 
     Raises:
       InputError: no such file, or a line that is neither, or no words.
@@ -89,21 +105,24 @@ def load_lexicon(path: Path) -> Lexicon:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a UTF-8 word list: {error}") from error
     words: dict[str, float] = {}
+    signs: dict[str, float] = {}
     for number, line in enumerate(lines, start=1):
-        word, _, count = line.partition("\t")
+        word, _, times_told = line.partition("\t")
         try:
-            word, times = _clean_word(word), float(count) if count else 1.0
+            word, times = _clean_word(word), float(times_told) if times_told else count
             if not (times > 0 and math.isfinite(times)):
                 raise ValueError("count")
         except ValueError as error:
             raise InputError(
                 f"{path}, line {number}: {line!r}: must be one word, which a tab and a count above 0 may follow"
             ) from error
+        word = " " if word == SPACE_ENTRY else word
         if word:
-            words[word] = words.get(word, 0.0) + times
+            part = signs if len(word) == 1 and not is_letter(word) else words
+            part[word] = part.get(word, 0.0) + times
     if not words:
         raise InputError(f"{path}: an empty lexicon; give one word a line")
-    return Lexicon(words, {})
+    return Lexicon(words, signs)
 
 
 def split_tokens(text: str) -> Iterator[str]:

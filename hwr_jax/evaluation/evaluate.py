@@ -4,8 +4,7 @@ import collections
 import dataclasses
 import math
 import time
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,7 +13,9 @@ import numpy as np
 from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.labels import encode_labels, why_untrainable
 from hwr_jax.data.splits import hash_of_ids
-from hwr_jax.decoding.greedy import greedy_decode
+from hwr_jax.decoding.calibration import expected_calibration_error
+from hwr_jax.decoding.decoder import Decoder, Hypothesis
+from hwr_jax.decoding.greedy_decoder import GreedyDecoder
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.bootstrap import bootstrap_interval
 from hwr_jax.text.distance import Edits, count_edits
@@ -29,7 +30,7 @@ class SampleResult:
       id, writer, truth: of the sample.
       prediction: the text read.
       prediction_ids: the classes it was read from.
-      confidence: probability of the best path, 0 .. 1.
+      confidence: the decoder's probability of the prediction, 0 .. 1: see `hwr_jax.decoding.decoder.Hypothesis`.
       edits: from the truth to the prediction.
       loss: CTC loss in nats, or None where the label has none.
       loss_excluded: why the label has no loss, or None.
@@ -54,11 +55,15 @@ class Evaluation:
       results: one a sample, in the order of the samples.
       skipped: id -> reason, of the samples that could not be read at all.
       seconds: wall time of reading, fitting not counted.
+      decoding_seconds: how much of it the decoder took.
+      ran_out: ids of the samples for which the decoder had no text; they count as read as "", confidence 0.
     """
 
     results: tuple[SampleResult, ...]
     skipped: dict[str, str]
     seconds: float
+    decoding_seconds: float = 0.0
+    ran_out: tuple[str, ...] = ()
 
     @property
     def totals(self) -> Edits:
@@ -71,15 +76,19 @@ class Evaluation:
         return [result.loss for result in self.results if result.loss is not None]
 
 
+_NO_TEXT = Hypothesis("", 0.0, -math.inf, -math.inf)
+
+
 def evaluate_samples(
     log_probs: Callable[[np.ndarray], np.ndarray],
     alphabet: Alphabet,
     samples: FittedSamples,
     *,
+    decoder: Decoder | None = None,
     batch_size: int = 64,
     poll: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Reads every sample by greedy decoding and compares it with its transcription.
+    """Reads every sample and compares it with its transcription.
 
     Args:
       log_probs: frames [B, H, W] uint8 -> log probabilities [B, T, K] float32. B is always `batch_size`: the last
@@ -87,40 +96,54 @@ def evaluate_samples(
       alphabet: of the model.
       samples: of one split. Labels with characters outside the alphabet, or too long for the frames, count in CER and
         WER like all others, but have no loss.
+      decoder: of the log probabilities; None: greedy.
       batch_size: frames at a time.
       poll: called before each batch; an exception it raises ends the evaluation.
     """
+    decoder = decoder or GreedyDecoder(alphabet)
     started = time.monotonic()
+    decoding_seconds = 0.0
     results: list[SampleResult] = []
+    ran_out: list[str] = []
     losses: _Losses | None = None
     for rows, frames_BxHxW in _batches(samples.frames_NxHxW, batch_size):
         poll()
         log_probs_BxTxK = np.asarray(log_probs(frames_BxHxW))
         losses = losses or _Losses(samples.texts, alphabet, frames=log_probs_BxTxK.shape[1])
-        ids_BxT, log_confidence_B = jax.device_get(greedy_decode(log_probs_BxTxK, alphabet.blank_id))
-        for row, ids_T, log_confidence, loss in zip(
-            rows, ids_BxT, log_confidence_B, losses.of(rows, log_probs_BxTxK), strict=False
-        ):
-            truth = samples.texts[row]
-            prediction = unicodedata.normalize("NFC", alphabet.decode(ids_T.tolist()))
+        decoding_started = time.monotonic()
+        readings = decoder.decode(log_probs_BxTxK)
+        decoding_seconds += time.monotonic() - decoding_started
+        for row, found, loss in zip(rows, readings, losses.of(rows, log_probs_BxTxK), strict=False):
+            if not found:
+                ran_out.append(samples.ids[row])
+            read = found[0] if found else _NO_TEXT
             results.append(
                 SampleResult(
                     id=samples.ids[row],
                     writer=samples.writers[row],
-                    truth=truth,
-                    prediction=prediction,
-                    prediction_ids=tuple(id for id in ids_T.tolist() if id >= 0),
-                    confidence=math.exp(min(float(log_confidence), 0.0)),
-                    edits=count_edits(truth, prediction),
+                    truth=samples.texts[row],
+                    prediction=read.text,
+                    prediction_ids=read.ids,
+                    confidence=read.probability,
+                    edits=count_edits(samples.texts[row], read.text),
                     loss=loss,
                     loss_excluded=losses.excluded[row],
                 )
             )
-    return Evaluation(tuple(results), dict(samples.skipped), time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Evaluation(tuple(results), dict(samples.skipped), seconds, decoding_seconds, tuple(ran_out))
 
 
 def summarize(
-    evaluation: Evaluation, *, decoder: str, model: str, parameters: int, data: str, split: str, split_rule: str
+    evaluation: Evaluation,
+    *,
+    decoder: str,
+    model: str,
+    parameters: int,
+    data: str,
+    split: str,
+    split_rule: str,
+    decoder_settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The numbers of an evaluation as plain values for JSON; what cannot be told (0 / 0) is None.
 
@@ -129,10 +152,11 @@ def summarize(
 
     Args:
       evaluation: of one split.
-      decoder: "greedy".
+      decoder: its label, such as "greedy", see `hwr_jax.decoding.settings.DecoderSettings.label`.
       model, data, split: names that say what was measured.
       parameters: of the model.
       split_rule: which rule made the split, see `hwr_jax.data.split_rules.rule_name`.
+      decoder_settings: all of the decoder's settings, see `hwr_jax.decoding.settings.describe_settings`.
     """
     results, totals, losses = evaluation.results, evaluation.totals, evaluation.losses
     writers = {result.writer for result in results}
@@ -145,6 +169,7 @@ def summarize(
         "split": split,
         "split_rule": split_rule,
         "decoder": decoder,
+        **({"decoder_settings": dict(decoder_settings)} if decoder_settings else {}),
         "samples": totals.samples,
         "writers": len(writers),
         "ids_hash": hash_of_ids(result.id for result in results),
@@ -158,10 +183,16 @@ def summarize(
         "wer_interval": _interval(results, groups, lambda e: (e.word_edits, e.words)),
         "interval_over": "writers" if len(writers) > 1 else "samples",
         "cer_casefolded": _plain(totals.cer_casefolded),
+        "expected_calibration_error": expected_calibration_error(
+            np.array([result.confidence for result in results]),
+            np.array([result.prediction == result.truth for result in results], bool),
+        ),
+        "ran_out": len(evaluation.ran_out),
         "loss": _plain(sum(losses) / len(losses)) if losses else None,
         "loss_samples": len(losses),
         "loss_excluded": dict(excluded),
         "seconds": round(evaluation.seconds, 3),
+        "decoding_seconds": round(evaluation.decoding_seconds, 3),
         "skipped_reasons": dict(collections.Counter(evaluation.skipped.values())),
         "skipped": evaluation.skipped,
     }

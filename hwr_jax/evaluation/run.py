@@ -10,6 +10,7 @@ from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.loading import load_split
 from hwr_jax.data.split_rules import rule_name
+from hwr_jax.decoding.settings import DecoderSettings, describe_settings
 from hwr_jax.evaluation.evaluate import evaluate_samples, summarize
 from hwr_jax.evaluation.example_metric import metric_of_results
 from hwr_jax.evaluation.report import write_report
@@ -88,9 +89,11 @@ def evaluate_run(
             break
     say(f"evaluating {len(samples):,} {split} samples with {model}")
     evaluation = evaluate_samples(log_probs, alphabet, samples, batch_size=config.data.evaluation_batch_size, poll=poll)
+    decoder = DecoderSettings()
     summary = summarize(
         evaluation,
-        decoder="greedy",
+        decoder=decoder.label,
+        decoder_settings=describe_settings(decoder),
         model=model,
         parameters=parameters,
         data=config.data.name,

@@ -1,6 +1,8 @@
 """`hwr read` end to end, with a tiny model."""
 
 import json
+import string
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,3 +87,63 @@ def test_no_image_and_no_model_are_one_line_errors(words, capsys):
     assert all(line.startswith("hwr read: ") for line in lines)
     with pytest.raises(InputError):
         read.main(["--jsno", *words])
+
+
+BEAM = ("--decoder=beam", "--beam_width=6")
+
+
+def test_n_best_is_lines_with_probabilities(model_folder, words, capsys):
+    assert read.main([f"--model={model_folder}", *BEAM, "--n_best=3", *words]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows] == [path for path in words for _ in range(3)]
+    for start in range(0, 9, 3):
+        assert len({row[1] for row in rows[start : start + 3]}) == 3
+        probabilities = [float(row[2]) for row in rows[start : start + 3]]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert sum(probabilities) <= 1.0002
+    assert read.main([f"--model={model_folder}", *BEAM, "--n_best=3", "--json", words[1]]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert [found["text"] for found in row["n_best"]] == [row[1] for row in rows[3:6]]
+    assert (row["text"], row["confidence"]) == (row["n_best"][0]["text"], row["n_best"][0]["probability"])
+
+
+def test_boxes_as_numbers_and_as_pictures(model_folder, words, tmp_path, capsys):
+    folder = tmp_path / "new" / "boxes"
+    assert read.main([f"--model={model_folder}", f"--boxes_dir={folder}", *words]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    for path, text, _, ranges in rows:
+        edges = [tuple(map(float, place.split("-"))) for place in ranges.split()]
+        assert len(edges) == len(text) > 0
+        assert all(0 <= left <= right <= 160 for left, right in edges)
+        assert [right for _, right in edges[:-1]] == [left for left, _ in edges[1:]]
+        with Image.open(folder / f"{Path(path).stem}.png") as picture:
+            assert picture.width > 160
+    assert read.main([f"--model={model_folder}", "--boxes", "--json", words[0]]) == 0
+    boxes = json.loads(capsys.readouterr().out)["boxes"]
+    assert "".join(box["character"] for box in boxes) == rows[0][1]
+    assert [f"{box['left']:.1f}-{box['right']:.1f}" for box in boxes] == rows[0][3].split()
+
+
+def test_a_beam_that_runs_out_is_an_error_line(model_folder, words, tmp_path, capsys):
+    # Whatever letter comes first, no word can end within the frames.
+    (tmp_path / "long.txt").write_text("".join(f"{letter}incomprehensibility\n" for letter in string.ascii_lowercase))
+    flags = ["--decoder=beam", "--beam_width=1", f"--lexicon={tmp_path / 'long.txt'}", "--lexicon_weight=0"]
+    flags += ["--escape=-inf", "--length_bonus=9"]
+    status = read.main([f"--model={model_folder}", *flags, *words])
+    captured = capsys.readouterr()
+    errors = captured.err.splitlines()
+    assert len(errors) + len(captured.out.splitlines()) == 3
+    assert status == 1
+    assert all(line.startswith("hwr read: ") and "the beam ran out: " in line for line in errors)
+
+
+def test_flags_that_do_not_go_together(model_folder, words, tmp_path):
+    twins = [words[0], draw_word(tmp_path / "one.jpg", "one")]
+    for arguments, message in (
+        (["--n_best=2", *words], "--n_best=2: greedy decoding knows one text; give --decoder=beam"),
+        (["--n_best=0", *words], "--n_best=0: must be at least 1"),
+        ([f"--boxes_dir={tmp_path / 'boxes'}", *twins], r"would both be drawn to one\.png"),
+        ([f"--boxes_dir={tmp_path}", *words], r"one\.png would be drawn over"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read.main([f"--model={model_folder}", *arguments])

@@ -1,5 +1,6 @@
 """ARPA files: round trips, KenLM's reading of them, and files that are not whole."""
 
+import gzip
 import math
 
 import numpy as np
@@ -126,3 +127,24 @@ def test_no_file_and_no_text(tmp_path):
     (tmp_path / "binary.arpa").write_bytes(b"\xff\xfe\x00mmap lm")
     with pytest.raises(InputError, match=r"binary\.arpa: cannot be read"):
         read_arpa(tmp_path / "binary.arpa")
+
+
+def test_gzipped_files_hold_the_same_and_are_the_same_every_time(tmp_path):
+    model = train_language_model(TEXTS, order=3)
+    for name in ("model.arpa", "model.arpa.gz", "again.arpa.gz"):
+        write_arpa(model, tmp_path / name)
+    assert gzip.decompress((tmp_path / "model.arpa.gz").read_bytes()) == (tmp_path / "model.arpa").read_bytes()
+    assert (tmp_path / "model.arpa.gz").read_bytes() == (tmp_path / "again.arpa.gz").read_bytes()
+    again = read_arpa(tmp_path / "model.arpa.gz")
+    np.testing.assert_array_equal(again.orders[2].log10_probs_M, model.orders[2].log10_probs_M)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 30, 0.5, 0.99])
+def test_a_gzipped_file_cut_short_is_wrong_input(tmp_path, kept):
+    path = tmp_path / "model.arpa.gz"
+    write_arpa(train_language_model(TEXTS, order=3), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: kept if isinstance(kept, int) else int(kept * len(whole))])
+    with pytest.raises(InputError, match=r"model\.arpa\.gz: ") as caught:
+        read_arpa(path)
+    assert "\n" not in str(caught.value)

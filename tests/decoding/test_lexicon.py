@@ -10,6 +10,7 @@ from hwr_jax.decoding.lexicon import (
     expand_variants,
     load_lexicon,
     split_tokens,
+    write_lexicon,
 )
 from hwr_jax.decoding.lexicon_tables import OUTSIDE, ROOT
 from hwr_jax.decoding.trie import build_lexicon_tables
@@ -132,3 +133,18 @@ def test_the_trie_holds_the_words_and_no_others():
 def test_empty_lexicons_are_wrong_input(words, message):
     with pytest.raises(InputError, match=message):
         build_lexicon_tables(Lexicon(words, {}), resolve_alphabet("iam78"))
+
+
+def test_a_file_holds_signs_too(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("3\t7\n,\na\n<space>\t5\n1st\n", encoding="utf-8")
+    assert load_lexicon(path, count=0.5) == Lexicon({"a": 0.5, "1st": 0.5}, {"3": 7.0, ",": 0.5, " ": 5.0})
+    path.write_text("3\n,\n")
+    with pytest.raises(InputError, match="an empty lexicon"):
+        load_lexicon(path)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    lexicon = count_tokens(["the cat, the dog's 12 café-au-lait", "the"]) + build_lexicon(["zebra"], 0.25)
+    write_lexicon(lexicon, tmp_path / "new" / "words.txt")
+    assert load_lexicon(tmp_path / "new" / "words.txt") == lexicon

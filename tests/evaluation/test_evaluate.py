@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from hwr_jax.data.fitted import FittedSamples
+from hwr_jax.decoding.calibration import expected_calibration_error
+from hwr_jax.decoding.decoder import Hypothesis
 from hwr_jax.evaluation.evaluate import evaluate_samples, summarize
 from hwr_jax.evaluation.write import write_readings
 from hwr_jax.text.alphabet import Alphabet
@@ -176,3 +178,38 @@ def test_the_summary_is_json_and_the_readings_are_a_line_each(tmp_path):
     assert [row[3] for row in rows] == ["ab", "cd", "x", "ab", ""]
     assert all(0 <= float(row[4]) <= 1 for row in rows)
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["test.json", "test.tsv"]
+
+
+class RunsOut:
+    """Reads "ab" with probability 0.75, but has no text for every third row."""
+
+    def decode(self, log_probs_NxTxK: np.ndarray, best: int = 1) -> list[tuple[Hypothesis, ...]]:
+        ids = tuple(ALPHABET.encode("ab").tolist())
+        return [
+            () if row % 3 == 2 else (Hypothesis("ab", 0.75, -1.0, -1.0, ids),) for row in range(len(log_probs_NxTxK))
+        ]
+
+
+def test_a_decoder_that_runs_out_is_counted():
+    model = FakeModel(READINGS)
+    evaluation = evaluate_samples(
+        model.log_probs, ALPHABET, make_samples(["ab"] * 5 + ["a"]), decoder=RunsOut(), batch_size=6
+    )
+    assert [result.prediction for result in evaluation.results] == ["ab", "ab", "", "ab", "ab", ""]
+    assert evaluation.ran_out == ("s2", "s5")
+    assert [result.confidence for result in evaluation.results] == [0.75, 0.75, 0, 0.75, 0.75, 0]
+    assert evaluation.results[0].prediction_ids == tuple(ALPHABET.encode("ab").tolist())
+    names = {"decoder": "beam", "model": "fake", "data": "letters", "split": "test", "split_rule": "by hand"}
+    summary = summarize(evaluation, parameters=7, decoder_settings={"decoder": "beam", "beam_width": 3}, **names)
+    assert summary["ran_out"] == 2
+    assert summary["decoder_settings"] == {"decoder": "beam", "beam_width": 3}
+    # Four are right and told with 0.75, two are wrong and told with 0.
+    assert summary["expected_calibration_error"] == pytest.approx((4 * 0.25 + 2 * 0) / 6)
+
+
+def test_calibration_error_of_greedy_readings():
+    evaluation, summary, _ = evaluate(TRUTHS, READINGS)
+    confidences = np.array([result.confidence for result in evaluation.results])
+    correct = np.array(TRUTHS) == np.array(READINGS)
+    assert summary["expected_calibration_error"] == expected_calibration_error(confidences, correct)
+    assert evaluate([], [])[1]["expected_calibration_error"] is None

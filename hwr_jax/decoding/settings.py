@@ -1,0 +1,203 @@
+"""All that decides how frames become text, as one value; and the decoder made from it."""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from hwr_jax.decoding.arpa import read_arpa
+from hwr_jax.decoding.decoder import BeamDecoder, Decoder
+from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.lexicon import load_lexicon
+from hwr_jax.decoding.lexicon_tables import LexiconTables
+from hwr_jax.decoding.ngram_tables import NGramTables, build_ngram_tables
+from hwr_jax.decoding.text_model import FusionWeights, TextModel, build_text_model
+from hwr_jax.decoding.trie import USUAL_VARIANTS, build_lexicon_tables
+from hwr_jax.errors import InputError
+from hwr_jax.text.alphabet import Alphabet
+
+GREEDY, BEAM = "greedy", "beam"
+DECODERS = (GREEDY, BEAM)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFile:
+    """A language model or a lexicon on disk.
+
+    Attributes:
+      path: of the file.
+      sha256: of its bytes, in hex, where it must be this very file; "" takes what there is.
+    """
+
+    path: str
+    sha256: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class DecoderSettings:
+    """Attributes:
+    decoder: "greedy" or "beam".
+    beam_width: prefixes kept after each frame.
+    candidates: a frame's likeliest characters that are tried; 0 tries all.
+    language_model: ARPA file of a character model, or None.
+    lexicon: word list, or None.
+    weights: how much each part counts.
+    temperature: of the probabilities.
+    """
+
+    decoder: str = GREEDY
+    beam_width: int = 32
+    candidates: int = 12
+    language_model: TextFile | None = None
+    lexicon: TextFile | None = None
+    weights: FusionWeights = dataclasses.field(default_factory=lambda: FusionWeights(length_bonus=0.0))
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.decoder not in DECODERS:
+            raise InputError(f"decoder {self.decoder!r}: no such decoder; take {' or '.join(DECODERS)}")
+        if self.decoder == GREEDY and (self.language_model or self.lexicon):
+            raise InputError("decoder 'greedy': knows no language model and no lexicon; take beam")
+        if self.beam_width < 1:
+            raise InputError(f"beam_width {self.beam_width}: must be at least 1")
+        if self.candidates < 0:
+            raise InputError(f"candidates {self.candidates}: must be at least 1, or 0 for all")
+        if not (self.temperature > 0 and math.isfinite(self.temperature)):
+            raise InputError(f"temperature {self.temperature}: must be above 0")
+
+    @property
+    def label(self) -> str:
+        """For people, such as "beam + language model + lexicon"."""
+        parts = [self.decoder]
+        parts += ["language model"] if self.language_model else []
+        parts += ["lexicon"] if self.lexicon else []
+        return " + ".join(parts)
+
+    @property
+    def weights_in_use(self) -> tuple[str, ...]:
+        """Names of the weights that change anything."""
+        names = ["language_model"] if self.language_model else []
+        names += ["length_bonus"] if self.decoder == BEAM else []
+        names += ["lexicon", "escape"] if self.lexicon else []
+        return tuple(names)
+
+
+def usual_weights(*, language_model: bool, lexicon: bool) -> FusionWeights:
+    """About what validation words of UNIPEN ask for; `hwr tune-decoder` finds better ones for other models."""
+    if language_model and lexicon:
+        return FusionWeights(language_model=0.7, length_bonus=2.0, lexicon=0.3, escape=-10.0)
+    if language_model:
+        return FusionWeights(language_model=1.0, length_bonus=2.0)
+    if lexicon:
+        return FusionWeights(length_bonus=1.5, lexicon=0.5, escape=-14.0)
+    return FusionWeights(length_bonus=0.0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TextParts:
+    """The files of `DecoderSettings` in memory.
+
+    Attributes:
+      ngrams, lexicon: tables for the recognizer's alphabet, None where there is no file.
+      about: per file, its path, sha256 and size, as plain values.
+    """
+
+    ngrams: NGramTables | None
+    lexicon: LexiconTables | None
+    about: Mapping[str, Mapping[str, Any]]
+
+    def build_text_model(self, weights: FusionWeights) -> TextModel | None:
+        """The text model with these weights; None where it would add nothing."""
+        if self.ngrams is None and self.lexicon is None and not weights.length_bonus:
+            return None
+        return build_text_model(weights, ngrams=self.ngrams, lexicon=self.lexicon)
+
+
+def load_text_parts(settings: DecoderSettings, alphabet: Alphabet) -> TextParts:
+    """Reads the files that the settings name.
+
+    Raises:
+      InputError: a file is missing, damaged, empty, of another alphabet, or not the one that the settings name.
+    """
+    ngrams, lexicon = None, None
+    about: dict[str, dict[str, Any]] = {}
+    if settings.language_model:
+        path, about["language_model"] = _check_file(settings.language_model, "language model")
+        model = read_arpa(path)
+        ngrams = build_ngram_tables(model, alphabet, str(path))
+        about["language_model"] |= {"order": model.order, "ngrams": model.num_ngrams}
+    if settings.lexicon:
+        path, about["lexicon"] = _check_file(settings.lexicon, "lexicon")
+        words = load_lexicon(path)
+        try:
+            lexicon = build_lexicon_tables(words, alphabet)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        about["lexicon"] |= {
+            "words": len(words.words),
+            "words_outside_alphabet": len(words.unspellable(alphabet)),
+            "variants": dataclasses.asdict(USUAL_VARIANTS),
+        }
+    return TextParts(ngrams, lexicon, about)
+
+
+def build_decoder(
+    settings: DecoderSettings, alphabet: Alphabet, parts: TextParts | None = None, devices: Sequence[jax.Device] = ()
+) -> Decoder:
+    """The decoder of the settings.
+
+    Args:
+      settings: complete.
+      alphabet: of the recognizer.
+      parts: what `load_text_parts` gave for these settings; None reads the files now.
+      devices: see `BeamDecoder`.
+
+    Raises:
+      InputError: as `load_text_parts`.
+    """
+    if settings.decoder == GREEDY:
+        return GreedyDecoder(alphabet, settings.temperature)
+    parts = parts or load_text_parts(settings, alphabet)
+    return BeamDecoder(
+        alphabet,
+        parts.build_text_model(settings.weights),
+        width=settings.beam_width,
+        candidates=settings.candidates or None,
+        temperature=settings.temperature,
+        devices=devices,
+    )
+
+
+def describe_settings(settings: DecoderSettings, parts: TextParts | None = None) -> dict[str, Any]:
+    """The settings as plain values for JSON; those that change nothing are left out. `escape` may be "-inf"."""
+    plain: dict[str, Any] = {"decoder": settings.decoder}
+    if settings.decoder == BEAM:
+        weights = {name: getattr(settings.weights, name) for name in settings.weights_in_use}
+        plain |= {
+            "beam_width": settings.beam_width,
+            "candidates": settings.candidates,
+            "weights": {name: str(value) if math.isinf(value) else value for name, value in weights.items()},
+        }
+        for name in ("language_model", "lexicon"):
+            if file := getattr(settings, name):
+                plain[name] = dict(parts.about[name]) if parts else dataclasses.asdict(file)
+    return plain | {"temperature": settings.temperature}
+
+
+def _check_file(file: TextFile, what: str) -> tuple[Path, dict[str, Any]]:
+    path = Path(file.path)
+    try:
+        with path.open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: {what} cannot be read ({error.strerror or error})") from error
+    if file.sha256 not in ("", sha256):
+        raise InputError(
+            f"{path}: not the {what} that the decoder was tuned with (its sha256 is {sha256[:12]}, not "
+            f"{file.sha256[:12]}); bring that back, or tune again"
+        )
+    return path, {"path": file.path, "sha256": sha256}

@@ -1,0 +1,112 @@
+"""Weights and temperature of a decoder, found on the samples of a validation split."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from hwr_jax.decoding.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    scale_confidence,
+    two_outcomes,
+)
+from hwr_jax.decoding.decoder import BeamDecoder
+from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.settings import DecoderSettings, TextParts, build_decoder
+from hwr_jax.decoding.text_model import FusionWeights
+from hwr_jax.decoding.tuning import tune_weights
+from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.text.distance import Edits, count_edits
+
+# The other rate decides where the first is equal: edits are whole numbers, and few of them are more than a thousand.
+_SECOND = 1e-6
+OBJECTIVES: Mapping[str, Callable[[Edits], float]] = {
+    "wer": lambda edits: edits.word_edits + _SECOND * edits.character_edits,
+    "cer": lambda edits: edits.character_edits + _SECOND * edits.word_edits,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TunedDecoder:
+    """Attributes:
+    settings: with the weights and the temperature found.
+    summary: what they give on the samples, as plain values.
+    """
+
+    settings: DecoderSettings
+    summary: Mapping[str, Any]
+
+
+def tune_decoder(
+    settings: DecoderSettings,
+    parts: TextParts,
+    alphabet: Alphabet,
+    log_probs_NxTxK: np.ndarray,
+    texts: Sequence[str],
+    *,
+    objective: str = "wer",
+    devices: Sequence[jax.Device] = (),
+    poll: Callable[[int], None] = lambda done: None,
+) -> TunedDecoder:
+    """Searches the weights that count (see `tuning.tune_weights`), then the temperature at them (see
+    `calibration.fit_temperature`). Without language model and lexicon only the temperature is searched.
+
+    Args:
+      settings: where the search starts.
+      parts: the files of the settings.
+      alphabet: of the recognizer.
+      log_probs_NxTxK: of the samples, natural logarithms.
+      texts: what the samples say.
+      objective: "wer" or "cer", of all samples together.
+      devices: see `BeamDecoder`.
+      poll: told how many weights have been tried; an exception it raises ends the search.
+
+    Raises:
+      InputError: no samples.
+    """
+    tried = 0
+
+    def read(settings: DecoderSettings) -> tuple[list[str], np.ndarray]:
+        """The texts, and the scores of the hypotheses, best first."""
+        decoder = build_decoder(settings, alphabet, parts, devices)
+        if isinstance(decoder, GreedyDecoder):
+            found = decoder.decode(log_probs_NxTxK)
+            return [row[0].text for row in found], two_outcomes(np.array([row[0].log_ctc for row in found]))
+        assert isinstance(decoder, BeamDecoder)
+        hypotheses = decoder.search(log_probs_NxTxK)
+        readings = [row[0].text if row else "" for row in decoder.to_texts(hypotheses)]
+        return readings, np.asarray(hypotheses.scores_BxW)
+
+    def errors_with(weights: FusionWeights) -> float:
+        nonlocal tried
+        tried += 1
+        readings, _ = read(dataclasses.replace(settings, weights=weights))
+        poll(tried)
+        return OBJECTIVES[objective](_sum_edits(texts, readings))
+
+    if settings.language_model or settings.lexicon:
+        weights = tune_weights(errors_with, settings.weights, settings.weights_in_use).weights
+        settings = dataclasses.replace(settings, weights=weights)
+    readings, scores_NxW = read(settings)
+    correct_N = np.array([truth == reading for truth, reading in zip(texts, readings, strict=True)], bool)
+    temperature = fit_temperature(scores_NxW, correct_N)
+    edits = _sum_edits(texts, readings)
+    calibration_errors = {
+        name: expected_calibration_error(scale_confidence(scores_NxW, at), correct_N)
+        for name, at in (("", temperature), ("_at_1", 1.0))
+    }
+    summary = {
+        "samples": edits.samples,
+        "cer": edits.cer,
+        "wer": edits.wer,
+        "weights_tried": tried,
+        **{f"expected_calibration_error{name}": error for name, error in calibration_errors.items()},
+    }
+    return TunedDecoder(dataclasses.replace(settings, temperature=temperature), summary)
+
+
+def _sum_edits(texts: Sequence[str], readings: Sequence[str]) -> Edits:
+    return sum(map(count_edits, texts, readings), Edits())

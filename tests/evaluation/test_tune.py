@@ -1,0 +1,83 @@
+"""Tuning on samples whose best weights are known by trying them all."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from hwr_jax.decoding.arpa import write_arpa
+from hwr_jax.decoding.calibration import fit_temperature, two_outcomes
+from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.settings import DecoderSettings, TextFile, build_decoder, load_text_parts
+from hwr_jax.decoding.smoothing import train_language_model
+from hwr_jax.decoding.text_model import FusionWeights
+from hwr_jax.decoding.tuning import GRID
+from hwr_jax.errors import InputError
+from hwr_jax.evaluation.tune import tune_decoder
+from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.text.distance import Edits, count_edits
+
+ALPHABET = Alphabet("abc")
+WORDS = ("ab", "abc", "cab", "bac")
+
+
+@pytest.fixture(scope="module")
+def noisy() -> tuple[np.ndarray, list[str]]:
+    """Frames that say their words, under noise."""
+    rng = np.random.default_rng(0)
+    texts = [WORDS[i] for i in rng.integers(0, 4, 48)]
+    logits_NxTxK = rng.normal(0, 1.6, (48, 8, ALPHABET.num_classes))
+    logits_NxTxK[..., [0, 4]] -= 9
+    for logits_TxK, text in zip(logits_NxTxK, texts, strict=True):
+        path = [id for character in text for id in (*ALPHABET.encode(character), ALPHABET.blank_id)]
+        path = (path + [ALPHABET.blank_id] * 8)[:8]
+        logits_TxK[np.arange(8), path] += 3
+    return np.asarray(jax.nn.log_softmax(logits_NxTxK), np.float32), texts
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> DecoderSettings:
+    path = tmp_path_factory.mktemp("models") / "words.arpa"
+    write_arpa(train_language_model(list(WORDS), order=3), path)
+    return DecoderSettings("beam", 8, 0, TextFile(str(path)), weights=FusionWeights(0.0, 0.0))
+
+
+def errors(settings, log_probs, texts) -> Edits:
+    found = build_decoder(settings, ALPHABET).decode(log_probs)
+    return sum(map(count_edits, texts, [row[0].text for row in found]), Edits())
+
+
+@pytest.mark.parametrize("objective", ["wer", "cer"])
+def test_no_single_change_of_a_weight_reads_better(settings, noisy, objective):
+    log_probs, texts = noisy
+    parts = load_text_parts(settings, ALPHABET)
+    tuned = tune_decoder(settings, parts, ALPHABET, log_probs, texts, objective=objective)
+    best = errors(tuned.settings, log_probs, texts)
+    assert (tuned.summary["cer"], tuned.summary["wer"]) == (best.cer, best.wer)
+    assert best.word_edits < errors(settings, log_probs, texts).word_edits
+    for name in ("language_model", "length_bonus"):
+        for value in GRID[name]:
+            weights = dataclasses.replace(tuned.settings.weights, **{name: value})
+            other = errors(dataclasses.replace(tuned.settings, weights=weights), log_probs, texts)
+            assert getattr(other, objective) >= getattr(best, objective)
+    assert tuned.settings.weights.lexicon == settings.weights.lexicon
+    assert tuned.settings.temperature != 1
+    assert tuned.summary["weights_tried"] > 10
+
+
+def test_greedy_has_a_temperature_alone(noisy):
+    log_probs, texts = noisy
+    settings = DecoderSettings()
+    tuned = tune_decoder(settings, load_text_parts(settings, ALPHABET), ALPHABET, log_probs, texts)
+    found = [row[0] for row in GreedyDecoder(ALPHABET).decode(log_probs)]
+    correct = np.array([h.text == text for h, text in zip(found, texts, strict=True)])
+    assert tuned.settings.temperature == fit_temperature(two_outcomes(np.array([h.log_ctc for h in found])), correct)
+    assert tuned.summary["weights_tried"] == 0
+    assert tuned.summary["samples"] == 48
+
+
+def test_nothing_to_tune_on(settings):
+    parts = load_text_parts(settings, ALPHABET)
+    with pytest.raises(InputError, match="no samples"):
+        tune_decoder(settings, parts, ALPHABET, np.zeros((0, 8, ALPHABET.num_classes), np.float32), [])

@@ -1,0 +1,50 @@
+"""From the frame back to the image: against what the fitting really does."""
+
+import numpy as np
+import pytest
+
+from hwr_jax.errors import InputError
+from hwr_jax.ink.fitting import fit_to_frame
+from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.placement import ink_columns, place_columns
+
+SIZES = [(32, 128), (64, 128), (20, 41), (7, 300), (300, 40), (64, 641), (9, 9), (31, 2000)]
+
+
+@pytest.mark.parametrize("fitting", ["paper", "keras"])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_a_bar_is_found_where_it_was(height, width, fitting):
+    frame = FrameConfig(32, 128, fitting)
+    columns = place_columns(height, width, frame)
+    for left, right in ((0, width // 3), (width // 3, 2 * width // 3), (width // 2, width)):
+        grey_HxW = np.full((height, width), 255, np.uint8)
+        grey_HxW[:, left:right] = 0
+        grey_HxW[0, :] = 255  # paper all round the border, so that the fitting takes dark for ink
+        fitted_HxW = fit_to_frame(grey_HxW, frame)
+        middle_W = fitted_HxW[16].astype(float)
+        if fitting == "keras":  # the padding is black too: look inside the image alone
+            inside = np.zeros(128, bool)
+            inside[columns.left : columns.left + max(1, round(columns.scale * width))] = True
+            middle_W[~inside] = 255
+        dark = np.flatnonzero(middle_W < 128)
+        found = columns.to_image(np.array([dark[0], dark[-1] + 1]))
+        # Half a column of the frame either way, and the blur of resizing.
+        np.testing.assert_allclose(found, [left, right], atol=max(1.0, 1.01 / columns.scale))
+
+
+def test_nothing_lies_outside_the_image():
+    columns = place_columns(64, 64, FrameConfig(32, 128))
+    np.testing.assert_array_equal(columns.to_image(np.array([0.0, 127.0])), [0, 64])
+
+
+def test_an_unknown_fitting():
+    with pytest.raises(InputError, match="no fitting 'glossy'"):
+        place_columns(32, 32, FrameConfig(32, 128, "glossy"))
+
+
+def test_ink():
+    grey_HxW = np.full((20, 50), 250, np.uint8)
+    grey_HxW[8:12, 7:30] = 10
+    assert ink_columns(grey_HxW) == (7, 30)
+    assert ink_columns(255 - grey_HxW) == (7, 30)
+    assert ink_columns(np.full((20, 50), 250, np.uint8)) is None
