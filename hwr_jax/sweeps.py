@@ -63,7 +63,7 @@ def sampled(fields: Mapping[str, Any], *, count: int, seed: int = 0) -> Iterator
     Raises:
       InputError: a range that is not 0 < low < high, or no values.
     """
-    choices = {name: _range_or_list(name, values) for name, values in fields.items()}
+    choices = {name: range_or_list(name, values) for name, values in fields.items()}
     # One stream a field. Seeded by text, and asked for random() alone, Python's generator is the same in all versions.
     streams = {name: random.Random(f"{seed}/{name}") for name in fields}
     for _ in range(count):
@@ -85,7 +85,8 @@ def _listed(name: str, values: Any) -> list[Any]:
     return list(values)
 
 
-def _range_or_list(name: str, values: Any) -> tuple[Any, ...] | list[Any]:
+def range_or_list(name: str, values: Any) -> tuple[Any, ...] | list[Any]:
+    """A range (low, high) as a tuple, or the values to choose from as a list; InputError for what is neither."""
     if not isinstance(values, tuple):
         if not (listed := _listed(name, values)):
             raise InputError(f"sampled: {name}: no values")

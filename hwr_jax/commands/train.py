@@ -1,21 +1,22 @@
 """`hwr train`: trains a model, or goes on with a run that stopped."""
 
-import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.main import run
 from hwr_jax.commands.options import Parser, load_config
 from hwr_jax.commands.progress import ProgressLine
-from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
     from hwr_jax.config import ExperimentConfig
     from hwr_jax.data.fitted import FittedSamples
     from hwr_jax.text.alphabet import Alphabet
+    from hwr_jax.training.signals import StopRequest
 
 PREEMPTED = 75
 
@@ -41,14 +42,23 @@ def main(argv: Sequence[str]) -> int:
     args = options.parse_args(rest)
 
     from hwr_jax.config import resolve_config
-    from hwr_jax.training.workdir import hold
+    from hwr_jax.training.processes import find_processes, joined
+    from hwr_jax.training.workdir import hold, write_status
 
     config = resolve_config(config_dict)
-    _initialize_distributed(args)
-    if args.process_id:
-        return _train(config, args.workdir)
-    with hold(args.workdir):
-        return _train(config, args.workdir)
+    processes = find_processes(args.coordinator, args.num_processes, args.process_id, os.environ)
+    if processes is None:
+        with hold(args.workdir):
+            return _train(config, args.workdir, args.init_from)
+    import jax
+
+    def tell_loss(line: str) -> None:
+        print(f"hwr train: {line}", file=sys.stderr, flush=True)
+        if jax.process_index() == 0:
+            _try(lambda: write_status(args.workdir, "failed", message=line))
+
+    with joined(processes, tell_loss), hold(args.workdir) if jax.process_index() == 0 else nullcontext():
+        return _train(config, args.workdir, args.init_from)
 
 
 def _parser() -> Parser:
@@ -59,30 +69,21 @@ def _parser() -> Parser:
         epilog=_EPILOG,
     )
     parser.add_argument("--workdir", type=Path, required=True, help="the run's folder; made if it is not there")
+    parser.add_argument(
+        "--init_from",
+        metavar="NAME_OR_PATH",
+        help="begin with the parameters of this model (shipped, exported, or a workdir); characters it lacks begin new",
+    )
     several = parser.add_argument_group("several processes (each with the same command but for its --process_id)")
-    several.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0; auto on TPU pods and Slurm")
+    several.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="of process 0; found on TPU pods and in Slurm steps"
+    )
     several.add_argument("--num_processes", type=int, metavar="N")
-    several.add_argument("--process_id", type=int, default=0, metavar="I")
+    several.add_argument("--process_id", type=int, metavar="I")
     return parser
 
 
-def _initialize_distributed(args: argparse.Namespace) -> None:
-    if not args.coordinator:
-        if args.num_processes or args.process_id:
-            raise InputError("--num_processes and --process_id need --coordinator=HOST:PORT")
-        return
-    import jax
-
-    if args.coordinator == "auto":
-        jax.distributed.initialize()
-        args.process_id = jax.process_index()
-        return
-    if not args.num_processes or not 0 <= args.process_id < args.num_processes:
-        raise InputError("--coordinator needs --num_processes=N and --process_id from 0 to N - 1")
-    jax.distributed.initialize(args.coordinator, args.num_processes, args.process_id)
-
-
-def _train(config: "ExperimentConfig", workdir: Path) -> int:
+def _train(config: "ExperimentConfig", workdir: Path, init_from: str | None) -> int:
     import jax
 
     from hwr_jax.strict import to_plain
@@ -94,7 +95,7 @@ def _train(config: "ExperimentConfig", workdir: Path) -> int:
         check_config(workdir, to_plain(config))
         write_environment(workdir, command_line(), [str(device) for device in jax.devices()])
     try:
-        return _run(config, workdir, main_process)
+        return _run(config, workdir, main_process, init_from)
     except Preempted as signal:  # While data are prepared, or in the final evaluation: there is nothing to save.
         message = f"{signal}: the same command goes on"
         if main_process:
@@ -116,18 +117,16 @@ def _try(write: Callable[[], None]) -> None:
         print(f"hwr train: status not written: {error}", file=sys.stderr)
 
 
-def _run(config: "ExperimentConfig", workdir: Path, main_process: bool) -> int:
-    from hwr_jax.evaluation.run import evaluate_run
+def _run(config: "ExperimentConfig", workdir: Path, main_process: bool, init_from: str | None) -> int:
     from hwr_jax.strict import to_plain
-    from hwr_jax.text.alphabet import resolve_alphabet
-    from hwr_jax.training.load import load_run
     from hwr_jax.training.loop import run_training
     from hwr_jax.training.signals import catch_stop_signals
-    from hwr_jax.training.workdir import write_json, write_status
+    from hwr_jax.training.workdir import write_json
 
-    alphabet = resolve_alphabet(config.model.alphabet)
     with catch_stop_signals() as stop:
         say = _say if main_process else _say_nothing
+        alphabet = find_run_alphabet(config, workdir, main_process, say=say, poll=stop.poll_if_alone)
+        initial = _make_initial(init_from, alphabet, workdir, main_process, say)
         training, validation = load_data(config, alphabet, say=say, poll=stop.poll_if_alone)
         if main_process:
             _describe(config, alphabet, training, validation, workdir)
@@ -140,29 +139,43 @@ def _run(config: "ExperimentConfig", workdir: Path, main_process: bool) -> int:
             alphabet=alphabet,
             workdir=workdir,
             about={"config": plain, "alphabet": alphabet.characters},
-            validate=_make_validate(config, alphabet, validation),
+            validate=make_validate(config, alphabet, validation),
             stop=stop,
+            initial=initial,
         )
         if outcome.status != "done":
             print(f"hwr train: {outcome.status}: {outcome.message}", file=sys.stderr)
             return PREEMPTED if outcome.status == "preempted" else 1
         if not main_process:
             return 0
-        model = load_run(workdir)
-        summary, write_page = evaluate_run(
-            model.log_probs,
-            model.alphabet,
-            config,
-            workdir,
-            model=model.name,
-            parameters=model.parameters,
-            say=_say,
-            poll=stop.poll,
-        )
-        write_status(workdir, "done", step=outcome.step, cer=summary["cer"], wer=summary["wer"])
-        write_page()  # After the status, which it shows.
-        _tell_what_next(workdir, summary)
+        _tell_what_next(workdir, conclude(config, workdir, outcome.step, stop))
     return 0
+
+
+def conclude(config: "ExperimentConfig", workdir: Path, step: int, stop: "StopRequest") -> Mapping[str, Any]:
+    """Evaluates a run that has done its last step, and says that it is done. Returns the summary.
+
+    Raises:
+      Preempted: a signal came; nothing was written.
+    """
+    from hwr_jax.evaluation.run import evaluate_run
+    from hwr_jax.training.load import load_run
+    from hwr_jax.training.workdir import write_status
+
+    model = load_run(workdir)
+    summary, write_page = evaluate_run(
+        model.log_probs,
+        model.alphabet,
+        config,
+        workdir,
+        model=model.name,
+        parameters=model.parameters,
+        say=_say,
+        poll=stop.poll,
+    )
+    write_status(workdir, "done", step=step, cer=summary["cer"], wer=summary["wer"])
+    write_page()  # After the status, which it shows.
+    return summary
 
 
 def load_data(
@@ -179,7 +192,14 @@ def load_data(
     Raises:
       InputError: the data are not there, or no samples are left.
     """
-    from hwr_jax.data.loading import ensure_prepared, load_for_training
+    from hwr_jax.data.loading import load_for_training
+
+    _prepare(config, say, poll)
+    return load_for_training(config, alphabet, say=say, poll=poll)
+
+
+def _prepare(config: "ExperimentConfig", say: Callable[[str], None], poll: Callable[[], None]) -> None:
+    from hwr_jax.data.loading import ensure_prepared
 
     with ProgressLine(f"preparing {config.data.name}") as line:
 
@@ -189,12 +209,64 @@ def load_data(
 
         ensure_prepared(config.data, progress=progress, say=say)
     poll()
-    return load_for_training(config, alphabet, say=say, poll=poll)
 
 
-def _make_validate(
+def find_run_alphabet(
+    config: "ExperimentConfig",
+    workdir: Path,
+    main_process: bool,
+    *,
+    say: Callable[[str], None],
+    poll: Callable[[], None],
+) -> "Alphabet":
+    """What the config names, or the characters of the training split, which is prepared if need be.
+
+    Args:
+      config: of the run.
+      workdir: of the run, which keeps the training split's characters.
+      main_process: whether this process writes there.
+      say: called with a line on what takes time.
+      poll: called often; an exception it raises ends it.
+
+    Raises:
+      InputError: the data are not there, or the run began with other characters.
+    """
+    from hwr_jax.data.loading import find_alphabet
+    from hwr_jax.text.alphabet import FROM_TRAINING, resolve_alphabet
+    from hwr_jax.training.alphabet_file import hold_alphabet
+
+    if config.model.alphabet != FROM_TRAINING:
+        return resolve_alphabet(config.model.alphabet)
+    _prepare(config, say, poll)
+    alphabet = find_alphabet(config)
+    if main_process:
+        hold_alphabet(workdir, alphabet)
+    say(f"alphabet of the training split: {alphabet.characters}")
+    return alphabet
+
+
+def _make_initial(
+    init_from: str | None, alphabet: "Alphabet", workdir: Path, main_process: bool, say: Callable[[str], None]
+) -> Callable[[Any], Any] | None:
+    """Makes the first parameters from those a new model begins with; None leaves them."""
+    from hwr_jax.training.init_from import carry_over, compare_characters, find_init_from, write_init_from
+    from hwr_jax.training.load import load_model
+
+    name = find_init_from(workdir, init_from)
+    if name is None:
+        return None
+    model = load_model(name)
+    changes = compare_characters(model.alphabet, alphabet)
+    if main_process:
+        write_init_from(workdir, name, changes)
+    say(f"begins with the parameters of {model.name}: {changes.describe()}")
+    return lambda fresh: carry_over(model.tree, model.alphabet, fresh, alphabet, name)[0]
+
+
+def make_validate(
     config: "ExperimentConfig", alphabet: "Alphabet", validation: "FittedSamples"
 ) -> Callable[[Any, Callable[[], None]], Mapping[str, float]]:
+    """Returns what measures the validation split during training, see `hwr_jax.training.member.Validate`."""
     import jax
 
     from hwr_jax.evaluation.run import measure_validation
@@ -221,6 +293,7 @@ def _describe(
 
     from hwr_jax.data.builders import describe_skips
     from hwr_jax.data.split_rules import rule_name
+    from hwr_jax.models.cpu_kernels import library
     from hwr_jax.models.recognizer import layer_table
     from hwr_jax.training.devices import choose_kind
 
@@ -229,6 +302,8 @@ def _describe(
     devices = f"{jax.device_count()} {jax.devices()[0].platform} device" + "s" * (jax.device_count() > 1)
     kind = choose_kind(config.training.parallel)
     _say(f"{parameters:,} parameters, {len(alphabet.characters)} characters, {kind} on {devices}")
+    if kernels := library.describe():
+        _say(kernels)
     _say(
         f"{len(training):,} training samples of {len(set(training.writers))} writers, "
         f"{len(validation):,} validation samples of {len(set(validation.writers))} writers "

@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from hwr_jax.config import is_zero
+
 KeysB = Key[Array, "B"]
 
 
-def keep_mask(keys_B: KeysB, stream: str, rate: float, shape: tuple[int, ...]) -> Float[Array, "B ..."]:
+def keep_mask(keys_B: KeysB, stream: str, rate: float | Array, shape: tuple[int, ...]) -> Float[Array, "B ..."]:
     """Inverted dropout masks, float32 [B, *shape]: 0 with probability `rate`, else 1 / (1 - rate).
 
     Args:
@@ -25,10 +27,10 @@ def keep_mask(keys_B: KeysB, stream: str, rate: float, shape: tuple[int, ...]) -
 class Dropout(nn.Module):
     """Drops single values (Srivastava et al. 2014); the identity without keys."""
 
-    rate: float
+    rate: float | Array
 
     @nn.compact
     def __call__(self, x: Float[Array, "B *shape"], keys_B: KeysB | None = None) -> Float[Array, "B *shape"]:
-        if keys_B is None or not self.rate:
+        if keys_B is None or is_zero(self.rate):
             return x
         return x * keep_mask(keys_B, self.name or "dropout", self.rate, x.shape[1:]).astype(x.dtype)

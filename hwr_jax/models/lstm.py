@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from hwr_jax.config import is_zero
 from hwr_jax.models.bidirectional import bidirectional_lstm
 from hwr_jax.models.dropout import KeysB, keep_mask
 
@@ -26,7 +27,7 @@ class BidirectionalLstm(nn.Module):
     """
 
     units: int
-    dropout: float = 0.0
+    dropout: float | Array = 0.0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -34,7 +35,7 @@ class BidirectionalLstm(nn.Module):
         features = x_BxTxF.shape[-1]
         x = x_BxTxF.astype(self.dtype)
         masks_BxDxF = None
-        if keys_B is not None and self.dropout:
+        if keys_B is not None and not is_zero(self.dropout):
             masks_BxDxF = keep_mask(keys_B, self.name or "lstm", self.dropout, (2, features)).astype(self.dtype)
         projected, recurrent = [], []
         for index, direction in enumerate(("forward", "backward")):

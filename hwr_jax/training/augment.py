@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hwr_jax.config import AugmentConfig
+from hwr_jax.config import AugmentConfig, is_zero
 
 
 def augment(
@@ -25,7 +25,7 @@ def augment(
 def _warp(image_WxH: Array, key: Array, config: AugmentConfig) -> Array:
     affine_key, warp_key = jax.random.split(key)
     x, y = _affine_coordinates(image_WxH.shape, affine_key, config)
-    if config.warp_px:
+    if not is_zero(config.warp_px):
         dx, dy = _smooth_displacement(image_WxH.shape, warp_key, config)
         x, y = x + dx, y + dy
     return _sample_bilinear(image_WxH, x, y)

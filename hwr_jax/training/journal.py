@@ -17,9 +17,10 @@ from hwr_jax.training.workdir import write_status
 class Journal:
     """The effects of a run on its folder; in processes other than 0 every method does nothing."""
 
-    def __init__(self, workdir: Path, total_steps: int, about: Mapping[str, Any]) -> None:
+    def __init__(self, workdir: Path, total_steps: int, about: Mapping[str, Any], name: str = "") -> None:
         """Args:
         about: what goes into every checkpoint beside the state: "config" and "alphabet".
+        name: for the progress line, of one of several runs.
         """
         self._workdir = workdir
         self._seconds_before = 0.0
@@ -27,7 +28,7 @@ class Journal:
         self._keeps = jax.process_index() == 0
         if self._keeps:
             self._checkpoints = Checkpoints(workdir / "checkpoints")
-            self._progress = Progress(total_steps)
+            self._progress = Progress(total_steps, name=name)
 
     def restore(self, initial: TrainState) -> TrainState:
         """The newest whole checkpoint, or the initial state; the same in every process. Opens the metrics there."""

@@ -65,14 +65,16 @@ def _whole_lines(path: Path) -> list[str]:
 class Progress:
     """One line on a terminal that is rewritten; elsewhere a line per report."""
 
-    def __init__(self, total_steps: int, stream: TextIO | io.TextIOBase | None = None) -> None:
+    def __init__(self, total_steps: int, stream: TextIO | io.TextIOBase | None = None, name: str = "") -> None:
+        """Args: `name`, of one of several runs whose lines stand side by side, comes first in each."""
         self._total_steps = total_steps
         self._stream = stream or sys.stderr
-        self._rewrite = self._stream.isatty()
+        self._name = name
+        self._rewrite = self._stream.isatty() and not name
 
     def show(self, step: int, values: Values, seconds_left: float) -> None:
         """Loss, speed, time left and the newest validation."""
-        parts = [f"step {step}/{self._total_steps}"]
+        parts = [*filter(None, [self._name]), f"step {step}/{self._total_steps}"]
         if "train/loss" in values:
             parts += [f"loss {values['train/loss']:.3f}", f"{values['train/words_per_second']:.0f} words/s"]
         parts.append(f"{format_duration(seconds_left)} left")

@@ -21,7 +21,7 @@ Step = Callable[[TrainState, DeviceBatch], TrainState]
 Steps = Callable[[TrainState, DeviceBatch, DeviceBatch], TrainState]
 
 
-def sample_keys(seed: int, stream: str, step: Array, places_B: Array) -> Key[Array, "B"]:
+def sample_keys(seed: int | Array, stream: str, step: Array, places_B: Array) -> Key[Array, "B"]:
     """One key a sample from the run's seed, the stream's name, the step and the place in the global batch.
 
     So a sample's random numbers do not depend on how the batch is divided over devices.
@@ -37,7 +37,7 @@ def make_step(
     *,
     fitting: str,
     augmentation: AugmentConfig,
-    seed: int,
+    seed: int | Array,
     loss: str = "ctc",
     axis_name: str | None = None,
 ) -> Step:

@@ -124,7 +124,10 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
 
 
 def git_revision() -> str:
-    """The commit this code runs from, with "+changes" if files differ from it; "" outside a checkout."""
+    """The commit this code runs from, with "+changes" if files differ from it.
+
+    Outside a checkout what HWR_JAX_REVISION says, which launchers set beside the code they ship; or "".
+    """
     here = Path(__file__).resolve().parent
 
     def git(*args: str) -> str:
@@ -134,7 +137,7 @@ def git_revision() -> str:
         revision = git("rev-parse", "HEAD").strip()
         return revision + ("+changes" if git("status", "--porcelain", "--untracked-files=no").strip() else "")
     except (OSError, subprocess.SubprocessError):
-        return ""
+        return os.environ.get("HWR_JAX_REVISION", "")
 
 
 def command_line() -> list[str]:

@@ -213,6 +213,26 @@ def test_wrong_input_is_one_line_and_status_1(
     assert errors[-1].startswith("hwr train: ")
 
 
+def test_a_run_begins_from_another_model_with_characters_of_its_own(whole_run, tmp_path, train):
+    flags = [
+        "--config.model.alphabet=training",
+        "--config.training.steps=3",
+        "--config.training.evaluate_every_steps=0",
+    ]
+    done = train(tmp_path, *flags, f"--init_from={whole_run}")
+    assert done.returncode == 0, done.stderr
+    characters = (tmp_path / "alphabet.txt").read_text().removesuffix("\n")
+    assert characters == "".join(sorted(set(characters)))
+    changes = json.loads((tmp_path / "init_from.json").read_text())
+    assert (changes["kept"], changes["new"]) == (characters, "")
+    assert f"{len(characters)} characters keep their weights" in done.stderr
+    kernels = [latest_parameters(workdir)["dense2/kernel"] for workdir in (whole_run, tmp_path)]
+    assert kernels[1].shape[1] == len(characters) + 3 < kernels[0].shape[1]
+    other = train(tmp_path, *flags, "--init_from=unipen_words")
+    assert other.returncode == 1
+    assert f"holds a run that began from {whole_run}, not from unipen_words" in other.stderr.splitlines()[-1]
+
+
 def test_a_workdir_that_cannot_be_made_is_named(tmp_path, train):
     (tmp_path / "file").write_text("not a folder")
     done = train(tmp_path / "file" / "run")

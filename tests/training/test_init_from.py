@@ -1,0 +1,81 @@
+"""Parameters carried over to a model with other characters."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hwr_jax.config import ModelConfig
+from hwr_jax.errors import InputError
+from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.nested import flatten
+from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.training.init_from import carry_over, compare_characters, find_init_from, write_init_from
+
+SMALL = ModelConfig(width_px=32, height_px=16, conv_features=(2, 2), dense_features=4, lstm_features=(4,))
+
+
+def parameters(alphabet: Alphabet, seed: int, config: ModelConfig = SMALL):
+    image = jnp.zeros((1, config.width_px, config.height_px, 1))
+    return Recognizer(config, alphabet.num_classes).init(jax.random.key(seed), image)["params"]
+
+
+def logits(tree, alphabet: Alphabet) -> np.ndarray:
+    image = jax.random.uniform(jax.random.key(5), (2, SMALL.width_px, SMALL.height_px, 1))
+    return np.asarray(Recognizer(SMALL, alphabet.num_classes).apply({"params": tree}, image))
+
+
+@pytest.mark.parametrize("characters", ["abc", "abcdé", "ace", "xyz", "Zabc"])
+def test_logits_of_what_both_models_know_are_the_same(characters: str) -> None:
+    old, new = Alphabet("abc"), Alphabet("".join(sorted(characters)))
+    trained, fresh = parameters(old, 1), parameters(new, 2)
+    carried, changes = carry_over(trained, old, fresh, new, "m")
+    before, after = logits(trained, old), logits(jax.tree.map(jnp.asarray, carried), new)
+    for character in set("abc") & set(characters):
+        places = old.encode(character)[0], new.encode(character)[0]
+        np.testing.assert_allclose(after[..., places[1]], before[..., places[0]], rtol=1e-6)
+    for old_class, new_class in ((0, 0), (old.blank_id, new.blank_id), (old.blank_id - 1, new.blank_id - 1)):
+        np.testing.assert_allclose(after[..., new_class], before[..., old_class], rtol=1e-6)
+    kernel, fresh_kernel = flatten(carried, "/")["dense2/kernel"], flatten(fresh, "/")["dense2/kernel"]
+    for character in changes.new:
+        place = new.encode(character)[0]
+        np.testing.assert_array_equal(kernel[:, place], fresh_kernel[:, place])
+    assert set(changes.kept) == set("abc") & set(characters)
+    assert set(changes.new) == set(characters) - set("abc")
+    assert set(changes.dropped) == set("abc") - set(characters)
+
+
+def test_the_changes_are_said() -> None:
+    changes = compare_characters(Alphabet("abc"), Alphabet("bcé"))
+    assert changes.describe() == "2 characters keep their weights; 1 new, initialised: é; 1 no longer there: a"
+    assert compare_characters(Alphabet("ab"), Alphabet("ab")).describe() == "2 characters keep their weights"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dense_features": 5}, r"--init_from=m: .* is \(.*\), this config's model asks for \("),
+        ({"height_px": 32}, r"dense1/kernel"),
+        ({"lstm_features": (4, 4)}, r"bidirectional_1/.* is missing"),
+    ],
+)
+def test_another_shape_is_refused(change, message: str) -> None:
+    alphabet = Alphabet("abc")
+    other = ModelConfig(**{**{f: getattr(SMALL, f) for f in SMALL.__dataclass_fields__}, **change})
+    with pytest.raises(InputError, match=message):
+        carry_over(parameters(alphabet, 1), alphabet, parameters(alphabet, 2, other), alphabet, "m")
+
+
+def test_a_run_remembers_what_it_began_from(tmp_path) -> None:
+    assert find_init_from(tmp_path, None) is None
+    assert find_init_from(tmp_path, "m") == "m"
+    write_init_from(tmp_path, "m", compare_characters(Alphabet("a"), Alphabet("a")))
+    assert find_init_from(tmp_path, None) == "m"
+    assert find_init_from(tmp_path, "other") == "other"
+    (tmp_path / "checkpoints" / "10").mkdir(parents=True)
+    assert find_init_from(tmp_path, "m") == "m"
+    with pytest.raises(InputError, match="holds a run that began from m, not from other"):
+        find_init_from(tmp_path, "other")
+    (tmp_path / "init_from.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        find_init_from(tmp_path, None)
