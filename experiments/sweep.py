@@ -9,13 +9,14 @@ python -m experiments.sweep results runs/sweep
 import argparse
 import collections
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from experiments.launch.job import CHECKOUT, Job, Launcher
-from experiments.launch.local import LOCAL
+from experiments.launch.flags import positive
+from experiments.launch.job import Job, make_train_command, seen_from_checkout
+from experiments.launch.launchers import LAUNCHERS, add_launcher_flags
 from experiments.sweeps.expand import Run, expand
-from experiments.sweeps.names import split_argument
+from experiments.sweeps.groups import group_runs
 from experiments.sweeps.record import describe_change, find_record, keep_names, load_record, write_record
 from experiments.sweeps.results import collect_results, describe_results
 from experiments.sweeps.results_page import write_page
@@ -26,11 +27,11 @@ from hwr_jax.commands.options import Parser
 from hwr_jax.errors import InputError
 from hwr_jax.training.workdir import hold
 
-LAUNCHERS: Mapping[str, Launcher] = {"local": LOCAL}
 # What a rerun goes on with by itself, and what it leaves alone unless it is told to try again.
 STARTED = ("waiting", "preempted", "died")
 RETRIED = ("failed", "diverged")
 MAX_MESSAGE = 100
+SHARING_FOLDERS = ("local", "slurm")
 
 _USAGE = """python -m experiments.sweep --config=FILE.py[:arg] --workdir=DIR [--launcher=NAME] [--config.a.b=VALUE ...]
        python -m experiments.sweep status DIR
@@ -60,13 +61,17 @@ def main(argv: Sequence[str]) -> int:
 def _sweep(argv: Sequence[str]) -> int:
     overrides = [arg for arg in argv if arg.startswith("--config.")]
     options = _parse([arg for arg in argv if arg not in overrides])
-    config_file = _from_checkout(options.config)
+    config_file = seen_from_checkout(options.config)
     runs = expand(config_file, overrides)
     folder = options.workdir.absolute()
     if options.launcher is None:
         print(_describe_runs(folder, keep_names(runs, find_record(folder))))
         print(f"--launcher={'|'.join(LAUNCHERS)} starts what is not done")
         return 0
+    if options.vectorize > 1 and options.launcher not in SHARING_FOLDERS:
+        raise InputError(f"--vectorize: works with {' and '.join(SHARING_FOLDERS)}, whose jobs see this folder")
+    if options.dry_run:
+        return _launch(folder, config_file, keep_names(runs, find_record(folder)), options)
     with hold(folder):
         before = find_record(folder)
         runs = keep_names(runs, before)
@@ -88,25 +93,26 @@ def _launch(folder: Path, config_file: str, runs: Sequence[Run], options: argpar
             _say(f"{name} {_one_line(state)}; --retry={state.status} starts it again")
         elif state.status == "running":
             _say(f"{name} is running already")
-    jobs = [Job(_command(config_file, folder / run.name, run), {}, folder / run.name, run.name) for run in started]
+    jobs = _make_jobs(folder, config_file, started, options.vectorize)
     status = LAUNCHERS[options.launcher].launch(jobs, options)
     _say(f"{_count(read_state(folder / run.name) for run in runs)}; see python -m experiments.sweep results {folder}")
     return status or int(failures > 0)
 
 
-def _command(config_file: str, workdir: Path, run: Run) -> list[str]:
-    program = [sys.executable, "-m", "hwr_jax.commands.train"]
-    return [*program, f"--config={config_file}", f"--workdir={workdir}", *run.overrides]
-
-
-def _from_checkout(config_file: str) -> str:
-    """FILE.py[:arg] as seen from the checkout, where all runs start; an absolute path where it lies elsewhere."""
-    path, arg = split_argument(config_file)
-    if not Path(path).is_file():
-        raise InputError(f"--config={config_file}: no such file")
-    absolute = Path(path).absolute()
-    inside = absolute.is_relative_to(CHECKOUT) and Path.cwd() == CHECKOUT
-    return str(absolute.relative_to(CHECKOUT) if inside else absolute) + f":{arg}" * bool(arg)
+def _make_jobs(folder: Path, config_file: str, runs: Sequence[Run], at_once: int) -> list[Job]:
+    jobs = []
+    for group in group_runs(runs, at_once):
+        if len(group) == 1:
+            (run,) = group
+            command = make_train_command(config_file, folder / run.name, run.overrides)
+            jobs.append(Job(command, {}, folder / run.name, run.name))
+        else:
+            names = [run.name for run in group]
+            name = f"{len(names)} together, {names[0]} and more"
+            workdir = folder / f"together-{names[0]}"
+            program = [sys.executable, "-m", "experiments.sweeps.together", f"--workdir={workdir}"]
+            jobs.append(Job([*program, str(folder), *names], {}, workdir, name))
+    return jobs
 
 
 def _show_status(argv: Sequence[str]) -> int:
@@ -146,8 +152,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         metavar="STATUS,...",
         help=f"start these again too: {' or '.join(RETRIED)} or both",
     )
-    for name, launcher in LAUNCHERS.items():
-        launcher.add_flags(parser.add_argument_group(f"launcher {name}"))
+    parser.add_argument(
+        "--vectorize",
+        type=positive,
+        default=1,
+        metavar="K",
+        help="train up to K runs as one program where they differ in nothing but numbers (default 1)",
+    )
+    add_launcher_flags(parser)
     options = parser.parse_args(argv)
     if unknown := [status for status in options.retry if status not in RETRIED]:
         raise InputError(f"--retry={unknown[0]}: is none of {', '.join(RETRIED)}")

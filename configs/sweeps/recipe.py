@@ -10,6 +10,7 @@ learning rate 0.004 without dropout and seed 0, which is the same run.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -31,3 +32,15 @@ def sweep() -> Iterator[Point]:
         zipped({"model.dropout": dropouts, "model.lstm_dropout": dropouts}),
         {"seed": range(3)},
     )
+
+
+def space() -> dict[str, Any]:
+    """For `python -m experiments.search`: the learning rate, dropout and strengths of augmentation."""
+    return {
+        "optimizer.learning_rate": (1e-3, 1e-2),
+        "optimizer.weight_decay": (1e-4, 1e-1),
+        "model.dropout": [0.0, 0.1, 0.2],
+        "model.lstm_dropout": [0.0, 0.1, 0.2],
+        "augment.shear": [0.15, 0.3, 0.45],
+        "augment.warp_px": [0.0, 1.0, 2.0],
+    }

@@ -2,8 +2,12 @@
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from experiments.sweeps.names import split_argument
+from hwr_jax.errors import InputError
 
 # Every job starts here, so that `python -m hwr_jax...` is the code that the sweep was started from.
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -34,3 +38,29 @@ class Launcher:
 
     add_flags: Callable[[argparse._ArgumentGroup], None]
     launch: Callable[[Sequence[Job], argparse.Namespace], int]
+
+
+def make_train_command(config_file: str, workdir: Path, more: Sequence[str]) -> list[str]:
+    """`hwr train` of this checkout, with this Python.
+
+    Args:
+      config_file: FILE.py[:arg], see `seen_from_checkout`.
+      workdir: of the run, absolute.
+      more: arguments, such as overrides.
+    """
+    program = [sys.executable, "-m", "hwr_jax.commands.train"]
+    return [*program, f"--config={config_file}", f"--workdir={workdir}", *more]
+
+
+def seen_from_checkout(config_file: str) -> str:
+    """FILE.py[:arg] as seen from the checkout, where all jobs start; an absolute path where it lies elsewhere.
+
+    Raises:
+      InputError: there is no such file.
+    """
+    path, arg = split_argument(config_file)
+    if not Path(path).is_file():
+        raise InputError(f"--config={config_file}: no such file")
+    absolute = Path(path).absolute()
+    inside = absolute.is_relative_to(CHECKOUT) and Path.cwd() == CHECKOUT
+    return str(absolute.relative_to(CHECKOUT) if inside else absolute) + f":{arg}" * bool(arg)

@@ -4,6 +4,7 @@ import argparse
 import collections
 import dataclasses
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from experiments.launch.devices import Share, divide_machine
+from experiments.launch.flags import positive
 from experiments.launch.job import CHECKOUT, Job, Launcher
 from experiments.sweeps.state import LOG_FILE, RunState, is_held, last_line, read_state
 from hwr_jax.evaluation.page import count_of
@@ -27,7 +29,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def add_flags(group: argparse._ArgumentGroup) -> None:
     """--parallel."""
-    group.add_argument("--parallel", type=_positive, default=1, metavar="N", help="runs at a time (default 1)")
+    group.add_argument("--parallel", type=positive, default=1, metavar="N", help="runs at a time (default 1)")
 
 
 def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
@@ -39,6 +41,10 @@ def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     Raises:
       OSError: a job cannot be started; those that run are stopped first.
     """
+    if options.dry_run:
+        for job in jobs:
+            print(shlex.join(job.argv))
+        return 0
     if not jobs:
         return 0
     with _catch_signals() as stop:
@@ -128,24 +134,12 @@ class _Pool:
 
     def _start(self, job: Job) -> None:
         share = self._free.pop(0)
-        job.workdir.mkdir(parents=True, exist_ok=True)
-        with (job.workdir / LOG_FILE).open("ab") as log:
-            process = subprocess.Popen(
-                job.argv,
-                cwd=CHECKOUT,
-                env={**os.environ, **job.environment, **share.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # The terminal's Ctrl-C is for this process alone, which passes one signal on to each run.
-                start_new_session=True,
-            )
-        self._running.append(_Running(job, process, share))
+        self._running.append(_Running(job, start_process(job, share), share))
         self._tell(job, f"started {share.name}".rstrip())
 
     def _finish(self, running: _Running) -> None:
         code = running.process.returncode
-        _leave_word(running.job, code, stopped=self._told_to_stop and not self._killed)
+        leave_word(running.job, code, stopped=self._told_to_stop and not self._killed)
         state = read_state(running.job.workdir)
         self._statuses.append(state.status)
         self._tell(running.job, _describe(running.job, code, state))
@@ -154,7 +148,23 @@ class _Pool:
         _say(f"[{len(self._statuses)}/{self._total}] {job.name} {what}")
 
 
-def _leave_word(job: Job, code: int, *, stopped: bool) -> None:
+def start_process(job: Job, share: Share) -> subprocess.Popen[bytes]:
+    """Starts a job, its output to output.log of its workdir. Raises OSError."""
+    job.workdir.mkdir(parents=True, exist_ok=True)
+    with (job.workdir / LOG_FILE).open("ab") as log:
+        return subprocess.Popen(
+            job.argv,
+            cwd=CHECKOUT,
+            env={**os.environ, **job.environment, **share.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # The terminal's Ctrl-C is for this process alone, which passes one signal on to each run.
+            start_new_session=True,
+        )
+
+
+def leave_word(job: Job, code: int, *, stopped: bool) -> None:
     """Completes status.json for a job that ended before it could: on wrong input, or stopped before its first step."""
     if is_held(job.workdir):
         return  # Somebody else trains there, which is why this one failed.
@@ -182,12 +192,6 @@ def _describe(job: Job, code: int, state: RunState) -> str:
         return f"died ({reason}): {state.message}"
     at = f" at step {state.step:,}" if state.step is not None else ""
     return f"{state.status}{at}: {state.message}" if state.message else f"{state.status}{at}"
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
-    return int(text)
 
 
 def _say(line: str) -> None:

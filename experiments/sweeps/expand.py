@@ -5,7 +5,7 @@ import dataclasses
 import difflib
 import numbers
 import runpy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from experiments.sweeps.names import run_name, split_argument
@@ -66,20 +66,51 @@ def expand(config_file: str, overrides: Sequence[str] = ()) -> list[Run]:
     return runs
 
 
-def _call_sweep(config_file: str) -> list[Any]:
+def make_run(config_file: str, overrides: Sequence[str], point: Any) -> Run:
+    """The run of one point.
+
+    Args:
+      config_file: FILE.py[:arg] with `get_config`.
+      overrides: "--config.a.b=value" for all points.
+      point: a flat dict of overrides.
+
+    Raises:
+      InputError: the point is wrong.
+    """
+    base, _ = load_config([f"--config={config_file}", *overrides])
+    fixed = {override.removeprefix("--config.").partition("=")[0] for override in overrides}
+    plain = _check_point(point, sorted(flatten(base.to_dict(), ".")), fixed)
+    return _resolve(config_file, overrides, plain)
+
+
+def call_config(config_file: str, function: str) -> Any:
+    """What a function of a config file returns; an iterator's values as a list.
+
+    Raises:
+      InputError: the file has no such function, or it fails.
+    """
     path, _ = split_argument(config_file)
     try:
-        sweep: Callable[[], Iterable[Any]] | None = runpy.run_path(path, run_name="hwr_config").get("sweep")
-        points = list(sweep()) if sweep else None
+        called: Callable[[], Any] | None = runpy.run_path(path, run_name="hwr_config").get(function)
+        value = called() if called else None
+        value = list(value) if isinstance(value, Iterator) else value
     except InputError as error:
-        raise InputError(f"{path}: sweep(): {error}") from error
+        raise InputError(f"{path}: {function}(): {error}") from error
     except Exception as error:  # The file is the user's code: it can raise anything.
-        raise InputError(f"{path}: sweep(): {type(error).__name__}: {' '.join(str(error).split())}") from error
-    if points is None:
-        raise InputError(f"{path}: has no sweep(); a single run is trained by hwr train --config={config_file}")
-    if not points:
+        raise InputError(f"{path}: {function}(): {type(error).__name__}: {' '.join(str(error).split())}") from error
+    if called is None:
+        raise InputError(f"{path}: has no {function}(); a single run is trained by hwr train --config={config_file}")
+    return value
+
+
+def _call_sweep(config_file: str) -> list[Any]:
+    path, _ = split_argument(config_file)
+    points = call_config(config_file, "sweep")
+    if isinstance(points, str | Mapping) or not isinstance(points, Iterable):
+        raise InputError(f"{path}: sweep() gives {points!r}, not points")
+    if not (listed := list(points)):
         raise InputError(f"{path}: sweep() gives no points")
-    return points
+    return listed
 
 
 def _check_point(point: Any, fields: Sequence[str], fixed: set[str]) -> Point:

@@ -49,7 +49,7 @@ def make_job(tmp_path):
 
 
 def run(jobs: list[Job], parallel: int = 1) -> int:
-    return launch(jobs, argparse.Namespace(parallel=parallel))
+    return launch(jobs, argparse.Namespace(parallel=parallel, dry_run=False))
 
 
 def send_when(ready: list[Path], *signals: int) -> threading.Thread:

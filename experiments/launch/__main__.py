@@ -1,0 +1,71 @@
+"""One run, started as a sweep's runs are.
+
+python -m experiments.launch --launcher=slurm --workdir=runs/quickstart -- --config=configs/quickstart.py
+python -m experiments.launch delete runs/quickstart
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.launch import tpu_vm
+from experiments.launch.job import Job, make_train_command, seen_from_checkout
+from experiments.launch.launchers import LAUNCHERS, add_launcher_flags
+from hwr_jax.commands.main import run
+from hwr_jax.commands.options import Parser, load_config
+from hwr_jax.config import resolve_config
+from hwr_jax.errors import InputError
+
+_USAGE = """python -m experiments.launch --launcher=NAME --workdir=DIR [...] -- --config=FILE.py[:arg] [...]
+       python -m experiments.launch delete DIR [--dry_run]"""
+
+_EPILOG = """What follows -- goes to hwr train. `delete` deletes the TPU VM that a launch into DIR created.
+See docs/launching.md.
+
+exit status: 0 all is well, or handed to a queue; 1 the input is wrong, or the run failed; 75 start me again
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command. Returns the exit status.
+
+    Raises:
+      InputError: wrong flags or config, or the launcher cannot start the run.
+      OSError: a folder cannot be written.
+    """
+    if argv and argv[0] == "delete":
+        parser = Parser(prog="python -m experiments.launch delete", description="Deletes what a launch created.")
+        parser.add_argument("folder", type=Path, metavar="DIR", help="the --workdir of the launch, or of the sweep")
+        parser.add_argument("--dry_run", action="store_true", help="print the command that would delete it")
+        options = parser.parse_args(argv[1:])
+        return tpu_vm.delete(options.folder.absolute(), dry_run=options.dry_run)
+    before, after = _split(argv)
+    parser = Parser(prog="python -m experiments.launch", usage=_USAGE, description="Starts a run.", epilog=_EPILOG)
+    parser.add_argument("--launcher", choices=LAUNCHERS, required=True)
+    parser.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="the run's folder")
+    add_launcher_flags(parser)
+    options = parser.parse_args(before)
+    # Wrong fields are told here and now, not from a queue.
+    config, rest = load_config(after)
+    resolve_config(config)
+    if wrong := [arg for arg in rest if not arg.startswith("--init_from=")]:
+        raise InputError(f"{wrong[0]}: after -- come --config=FILE.py, --config.a.b=VALUE and --init_from=MODEL alone")
+    [config_file] = [arg.removeprefix("--config=") for arg in after if arg.startswith("--config=")]
+    more = [arg for arg in after if not arg.startswith("--config=")]
+    workdir = options.workdir.absolute()
+    command = make_train_command(seen_from_checkout(config_file), workdir, more)
+    return LAUNCHERS[options.launcher].launch([Job(command, {}, workdir, workdir.name)], options)
+
+
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    if "--" not in argv:
+        help_only = any(arg in ("-h", "--help") for arg in argv)
+        if not help_only:
+            raise InputError("give -- and the run's --config=FILE.py (see python -m experiments.launch --help)")
+        return argv, []
+    place = argv.index("--")
+    return argv[:place], argv[place + 1 :]
+
+
+if __name__ == "__main__":
+    sys.exit(run("experiments.launch", main, sys.argv[1:], program=""))

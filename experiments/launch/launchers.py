@@ -1,0 +1,26 @@
+"""The launchers by name, and the flags that all of them have."""
+
+import argparse
+from collections.abc import Mapping
+
+from experiments.launch.job import Launcher
+from experiments.launch.jobset import JOBSET
+from experiments.launch.local import LOCAL
+from experiments.launch.skypilot import SKYPILOT
+from experiments.launch.slurm import SLURM
+from experiments.launch.tpu_vm import TPU_VM
+
+LAUNCHERS: Mapping[str, Launcher] = {
+    "local": LOCAL,
+    "slurm": SLURM,
+    "tpu_vm": TPU_VM,
+    "skypilot": SKYPILOT,
+    "jobset": JOBSET,
+}
+
+
+def add_launcher_flags(parser: argparse.ArgumentParser) -> None:
+    """--dry_run, and the flags of each launcher."""
+    parser.add_argument("--dry_run", action="store_true", help="print what the launcher would do, and do nothing")
+    for name, launcher in LAUNCHERS.items():
+        launcher.add_flags(parser.add_argument_group(f"launcher {name}"))

@@ -1,0 +1,148 @@
+"""Hands jobs to Slurm: one array, a task of it a job; saved ahead of the time limit, and queued again until done."""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from experiments.launch.flags import positive
+from experiments.launch.job import CHECKOUT, Job, Launcher
+from experiments.launch.jobs_file import write_jobs
+from hwr_jax.errors import InputError
+from hwr_jax.evaluation.page import count_of
+from hwr_jax.evaluation.run_files import read_json_if_whole
+from hwr_jax.files import write_text
+from hwr_jax.training.workdir import write_json
+
+FOLDER = "slurm"
+_SCRIPT = "job.sh"
+_JOBS = "jobs.jsonl"
+_SUBMISSION = "submission.json"
+_SECONDS = 60
+
+
+def add_flags(group: argparse._ArgumentGroup) -> None:
+    """--slurm_..."""
+    group.add_argument("--slurm_nodes", type=positive, default=1, metavar="N", help="nodes a job (default 1)")
+    group.add_argument("--slurm_gpus", type=int, default=0, metavar="N", help="GPUs a node: a process each (default 0)")
+    group.add_argument("--slurm_cpus", type=positive, metavar="N", help="cores a process")
+    group.add_argument("--slurm_time", metavar="[D-]H:M:S", help="limit of one start; a job goes on in the next")
+    group.add_argument("--slurm_partition", metavar="NAME")
+    group.add_argument("--slurm_account", metavar="NAME")
+    group.add_argument(
+        "--slurm_save_seconds", type=positive, default=120, metavar="N", help="save so long ahead of the limit (120)"
+    )
+    group.add_argument("--slurm_parallel", type=positive, metavar="N", help="jobs at a time (default: all)")
+    group.add_argument(
+        "--slurm_option", action="append", default=[], metavar="--NAME=VALUE", help="another option of sbatch"
+    )
+
+
+def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
+    """Submits those jobs that are not in the queue yet, and returns.
+
+    `options.workdir`/slurm/N holds what the N-th submission consists of: the script, the jobs and the arrays' output.
+
+    Raises:
+      InputError: there is no Slurm here, or it takes no such job.
+      OSError: the folder cannot be written.
+    """
+    queued = {} if options.dry_run else _find_queued(options.workdir / FOLDER)
+    for job in jobs:
+        if job.name in queued:
+            _say(f"{job.name} is in the queue as {queued[job.name]}")
+    jobs = [job for job in jobs if job.name not in queued]
+    if not jobs:
+        return 0
+    folder = (options.workdir / FOLDER / str(_next_number(options.workdir / FOLDER))).absolute()
+    command = make_command(folder, len(jobs), options)
+    if options.dry_run:
+        print(f"# {folder / _SCRIPT}\n{make_script(folder)}\n{shlex.join(command)}")
+        return 0
+    write_jobs(folder / _JOBS, jobs)
+    write_text(folder / _SCRIPT, make_script(folder))
+    for job in jobs:
+        job.workdir.mkdir(parents=True, exist_ok=True)
+    number = _ask(command).split(";")[0].strip()
+    write_json(folder / _SUBMISSION, {"job": number, "names": [job.name for job in jobs]})
+    _say(f"{count_of(jobs, 'job')} submitted as {number}; squeue --job={number}, scancel {number}; output in {folder}")
+    return 0
+
+
+SLURM = Launcher(add_flags, launch)
+
+
+def make_command(folder: Path, count: int, options: argparse.Namespace) -> list[str]:
+    """The sbatch command for `count` jobs. A process a GPU, since a process waits for one GPU at a time."""
+    tasks = max(1, options.slurm_gpus)
+    at_a_time = f"%{options.slurm_parallel}" if options.slurm_parallel else ""
+    given = {
+        "job-name": options.workdir.absolute().name,
+        "array": f"0-{count - 1}{at_a_time}",
+        "nodes": options.slurm_nodes,
+        "ntasks-per-node": tasks,
+        "gpus-per-node": options.slurm_gpus or None,
+        "cpus-per-task": options.slurm_cpus,
+        "time": options.slurm_time,
+        "partition": options.slurm_partition,
+        "account": options.slurm_account,
+        # To the processes, not to the script, which waits for how they end.
+        "signal": f"TERM@{options.slurm_save_seconds}",
+        "open-mode": "append",
+        # A "%" in a folder's name would be taken for a field.
+        "output": f"{str(folder).replace('%', '%%')}/%A_%a.log",
+    }
+    flags = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    return ["sbatch", "--parsable", "--requeue", *flags, *options.slurm_option, str(folder / _SCRIPT)]
+
+
+def make_script(folder: Path) -> str:
+    """The batch script of an array: its N-th task is the N-th line of the jobs."""
+    task = [sys.executable, "-m", "experiments.launch.slurm_task"]
+    jobs = shlex.quote(str(folder / _JOBS))
+    return f"""#!/bin/bash
+# Written by hwr_jax's Slurm launcher. The processes of a job watch each other, so srun need not end them.
+cd {shlex.quote(str(CHECKOUT))} || exit 1
+srun --kill-on-bad-exit=0 --wait=0 {shlex.join(task)} run {jobs} "$SLURM_ARRAY_TASK_ID"
+code=$?
+{shlex.join(task)} ended {jobs} "$SLURM_ARRAY_TASK_ID" "$code"
+# Stopped after a save: ahead of the time limit, or by scancel --signal=TERM. SLURM_JOB_ID may mean the whole array.
+if [ "$code" -eq 75 ]; then scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID"; fi
+exit "$code"
+"""
+
+
+def _find_queued(folder: Path) -> dict[str, str]:
+    """Name -> Slurm's number of the jobs in the queue, of all submissions in a folder."""
+    submitted = {}
+    for path in folder.glob(f"*/{_SUBMISSION}"):
+        told = read_json_if_whole(path)
+        submitted.update({f"{told.get('job')}_{index}": name for index, name in enumerate(told.get("names", []))})
+    if not submitted:
+        return {}
+    waiting = _ask(["squeue", "--me", "--noheader", "--array", "--format=%F_%K"]).split()
+    return {submitted[number]: number for number in waiting if number in submitted}
+
+
+def _next_number(folder: Path) -> int:
+    return 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
+
+
+def _ask(command: Iterable[str]) -> str:
+    command = list(command)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, cwd=CHECKOUT)
+    except FileNotFoundError as error:
+        raise InputError(f"--launcher=slurm: no command {command[0]} here; run this where Slurm is") from error
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"--launcher=slurm: {command[0]} did not answer within {_SECONDS} s; try again") from error
+    if done.returncode:
+        reason = " ".join(done.stderr.split()) or f"status {done.returncode}"
+        raise InputError(f"--launcher=slurm: {shlex.join(command)}: {reason}")
+    return done.stdout
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,22 @@
+"""Which runs of a sweep can train as one program."""
+
+import json
+from collections.abc import Sequence
+
+from experiments.sweeps.expand import Run
+from hwr_jax.config import NUMBERS
+from hwr_jax.nested import flatten
+
+
+def group_runs(runs: Sequence[Run], at_once: int) -> list[list[Run]]:
+    """The runs in their order, in groups of at most `at_once` that differ in nothing but `hwr_jax.config.NUMBERS`."""
+    groups: dict[str, list[list[Run]]] = {}
+    ordered: list[list[Run]] = []
+    for run in runs:
+        rest = {name: value for name, value in flatten(run.config, ".").items() if name not in NUMBERS}
+        alike = groups.setdefault(json.dumps(rest, sort_keys=True), [])
+        if not alike or len(alike[-1]) == at_once:
+            alike.append([])
+            ordered.append(alike[-1])
+        alike[-1].append(run)
+    return ordered

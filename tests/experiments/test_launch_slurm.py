@@ -1,0 +1,254 @@
+"""The Slurm launcher: what it submits, and what becomes of that in a real Slurm of one node."""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from experiments import sweep as sweep_command
+from experiments.launch import __main__ as launch_command
+from experiments.launch import slurm_task
+from experiments.launch.job import Job
+from experiments.launch.jobs_file import read_jobs, write_jobs
+from experiments.launch.slurm import SLURM, launch, make_command, make_script
+from hwr_jax.commands.main import run
+from hwr_jax.errors import InputError
+
+TINY_SWEEP = """
+from hwr_jax.config import default_config
+from hwr_jax.sweeps import product
+
+def get_config():
+    config = default_config()
+    config.training.epochs = 0.0
+    config.training.steps = 400
+    config.training.log_every_steps = 20
+    config.data.writers = 40
+    config.data.words_per_writer = 4
+    config.data.batch_size = 8
+    config.data.workers = 1
+    config.model.conv_features = (2, 2)
+    config.model.dense_features = 4
+    config.model.lstm_features = (4, 4)
+    return config
+
+def sweep():
+    return product({"seed": range(2)})
+"""
+
+
+def options_of(*flags: str, workdir: Path = Path("/runs/a b%")) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    SLURM.add_flags(parser.add_argument_group())
+    return argparse.Namespace(**vars(parser.parse_args(flags)), workdir=workdir, dry_run=False)
+
+
+def test_the_command_asks_for_a_task_a_gpu_and_for_a_signal_ahead_of_the_limit():
+    flags = ["--slurm_nodes=2", "--slurm_gpus=4", "--slurm_cpus=6", "--slurm_time=1-0", "--slurm_parallel=3"]
+    flags += ["--slurm_partition=p", "--slurm_account=a", "--slurm_save_seconds=300", "--slurm_option=--constraint=x&y"]
+    assert make_command(Path("/runs/a b%/slurm/1"), 5, options_of(*flags)) == [
+        "sbatch",
+        "--parsable",
+        "--requeue",
+        "--job-name=a b%",
+        "--array=0-4%3",
+        "--nodes=2",
+        "--ntasks-per-node=4",
+        "--gpus-per-node=4",
+        "--cpus-per-task=6",
+        "--time=1-0",
+        "--partition=p",
+        "--account=a",
+        "--signal=TERM@300",
+        "--open-mode=append",
+        "--output=/runs/a b%%/slurm/1/%A_%a.log",
+        "--constraint=x&y",
+        "/runs/a b%/slurm/1/job.sh",
+    ]
+
+
+def test_without_gpus_a_job_is_one_task():
+    command = make_command(Path("/runs/slurm/1"), 1, options_of())
+    assert "--ntasks-per-node=1" in command
+    assert "--array=0-0" in command
+    assert not [flag for flag in command if flag.startswith(("--gpus", "--time", "--cpus"))]
+
+
+@pytest.fixture
+def stub(tmp_path, monkeypatch) -> Callable[[str, str], Path]:
+    """`stub(name, body)` puts a command on the PATH, whose calls are appended to the file it returns."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def make(name: str, body: str) -> Path:
+        calls = tmp_path / f"{name}.calls"
+        path = folder / name
+        path.write_text(f'#!/bin/bash\nprintf "%q " "$@" >> {shlex.quote(str(calls))}\n{body}\n')
+        path.chmod(0o755)
+        return calls
+
+    return make
+
+
+def jobs_in(folder: Path, *names: str) -> list[Job]:
+    return [Job(["echo", "it's", "$HOME"], {"A": "1 2"}, folder / name, name) for name in names]
+
+
+# The exit status of the processes, and whether the job is queued again.
+@pytest.mark.parametrize(("code", "again"), [(0, False), (1, False), (75, True)])
+def test_the_script_queues_again_what_was_stopped_after_a_save(code, again, tmp_path, stub):
+    asked = stub("srun", f"exit {code}")
+    queued = stub("scontrol", "")
+    folder = tmp_path / "a 'b'" / "slurm" / "1"
+    write_jobs(folder / "jobs.jsonl", jobs_in(tmp_path, "x", "y"))
+    (folder / "job.sh").write_text(make_script(folder))
+    environment = os.environ | {"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1"}
+    assert subprocess.run(["bash", folder / "job.sh"], env=environment, timeout=120).returncode == code
+    called = shlex.split(asked.read_text())
+    assert called[-3:] == ["run", str(folder / "jobs.jsonl"), "1"]
+    assert queued.exists() == again
+    if again:
+        assert queued.read_text().split() == ["requeue", "7_1"]
+    failed = tmp_path / "y" / "status.json"
+    assert failed.exists() == (code == 1)
+
+
+def test_what_is_in_the_queue_is_not_submitted_again(tmp_path, stub, capsys):
+    calls = stub("sbatch", "echo '41;cluster'")
+    stub("squeue", "printf '41_1\\n41_0\\n12_0\\n'")
+    options = options_of(workdir=tmp_path)
+    assert launch(jobs_in(tmp_path, "x", "y"), options) == 0
+    assert launch(jobs_in(tmp_path, "x", "y", "z"), options) == 0
+    assert launch(jobs_in(tmp_path, "x", "y"), options) == 0
+    assert [job.name for job in read_jobs(tmp_path / "slurm" / "2" / "jobs.jsonl")] == ["z"]
+    assert calls.read_text().count("--parsable") == 2
+    assert "y is in the queue as 41_1" in capsys.readouterr().err
+
+
+def test_no_slurm_and_a_refusal_are_told(tmp_path, stub, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(InputError, match="no command sbatch here"):
+        launch(jobs_in(tmp_path, "x"), options_of(workdir=tmp_path))
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    stub("sbatch", "echo 'sbatch: error: invalid partition' >&2; exit 1")
+    with pytest.raises(InputError, match="invalid partition"):
+        launch(jobs_in(tmp_path, "x"), options_of(workdir=tmp_path))
+
+
+def test_a_dry_run_writes_nothing(tmp_path, capsys):
+    options = options_of(workdir=tmp_path)
+    options.dry_run = True
+    assert launch(jobs_in(tmp_path, "x"), options) == 0
+    assert list(tmp_path.iterdir()) == []
+    assert "sbatch --parsable" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [(["run"], "give run FILE INDEX"), (["run", "{jobs}", "2"], "none numbered 2"), (["run", "/no", "0"], "/no")],
+)
+def test_a_task_without_its_job_is_told(argv, says, tmp_path):
+    write_jobs(tmp_path / "jobs.jsonl", jobs_in(tmp_path, "x"))
+    with pytest.raises(InputError, match=says):
+        slurm_task.main([text.replace("{jobs}", str(tmp_path / "jobs.jsonl")) for text in argv])
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory, repository) -> Iterator[Callable[..., str]]:
+    """A real Slurm: `slurm(command, *arguments)` returns what the command prints. Skips where there can be none."""
+    script, folder = repository / "tests" / "slurm" / "slurm.sh", tmp_path_factory.mktemp("slurm")
+    started = subprocess.run(["bash", script, "start", folder], stderr=subprocess.PIPE, text=True, timeout=600)
+
+    def ask(*command: str) -> str:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+        try:
+            if started.returncode == 3:
+                pytest.skip(started.stderr.strip().splitlines()[-1])
+            assert started.returncode == 0, started.stderr
+            yield ask
+            ask("scancel", "--me")
+        finally:
+            subprocess.run(["bash", script, "stop", folder], timeout=60)
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+def lines(workdir: Path) -> int:
+    path = workdir / "metrics.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+def status(workdir: Path) -> str:
+    path = workdir / "status.json"
+    return json.loads(path.read_text())["status"] if path.exists() else ""
+
+
+@pytest.fixture
+def use_run_environment(run_environment, monkeypatch) -> None:
+    """Slurm hands the environment of sbatch on to the jobs."""
+    for name, value in run_environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("use_run_environment")
+def test_a_sweep_survives_a_signal_in_a_real_slurm(slurm, tmp_path, capsys):
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "tiny.py").write_text(TINY_SWEEP)
+    folder = tmp_path / "a b" / "sweep"
+    argv = [f"--config={tmp_path / 'a b' / 'tiny.py'}", f"--workdir={folder}", "--launcher=slurm", "--slurm_time=30:00"]
+    assert run("experiments.sweep", sweep_command.main, argv, program="") == 0
+    number = json.loads((folder / "slurm" / "1" / "submission.json").read_text())["job"]
+    first, second = (folder / run["name"] for run in json.loads((folder / "sweep.json").read_text())["runs"])
+
+    wait_until(lambda: lines(second) > 0, "the second run does not start")
+    slurm("scancel", "--signal=TERM", f"{number}_1")
+    wait_until(lambda: status(second) == "preempted", "it does not save")
+    saved = json.loads((second / "status.json").read_text())["step"]
+    assert (second / "checkpoints" / str(saved)).is_dir()
+
+    def queued() -> list[str]:
+        return slurm("squeue", "--noheader", "--array", "--format=%F_%K %T").splitlines()
+
+    wait_until(lambda: f"{number}_1 PENDING" in queued(), "it is not in the queue again")
+    capsys.readouterr()
+    assert run("experiments.sweep", sweep_command.main, argv, program="") == 0
+    assert f"{second.name} is in the queue as {number}_1" in capsys.readouterr().err
+    # Slurm waits two minutes before it starts again what was requeued.
+    slurm("scontrol", "update", f"JobId={number}_1", "StartTime=now")
+    wait_until(lambda: status(first) == status(second) == "done", "they do not finish")
+    for workdir in (first, second):
+        steps = [json.loads(line)["step"] for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+        assert steps == list(range(20, 401, 20))
+    assert f"SIGTERM: saved at step {saved}" in (second / "output.log").read_text()
+    assert "SIGTERM" not in (first / "output.log").read_text()
+
+
+@pytest.mark.usefixtures("use_run_environment")
+def test_two_tasks_are_two_processes_of_one_run_in_a_real_slurm(slurm, tmp_path):
+    (tmp_path / "tiny.py").write_text(TINY_SWEEP)
+    workdir = tmp_path / "run"
+    argv = ["--launcher=slurm", f"--workdir={workdir}", "--slurm_option=--ntasks-per-node=2"]
+    argv += ["--", f"--config={tmp_path / 'tiny.py'}", "--config.training.steps=20"]
+    assert run("experiments.launch", launch_command.main, argv, program="") == 0
+    wait_until(lambda: status(workdir) not in ("", "running"), "it does not finish")
+    log = (workdir / "output.log").read_text()
+    assert status(workdir) == "done", log
+    assert "pmap on 2 cpu devices" in log
+    assert (workdir / "output.1.log").exists()
+    wait_until(lambda: not slurm("squeue", "--noheader"), "the job does not end")
