@@ -4,6 +4,7 @@ import atexit
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,10 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "4")
 programs = tempfile.mkdtemp(prefix="hwr_jax_programs_")
 atexit.register(shutil.rmtree, programs, ignore_errors=True)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = programs
+
+# Started in the background, a shell has Ctrl-C ignored, and so would all processes that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Not what a user may have built, but what a test builds itself.
 os.environ["HWR_JAX_CPU_KERNELS"] = "no"
