@@ -21,9 +21,12 @@ programs = tempfile.mkdtemp(prefix="hwr_jax_programs_")
 atexit.register(shutil.rmtree, programs, ignore_errors=True)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = programs
 
-# Started in the background, a shell has Ctrl-C ignored, and so would all processes that tests start and interrupt.
+# What a shell in the background or nohup has ignored, processes that tests start and send signals to would ignore too;
+# a handler, unlike that, is not handed on to them.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # Not what a user may have built, but what a test builds itself.
 os.environ["HWR_JAX_CPU_KERNELS"] = "no"
