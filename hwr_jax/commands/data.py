@@ -1,8 +1,7 @@
 """`hwr data prepare`, `check` and `show`: store a data set, tell what is wrong with it, look at it."""
 
 import argparse
-import dataclasses
-import json
+import itertools
 import os
 import random
 import sys
@@ -11,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwr_jax.commands.data_check import CHECK_DESCRIPTION, add_check_flags, check
 from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser, load_config
+from hwr_jax.commands.options import Parser
 from hwr_jax.commands.progress import ProgressLine
 from hwr_jax.commands.reader_options import add_reader_flags, reader_options
 from hwr_jax.errors import InputError
@@ -31,7 +31,8 @@ _EXAMPLES = """examples:
   hwr data prepare manifest/mine --source=data.csv --text_column=label
   hwr data prepare pairs/mine --source=lines/        (x.png and x.gt.txt)
   hwr data prepare synthetic                         (needs no source)
-  hwr data check iam_words --source=iam/             (what would be left out of training, and why)
+  hwr data check iam_words --source=iam/             (what is wrong with it; a page with pictures)
+  hwr data check unipen_words --model=unipen_words   (the labels that a model doubts too)
   hwr data show unipen_words --split=test --output=sheet.png
   hwr data show iam_words --source=iam/ --output=sheet.png
 """
@@ -67,18 +68,18 @@ def _parser() -> Parser:
     actions = parser.add_subparsers(dest="action", required=True, metavar="prepare|check|show")
     prepare = actions.add_parser("prepare", help="read, split by writer and store a data set")
     prepare.add_argument("--overwrite", action="store_true", help="prepare anew what is already prepared")
-    check = actions.add_parser(
+    checked = actions.add_parser(
         "check",
-        help="tell what would be left out of training; exit status 1 if anything would",
-        epilog="With --config=FILE.py the alphabet and the frame are those of its model, else those of the seed model.",
+        help="tell what is wrong with it; exit status 1 if training would leave anything out",
+        description=CHECK_DESCRIPTION,
     )
-    check.add_argument("--output", type=Path, metavar="FILE.json", help="id and reason of everything left out")
+    add_check_flags(checked)
     show = actions.add_parser("show", help="write a sheet of samples as PNG")
     show.add_argument("--split", default="all", choices=("train", "validation", "test", "all"))
     show.add_argument("--count", type=int, default=40, help="samples on the sheet (default 40)")
     show.add_argument("--seed", type=int, default=0, help="which samples (default 0)")
     show.add_argument("--output", type=Path, required=True, metavar="FILE.png")
-    for action in (prepare, check, show):
+    for action in (prepare, checked, show):
         action.add_argument("name", metavar="NAME", help=_NAMES_HELP)
         action.add_argument("--source", type=Path, metavar="PATH", help="the raw data: an archive or a folder")
         action.add_argument("--data_dir", type=Path, help="holds prepared data; default $HWR_JAX_DATA_DIR or the cache")
@@ -146,30 +147,12 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, config_argv: Sequence[str]) -> int:
-    from hwr_jax.config import ExperimentConfig, resolve_config
-    from hwr_jax.data.check import check_samples
-    from hwr_jax.ink.frame import FrameConfig
-    from hwr_jax.text.alphabet import resolve_alphabet
+    from hwr_jax.data.names import check_data_name
 
-    config = resolve_config(load_config(config_argv)[0]) if config_argv else ExperimentConfig()
-    model = config.model
-    frame = FrameConfig(model.height_px, model.width_px, config.data.fitting)
+    check_data_name(args.name)
     args.split = "all"
-    items = _raw_items(args) if _is_raw(args) else _prepared_items(args)
-    findings = check_samples(items, resolve_alphabet(model.alphabet), frame, model.frames, workers=args.workers)
-    print(f"{'split':<12}{'samples':>10}{'writers':>10}")
-    for split, count in findings.kept.items():
-        print(f"{split:<12}{count:>10,}{findings.writers[split]:>10,}")
-    print(f"{'left out':<12}{len(findings.left_out):>10,}")
-    for reason, count in findings.reasons.items():
-        print(f"{count:>22,}  {reason}")
-    if findings.outside:
-        counts = ", ".join(f"{character!r} {count:,}" for character, count in findings.outside.items())
-        print(f"characters outside the alphabet, with their labels: {counts}")
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(json.dumps(dataclasses.asdict(findings), indent=2, ensure_ascii=False) + "\n")
-    return 1 if findings.left_out else 0
+    raw = _is_raw(args)
+    return check(args, config_argv, _raw_items(args) if raw else _prepared_items(args), prepared=not raw)
 
 
 def _prepared_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
@@ -178,9 +161,14 @@ def _prepared_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
     from hwr_jax.data.sample import Skip
     from hwr_jax.data.splits import SPLITS
 
-    for split in SPLITS:
-        yield from load_prepared(args.name, split, args.data_dir, synthetic=_synthetic_params(args))
-    skipped = load_skipped(args.name, args.data_dir, synthetic=_synthetic_params(args))
+    synthetic = _synthetic_params(args)
+    splits = [load_prepared(args.name, split, args.data_dir, synthetic=synthetic) for split in SPLITS]
+    total = sum(map(len, splits))
+    with ProgressLine(args.name) as progress:
+        for done, sample in enumerate(itertools.chain.from_iterable(splits), start=1):
+            progress(done, total)
+            yield sample
+    skipped = load_skipped(args.name, args.data_dir, synthetic=synthetic)
     yield from (Skip(id, reason) for id, reason in skipped.items())
 
 

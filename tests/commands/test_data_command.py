@@ -1,6 +1,5 @@
 """`hwr data prepare`, `check` and `show`."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -127,50 +126,6 @@ def test_wrong_flags_are_one_line_and_status_1(
     assert error.startswith("hwr data: ")
     assert message in error
     assert not list(tmp_path.glob("*.png"))
-
-
-def write_iam(root: Path) -> Path:
-    """Four good words, and one of each kind that cannot be trained on."""
-    words = ["fine", "fine", "fine", "fine", "naïve", "aaaaaaaaaaaaaaaaaa", "broken", "skipped"]
-    lines = []
-    for number, word in enumerate(words):
-        word_id = f"a01-{number:03d}-00-00"
-        lines.append(f"{word_id} {'err' if word == 'skipped' else 'ok'} 1 1 1 1 1 NN {word}")
-        path = root / "words" / "a01" / word_id[:7] / f"{word_id}.png"
-        path.parent.mkdir(parents=True)
-        Image.new("L", (60, 30), 255).save(path)
-        if word == "broken":
-            path.write_bytes(b"")
-    (root / "words.txt").write_text("\n".join(lines), encoding="utf-8")
-    return root
-
-
-def test_check_counts_what_cannot_be_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    argv = ["check", "iam_words", f"--source={write_iam(tmp_path / 'iam')}", "--workers=1"]
-    assert data.main([*argv, f"--output={tmp_path / 'check.json'}"]) == 1
-    out = capsys.readouterr().out
-    assert "'ï' 1" in out
-    findings = json.loads((tmp_path / "check.json").read_text())
-    assert sum(findings["kept"].values()) == 4
-    assert set(findings["left_out"]) == {f"a01-{number:03d}-00-00" for number in (4, 5, 6, 7)}
-    assert len(set(findings["left_out"].values())) == 4
-
-
-def test_check_takes_the_alphabet_of_a_config(
-    tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    argv = ["check", "iam_words", f"--source={write_iam(tmp_path / 'iam')}", "--workers=1"]
-    config = f"--config={repository}/configs/quickstart.py"
-    assert data.main([*argv, config, "--config.model.alphabet=abefiknorïv"]) == 1
-    assert "outside" not in capsys.readouterr().out
-
-
-def test_check_of_good_prepared_data_is_status_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = [f"--data_dir={tmp_path}", *SMALL]
-    assert data.main(["prepare", "synthetic", *flags]) == 0
-    capsys.readouterr()
-    assert data.main(["check", "synthetic", *flags]) == 0
-    assert ["left", "out", "0"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
 def test_only_check_takes_a_config(tmp_path: Path) -> None:

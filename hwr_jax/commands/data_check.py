@@ -1,0 +1,213 @@
+"""`hwr data check`: reads a data set once, tells what is wrong with it, and writes it as JSON and as a page."""
+
+import argparse
+import dataclasses
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwr_jax.commands.options import load_config
+from hwr_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from hwr_jax.config import ExperimentConfig
+    from hwr_jax.data.checks.check import CheckRules, Findings
+    from hwr_jax.data.sample import Sample, Skip
+    from hwr_jax.evaluation.suspects import LabelDoubter
+    from hwr_jax.models.trained import TrainedModel
+
+CHECK_DESCRIPTION = """Reads everything once and tells what is wrong: images that cannot be read, are blank, turned over
+or of extreme shapes; labels that are empty, outside the alphabet, too long, or spelled oddly; duplicates; writers and
+pages in several splits; writers and sources with odd labels; rare characters. Writes all of it as JSON, and as an HTML
+page with pictures. Exit status 1 if training would leave anything out.
+
+With --config=FILE.py the alphabet, the frame, the split rule and the forms of labels are those of that run, with
+--model=NAME those of that model, which also reads every image and tells the labels it doubts; else those of the seed
+model."""
+
+_MOST_CHARACTERS, _MOST_GROUPS, _MOST_SUSPECTS, _MOST_WORDS = 30, 8, 8, 6
+
+
+def add_check_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that `hwr data check` alone takes; --config is taken apart elsewhere."""
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE.json",
+        help="where to write; the page goes beside it as FILE.html (default: DATA_DIR/checks/NAME.json)",
+    )
+    parser.add_argument(
+        "--model", metavar="NAME_OR_PATH", help="reads every image: labels that it doubts are told, the worst first"
+    )
+
+
+def check(
+    args: argparse.Namespace, config_argv: Sequence[str], items: "Iterable[Sample | Skip]", *, prepared: bool
+) -> int:
+    """Runs `hwr data check`. Returns the exit status.
+
+    Args:
+      args: of the command.
+      config_argv: --config=FILE and --config.a.b=VALUE.
+      items: what to check, read when it is asked for.
+      prepared: whether they come from prepared data.
+
+    Raises:
+      InputError: wrong flags, or data that are not what they should be.
+    """
+    from hwr_jax.data.checks.check import check_data
+    from hwr_jax.data.prepared import default_data_dir
+    from hwr_jax.evaluation.check_page import build_check_page
+    from hwr_jax.evaluation.suspects import LabelDoubter
+    from hwr_jax.files import write_text
+
+    if args.output and args.output.suffix != ".json":
+        raise InputError(f"--output={args.output}: must end in .json")
+    started = time.monotonic()
+    config, model = _find_config(args, config_argv)
+    rules = _make_rules(args, config, model, prepared)
+    doubter = LabelDoubter(model.log_probs, model.alphabet, rules.frames) if model else None
+    findings = check_data(items, rules, workers=args.workers, see_frames=doubter.see if doubter else None)
+    data_dir = args.data_dir or default_data_dir()
+    path = args.output or data_dir / "checks" / f"{args.name.replace('/', '.')}.json"
+    facts = _facts(args, config, model, findings)
+    seconds = round(time.monotonic() - started, 1)
+    content = {**facts, "seconds": seconds, **findings.plain(), **_plain_suspects(doubter)}
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_text(path.with_suffix(".html"), build_check_page(findings, facts, doubter))
+    print("\n".join(describe_findings(findings, doubter)))
+    print(f"{'seconds':<12}{seconds:>10,.1f}")
+    print(f"written: {path}, {path.with_suffix('.html')}")
+    return 1 if findings.drops else 0
+
+
+def describe_findings(findings: "Findings", doubter: "LabelDoubter | None") -> list[str]:
+    """The lines to print."""
+    from hwr_jax.data.builders import describe_skips
+    from hwr_jax.data.checks.check import RARE_BELOW
+    from hwr_jax.data.checks.label_faults import name_characters
+    from hwr_jax.evaluation.check_page import count_suspects
+
+    lines = [f"{'split':<12}{'samples':>10}{'writers':>10}"]
+    lines += [f"{split:<12}{count:>10,}{findings.writers[split]:>10,}" for split, count in findings.kept.items()]
+    lines.append(f"{'left out':<12}{findings.drops:>10,}")
+    for part, left_out in findings.left_out.items():
+        if left_out:
+            what = {"train": "of training", "reading": "when read"}.get(part, f"of {part}")
+            lines.append(f"  {what}: {describe_skips(Counter(left_out.values()))}")
+    suspects = count_suspects(doubter)
+    counts = [(kind, len(found)) for kind, found in findings.cases.items()]
+    counts += [(kind, count) for kind, count, _ in suspects if count]
+    lines += ["found", *(f"{count:>22,}  {kind}" for kind, count in counts)] if counts else ["found nothing odd"]
+    if findings.outside:
+        lines.append(f"characters outside the alphabet, with their labels: {_list(findings.outside)}")
+    if rare := {character: count for character, count in findings.rare.items() if count}:
+        lines.append(f"seen fewer than {RARE_BELOW} times in training: {_list(rare)}")
+    if never := [character for character, count in findings.rare.items() if not count]:
+        shown = " ".join(c if c.isprintable() and c != " " else name_characters([c]) for c in never[:_MOST_CHARACTERS])
+        lines.append(f"never seen in training: {shown}{_more(len(never), _MOST_CHARACTERS)}")
+    for what, groups in findings.odd.items():
+        if groups:
+            lines.append(f"odd {what}: labels unlike all others' (usual: {groups[0].usual_bits:.2f} bits a character)")
+        for group in groups[:_MOST_GROUPS]:
+            words = " ".join(group.words[:_MOST_WORDS])
+            lines.append(f"  {group.name:<24} {group.bits:5.2f} bits, {group.labels:>6,} labels: {words}")
+        if more := _more(len(groups), _MOST_GROUPS):
+            lines.append(f"  {more.strip(', ')}")
+    for kind, _, worst in suspects:
+        lines += [f"{kind}, the worst:"] * bool(worst)
+        lines += [f"  {one.id}: {one.text!r}, read as {one.reading!r}" for one in worst[:_MOST_SUSPECTS]]
+    return lines
+
+
+def _find_config(
+    args: argparse.Namespace, config_argv: Sequence[str]
+) -> "tuple[ExperimentConfig, TrainedModel | None]":
+    from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig, resolve_config
+    from hwr_jax.strict import build_dataclass
+
+    if not args.model:
+        config = resolve_config(load_config(config_argv)[0]) if config_argv else ExperimentConfig()
+        return dataclasses.replace(config, data=dataclasses.replace(config.data, name=args.name)), None
+    if config_argv:
+        raise InputError(f"{config_argv[0]}: a model brings its own config; give one of --config and --model")
+    from hwr_jax.training.load import load_model
+
+    model = load_model(args.model)
+    data = build_dataclass(DataConfig, model.config["data"], "data")
+    if data.name != args.name:  # Splits of other data say nothing about these.
+        data = DataConfig(
+            name=args.name, casefold=data.casefold, plain_marks=data.plain_marks, outside_alphabet=data.outside_alphabet
+        )
+    return ExperimentConfig(data=data, model=build_dataclass(ModelConfig, model.config["model"], "model")), model
+
+
+def _make_rules(
+    args: argparse.Namespace, config: "ExperimentConfig", model: "TrainedModel | None", prepared: bool
+) -> "CheckRules":
+    from hwr_jax.data.checks.check import CheckRules
+    from hwr_jax.data.prepared import load_given_splits, load_listed
+    from hwr_jax.data.split_rules import GIVEN
+    from hwr_jax.ink.frame import FrameConfig
+    from hwr_jax.text.alphabet import FROM_TRAINING, resolve_alphabet
+
+    named = None if config.model.alphabet == FROM_TRAINING else config.model.alphabet
+    return CheckRules(
+        data=config.data,
+        alphabet=model.alphabet if model else resolve_alphabet(named) if named else None,
+        frame=FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting),
+        frames=config.model.frames,
+        given=load_given_splits(args.name, args.data_dir) if prepared and config.data.split == GIVEN else {},
+        listed=(lambda: load_listed(args.name, args.data_dir)) if prepared else None,
+    )
+
+
+def _facts(
+    args: argparse.Namespace, config: "ExperimentConfig", model: "TrainedModel | None", findings: "Findings"
+) -> dict[str, Any]:
+    from hwr_jax.data.split_rules import rule_name
+
+    return {
+        "data": args.name,
+        "source": str(args.source) if args.source else "prepared",
+        "split_rule": rule_name(config.data.split),
+        "alphabet": model.alphabet.characters if model else config.model.alphabet,
+        "frame": f"{config.model.width_px} x {config.model.height_px} px, {config.data.fitting}",
+        "frames": config.model.frames,
+        "model": model.name if model else None,
+        "read": findings.items,
+        "would_be_left_out": findings.drops,
+    }
+
+
+def _plain_suspects(doubter: "LabelDoubter | None") -> dict[str, Any]:
+    from hwr_jax.evaluation.check_page import count_suspects
+
+    return {
+        kind.replace(" ", "_"): {
+            "count": count,
+            "worst": [
+                {
+                    "id": one.id,
+                    "text": one.text,
+                    "reading": one.reading,
+                    "loss": round(one.loss, 4),
+                    "loss_per_character": round(one.loss_per_character, 4),
+                }
+                for one in worst
+            ],
+        }
+        for kind, count, worst in count_suspects(doubter)
+    }
+
+
+def _list(counts: Mapping[str, int]) -> str:
+    shown = ", ".join(f"{character!r} {count:,}" for character, count in list(counts.items())[:_MOST_CHARACTERS])
+    return shown + _more(len(counts), _MOST_CHARACTERS)
+
+
+def _more(count: int, shown: int) -> str:
+    return f", and {count - shown:,} more" if count > shown else ""

@@ -1,0 +1,260 @@
+"""A data set read once: what training would leave out of it, and what else looks wrong."""
+
+import collections
+import dataclasses
+import functools
+import itertools
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hwr_jax.config import DataConfig
+from hwr_jax.data.builders import describe_skips
+from hwr_jax.data.checks.division import divide, find_leaks
+from hwr_jax.data.checks.duplicates import find_duplicates
+from hwr_jax.data.checks.examination import Examination, examine
+from hwr_jax.data.checks.kinds import MEANING, OTHER_LABEL, OUTSIDE, SAME_LABEL, SEVERAL_SPLITS, UNREADABLE
+from hwr_jax.data.checks.label_faults import find_label_faults, name_characters
+from hwr_jax.data.checks.oddity import OddGroup, find_odd_groups, source_of
+from hwr_jax.data.checks.thumbnails import Thumbnails
+from hwr_jax.data.fitted import FittedSamples
+from hwr_jax.data.labels import final_label, select_trainable
+from hwr_jax.data.parallel import map_in_order
+from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.splits import SPLITS
+from hwr_jax.errors import InputError
+from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.text.alphabet import Alphabet, alphabet_of
+
+# Large images are under way a few chunks a worker at a time.
+CHUNK_SAMPLES = 128
+RARE_BELOW = 20
+READING = "reading"
+
+# Takes ids, labels as a run has them, and fitted frames, uint8 [B, height_px, width_px].
+SeeFrames = Callable[[Sequence[str], Sequence[str], np.ndarray], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckRules:
+    """What a data set is held against.
+
+    Attributes:
+      data: name, split rule and label forms of the run.
+      alphabet: of the model; None: the characters of the training split.
+      frame: of the model.
+      frames: of its output.
+      given: id -> split as the source gives it, beside what samples say themselves.
+      listed: ids in the source's own order, None where that is not known.
+    """
+
+    data: DataConfig
+    alphabet: Alphabet | None
+    frame: FrameConfig
+    frames: int
+    given: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    listed: Callable[[], Sequence[str]] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """Attributes:
+    items: number of samples and skips read.
+    kept: split -> samples that a run trains on or measures.
+    writers: split -> number of their writers.
+    left_out: "reading" (no image, label or split) or a split -> id -> reason; of the splits, these are what training
+      tells at its start. Validation and test keep labels that cannot be trained on.
+    cases: kind (see `hwr_jax.data.checks.kinds`) -> id, writer or page -> detail, in the order of the kinds.
+    outside: character outside the alphabet -> labels with it, the most frequent first.
+    lengths: label length -> labels of all splits.
+    characters: character -> occurrences in training labels, the most frequent first.
+    rare: character of any label or of a named alphabet, seen fewer than RARE_BELOW times in training -> times.
+    odd: "sources" and "writers" with labels unlike all others'.
+    texts: id -> label as read, of the samples in `cases`.
+    thumbnails: of some of them.
+    """
+
+    items: int
+    kept: dict[str, int]
+    writers: dict[str, int]
+    left_out: dict[str, dict[str, str]]
+    cases: dict[str, dict[str, str]]
+    outside: dict[str, int]
+    lengths: dict[int, int]
+    characters: dict[str, int]
+    rare: dict[str, int]
+    odd: dict[str, tuple[OddGroup, ...]]
+    texts: dict[str, str]
+    thumbnails: Thumbnails
+
+    @property
+    def drops(self) -> int:
+        """Number of samples that training would leave out."""
+        return sum(map(len, self.left_out.values()))
+
+    def plain(self) -> dict[str, Any]:
+        """All but the pictures, as plain values for JSON."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del fields["thumbnails"]
+        fields["odd"] = {what: [dataclasses.asdict(group) for group in groups] for what, groups in self.odd.items()}
+        return {**fields, "counts": {kind: len(found) for kind, found in self.cases.items()}}
+
+
+def check_data(
+    items: Iterable[Sample | Skip], rules: CheckRules, *, workers: int = 1, see_frames: SeeFrames | None = None
+) -> Findings:
+    """Reads, opens and fits every sample once; of the images only a bounded number of thumbnails is kept.
+
+    Args:
+      items: of a reader, or of prepared splits and what was skipped when they were prepared.
+      rules: of the run.
+      workers: processes; the result does not depend on it.
+      see_frames: called with the samples that could be fitted, some at a time, in their order.
+
+    Raises:
+      InputError: no sample can be read, two have one id, or the split rule needs what is not there.
+    """
+    reading = _Reading(rules)
+    items, ahead = itertools.tee(items)
+    look = functools.partial(examine, frame=rules.frame, keep_frame=see_frames is not None)
+    examinations = map_in_order(look, ahead, workers=workers, chunk_items=CHUNK_SAMPLES)
+    pairs = zip(items, examinations, strict=True)
+    while batch := list(itertools.islice(pairs, CHUNK_SAMPLES)):
+        for item, examination in batch:
+            reading.add(item, examination)
+        if see_frames is not None and (fitted := [(i, e.frame_HxW) for i, e in batch if e.frame_HxW is not None]):
+            samples = [item for item, _ in fitted if isinstance(item, Sample)]
+            labels = [_label(sample.text, rules.data) for sample in samples]
+            see_frames([sample.id for sample in samples], labels, np.stack([frame for _, frame in fitted]))
+    return reading.conclude()
+
+
+class _Reading:
+    """What is kept of the samples read so far: texts, names and digests."""
+
+    def __init__(self, rules: CheckRules) -> None:
+        self._rules = rules
+        self._texts: dict[str, str] = {}
+        self._writers: dict[str, str] = {}
+        self._given = dict(rules.given)
+        self._unreadable: dict[str, str] = {}
+        self._skipped: dict[str, str] = {}
+        self._ids_of_pixels: dict[bytes, str | list[str]] = {}
+        self._cases: dict[str, dict[str, str]] = {kind: {} for kind in MEANING}
+        self._thumbnails = Thumbnails()
+
+    def add(self, item: Sample | Skip, examination: Examination) -> None:
+        """Takes one in."""
+        if isinstance(item, Skip):
+            self._skipped[item.id] = item.reason
+            return
+        if item.id in self._texts:
+            raise InputError(f"{item.id}: two samples have this id; ids must be unique within a data set")
+        self._texts[item.id], self._writers[item.id] = item.text, item.writer
+        if item.split:
+            self._given[item.id] = item.split
+        if examination.reason is not None:
+            self._unreadable[item.id] = examination.reason
+        rules = self._rules
+        label_faults = find_label_faults(item.text, rules.data, rules.alphabet, rules.frames)
+        for kind, detail in (*examination.faults, *label_faults):
+            self._cases[kind][item.id] = detail
+            self._thumbnails.offer(kind, item.id, examination.thumbnail_HxW)
+        if examination.pixels:
+            self._compare(item.id, examination)
+
+    def _compare(self, id: str, examination: Examination) -> None:
+        same = self._ids_of_pixels.setdefault(examination.pixels, id)
+        if same == id:
+            return
+        ids = [same] if isinstance(same, str) else same
+        self._ids_of_pixels[examination.pixels] = ids
+        # Its splits are not known yet, so its picture is kept for whichever kind it turns out to be.
+        other = self._texts[ids[0]] != self._texts[id]
+        for kind in (OTHER_LABEL if other else SAME_LABEL, SEVERAL_SPLITS):
+            for one in (ids[0], id) if len(ids) == 1 else (id,):
+                self._thumbnails.offer(kind, one, examination.thumbnail_HxW)
+        ids.append(id)
+
+    def conclude(self) -> Findings:
+        """Divides the samples and tells what was found."""
+        readable = [id for id in self._texts if id not in self._unreadable]
+        if not readable:
+            reasons = collections.Counter([*self._skipped.values(), *self._unreadable.values()])
+            raise InputError(f"data {self._rules.data.name!r}: no sample can be read; {describe_skips(reasons)}")
+        rules, data = self._rules, self._rules.data
+        division = divide(data.split, self._writers, self._given, rules.listed)
+        labels = {id: _label(self._texts[id], data) for id in readable}
+        ids = {split: [id for id in readable if division.split.get(id) == split] for split in SPLITS}
+        # A set so small that no writer is for training is still worth a look.
+        seen = ids["train"] or readable
+        alphabet = rules.alphabet or alphabet_of(labels[id] for id in seen)
+        left_out = self._leave_out(ids, labels, alphabet, division.split, division.in_none)
+        cases = self._find_cases(division.split, labels, alphabet)
+        kept = {split: [id for id in ids[split] if id not in left_out[split]] for split in SPLITS}
+        characters = collections.Counter("".join(labels[id] for id in ids["train"]))
+        named = rules.alphabet.characters if rules.alphabet else ""
+        every = sorted({*named, *"".join(labels.values())})
+        texts = {id: self._texts[id] for found in cases.values() for id in found if id in self._texts}
+        return Findings(
+            items=len(self._texts) + len(self._skipped),
+            kept={split: len(ids) for split, ids in kept.items()},
+            writers={split: len({self._writers[id] for id in ids}) for split, ids in kept.items()},
+            left_out=left_out,
+            cases=cases,
+            outside=dict(
+                collections.Counter(c for text in labels.values() for c in alphabet.outside(text)).most_common()
+            ),
+            lengths=dict(sorted(collections.Counter(map(len, labels.values())).items())),
+            characters=dict(characters.most_common()),
+            rare={c: characters[c] for c in every if characters[c] < RARE_BELOW},
+            odd={
+                "sources": find_odd_groups(list(labels.values()), [source_of(id) for id in labels]),
+                "writers": find_odd_groups(list(labels.values()), [self._writers[id] for id in labels]),
+            },
+            texts=texts,
+            thumbnails=self._thumbnails,
+        )
+
+    def _leave_out(
+        self,
+        ids: Mapping[str, Sequence[str]],
+        labels: Mapping[str, str],
+        alphabet: Alphabet,
+        split: Mapping[str, str],
+        in_none: Mapping[str, str],
+    ) -> dict[str, dict[str, str]]:
+        """As training does, by the function it calls: see `hwr_jax.data.loading.load_for_training`."""
+        unreadable = {
+            name: {id: why for id, why in self._unreadable.items() if split.get(id) == name} for name in SPLITS
+        }
+        nowhere = {id: why for id, why in self._unreadable.items() if id not in split}
+        train = FittedSamples(
+            ids=tuple(ids["train"]),
+            texts=tuple(labels[id] for id in ids["train"]),
+            writers=tuple(self._writers[id] for id in ids["train"]),
+            frames_NxHxW=np.zeros((len(ids["train"]), 0, 0), np.uint8),  # They have been looked at.
+            skipped=unreadable["train"] | {id: why for id, why in in_none.items() if id in labels},
+        )
+        trainable = select_trainable(train, alphabet, self._rules.frames, self._rules.data.outside_alphabet)
+        return {READING: self._skipped | nowhere, **unreadable, "train": dict(trainable.skipped)}
+
+    def _find_cases(
+        self, split: Mapping[str, str], labels: Mapping[str, str], alphabet: Alphabet
+    ) -> dict[str, dict[str, str]]:
+        cases = self._cases
+        cases[UNREADABLE] = dict(self._unreadable)
+        if self._rules.alphabet is None:
+            outside = {id: alphabet.outside(label) for id, label in labels.items()}
+            cases[OUTSIDE] = {id: name_characters(found) for id, found in outside.items() if found}
+        groups = [ids for ids in self._ids_of_pixels.values() if isinstance(ids, list)]
+        where = {id: split.get(id, "no split") for id in labels}
+        cases |= find_duplicates(groups, labels, where)
+        cases |= find_leaks(self._rules.data.name, self._writers, split)
+        return {kind: cases[kind] for kind in MEANING if cases[kind]}
+
+
+def _label(text: str, config: DataConfig) -> str:
+    return final_label(unicodedata.normalize("NFC", text), config)

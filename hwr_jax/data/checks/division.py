@@ -1,0 +1,101 @@
+"""Which split a run puts each sample in, and who is in several."""
+
+import collections
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from hwr_jax.data.checks.kinds import PAGES_LEAK, WRITERS_LEAK
+from hwr_jax.data.names import split_name
+from hwr_jax.data.split_rules import (
+    BY_WRITER,
+    GIVEN,
+    KERAS_EXAMPLE,
+    divide_as_keras_example,
+    divide_by_lists,
+    read_split_lists,
+)
+from hwr_jax.data.splits import split_of
+from hwr_jax.errors import InputError
+
+# What of an id names the page.
+_PAGE_PATTERNS = {
+    **dict.fromkeys(("alto_lines", "page_lines", "copiste_lines"), re.compile(r"(.+)/[^/]+")),
+    **dict.fromkeys(("iam_words", "iam_lines", "iam_sentences"), re.compile(r"([a-z]\d\d-\d\d\d[a-z]?)-.+")),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Division:
+    """Attributes:
+    split: id -> split; ids in no split are absent.
+    in_none: id -> reason why it is in no split.
+    """
+
+    split: dict[str, str]
+    in_none: dict[str, str]
+
+
+def divide(
+    rule: str,
+    writers: Mapping[str, str],
+    given: Mapping[str, str],
+    listed: Callable[[], Sequence[str]] | None,
+) -> Division:
+    """Divides samples as `hwr_jax.data.loading.load_split` does.
+
+    Args:
+      rule: `data.split` of the config.
+      writers: id -> writer, of all samples.
+      given: id -> split, as the source gives them.
+      listed: ids in the source's own order; None where that is not known.
+
+    Raises:
+      InputError: the rule needs what is not there, or names lists that cannot be read.
+    """
+    if rule == BY_WRITER:
+        of_writer = {writer: split_of(writer) for writer in set(writers.values())}
+        return Division({id: of_writer[writer] for id, writer in writers.items()}, {})
+    if rule == GIVEN:
+        if not given:
+            raise InputError("data.split='given': the source gives no splits; use 'writer', or lists of ids")
+        split = {id: given[id] for id in writers if given.get(id)}
+        return Division(split, {id: "in no split of the source" for id in writers if id not in split})
+    if rule == KERAS_EXAMPLE:
+        if listed is None:
+            raise InputError(
+                "data.split='keras_example': needs prepared data; run hwr data prepare and leave --source out"
+            )
+        parts = divide_as_keras_example(listed())
+        return Division({id: name for name, ids in parts.items() for id in ids if id in writers}, {})
+    lists = read_split_lists(Path(rule))
+    parts = divide_by_lists(writers, lists)
+    split = {id: name for name, ids in parts.items() for id in ids if name}
+    return Division(split, dict.fromkeys(parts[""], f"in no list of {lists.rule}"))
+
+
+def find_leaks(name: str, writers: Mapping[str, str], split: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Kind -> writer or page -> samples in each split, of those in several.
+
+    Args:
+      name: of the data set; not every format's ids name pages.
+      writers: id -> writer.
+      split: id -> split.
+    """
+    by_writer: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    by_page: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    pattern = _PAGE_PATTERNS.get(split_name(name)[0])
+    for id, part in split.items():
+        by_writer[writers[id]][part] += 1
+        if pattern is not None and (page := pattern.fullmatch(id)):
+            by_page[page[1]][part] += 1
+    return {kind: _in_several(counts) for kind, counts in ((WRITERS_LEAK, by_writer), (PAGES_LEAK, by_page))}
+
+
+def _in_several(counts: Mapping[str, collections.Counter[str]]) -> dict[str, str]:
+    return {
+        name: ", ".join(f"{count:,} in {part}" for part, count in sorted(parts.items()))
+        for name, parts in sorted(counts.items())
+        if len(parts) > 1
+    }

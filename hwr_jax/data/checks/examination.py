@@ -1,0 +1,106 @@
+"""One image, looked at once: can it be read, and what is odd about it."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+from PIL import Image
+
+from hwr_jax.data.checks.kinds import ALMOST_BLANK, BLANK, EXTREME_SHAPE, EXTREME_SIZE, INVERTED
+from hwr_jax.data.fitted import fit_sample
+from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.errors import InputError
+from hwr_jax.ink.fitting import MIN_CONTRAST, fit_to_frame, light_on_dark, otsu_threshold
+from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.image import open_grey
+
+THUMBNAIL_PX = (192, 64)  # width and height at most
+
+# Ink that differs from its paper by fewer grey levels is hard to see.
+FAINT_CONTRAST = 40
+# A full stop in a crop of a word has more.
+LEAST_INK = 0.0005
+SMALLEST_SIDE_PX, MOST_PIXELS = 4, 20_000_000
+LEAST_OF_HEIGHT, MOST_HEIGHT_PER_WIDTH = 0.25, 12.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Examination:
+    """Attributes:
+    reason: why the image cannot be trained on, None if it can; the other fields are then empty.
+    faults: (kind, detail), kinds as in `hwr_jax.data.checks.kinds`.
+    pixels: digest of size and grey levels, b"" for a blank image.
+    thumbnail_HxW: uint8, the image as it is, not enlarged.
+    frame_HxW: uint8, the fitted frame, None unless it was asked for.
+    """
+
+    reason: str | None
+    faults: tuple[tuple[str, str], ...] = ()
+    pixels: bytes = b""
+    thumbnail_HxW: np.ndarray | None = None
+    frame_HxW: np.ndarray | None = None
+
+
+def examine(item: Sample | Skip, frame: FrameConfig, keep_frame: bool) -> Examination:
+    """Opens, fits and measures an image. What is wrong with it is told, never raised.
+
+    Args:
+      item: of a reader.
+      frame: that training fits it to.
+      keep_frame: whether to return the fitted frame.
+    """
+    if isinstance(item, Skip):
+        return Examination(item.reason)
+    try:
+        grey_HxW = open_grey(item.image, item.id)
+        frame_HxW = fit_to_frame(grey_HxW, frame)
+    except InputError:
+        return Examination(str(fit_sample(item, frame)))  # In the words of training.
+    faults = find_faults(grey_HxW, frame)
+    blank = any(kind == BLANK for kind, _ in faults)
+    return Examination(
+        reason=None,
+        faults=faults,
+        pixels=b"" if blank else digest(grey_HxW),
+        thumbnail_HxW=shrink(grey_HxW),
+        frame_HxW=frame_HxW if keep_frame else None,
+    )
+
+
+def find_faults(grey_HxW: np.ndarray, frame: FrameConfig) -> tuple[tuple[str, str], ...]:
+    """(kind, detail) of all that is odd about an image, uint8."""
+    height, width = grey_HxW.shape
+    faults = []
+    if min(height, width) < SMALLEST_SIDE_PX or height * width > MOST_PIXELS:
+        faults.append((EXTREME_SIZE, f"{width:,} x {height:,} px"))
+    height_left = min(1.0, frame.width_px / width * height / frame.height_px)
+    if height_left < LEAST_OF_HEIGHT or height / width > MOST_HEIGHT_PER_WIDTH:
+        faults.append((EXTREME_SHAPE, f"{width:,} x {height:,} px"))
+    histogram = np.bincount(grey_HxW.ravel(), minlength=256)
+    shades = np.flatnonzero(histogram)
+    contrast = int(shades[-1] - shades[0])
+    if contrast < MIN_CONTRAST:
+        return (*faults, (BLANK, f"grey {shades[0]} to {shades[-1]}"))
+    inverted = light_on_dark(grey_HxW)
+    if inverted:
+        faults.append((INVERTED, f"mean grey {grey_HxW.mean():.0f}"))
+    dark = float(histogram[: otsu_threshold(histogram) + 1].sum() / grey_HxW.size)
+    ink = 1 - dark if inverted else dark
+    if contrast < FAINT_CONTRAST:
+        faults.append((ALMOST_BLANK, f"{contrast} grey levels between ink and paper"))
+    elif ink < LEAST_INK:
+        faults.append((ALMOST_BLANK, f"{100 * ink:.3f} % ink"))
+    return tuple(faults)
+
+
+def digest(grey_HxW: np.ndarray) -> bytes:
+    """Equal for equal images alone, whatever their files' formats."""
+    size = repr(grey_HxW.shape).encode()
+    return hashlib.blake2b(size + np.ascontiguousarray(grey_HxW).tobytes(), digest_size=16).digest()
+
+
+def shrink(grey_HxW: np.ndarray) -> np.ndarray:
+    """A thumbnail of at most THUMBNAIL_PX, uint8."""
+    image = Image.fromarray(grey_HxW)
+    image.thumbnail(THUMBNAIL_PX, Image.Resampling.BOX)
+    return np.array(image)

@@ -1,0 +1,126 @@
+"""Labels that a model doubts."""
+
+import dataclasses
+import heapq
+import math
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+
+from hwr_jax.data.labels import encode_labels, why_untrainable
+from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.training.objective import ctc_losses
+
+MOST_SUSPECTS = 200
+BATCH_SAMPLES = 128
+# The model must give what it reads so many times the label's probability: much, where it may be its own mistake. Of
+# UNIPEN, with about 1 % of labels wrong, the shipped model then doubts 2 %. Case is rarely more than a nuance of size.
+WRONG_LABEL_FROM, WRONG_CASE_FROM = 10_000.0, 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Suspect:
+    """Attributes:
+    id, text: of the sample; the label as the run has it.
+    reading: what the model reads instead.
+    loss: CTC loss of the label, nats.
+    frame_HxW: uint8.
+    """
+
+    id: str
+    text: str
+    reading: str
+    loss: float
+    frame_HxW: np.ndarray = dataclasses.field(repr=False, compare=False)
+
+    @property
+    def loss_per_character(self) -> float:
+        """Long labels lose more, right or wrong."""
+        return self.loss / len(self.text)
+
+
+class LabelDoubter:
+    """Reads samples as they come, and keeps the MOST_SUSPECTS most doubtful labels of either kind.
+
+    Attributes:
+      wrong_labels: number of samples read as something else, with WRONG_LABEL_FROM times the label's probability.
+      wrong_cases: number of samples read the same but for the case, with more than the label's probability.
+      unjudged: number of labels that have no loss.
+    """
+
+    def __init__(self, log_probs: Callable[[np.ndarray], np.ndarray], alphabet: Alphabet, frames: int) -> None:
+        """
+        Args:
+          log_probs: frames uint8 [B, H, W] -> log probabilities float32 [B, T, K], for any B.
+          alphabet: of the model.
+          frames: T.
+        """
+        self._log_probs, self._alphabet, self._frames = log_probs, alphabet, frames
+        self._decoder = GreedyDecoder(alphabet)
+        self._labels: list[tuple[float, int, Suspect]] = []
+        self._cases: list[tuple[float, int, Suspect]] = []
+        self._seen = 0
+        self.wrong_labels = self.wrong_cases = self.unjudged = 0
+
+    def see(self, ids: Sequence[str], texts: Sequence[str], frames_BxHxW: np.ndarray) -> None:
+        """Reads some samples, any number of them."""
+        for start in range(0, len(ids), BATCH_SAMPLES):
+            part = slice(start, start + BATCH_SAMPLES)
+            self._see_batch(ids[part], texts[part], frames_BxHxW[part])
+
+    def _see_batch(self, ids: Sequence[str], texts: Sequence[str], frames_BxHxW: np.ndarray) -> None:
+        # Filled up to one size, so that one program is compiled, however many samples were left out in between.
+        missing = BATCH_SAMPLES - len(ids)
+        filled = np.pad(frames_BxHxW, ((0, missing), (0, 0), (0, 0)), constant_values=255)
+        log_probs_BxTxK = np.asarray(self._log_probs(filled))
+        losses = self._losses([*texts, *[""] * missing], log_probs_BxTxK)[: len(ids)]
+        readings = self._decoder.decode(log_probs_BxTxK)[: len(ids)]
+        for id, text, loss, (reading,), frame_HxW in zip(ids, texts, losses, readings, frames_BxHxW, strict=True):
+            self._seen += 1
+            if loss is None:
+                self.unjudged += 1
+                continue
+            if reading.text == text:
+                continue
+            # Of one path alone, so that the odds are rather too small.
+            log_odds = loss + reading.log_ctc
+            suspect = Suspect(id, text, reading.text, loss, frame_HxW)
+            if reading.text.casefold() == text.casefold():
+                if log_odds > math.log(WRONG_CASE_FROM):
+                    self.wrong_cases += 1
+                    self._keep(self._cases, suspect)
+            elif log_odds > math.log(WRONG_LABEL_FROM):
+                self.wrong_labels += 1
+                self._keep(self._labels, suspect)
+
+    @property
+    def labels(self) -> list[Suspect]:
+        """The highest loss a character first."""
+        return _sorted(self._labels)
+
+    @property
+    def cases(self) -> list[Suspect]:
+        """Those read the same but for the case, in the same order."""
+        return _sorted(self._cases)
+
+    def _keep(self, heap: list[tuple[float, int, Suspect]], suspect: Suspect) -> None:
+        # Of equal losses the first seen stay.
+        entry = (suspect.loss_per_character, -self._seen, suspect)
+        (heapq.heappush if len(heap) < MOST_SUSPECTS else heapq.heappushpop)(heap, entry)
+
+    def _losses(self, texts: Sequence[str], log_probs_BxTxK: np.ndarray) -> list[float | None]:
+        judged = [why_untrainable(text, self._alphabet, self._frames) is None for text in texts]
+        labels = encode_labels(tuple(t if ok else "" for t, ok in zip(texts, judged, strict=True)), self._alphabet)
+        padded_BxL = np.zeros((len(texts), self._frames), np.int32)
+        padded_BxL[:, : labels.ids_NxL.shape[1]] = labels.ids_NxL
+        losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, padded_BxL, labels.lengths_N))
+        return [float(loss) if ok else None for loss, ok in zip(losses_B, judged, strict=True)]
+
+
+def _sorted(heap: list[tuple[float, int, Suspect]]) -> list[Suspect]:
+    return [suspect for _, _, suspect in sorted(heap, key=lambda entry: entry[:2], reverse=True)]
+
+
+_ctc_losses = jax.jit(ctc_losses)

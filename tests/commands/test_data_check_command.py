@@ -1,0 +1,130 @@
+"""`hwr data check`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hwr_jax.commands import data, main
+from hwr_jax.data.names import SyntheticParams, read_data
+from hwr_jax.data.splits import split_of
+
+SMALL = ("--synthetic_writers=30", "--synthetic_words_per_writer=2", "--workers=1")
+
+
+def forms(split: str) -> list[str]:
+    """Forms of IAM, each a writer where forms.txt is missing, of that split."""
+    return [form for form in (f"a01-{number:03d}" for number in range(200)) if split_of(form) == split]
+
+
+@pytest.fixture
+def iam(tmp_path: Path) -> Path:
+    """Four good words, and one of each kind that cannot be trained on, all of writers for training."""
+    root = tmp_path / "iam"
+    words = ["fine", "fine", "fine", "fine", "naïve", "aaaaaaaaaaaaaaaaaa", "broken", "skipped"]
+    lines = []
+    for number, (word, form) in enumerate(zip(words, forms("train"), strict=False)):
+        word_id = f"{form}-00-00"
+        lines.append(f"{word_id} {'err' if word == 'skipped' else 'ok'} 1 1 1 1 1 NN {word}")
+        path = root / "words" / "a01" / form / f"{word_id}.png"
+        path.parent.mkdir(parents=True)
+        image = Image.new("L", (60 + number, 30), 255)
+        image.paste(0, (10, 10, 40, 20))
+        image.save(path)
+        if word == "broken":
+            path.write_bytes(b"")
+    (root / "words.txt").write_text("\n".join(lines), encoding="utf-8")
+    return root
+
+
+def test_it_counts_what_cannot_be_trained_on(iam: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["check", "iam_words", f"--source={iam}", f"--data_dir={tmp_path}", "--workers=1"]
+    assert data.main([*argv, f"--output={tmp_path / 'out' / 'check.json'}"]) == 1
+    out = capsys.readouterr().out
+    assert "'ï' 1" in out
+    assert "of training: 1 label has characters outside the alphabet, 1 label needs more than 32 frames" in out
+    findings = json.loads((tmp_path / "out" / "check.json").read_text())
+    assert findings["kept"] == {"train": 4, "validation": 0, "test": 0}
+    ids = [f"{form}-00-00" for form in forms("train")]
+    assert set(findings["left_out"]["train"]) == set(ids[4:6])
+    assert set(findings["left_out"]["reading"]) == set(ids[6:8])
+    assert findings["counts"]["labels outside the alphabet"] == 1
+    assert (tmp_path / "out" / "check.html").read_text().startswith("<!doctype html>")
+
+
+def test_prepared_data_give_the_same_but_for_the_order(
+    iam: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [f"--data_dir={tmp_path}", "--workers=1"]
+    assert data.main(["check", "iam_words", f"--source={iam}", *flags, f"--output={tmp_path / 'raw.json'}"]) == 1
+    assert data.main(["prepare", "iam_words", f"--source={iam}", *flags]) == 0
+    assert data.main(["check", "iam_words", *flags]) == 1
+    raw, prepared = (
+        json.loads(path.read_text()) for path in (tmp_path / "raw.json", tmp_path / "checks" / "iam_words.json")
+    )
+    for part in ("kept", "left_out", "cases", "lengths", "rare", "outside"):
+        assert raw[part] == prepared[part], part
+    assert raw["source"] != prepared["source"]
+
+
+def test_it_takes_the_alphabet_of_a_config(
+    iam: Path, tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["check", "iam_words", f"--source={iam}", f"--data_dir={tmp_path}", "--workers=1"]
+    config = f"--config={repository}/configs/quickstart.py"
+    for alphabet in ("abefiknorïv", "training"):
+        assert data.main([*argv, config, f"--config.model.alphabet={alphabet}"]) == 1
+        out = capsys.readouterr().out
+        assert "outside" not in out
+        assert "of training: 1 label needs more than 32 frames" in out
+    assert data.main([*argv, config, "--config.model.width_px=256"]) == 1
+    assert "of training: 1 label has characters outside" in capsys.readouterr().out
+    assert main.main(["data", *argv, config, "--config.data.split=keras_example"]) == 1
+    assert "needs prepared data" in capsys.readouterr().err
+
+
+def test_good_prepared_data_are_status_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [f"--data_dir={tmp_path}", *SMALL]
+    assert data.main(["prepare", "synthetic", *flags]) == 0
+    capsys.readouterr()
+    assert data.main(["check", "synthetic", *flags]) == 0
+    out = capsys.readouterr().out
+    assert ["left", "out", "0"] in [line.split() for line in out.splitlines()]
+    assert out.splitlines()[-1] == f"written: {tmp_path}/checks/synthetic.json, {tmp_path}/checks/synthetic.html"
+
+
+def test_a_model_tells_the_labels_it_doubts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    samples = [s for s in read_data("synthetic", None, workers=1, synthetic=SyntheticParams(1, 8)) if s.text.isalpha()]
+    labels = {f"{number}.png": sample.text for number, sample in enumerate(samples)} | {"0.png": "zzzzzz"}
+    for (name, label), sample in zip(labels.items(), samples, strict=True):
+        (tmp_path / name).write_bytes(sample.image_bytes())
+        (tmp_path / name).with_suffix(".gt.txt").write_text(label)
+    flags = [f"--source={tmp_path}", f"--data_dir={tmp_path / 'data'}", "--workers=1", "--model=unipen_words"]
+    assert data.main(["check", "pairs", *flags]) == 0
+    out = capsys.readouterr().out
+    found = json.loads((tmp_path / "data" / "checks" / "pairs.json").read_text())
+    assert found["model"].startswith("unipen_words")
+    worst = found["likely_wrong_labels"]["worst"]
+    assert found["likely_wrong_labels"]["count"] == len(worst) > 0
+    assert worst[0]["text"] == "zzzzzz"
+    assert f"{worst[0]['id']}: 'zzzzzz', read as {worst[0]['reading']!r}" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--output=check.html"], "--output=check.html: must end in .json"),
+        (["--model=none"], "model 'none': neither a shipped model"),
+        (["--model=unipen_words", "--config=x.py"], "a model brings its own config"),
+        (["--config=x.py"], "x.py: no such file"),
+    ],
+)
+def test_wrong_flags_are_one_line(
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["data", "check", "synthetic", f"--data_dir={tmp_path}", *SMALL, *flags]) == 1
+    output, error = capsys.readouterr()
+    assert (output, error.count("\n")) == ("", 1)
+    assert message in error
+    assert not list(tmp_path.iterdir())
