@@ -140,7 +140,7 @@ def test_every_wrong_point_is_told_at_once(write_sweep):
         ('[{"optimizer": 1}]', [], "optimizer: no such field"),
         ("[]", [], "gives no points"),
         ("1 / 0", [], "ZeroDivisionError"),
-        ("3", [], "TypeError"),
+        ("3", [], "gives 3, not points"),
         ('product({"seed": 3})', [], "write a list of values"),
         ('[{"seed": 1}, {"seed": 2}, {"seed": 1}]', [], "points 1, 3: the same run"),
         ('[{"data.workers": 1}, {"data.workers": 2}]', [], "points 1-2: the same run"),
