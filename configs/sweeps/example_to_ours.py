@@ -1,8 +1,8 @@
 """From the Keras example's recipe to ours, one change after the other, on UNIPEN words.
 
     hwr data prepare unipen_words --source=unipen.tar.xz
-    python -m experiments.sweep --config=configs/sweeps/example_to_ours.py --workdir=runs/example_to_ours --launcher=local
-    python -m experiments.sweep results runs/example_to_ours
+    python -m experiments.sweep --config=configs/sweeps/example_to_ours.py --workdir=runs/to_ours --launcher=local
+    python -m experiments.sweep results runs/to_ours
 
 Each run has all changes of those before it: the first is configs/keras_example.py:unipen_writers, the last
 configs/unipen_words.py. Seven runs of 10 epochs, about two hours on two CPU cores with `hwr build-kernels`.
