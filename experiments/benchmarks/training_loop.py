@@ -1,7 +1,7 @@
 """The training loop's own step and data, without its reports, validation and checkpoints."""
 
+import functools
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import jax
 import numpy as np
@@ -12,7 +12,7 @@ from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.training.devices import make_placement
 from hwr_jax.training.optimizer import build_optimizer
 from hwr_jax.training.state import init_state, zero_totals
-from hwr_jax.training.step import make_step
+from hwr_jax.training.step import make_step_of
 
 
 def example_config(compute_dtype: str = "float32") -> ExperimentConfig:
@@ -30,18 +30,7 @@ class TrainingSteps:
     def __init__(self, config: ExperimentConfig, num_classes: int, batch_size: int) -> None:
         model = Recognizer(config.model, num_classes)
         optimizer = build_optimizer(config.optimizer, 1)
-
-        def make_named_step(axis_name: str | None) -> Any:
-            return make_step(
-                model,
-                optimizer,
-                fitting=config.data.fitting,
-                augmentation=config.augment,
-                seed=config.seed,
-                loss=config.objective.loss,
-                axis_name=axis_name,
-            )
-
+        make_named_step = functools.partial(make_step_of, config, model, optimizer)
         self._placement = make_placement(config.training.parallel, make_named_step, batch_size)
         self._state = self._placement.place(init_state(model, optimizer, config.seed))
 

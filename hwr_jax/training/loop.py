@@ -1,5 +1,6 @@
 """The training loop: restore, step, report, validate, save."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hwr_jax.training.member import Fetch, Member, Outcome, Validate
 from hwr_jax.training.optimizer import build_optimizer
 from hwr_jax.training.signals import Preempted, StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
-from hwr_jax.training.step import make_step
+from hwr_jax.training.step import make_step_of
 
 
 def run_training(
@@ -52,18 +53,7 @@ def run_training(
     total_steps = config.total_steps(len(samples))
     model = Recognizer(config.model, alphabet.num_classes)
     optimizer = build_optimizer(config.optimizer, total_steps)
-
-    def make_named_step(axis_name: str | None) -> Any:
-        return make_step(
-            model,
-            optimizer,
-            fitting=config.data.fitting,
-            augmentation=config.augment,
-            seed=config.seed,
-            loss=config.objective.loss,
-            axis_name=axis_name,
-        )
-
+    make_named_step = functools.partial(make_step_of, config, model, optimizer)
     placement = make_placement(config.training.parallel, make_named_step, config.data.batch_size)
     journal = Journal(workdir, total_steps, about)
     try:

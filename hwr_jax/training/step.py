@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Key
 
-from hwr_jax.config import AugmentConfig
+from hwr_jax.config import AugmentConfig, ExperimentConfig
 from hwr_jax.ink.fitting import frames_to_input
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.training.augment import augment
@@ -84,6 +84,24 @@ def make_step(
         )
 
     return step
+
+
+def make_step_of(
+    config: ExperimentConfig,
+    model: Recognizer,
+    optimizer: optax.GradientTransformation,
+    axis_name: str | None = None,
+) -> Step:
+    """`make_step` with what a config says."""
+    return make_step(
+        model,
+        optimizer,
+        fitting=config.data.fitting,
+        augmentation=config.augment,
+        seed=config.seed,
+        loss=config.objective.loss,
+        axis_name=axis_name,
+    )
 
 
 def make_steps(step: Step) -> Steps:

@@ -28,7 +28,7 @@ from hwr_jax.training.member import Member, Outcome, Validate
 from hwr_jax.training.optimizer import build_optimizer
 from hwr_jax.training.signals import StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
-from hwr_jax.training.step import DeviceBatch, make_step, make_steps
+from hwr_jax.training.step import DeviceBatch, make_step_of, make_steps
 
 # A state with an axis of runs, but for the step, which they share.
 _AXES = TrainState(step=None, parameters=0, optimizer=0, totals=Totals(loss=0, samples=0, gradient_norm=0, steps=0))
@@ -157,14 +157,8 @@ def _make_placement(
         values: Mapping[str, Any], state: TrainState, resident: DeviceBatch, batches: DeviceBatch
     ) -> TrainState:
         config = _with_numbers(configs[0], values)
-        step = make_step(
-            Recognizer(config.model, alphabet.num_classes),
-            build_optimizer(config.optimizer, total_steps),
-            fitting=config.data.fitting,
-            augmentation=config.augment,
-            seed=config.seed,
-            loss=config.objective.loss,
-        )
+        model = Recognizer(config.model, alphabet.num_classes)
+        step = make_step_of(config, model, build_optimizer(config.optimizer, total_steps))
         return make_steps(step)(state, resident, batches)
 
     stacked = {name: np.array(values, np.uint32 if name == "seed" else np.float32) for name, values in numbers.items()}
