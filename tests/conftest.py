@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 # Four CPU devices, so that one machine can show that one and several devices give the same numbers.
@@ -35,9 +35,14 @@ from jaxtyping import install_import_hook
 
 install_import_hook("hwr_jax", "beartype.beartype")
 
+import hypothesis
 import jax
 import numpy as np
 import pytest
+
+# No time is asserted: not that of an example either.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -48,6 +53,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def repository() -> Path:
     """The root of the checkout: configs/ and the like."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def quick_compilation() -> Iterator[None]:
+    """Programs compile three times as quickly, and run slower. What they compute does not change but for rounding."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")
@@ -80,11 +93,12 @@ def training_command(repository) -> Callable[..., list[str]]:
 
 @pytest.fixture(scope="session")
 def run_environment(tmp_path_factory) -> dict[str, str]:
-    """For processes of `training_command`: they share the data."""
+    """For processes of `training_command`: they share the data, and compile quickly, as with `quick_compilation`."""
     return os.environ | {
         "HWR_JAX_DATA_DIR": str(tmp_path_factory.mktemp("data")),
         "JAX_NUM_CPU_DEVICES": "1",
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     }
 
 
@@ -102,7 +116,8 @@ def run_keras(run_environment) -> Callable[..., str]:
                 pytest.skip(f"{name} is not installed")
         done = subprocess.run(
             [sys.executable, "-c", code, *map(str, args)],
-            env=run_environment | {"KERAS_BACKEND": backend},
+            # Keras computes as it does for its users.
+            env=run_environment | {"KERAS_BACKEND": backend, "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"},
             capture_output=True,
             text=True,
             timeout=600,

@@ -21,7 +21,7 @@ def model_folder(tmp_path_factory) -> Path:
     """An exported model with random parameters, sure of itself enough to read something."""
     config = ExperimentConfig(data=DataConfig(writers=30, words_per_writer=3, workers=1), model=TINY)
     model = Recognizer(TINY, Alphabet(IAM78).num_classes)
-    variables = model.init(jax.random.key(0), jnp.zeros((1, TINY.width_px, TINY.height_px, 1)))
+    variables = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, TINY.width_px, TINY.height_px, 1)))
     sure = jax.tree.map(lambda leaf: 3 * leaf, variables["params"])
     trained = build_trained("tiny", to_plain(config), IAM78, sure, "tiny")
     folder = tmp_path_factory.mktemp("models") / "tiny"

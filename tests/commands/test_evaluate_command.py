@@ -20,6 +20,8 @@ from hwr_jax.training.checkpoint import Checkpoints
 from hwr_jax.training.optimizer import build_optimizer
 from hwr_jax.training.state import init_state
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TINY = ModelConfig(height_px=16, width_px=64, conv_features=(4, 4), dense_features=8, lstm_features=(8,))
 TEXTS = ["one", "two", "three", "four", "five", "six"]
 FORMS = 12

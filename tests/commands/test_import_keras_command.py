@@ -22,6 +22,8 @@ from hwr_jax.reader import Reader
 from hwr_jax.text.alphabet import IAM78, Alphabet
 from hwr_jax.training.load import load_model, load_run
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture(scope="module")
 def exported(model_folder) -> TrainedModel:
@@ -83,7 +85,8 @@ def test_the_run_is_evaluated_and_trained_further_with_the_config_that_was_named
     model = resolve_config(load_config(config)[0]).model
     image = jnp.zeros((1, model.width_px, model.height_px, 1))
     file = tmp_path / "tiny.weights.h5"
-    write_keras_weights(file, Recognizer(model, Alphabet(IAM78).num_classes).init(jax.random.key(0), image)["params"])
+    variables = jax.jit(Recognizer(model, Alphabet(IAM78).num_classes).init)(jax.random.key(0), image)
+    write_keras_weights(file, variables["params"])
 
     assert main(["import-keras", str(file), "--alphabet=iam78", f"--workdir={workdir}", *config]) == 0
     first = load_run(workdir)

@@ -16,11 +16,15 @@ from hwr_jax.data.splits import hash_of_ids
 def trained(tmp_path_factory, training_command, run_environment):
     """Folders of two runs that differ in their learning rate."""
     runs = tmp_path_factory.mktemp("runs")
+    processes = []
     for name, rate in (("slow", 1e-4), ("fast", 1e-2)):
         overrides = ["--config.training.steps=4", "--config.training.evaluate_every_steps=2"]
         overrides += ["--config.training.log_every_steps=1", f"--config.optimizer.learning_rate={rate}"]
         command = training_command(runs / name, *overrides)
-        subprocess.run(command, env=run_environment, check=True, capture_output=True)
+        processes.append(subprocess.Popen(command, env=run_environment, stderr=subprocess.PIPE, text=True))
+    for process in processes:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
     return [runs / "slow", runs / "fast"]
 
 

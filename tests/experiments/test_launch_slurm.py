@@ -1,8 +1,10 @@
 """The Slurm launcher: what it submits, and what becomes of that in a real Slurm of one node."""
 
 import argparse
+import dataclasses
 import json
 import os
+import re
 import shlex
 import subprocess
 import time
@@ -161,32 +163,63 @@ def test_a_task_without_its_job_is_told(argv, says, tmp_path):
         slurm_task.main([text.replace("{jobs}", str(tmp_path / "jobs.jsonl")) for text in argv])
 
 
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory, repository) -> Iterator[Callable[..., str]]:
-    """A real Slurm: `slurm(command, *arguments)` returns what the command prints. Skips where there can be none."""
-    script, folder = repository / "tests" / "slurm" / "slurm.sh", tmp_path_factory.mktemp("slurm")
-    started = subprocess.run(["bash", script, "start", folder], stderr=subprocess.PIPE, text=True, timeout=600)
+# States of a job in which it comes to nothing.
+FAILED = ("FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY", "DEADLINE")
 
-    def ask(*command: str) -> str:
+
+@dataclasses.dataclass(frozen=True)
+class Slurm:
+    """A real Slurm of one node, all of whose files lie in one folder."""
+
+    folder: Path
+
+    def ask(self, *command: str) -> str:
+        """What a command prints."""
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
+    def wait_until(self, condition: Callable[[], bool], what: str, *workdirs: Path, seconds: float = 300) -> None:
+        """Fails with all that there is to see when the time is up, or at once when a run or a job has failed."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            said = [status(workdir) for workdir in workdirs]
+            assert not {"failed", "diverged"} & set(said), f"{what}: a run {said}\n{self.evidence(*workdirs)}"
+            states = re.findall(r"JobState=(\w+)", self.ask("scontrol", "show", "job"))
+            assert not set(FAILED) & set(states), f"{what}: a job {states}\n{self.evidence(*workdirs)}"
+            assert time.monotonic() < deadline, f"{what} in {seconds} s\n{self.evidence(*workdirs)}"
+            time.sleep(0.1)
+
+    def evidence(self, *workdirs: Path) -> str:
+        """Slurm's queue, jobs, node and logs, and what the runs left behind."""
+        parts = [
+            self.ask("squeue", "--array"),
+            self.ask("scontrol", "show", "job"),
+            self.ask("scontrol", "show", "node"),
+        ]
+        logs = [self.folder / name for name in ("slurmctld.log", "slurmd.log")]
+        for workdir in workdirs:
+            logs += [workdir / "status.json", *workdir.glob("output*.log"), *workdir.parent.glob("slurm/*/*.log")]
+        for path in dict.fromkeys(logs):
+            if path.exists():
+                tail = path.read_text(errors="replace").splitlines()[-25:]
+                parts.append("\n".join([f"==> {path} <==", *tail]))
+        return "\n\n".join(parts)
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory, repository) -> Iterator[Slurm]:
+    """A real Slurm. Skips where there can be none."""
+    script, folder = repository / "tests" / "slurm" / "slurm.sh", tmp_path_factory.mktemp("slurm")
+    started = subprocess.run(["bash", script, "start", folder], stderr=subprocess.PIPE, text=True, timeout=600)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
         try:
             if started.returncode == 3:
                 pytest.skip(started.stderr.strip().splitlines()[-1])
             assert started.returncode == 0, started.stderr
-            yield ask
-            ask("scancel", "--me")
+            yield Slurm(folder)
+            Slurm(folder).ask("scancel", "--me")
         finally:
             subprocess.run(["bash", script, "stop", folder], timeout=60)
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 def lines(workdir: Path) -> int:
@@ -216,22 +249,25 @@ def test_a_sweep_survives_a_signal_in_a_real_slurm(slurm, tmp_path, capsys):
     number = json.loads((folder / "slurm" / "1" / "submission.json").read_text())["job"]
     first, second = (folder / run["name"] for run in json.loads((folder / "sweep.json").read_text())["runs"])
 
-    wait_until(lambda: lines(second) > 0, "the second run does not start")
-    slurm("scancel", "--signal=TERM", f"{number}_1")
-    wait_until(lambda: status(second) == "preempted", "it does not save")
+    slurm.wait_until(lambda: lines(second) > 0, "the second run does not start", first, second)
+    slurm.ask("scancel", "--signal=TERM", f"{number}_1")
+    slurm.wait_until(lambda: status(second) == "preempted", "it does not save", first, second)
     saved = json.loads((second / "status.json").read_text())["step"]
     assert (second / "checkpoints" / str(saved)).is_dir()
 
     def queued() -> list[str]:
-        return slurm("squeue", "--noheader", "--array", "--format=%F_%K %T").splitlines()
+        return slurm.ask("squeue", "--noheader", "--array", "--format=%F_%K %T").splitlines()
 
-    wait_until(lambda: f"{number}_1 PENDING" in queued(), "it is not in the queue again")
+    slurm.wait_until(lambda: f"{number}_1 PENDING" in queued(), "it is not in the queue again", first, second)
+    ended = int(time.time())
     capsys.readouterr()
     assert run("experiments.sweep", sweep_command.main, argv, program="") == 0
     assert f"{second.name} is in the queue as {number}_1" in capsys.readouterr().err
-    # Slurm waits two minutes before it starts again what was requeued.
-    slurm("scontrol", "update", f"JobId={number}_1", "StartTime=now")
-    wait_until(lambda: status(first) == status(second) == "done", "they do not finish")
+    # Slurm waits two minutes before it starts again what was requeued. Not within the second in which the first start
+    # ended: the node takes a credential of that second for the revoked one of the first start, and the job has failed.
+    slurm.wait_until(lambda: int(time.time()) > ended, "the second does not end")
+    slurm.ask("scontrol", "update", f"JobId={number}_1", "StartTime=now")
+    slurm.wait_until(lambda: status(first) == status(second) == "done", "they do not finish", first, second)
     for workdir in (first, second):
         steps = [json.loads(line)["step"] for line in (workdir / "metrics.jsonl").read_text().splitlines()]
         assert steps == list(range(20, 401, 20))
@@ -246,9 +282,7 @@ def test_two_tasks_are_two_processes_of_one_run_in_a_real_slurm(slurm, tmp_path)
     argv = ["--launcher=slurm", f"--workdir={workdir}", "--slurm_option=--ntasks-per-node=2"]
     argv += ["--", f"--config={tmp_path / 'tiny.py'}", "--config.training.steps=20"]
     assert run("experiments.launch", launch_command.main, argv, program="") == 0
-    wait_until(lambda: status(workdir) not in ("", "running"), "it does not finish")
-    log = (workdir / "output.log").read_text()
-    assert status(workdir) == "done", log
-    assert "pmap on 2 cpu devices" in log
+    slurm.wait_until(lambda: status(workdir) == "done", "it does not finish", workdir)
+    assert "pmap on 2 cpu devices" in (workdir / "output.log").read_text()
     assert (workdir / "output.1.log").exists()
-    wait_until(lambda: not slurm("squeue", "--noheader"), "the job does not end")
+    slurm.wait_until(lambda: not slurm.ask("squeue", "--noheader"), "the job does not end", workdir)

@@ -8,6 +8,8 @@ from jax import lax
 
 from hwr_jax.models.convolution import convolve_3x3
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def plain(x, kernel):
     return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))

@@ -1,5 +1,7 @@
 """The compiled kernels compute what XLA's operations do."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,8 @@ from hwr_jax.errors import InputError
 from hwr_jax.models import bidirectional, pooled_convolution
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import Recognizer
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,13 @@ def kernels(tmp_path_factory):
         assert library.use_library()
         yield
     library.use_library.cache_clear()
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def value_and_gradients(function, gradient, *operands):
+    """The function's value, and the gradients of its operands for one of the value."""
+    value, backward = jax.vjp(function, *operands)
+    return value, backward(gradient)
 
 
 def plain_block(x, kernel, bias):
@@ -52,10 +63,10 @@ BLOCKS = [(3, 16, 8, 1, 32), (2, 8, 6, 16, 16), (1, 12, 4, 32, 48), (18, 4, 4, 1
 @pytest.mark.usefixtures("kernels")
 def test_pooled_convolution_and_its_gradients_are_those_of_jax(sizes):
     x, kernel, bias, gradient = block_operands(*sizes)
-    pooled, backward = jax.vjp(pooled_convolution._by_kernel, x, kernel, bias)
-    expected, expected_backward = jax.vjp(plain_block, x, kernel, bias)
+    pooled, gradients = value_and_gradients(pooled_convolution._by_kernel, gradient, x, kernel, bias)
+    expected, expected_gradients = value_and_gradients(plain_block, gradient, x, kernel, bias)
     np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-5)
-    for own, other in zip(backward(gradient), expected_backward(gradient), strict=True):
+    for own, other in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-5, atol=2e-5)
 
 
@@ -67,10 +78,10 @@ def test_the_gradient_goes_to_the_first_of_equal_maxima():
     kernel = jax.random.randint(keys[1], (3, 3, 16, 16), -1, 2).astype(jnp.float32)
     gradient = jax.random.randint(keys[2], (4, 4, 4, 16), 1, 9).astype(jnp.float32)
     bias = jnp.zeros(16)
-    pooled, backward = jax.vjp(pooled_convolution._by_kernel, x, kernel, bias)
-    expected, expected_backward = jax.vjp(pooled_convolution._by_xla, x, kernel, bias)
+    pooled, gradients = value_and_gradients(pooled_convolution._by_kernel, gradient, x, kernel, bias)
+    expected, expected_gradients = value_and_gradients(pooled_convolution._by_xla, gradient, x, kernel, bias)
     np.testing.assert_array_equal(pooled, expected)
-    for own, other in zip(backward(gradient), expected_backward(gradient), strict=True):
+    for own, other in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_array_equal(own, other)
 
 
@@ -98,10 +109,10 @@ def lstm_operands(samples, frames, units):
 @pytest.mark.usefixtures("kernels")
 def test_lstm_and_its_gradients_are_those_of_the_scan(sizes):
     *arguments, gradient = lstm_operands(*sizes)
-    hidden, backward = jax.vjp(bidirectional._by_kernel, *arguments)
-    expected, expected_backward = jax.vjp(bidirectional._by_scan, *arguments)
+    hidden, gradients = value_and_gradients(bidirectional._by_kernel, gradient, *arguments)
+    expected, expected_gradients = value_and_gradients(bidirectional._by_scan, gradient, *arguments)
     np.testing.assert_allclose(hidden, expected, rtol=1e-5, atol=2e-6)
-    for own, other in zip(backward(gradient), expected_backward(gradient), strict=True):
+    for own, other in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-5)
 
 
@@ -143,7 +154,7 @@ def model_gradients():
     """`model_gradients(parameters, images)`: of the model's mean squared logits."""
     model = Recognizer(ModelConfig(conv_features=(16, 32), dense_features=16, lstm_features=(16,)), 11)
     images = jax.random.uniform(jax.random.key(1), (8, 128, 32, 1))
-    parameters = model.init(jax.random.key(0), images)["params"]
+    parameters = jax.jit(model.init)(jax.random.key(0), images)["params"]
 
     def loss(parameters, images):
         return (model.apply({"params": parameters}, images) ** 2).mean()
@@ -169,9 +180,10 @@ def test_gradients_of_a_model_with_and_without(model_gradients, monkeypatch):
 @pytest.mark.usefixtures("kernels")
 def test_under_vmap_and_on_four_devices(model_gradients):
     gradient, parameters, images = model_gradients
-    expected = gradient(parameters, images)
-    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf / 2]), parameters)
-    assert_close(jax.tree.map(lambda leaf: leaf[0], jax.vmap(gradient, (0, None))(stacked, images)), expected)
+    expected = jax.jit(gradient)(parameters, images)
+    stacked = jax.tree.map(lambda leaf: np.stack([leaf, leaf / 2]), parameters)
+    under_vmap = jax.jit(jax.vmap(gradient, (0, None)))(stacked, images)
+    assert_close(jax.tree.map(lambda leaf: leaf[0], under_vmap), expected)
     divided = jax.pmap(lambda p, x: lax.pmean(gradient(p, x), "devices"), "devices", in_axes=(None, 0))
     on_four = divided(parameters, images.reshape(4, 2, *images.shape[1:]))
     assert_close(jax.tree.map(lambda leaf: leaf[3], on_four), expected)

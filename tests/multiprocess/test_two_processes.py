@@ -24,10 +24,8 @@ def test_a_signal_to_one_process_stops_both_after_a_save(tmp_path, start_togethe
     assert (tmp_path / "run" / "checkpoints" / str(status["step"])).is_dir()
 
 
-@pytest.mark.parametrize(("count", "parallel"), [(2, "pmap"), (2, "mesh"), (4, "pmap")])
-def test_several_processes_give_the_numbers_of_one(
-    count, parallel, one_device, tmp_path, start_together, finish, numbers
-):
-    for process in start_together(tmp_path / "run", count, f"--config.training.parallel={parallel}"):
+# With pmap: test_lost_process.py.
+def test_two_processes_over_a_mesh_give_the_numbers_of_one(one_device, tmp_path, start_together, finish, numbers):
+    for process in start_together(tmp_path / "run", 2, "--config.training.parallel=mesh"):
         finish(process)
     np.testing.assert_allclose(numbers(tmp_path / "run"), one_device, rtol=1e-4)

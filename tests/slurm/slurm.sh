@@ -56,6 +56,7 @@ TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
@@ -71,8 +72,8 @@ munged --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" --
   --log-file="$folder/munged.log" --seed-file="$folder/munge.seed" || no_slurm "munged: $(tail -n 1 "$folder/munged.log")"
 slurmctld -c || no_slurm "slurmctld: $(tail -n 1 "$folder/slurmctld.log")"
 slurmd -c || no_slurm "slurmd: $(tail -n 1 "$folder/slurmd.log")"
-for _ in $(seq 60); do
+for _ in $(seq 300); do
   if [ "$(sinfo --noheader --format=%T 2>/dev/null)" = idle ]; then exit 0; fi
-  sleep 0.5
+  sleep 0.1
 done
 no_slurm "the node is $(sinfo --noheader --format='%T %E' 2>&1) after 30 s; see $folder/slurmd.log"

@@ -1,6 +1,6 @@
 """A tiny model, its first state and a batch for it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,14 +14,6 @@ from hwr_jax.training.state import TrainState, init_state
 
 TINY = ModelConfig(height_px=16, width_px=64, conv_features=(4, 4), dense_features=8, lstm_features=(8, 8))
 CLASSES = 6
-
-
-@pytest.fixture(scope="module")
-def quick_compilation() -> Iterator[None]:
-    """Programs compile three times as quickly, and run slower. What they compute does not change but for rounding."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

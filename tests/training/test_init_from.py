@@ -12,17 +12,19 @@ from hwr_jax.nested import flatten
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.init_from import carry_over, compare_characters, find_init_from, write_init_from
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 SMALL = ModelConfig(width_px=32, height_px=16, conv_features=(2, 2), dense_features=4, lstm_features=(4,))
 
 
 def parameters(alphabet: Alphabet, seed: int, config: ModelConfig = SMALL):
     image = jnp.zeros((1, config.width_px, config.height_px, 1))
-    return Recognizer(config, alphabet.num_classes).init(jax.random.key(seed), image)["params"]
+    return jax.jit(Recognizer(config, alphabet.num_classes).init)(jax.random.key(seed), image)["params"]
 
 
 def logits(tree, alphabet: Alphabet) -> np.ndarray:
     image = jax.random.uniform(jax.random.key(5), (2, SMALL.width_px, SMALL.height_px, 1))
-    return np.asarray(Recognizer(SMALL, alphabet.num_classes).apply({"params": tree}, image))
+    return np.asarray(jax.jit(Recognizer(SMALL, alphabet.num_classes).apply)({"params": tree}, image))
 
 
 @pytest.mark.parametrize("characters", ["abc", "abcdé", "ace", "xyz", "Zabc"])

@@ -1,6 +1,7 @@
 """Runs that train together leave what they would have left alone."""
 
 import dataclasses
+import functools
 import json
 
 import jax
@@ -17,6 +18,8 @@ from hwr_jax.training.loop import run_training
 from hwr_jax.training.member import Outcome
 from hwr_jax.training.signals import StopRequest
 from hwr_jax.training.together import run_together, varying_numbers
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 ALPHABET = resolve_alphabet("abcdef")
 BASE = ExperimentConfig(
@@ -83,6 +86,19 @@ def train_alone(config, samples, workdir, stop=None):
     )
 
 
+@pytest.fixture(scope="module")
+def run_alone(samples, tmp_path_factory):
+    """`run_alone(config)`: the folder of that run, trained to its end by itself."""
+
+    @functools.cache
+    def run(config):
+        workdir = tmp_path_factory.mktemp("alone")
+        train_alone(config, samples, workdir)
+        return workdir
+
+    return run
+
+
 def train_together(configs, samples, workdirs, stop=None, validate=validate):
     for workdir in workdirs:
         workdir.mkdir(exist_ok=True)
@@ -131,18 +147,16 @@ POINTS = {
 
 
 @pytest.mark.parametrize("points", POINTS.values(), ids=POINTS)
-def test_every_run_is_what_it_is_alone(points, samples, tmp_path):
+def test_every_run_is_what_it_is_alone(points, samples, tmp_path, run_alone):
     configs = [change(**point) for point in points]
     workdirs = [tmp_path / f"together {number}" for number in range(len(points))]
     outcomes = train_together(configs, samples, workdirs)
     assert outcomes == [Outcome("done", 50, "50 steps done")] * len(points)
-    for number, (config, workdir) in enumerate(zip(configs, workdirs, strict=True)):
-        alone = tmp_path / f"alone {number}"
-        train_alone(config, samples, alone)
-        assert_as_alone(workdir, alone)
+    for config, workdir in zip(configs, workdirs, strict=True):
+        assert_as_alone(workdir, run_alone(config))
 
 
-def test_runs_go_on_from_where_each_was_stopped(samples, tmp_path):
+def test_runs_go_on_from_where_each_was_stopped(samples, tmp_path, run_alone):
     configs = [change(seed=seed) for seed in (0, 1, 2)]
     workdirs = [tmp_path / f"run {seed}" for seed in (0, 1, 2)]
     stop = StopRequest()
@@ -162,13 +176,11 @@ def test_runs_go_on_from_where_each_was_stopped(samples, tmp_path):
     # One of them goes further alone, so that they no longer stand at the same step.
     train_alone(configs[1], samples, workdirs[1])
     train_together(configs, samples, workdirs)
-    for seed, workdir in enumerate(workdirs):
-        alone = tmp_path / f"alone {seed}"
-        train_alone(configs[seed], samples, alone)
-        assert_as_alone(workdir, alone)
+    for config, workdir in zip(configs, workdirs, strict=True):
+        assert_as_alone(workdir, run_alone(config))
 
 
-def test_one_that_diverges_does_not_stop_the_others(samples, tmp_path):
+def test_one_that_diverges_does_not_stop_the_others(samples, tmp_path, run_alone):
     configs = [change(), change(optimizer__learning_rate=1e30)]
     workdirs = [tmp_path / "good", tmp_path / "bad"]
     good, bad = train_together(configs, samples, workdirs)
@@ -176,8 +188,7 @@ def test_one_that_diverges_does_not_stop_the_others(samples, tmp_path):
     assert bad.status == "diverged"
     assert bad.step == 10
     assert json.loads((workdirs[1] / "status.json").read_text())["status"] == "diverged"
-    train_alone(configs[0], samples, tmp_path / "alone")
-    assert_as_alone(workdirs[0], tmp_path / "alone")
+    assert_as_alone(workdirs[0], run_alone(configs[0]))
 
 
 def test_shapes_and_programs_must_not_differ():
