@@ -1,15 +1,18 @@
-"""`hwr read`: images to text."""
+"""`hwr read`: images to text, and with --page whole pages."""
 
+import argparse
 import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwr_jax.commands.decoders import add_decoder_options, build_from_settings, resolve_settings
 from hwr_jax.commands.main import run
 from hwr_jax.commands.options import Parser
+from hwr_jax.commands.read_page import add_page_options, check_page_options, name_outputs, read_page_files
+from hwr_jax.commands.reading import read_each, text_lines, text_values
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,41 +26,10 @@ BATCH_SIZE = 64
 
 def main(argv: Sequence[str]) -> int:
     """Prints a line an image. One that cannot be read gets a line on stderr instead, and in the end status 1."""
-    parser = Parser(
-        prog="hwr read",
-        description="Reads images: one line each, path, text and confidence (0 .. 1), parted by tabs. With --n_best=N "
-        "up to N lines each, the likeliest text first.",
-        epilog="An image that cannot be read gets a line on stderr; the others are read, and the exit status is 1.",
-    )
-    parser.add_argument(
-        "--model",
-        default=DEFAULT_MODEL,
-        metavar="NAME_OR_PATH",
-        help=f"a shipped model, an exported folder or a run's workdir (default {DEFAULT_MODEL})",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON object a line: path, text, confidence, n_best, boxes"
-    )
-    parser.add_argument(
-        "--n_best",
-        type=int,
-        default=1,
-        metavar="N",
-        help="texts an image, with probabilities; needs a beam (default 1)",
-    )
-    parser.add_argument(
-        "--boxes",
-        action="store_true",
-        help="also where the characters are: LEFT-RIGHT in pixels of the image, one a character, parted by spaces",
-    )
-    parser.add_argument(
-        "--boxes_dir", type=Path, metavar="DIR", help="also draw them: DIR/NAME.png for each image; implies --boxes"
-    )
-    add_decoder_options(parser)
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image file, such as PNG, JPEG or TIFF")
-    options = parser.parse_args(argv)
+    options = _parse(argv)
     if options.n_best < 1:
         raise InputError(f"--n_best={options.n_best}: must be at least 1")
+    outputs = name_outputs(options) if options.page else {}
     drawings = _name_drawings(options.images, options.boxes_dir) if options.boxes_dir else {}
     boxes = options.boxes or bool(options.boxes_dir)
 
@@ -71,6 +43,9 @@ def main(argv: Sequence[str]) -> int:
     if options.n_best > 1 and settings.decoder == "greedy":
         raise InputError(f"--n_best={options.n_best}: greedy decoding knows one text; give --decoder=beam")
     reader = Reader(model, build_from_settings(settings, model.alphabet)[0])
+    if options.page:
+        made_by = f"model {Path(options.model).name}, decoder {settings.decoder}"
+        return read_page_files(outputs, options, reader, made_by)
     failed = 0
     for start in range(0, len(options.images), BATCH_SIZE):
         paths = options.images[start : start + BATCH_SIZE]
@@ -88,33 +63,73 @@ def main(argv: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(
+        prog="hwr read",
+        description="Reads images: one line each, path, text and confidence (0 .. 1), parted by tabs. With --n_best=N "
+        "up to N lines each, the likeliest text first.",
+        epilog="An image that cannot be read gets a line on stderr; the others are read, and the exit status is 1.\n"
+        "So it is with the pages and lines of --page.",
+    )
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME_OR_PATH",
+        help=f"a shipped model, an exported folder or a run's workdir (default {DEFAULT_MODEL})",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="one JSON object a line: path (with --page: page, line), text, confidence, n_best, boxes",
+    )
+    parser.add_argument(
+        "--n_best",
+        type=int,
+        default=1,
+        metavar="N",
+        help="texts an image, with probabilities; needs a beam (default 1)",
+    )
+    parser.add_argument(
+        "--boxes",
+        action="store_true",
+        help="also where the characters are: LEFT-RIGHT in pixels of the image, one a character, parted by spaces",
+    )
+    parser.add_argument(
+        "--boxes_dir", type=Path, metavar="DIR", help="also draw them: DIR/NAME.png for each image; implies --boxes"
+    )
+    add_decoder_options(parser)
+    add_page_options(parser)
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="image file, such as PNG, JPEG or TIFF; with --page XML"
+    )
+    options = parser.parse_args(argv)
+    check_page_options(options)
+    return options
+
+
 def _read_batch(
     reader: "Reader", paths: Sequence[str], n_best: int, boxes: bool
 ) -> "Iterator[tuple[str, np.ndarray, Reading] | tuple[str, None, InputError]]":
     """For each path, in order, its pixels and a reading, or an error."""
-    import numpy as np
-
-    greys: list[np.ndarray] = []
-    frames: list[np.ndarray] = []
+    opened: dict[int, np.ndarray] = {}
     errors: dict[int, InputError] = {}
     for place, path in enumerate(paths):
         try:
-            grey_HxW = reader.open(path, path)
-            frames.append(reader.fit(grey_HxW, path))
-            greys.append(grey_HxW)
+            opened[place] = reader.open(path, path)
         except InputError as error:
             errors[place] = error
-    readings = reader.read_frames(np.stack(frames), n_best, greys if boxes else None) if frames else []
-    read = zip(greys, readings, strict=True)
+    readings = dict(zip(opened, read_each(reader, list(opened.values()), n_best, boxes), strict=True))
     for place, path in enumerate(paths):
         if place in errors:
             yield path, None, errors[place]
+        elif isinstance(reading := readings[place], InputError):
+            yield path, None, InputError(f"{path}: {reading}")
         else:
-            yield path, *next(read)
+            yield path, opened[place], reading
 
 
 def _lines(path: str, reading: "Reading", boxes: bool) -> str:
-    lines = [f"{path}\t{found.text}\t{found.probability:.4f}" for found in reading.n_best]
+    lines = text_lines(path, reading)
     if boxes:
         lines[0] += "\t" + " ".join(
             "-" if box.left is None or box.right is None else f"{box.left:.1f}-{box.right:.1f}" for box in reading.boxes
@@ -123,9 +138,7 @@ def _lines(path: str, reading: "Reading", boxes: bool) -> str:
 
 
 def _json_line(path: str, reading: "Reading", n_best: int, boxes: bool) -> str:
-    values: dict[str, Any] = {"path": path, "text": reading.text, "confidence": round(reading.confidence, 6)}
-    if n_best > 1:
-        values["n_best"] = [{"text": f.text, "probability": round(f.probability, 6)} for f in reading.n_best]
+    values = {"path": path} | text_values(reading, n_best)
     if boxes:
         values["boxes"] = [
             {

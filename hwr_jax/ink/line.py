@@ -1,5 +1,7 @@
 """A text line on a page, cut out along its outline and straightened along its baseline."""
 
+import dataclasses
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -30,10 +32,81 @@ def straighten_line(page_HxW: np.ndarray, outline_Nx2: np.ndarray, baseline_Mx2:
       InputError: the outline holds less than a pixel of the page, or more than MAX_LINE_PIXELS; or a number in it is
         not finite.
     """
+    outline_Nx2 = _on_page(outline_Nx2, page_HxW.shape)
+    layout = _lay_out(outline_Nx2, baseline_Mx2)
+    # Between two points of the baseline the map is affine, so strips between columns map to parallelograms.
+    knots = np.rint(layout.bends[0] - layout.left).clip(0, layout.columns)
+    cuts = np.unique(np.concatenate([[0, layout.columns], knots]).astype(int))
+    return _cut_out(page_HxW, outline_Nx2, cuts, layout.tops(cuts), layout.rows * layout.across_2)
+
+
+def boxes_on_page(
+    outline_Nx2: np.ndarray, baseline_Mx2: np.ndarray | None, page_shape: tuple[int, ...], columns_Bx2: np.ndarray
+) -> np.ndarray:
+    """Where parts of a straightened line lie on its page: the smallest upright boxes around them.
+
+    Args:
+      outline_Nx2, baseline_Mx2: of the line, as `straighten_line` takes them.
+      page_shape: height and width in pixels.
+      columns_Bx2: first and last column of each part in the straightened image.
+
+    Returns:
+      float [B, 4], left, top, right and bottom in pixels of the page, none beyond the box around the outline.
+
+    Raises:
+      InputError: as `straighten_line` does.
+    """
+    outline_Nx2 = _on_page(outline_Nx2, page_shape)
+    layout = _lay_out(outline_Nx2, baseline_Mx2)
+    knots = layout.bends[0] - layout.left
+    boxes = []
+    for first, last in np.asarray(columns_Bx2, np.float64).reshape(-1, 2):
+        places = np.concatenate([[first], knots[(knots > first) & (knots < last)], [last]])
+        tops_Cx2 = layout.tops(places)
+        around_Dx2 = np.concatenate([tops_Cx2, tops_Cx2 + layout.rows * layout.across_2])
+        around_Dx2 = np.clip(around_Dx2, outline_Nx2.min(axis=0), outline_Nx2.max(axis=0))
+        boxes.append(np.concatenate([around_Dx2.min(axis=0), around_Dx2.max(axis=0)]))
+    return np.array(boxes, np.float64).reshape(-1, 4)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    """How the straightened image lies on the page.
+
+    Attributes:
+      origin_2: a point of the page.
+      along_2, across_2: unit vectors, along the columns' order and down a column.
+      bends: places along the line in rising order, and how far the baseline is off there.
+      left, top: of the image's corner, from the origin.
+      columns, rows: of the image.
+    """
+
+    origin_2: np.ndarray
+    along_2: np.ndarray
+    across_2: np.ndarray
+    bends: tuple[np.ndarray, np.ndarray]
+    left: float
+    top: float
+    columns: int
+    rows: int
+
+    def tops(self, columns_C: np.ndarray) -> np.ndarray:
+        """Where on the page the tops of columns lie, float [C, 2]."""
+        off_C = np.interp(self.left + columns_C, *self.bends)
+        along_Cx2 = (self.left + columns_C)[:, None] * self.along_2
+        return self.origin_2 + along_Cx2 + (self.top + off_C)[:, None] * self.across_2
+
+
+def _on_page(outline_Nx2: np.ndarray, page_shape: tuple[int, ...]) -> np.ndarray:
+    """The outline without what reaches over the page's edge. Raises InputError if it is no polygon."""
     if len(outline_Nx2) < 3 or not np.isfinite(outline_Nx2).all():
         raise InputError("line: its outline is no polygon")
-    height, width = page_HxW.shape
-    outline_Nx2 = np.clip(np.asarray(outline_Nx2, np.float64), 0, (width, height))
+    height, width = page_shape[:2]
+    return np.clip(np.asarray(outline_Nx2, np.float64), 0, (width, height))
+
+
+def _lay_out(outline_Nx2: np.ndarray, baseline_Mx2: np.ndarray | None) -> _Layout:
+    """Raises InputError for a line of less than a pixel or more than MAX_LINE_PIXELS."""
     origin_2, along_2, baseline_Mx2 = _axes(outline_Nx2, baseline_Mx2)
     across_2 = np.array([-along_2[1], along_2[0]])
     bends = _bends(baseline_Mx2 - origin_2, along_2, across_2)
@@ -46,11 +119,7 @@ def straighten_line(page_HxW: np.ndarray, outline_Nx2: np.ndarray, baseline_Mx2:
         raise InputError("line: lies outside the page")
     if columns * rows > MAX_LINE_PIXELS:
         raise InputError(f"line: too large ({columns} x {rows} px)")
-    # Between two points of the baseline the map is affine, so strips between columns map to parallelograms.
-    cuts = np.unique(np.concatenate([[0, columns], np.rint(bends[0] - left).clip(0, columns)]).astype(int))
-    off_C = np.interp(left + cuts, *bends)
-    corners_Cx2 = origin_2 + (left + cuts)[:, None] * along_2 + (top + off_C)[:, None] * across_2
-    return _cut_out(page_HxW, outline_Nx2, cuts, corners_Cx2, rows * across_2)
+    return _Layout(origin_2, along_2, across_2, bends, float(left), float(top), columns, rows)
 
 
 def _axes(outline_Nx2: np.ndarray, baseline_Mx2: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from hwr_jax.errors import InputError
-from hwr_jax.ink.line import MAX_LINE_PIXELS, straighten_line
+from hwr_jax.ink.line import MAX_LINE_PIXELS, boxes_on_page, straighten_line
 
 PAPER = 230
 
@@ -116,3 +116,37 @@ def test_any_coordinates_give_a_bounded_image_or_one_line(
     assert cut.dtype == np.uint8
     assert 0 < cut.size <= MAX_LINE_PIXELS
     assert (cut == 200).all()
+
+
+def test_parts_of_a_level_line_are_where_they_are() -> None:
+    boxes = boxes_on_page(box(20, 30, 120, 60), None, (100, 200), np.array([(0, 10), (50.5, 100)]))
+    assert boxes.tolist() == [[20, 30, 30, 60], [70.5, 30, 120, 60]]
+    assert boxes_on_page(box(20, 30, 120, 60), None, (100, 200), np.empty((0, 2))).shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    "points", [[(40, 200), (360, 120)], [(40, 150), (200, 110), (360, 150)], [(360, 120), (40, 180)]]
+)
+@pytest.mark.parametrize("blot", [(60, 90), (180, 230), (300, 350)])
+def test_what_is_seen_in_columns_lies_in_their_box(points: list[tuple[int, int]], blot: tuple[int, int]) -> None:
+    baseline = np.array(points, dtype=np.float64)
+    ordered = baseline[np.argsort(baseline[:, 0])]
+    image = Image.new("L", (400, 300), PAPER)
+    height = float(np.interp(np.mean(blot), ordered[:, 0], ordered[:, 1]))
+    ImageDraw.Draw(image).rectangle((blot[0], height - 12, blot[1], height), fill=0)
+    outline = band(ordered, 30, 20)
+    cut = straighten_line(np.asarray(image), outline, baseline)
+    dark = np.flatnonzero((cut < 120).any(axis=0))
+    found = boxes_on_page(outline, baseline, (300, 400), np.array([(dark[0], dark[-1] + 1)]))[0]
+    left, top, right, bottom = found
+    assert left <= blot[0] + 1
+    assert blot[1] - 1 <= right
+    assert top <= height - 12
+    assert height <= bottom
+    # A sloping line's box is wider by what its height leans.
+    assert right - left <= blot[1] - blot[0] + 50 * 0.3 + 4
+
+
+def test_boxes_of_no_line() -> None:
+    with pytest.raises(InputError, match="outside"):
+        boxes_on_page(box(300, 10, 400, 20), None, (100, 200), np.array([(0, 1)]))

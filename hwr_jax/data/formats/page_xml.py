@@ -56,7 +56,7 @@ def _line(line: Element, number: int) -> PageLine:
     custom = _CUSTOM_TYPE.search(line.get("custom", ""))
     kind = line.get("type") or (custom[1] if custom else DEFAULT_TYPE)
     return PageLine(
-        line.get("id") or str(number), _text(line), kind, _points(line, "Coords"), _points(line, "Baseline")
+        line.get("id") or str(number), line_text(line), kind, _points(line, "Coords"), _points(line, "Baseline")
     )
 
 
@@ -70,18 +70,22 @@ def _points(line: Element, name: str) -> np.ndarray | None:
     return parse_points(" ".join(f"{point.get('x', '?')},{point.get('y', '?')}" for point in element.iterfind("Point")))
 
 
-def _text(line: Element) -> str:
+def line_text(line: Element) -> str:
     """The line's own text (of several readings the first by index), else the texts of its words."""
     if (own := _reading(line)) is not None:
         return own
     return " ".join(filter(None, map(_reading, line.iterfind("Word"))))
 
 
-def _reading(element: Element) -> str | None:
+def choose_reading(element: Element) -> Element | None:
+    """Of an element's TextEquivs the one that says its text: the first by index, or None if none says any."""
     readings = [reading for reading in element.iterfind("TextEquiv") if reading.find("Unicode") is not None]
-    if not readings:
-        return None
-    return min(readings, key=_index).findtext("Unicode", "")
+    return min(readings, key=_index) if readings else None
+
+
+def _reading(element: Element) -> str | None:
+    reading = choose_reading(element)
+    return None if reading is None else reading.findtext("Unicode", "")
 
 
 def _index(reading: Element) -> int:

@@ -143,6 +143,26 @@ def parse_size(width: str | None, height: str | None) -> tuple[int, int] | None:
     return (sizes[0], sizes[1]) if min(sizes) > 0 else None
 
 
+def open_page_image(image: bytes | Path | None, size_px: tuple[int, int] | None) -> np.ndarray:
+    """The pixels of a page's scan, uint8 [H, W].
+
+    Args:
+      image: the encoded image or where it lies; None if there is none.
+      size_px: width and height that the page file says, None if it does not.
+
+    Raises:
+      InputError: "page image: " and why there are no pixels, or that they are not those of this page.
+    """
+    if image is None:
+        raise InputError("page image: no such file")
+    page_HxW = open_grey(image, "page image")
+    height, width = page_HxW.shape
+    if size_px is not None and size_px != (width, height):
+        said = f"{size_px[0]} x {size_px[1]}"
+        raise InputError(f"page image: of another size than its XML says ({width} x {height} px, not {said})")
+    return page_HxW
+
+
 @dataclasses.dataclass(frozen=True)
 class _FoundPage:
     """A page and its image: encoded, where it lies, or None if there is none."""
@@ -164,11 +184,17 @@ def _find_page(tree: Tree, name: str, parse: ParsePage, format_name: str) -> _Fo
         return Skip(page_id, f"not {format_name}")
     if not page.lines:
         return Skip(page_id, "page without lines")
-    return _FoundPage(page_id, page, _find_image(tree, name, page.image_name))
+    return _FoundPage(page_id, page, find_image(tree, name, page.image_name))
 
 
-def _find_image(tree: Tree, name: str, image_name: str) -> bytes | Path | None:
-    """The named image beside the page file or in the folder above it, else one with the page file's own name."""
+def find_image(tree: Tree, name: str, image_name: str) -> bytes | Path | None:
+    """The named image beside the page file or in the folder above it, else one with the page file's own name.
+
+    Args:
+      tree: the page file's and its image's.
+      name: of the page file in it.
+      image_name: that the page file names; "" for none.
+    """
     folder = PurePosixPath(name).parent
     stem = PurePosixPath(name).stem
     given = [image_name, PurePosixPath(image_name.replace("\\", "/")).name] if image_name else []
@@ -216,15 +242,10 @@ def _why_not(line: PageLine, selection: Selection) -> str | None:
 
 def _open_page(found: _FoundPage) -> np.ndarray | str:
     """The page's pixels, or the reason why there are none."""
-    if found.image is None:
-        return "page image: no such file"
     try:
-        page_HxW = open_grey(found.image, "page image")
+        return open_page_image(found.image, found.page.size_px)
     except InputError as error:
         return str(error).split(" (")[0]
-    if found.page.size_px not in (None, page_HxW.shape[::-1]):
-        return "page image: of another size than its XML says"
-    return page_HxW
 
 
 def _cut_line(name: str, line: PageLine, writer: str, page_HxW: np.ndarray) -> Sample | Skip:

@@ -1,0 +1,99 @@
+"""The file of a page, ALTO or PAGE XML: its lines, and a copy with what was read of them."""
+
+import dataclasses
+from collections.abc import Mapping
+from xml.etree.ElementTree import Element
+
+from hwr_jax.data.formats.alto import parse_alto
+from hwr_jax.data.formats.alto_text import write_alto_texts
+from hwr_jax.data.formats.line_text import LineText, ReadingNote
+from hwr_jax.data.formats.page_xml import parse_page
+from hwr_jax.data.formats.page_xml_text import write_page_xml_texts
+from hwr_jax.data.formats.pages import Page
+from hwr_jax.data.formats.reading_order import alto_order, page_xml_order
+from hwr_jax.data.safe_xml import parse_xml
+from hwr_jax.data.xml_edits import XmlEditor
+from hwr_jax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """A page with its text.
+
+    Attributes:
+      xml: the file, in the encoding that it had.
+      plain_text: a line each, in reading order, an empty line between regions. Lines without text are left out.
+      dropped: how many elements of each kind were taken out because they told of the old text.
+      dangling: IDs that the file's reading order names and that were taken out with the old text.
+    """
+
+    xml: bytes
+    plain_text: str
+    dropped: Mapping[str, int]
+    dangling: tuple[str, ...]
+
+
+def parse_page_file(data: bytes, name: str) -> Page:
+    """The page of an ALTO or PAGE file.
+
+    Raises:
+      InputError: not XML, refused, neither ALTO nor PAGE XML, in other units than pixels, or of several pages.
+    """
+    return _parse(parse_xml(data, name), name)
+
+
+def write_texts(data: bytes, name: str, texts: Mapping[int, LineText], note: ReadingNote) -> Written:
+    """A copy of an ALTO or PAGE file with the texts in the place of those it had; all else stays byte for byte.
+
+    Args:
+      data: the file's bytes.
+      name: what to call the file in messages.
+      texts: by the line's place in `Page.lines`. Lines that are not in it stay as they are.
+      note: how they were read.
+
+    Raises:
+      InputError: as `parse_page_file`; a text with characters that XML cannot hold; an encoding that cannot be written
+        again; or lines within lines and the like.
+    """
+    editor = XmlEditor(data, name)
+    page = _parse(editor.root, name)
+    is_alto = editor.root.tag == "alto"
+    write = write_alto_texts if is_alto else write_page_xml_texts
+    dropped = write(editor, texts, note)
+    xml = editor.result()
+    root = parse_xml(xml, name)
+    written = _parse(root, name)
+    expected = [texts[number].text if number in texts else line.text for number, line in enumerate(page.lines)]
+    if [line.text for line in written.lines] != expected:
+        raise InputError(f"{name}: its lines are not as the format asks; their texts cannot be written")
+    dangling = sorted((_references(root) - _names(root)) & _names(editor.root))
+    return Written(xml, _plain_text(root, written), dropped, tuple(dangling))
+
+
+def _parse(root: Element, name: str) -> Page:
+    try:
+        page = parse_alto(root) or parse_page(root)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    if page is None:
+        raise InputError(f"{name}: neither ALTO nor PAGE XML")
+    if (pages := len(root.findall("Layout/Page")) + len(root.findall("Page"))) > 1:
+        raise InputError(f"{name}: holds {pages} pages; make it one file a page")
+    return page
+
+
+def _plain_text(root: Element, page: Page) -> str:
+    element = root.find("Layout/Page" if root.tag == "alto" else "Page")
+    if element is None:
+        return ""
+    order = alto_order(root, element) if root.tag == "alto" else page_xml_order(element)
+    blocks = ([" ".join(page.lines[number].text.split()) for number in block] for block in order)
+    return "\n\n".join(text for block in blocks if (text := "\n".join(filter(None, block)))) + "\n"
+
+
+def _names(root: Element) -> set[str]:
+    return {name for element in root.iter() for key in ("ID", "id") if (name := element.get(key))}
+
+
+def _references(root: Element) -> set[str]:
+    return {name for element in root.iterfind("ReadingOrder//*") for name in element.get("REF", "").split()}

@@ -1,0 +1,84 @@
+"""In which order the lines of an ALTO or PAGE page are read."""
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from xml.etree.ElementTree import Element
+
+# Transkribus: custom="readingOrder {index:3;} ...".
+_CUSTOM_INDEX = re.compile(r"readingOrder\s*\{[^}]*\bindex:\s*(\d{1,9})")
+
+
+def alto_order(root: Element, page: Element) -> list[list[int]]:
+    """Blocks of line numbers, by the file's ReadingOrder (4.3), else by its blocks' IDNEXT, else as they stand.
+
+    Args:
+      root: of the file.
+      page: in it, whose lines are counted from 0.
+    """
+    references = [name for element in root.iterfind("ReadingOrder//*") for name in element.get("REF", "").split()]
+    return _blocks(page, "ID", references or _follow(page))
+
+
+def page_xml_order(page: Element) -> list[list[int]]:
+    """Blocks of line numbers, by the page's ReadingOrder, else as they stand.
+
+    Lines of a region that all have an index in their attribute `custom` are in that order.
+    """
+    order = page.find("ReadingOrder")
+    return _blocks(page, "id", [] if order is None else list(_region_references(order)))
+
+
+def _region_references(group: Element) -> Iterable[str]:
+    if reference := group.get("regionRef"):
+        yield reference
+    for child in sorted(group, key=lambda child: _number(child.get("index"))):
+        yield from _region_references(child)
+
+
+def _number(index: str | None) -> int:
+    return int(index) if index and re.fullmatch(r"\d{1,9}", index) else 0
+
+
+def _follow(page: Element) -> list[str]:
+    """The blocks' IDs along IDNEXT, from each block that none leads to; none if no block leads on."""
+    following = {block.get("ID", ""): block.get("IDNEXT", "") for block in page.iter() if block.get("IDNEXT")}
+    led_to = set(following.values())
+    names = [name for block in page.iter() if (name := block.get("ID", ""))] if following else []
+    references: dict[str, None] = {}
+    for name in names:
+        if name in following and name not in led_to:
+            while name and name not in references:
+                references[name] = None
+                name = following.get(name, "")
+    return list(references)
+
+
+def _blocks(page: Element, id_attribute: str, references: Sequence[str]) -> list[list[int]]:
+    """Lines of what is referred to in its order, each with the nearest around it, then all others; by their regions."""
+    numbers = {line: number for number, line in enumerate(page.iter("TextLine"))}
+    parents = {child: parent for parent in page.iter() for child in parent}
+    ranks = {name: rank for rank, name in reversed(list(enumerate(references)))}
+
+    def rank(line: Element) -> int:
+        element: Element | None = line
+        while element is not None:
+            if (found := ranks.get(element.get(id_attribute, ""))) is not None:
+                return found
+            element = parents.get(element)
+        return len(references)
+
+    lines: list[Element] = []
+    for _, run in itertools.groupby(numbers, key=lambda line: id(parents.get(line))):
+        lines += _by_index(list(run))
+    lines.sort(key=rank)
+    groups = itertools.groupby(lines, key=lambda line: id(parents.get(line)))
+    return [[numbers[line] for line in group] for _, group in groups]
+
+
+def _by_index(lines: list[Element]) -> list[Element]:
+    found = [_CUSTOM_INDEX.search(line.get("custom", "")) for line in lines]
+    indices = [int(match[1]) for match in found if match]
+    if len(indices) != len(lines):
+        return lines
+    return [line for _, line in sorted(zip(indices, lines, strict=True), key=lambda pair: pair[0])]

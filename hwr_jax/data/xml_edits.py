@@ -1,0 +1,234 @@
+"""Changes to an XML file in its own bytes: what is not changed stays as it was written.
+
+An XML library that reads a file and writes it again loses what no application is meant to see: the order and quotes
+of attributes, line ends, prefixes of namespaces. Here places in the file are replaced instead.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import NoReturn
+from xml.etree.ElementTree import Element
+from xml.parsers import expat
+
+from hwr_jax.data.safe_xml import local_name, parse_xml
+from hwr_jax.errors import InputError
+
+_TAG = re.compile(rb"""<[^<>"']*(?:"[^"]*"[^<>"']*|'[^']*'[^<>"']*)*>""")
+_TAG_NAME = re.compile(rb"<[^\s/>]+")
+_ATTRIBUTE = re.compile(rb"""\s+([^\s=/>]+)\s*=\s*("[^"]*"|'[^']*')""")
+_DECLARED = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=\s*["']([\w.-]+)["']""")
+# https://www.w3.org/TR/xml/#charsets
+_NO_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SPACES = b" \t\r\n"
+
+
+def escape(text: str) -> str:
+    """Text as it stands in XML, between tags or in double quotes.
+
+    Raises:
+      InputError: a character that XML cannot hold.
+    """
+    if found := _NO_CHARACTER.search(text):
+        raise InputError(f"text with U+{ord(found[0]):04X}, which XML cannot hold")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Bytes of an element: its first tag from `start` to `tag_end`, its last from `close` to `end`.
+
+    An element of one tag alone (`<a/>`) has `tag_end`, `close` and `end` in one place.
+    """
+
+    start: int
+    tag_end: int
+    close: int
+    end: int
+
+
+class XmlEditor:
+    """An XML file and the changes to it. Characters that its encoding lacks become references (&#233;).
+
+    Attributes:
+      root: as `hwr_jax.data.safe_xml.parse_xml` gives it; changes do not show in it.
+      namespace: of the root element, "" for none.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        """Args:
+          data: the file's bytes.
+          name: what to call the file in messages.
+
+        Raises:
+          InputError: not XML, refused, or in an encoding that cannot be written again as it was.
+        """
+        self.root = parse_xml(data, name)
+        self._name = name
+        self._codec = _codec(data)
+        try:
+            text = data.decode(self._codec)
+            if text.encode(self._codec) != data:
+                raise ValueError("not all bytes come back")
+            self._source = text.encode()
+            reader = _PlaceReader(self._source)
+        except (LookupError, ValueError, expat.ExpatError) as error:
+            raise InputError(f"{name}: XML in the encoding {self._codec}, which cannot be written again") from error
+        elements = list(self.root.iter())
+        if [element.tag for element in elements] != reader.tags:
+            raise InputError(f"{name}: XML in the encoding {self._codec}, which cannot be written again")
+        self._places = dict(zip(elements, reader.places, strict=True))
+        self.namespace = reader.namespace
+        self._edits: list[tuple[int, int, bytes]] = []
+
+    def prefix(self, element: Element) -> str:
+        """The element's prefix with its colon, "" if it has none: what belongs beside it takes the same."""
+        match = _TAG_NAME.match(self._source, self._places[element].start)
+        name = match[0][1:].decode() if match else ""
+        return name.rpartition(":")[0] + ":" if ":" in name else ""
+
+    def indent(self, element: Element) -> str:
+        """The line break and spaces before an element, "" if it stands on the line of another."""
+        start = self._places[element].start
+        space = self._source[self._before(start) : start].decode()
+        return space if "\n" in space or "\r" in space else ""
+
+    def child_indent(self, parent: Element) -> str:
+        """The line break and spaces that a child of `parent` has before it, or would have."""
+        if len(parent):
+            return self.indent(parent[0])
+        own = self.indent(parent)
+        return own and f"{own}  "
+
+    def set_attributes(self, element: Element, values: Mapping[str, str | None]) -> None:
+        """Changes attributes (without prefixes), adds those that are not there, and takes out those that are None."""
+        place = self._places[element]
+        tag = self._source[place.start : place.tag_end]
+        name = _TAG_NAME.match(tag)
+        found = {match[1].decode(): match for match in _ATTRIBUTE.finditer(tag, name.end() if name else 0)}
+        end = place.tag_end - (2 if tag.endswith(b"/>") else 1)
+        added = ""
+        for key, value in values.items():
+            match = found.get(key)
+            if match is None:
+                added += "" if value is None else f' {key}="{escape(value)}"'
+            elif value is None:
+                self._edit(place.start + match.start(), place.start + match.end(), "")
+            else:
+                self._edit(place.start + match.start(2), place.start + match.end(2), f'"{escape(value)}"')
+        if added:
+            end = self._before(end)
+            self._edit(end, end, added)
+
+    def set_text(self, element: Element, text: str) -> None:
+        """Puts text in the place of all that the element holds. Its lines end as those of the file do."""
+        line_end = "\r\n" if b"\r\n" in self._source else "\n"
+        markup = escape(text).replace("\n", line_end)
+        self._fill(element, self._places[element].tag_end, self._places[element].close, markup)
+
+    def remove(self, element: Element) -> None:
+        """Takes out an element and the space before it."""
+        place = self._places[element]
+        self._edit(self._before(place.start), place.end, "")
+
+    def replace(self, element: Element, markup: str) -> None:
+        """Puts markup in the place of an element."""
+        self._edit(self._places[element].start, self._places[element].end, markup)
+
+    def insert_after(self, element: Element, markup: str) -> None:
+        """Puts markup behind an element."""
+        self._edit(self._places[element].end, self._places[element].end, markup)
+
+    def insert_first(self, parent: Element, markup: str) -> None:
+        """Puts markup before all that an element holds."""
+        self._fill(parent, self._places[parent].tag_end, self._places[parent].tag_end, markup)
+
+    def result(self) -> bytes:
+        """The file with all changes, in the encoding that it had.
+
+        Raises:
+          InputError: the encoding cannot hold the changes, or some are within others.
+        """
+        parts = []
+        done = 0
+        for start, end, markup in sorted(self._edits, key=lambda edit: edit[:2]):
+            if start < done:
+                raise InputError(f"{self._name}: elements lie within one another that must not")
+            parts += [self._source[done:start], markup]
+            done = end
+        text = b"".join([*parts, self._source[done:]]).decode()
+        try:
+            return text.encode(self._codec, "xmlcharrefreplace")
+        except UnicodeError as error:
+            raise InputError(f"{self._name}: XML in the encoding {self._codec}, which cannot hold the text") from error
+
+    def _before(self, end: int) -> int:
+        """Where the white space begins that ends there."""
+        start = end
+        while start > 0 and self._source[start - 1] in _SPACES:
+            start -= 1
+        return start
+
+    def _fill(self, element: Element, start: int, end: int, markup: str) -> None:
+        """Changes what is between an element's tags; one of a single tag gets two."""
+        place = self._places[element]
+        tag = self._source[place.start : place.tag_end]
+        if not tag.endswith(b"/>"):
+            self._edit(start, end, markup)
+            return
+        name = _TAG_NAME.match(tag)
+        closing = f"</{name[0][1:].decode()}>" if name else ""
+        self._edit(self._before(place.end - 2), place.end, f">{markup}{closing}")
+
+    def _edit(self, start: int, end: int, markup: str) -> None:
+        self._edits.append((start, end, markup.encode()))
+
+
+class _PlaceReader:
+    """Where the elements of an XML file in UTF-8 are, in the order in which they begin."""
+
+    def __init__(self, source: bytes) -> None:
+        self._source = source
+        self._open: list[int] = []
+        self.tags: list[str] = []
+        self.places: list[_Place] = []
+        self.namespace = ""
+        # The encoding given here counts, whatever the file's first line says.
+        self._parser = expat.ParserCreate(encoding="utf-8", namespace_separator=" ")
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.StartDoctypeDeclHandler = _refuse
+        self._parser.Parse(source, True)
+
+    def _start(self, tag: str, _: dict[str, str]) -> None:
+        start = self._parser.CurrentByteIndex
+        match = _TAG.match(self._source, start)
+        if match is None:
+            raise ValueError("a tag without an end")
+        if not self.tags:
+            self.namespace = tag.rpartition(" ")[0]
+        self._open.append(len(self.places))
+        self.tags.append(local_name(tag))
+        self.places.append(_Place(start, match.end(), match.end(), match.end()))
+
+    def _end(self, _: str) -> None:
+        number = self._open.pop()
+        place = self.places[number]
+        if not self._source.endswith(b"/>", place.start, place.tag_end):
+            close = self._parser.CurrentByteIndex
+            end = self._source.index(b">", close) + 1
+            self.places[number] = dataclasses.replace(place, close=close, end=end)
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise ValueError("a document type")
+
+
+def _codec(data: bytes) -> str:
+    """The Python name of a file's encoding, as XML says how to find it."""
+    if data.startswith((b"\xff\xfe", b"<\0")):
+        return "utf-16-le"
+    if data.startswith((b"\xfe\xff", b"\0<")):
+        return "utf-16-be"
+    declared = _DECLARED.match(data)
+    return declared[1].decode() if declared else "utf-8"
