@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from hwr_jax.errors import InputError
 from hwr_jax.strict import build_dataclass
 
-FITTINGS = ("paper", "keras")
+FITTINGS = ("paper", "keras", "line")
 OUTSIDE_ALPHABET = ("drop", "keep")
 STACKS = ("keras",)
 COMPUTE_DTYPES = ("float32", "bfloat16")
@@ -33,6 +33,14 @@ NUMBERS = (
     "augment.shift_x_px",
     "augment.shift_y_px",
     "augment.warp_px",
+    "augment.pen_px",
+    "augment.light",
+    "augment.texture",
+    "augment.contrast",
+    "augment.gamma",
+    "augment.blur_px",
+    "augment.noise",
+    "augment.mask_px",
 )
 
 
@@ -67,7 +75,10 @@ class DataConfig:
     plain_marks: straight quotes and hyphens in labels for typographic quotes and dashes.
     outside_alphabet: what becomes of training samples with characters outside the alphabet: "drop" leaves them out and
       counts them, "keep" has the model read those characters as class 0, unknown, which stands for nothing in a text.
-    fitting: how images are fitted to the frame, see `hwr_jax.ink.frame.FrameConfig`.
+    fitting: how images are fitted to the frame, see `hwr_jax.ink.frame.FrameConfig`. With "line" the model's frames
+      follow the width of the ink, so `model.width_px` is only the most there can be.
+    width_buckets: with "line", training batches are cut to one of so many widths, each of which is compiled once; a
+      batch holds images of like width.
     reshuffle: a new order every epoch; False keeps the split's own order, with a short batch at the end of each epoch.
     batch_size: samples of a training step, over all devices and processes.
     evaluation_batch_size: samples of an evaluation batch.
@@ -88,6 +99,7 @@ class DataConfig:
     plain_marks: bool = False
     outside_alphabet: str = "drop"
     fitting: str = "paper"
+    width_buckets: int = 8
     reshuffle: bool = True
     batch_size: int = 64
     evaluation_batch_size: int = 256
@@ -99,10 +111,7 @@ class DataConfig:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "evaluation_batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
-        for name in ("writers", "words_per_writer"):
+        for name in ("batch_size", "evaluation_batch_size", "width_buckets", "writers", "words_per_writer"):
             if getattr(self, name) < 1:
                 raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
         _check_not_negative("data", self, ("training_samples", "validation_samples", "workers"))
@@ -140,11 +149,10 @@ class ModelConfig:
     compute_dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        shrink = 2 ** len(self.conv_features)
         for name in ("height_px", "width_px"):
-            if (size := getattr(self, name)) <= 0 or size % shrink:
+            if (size := getattr(self, name)) <= 0 or size % self.frame_px:
                 raise InputError(
-                    f"model.{name}: {size} is not a positive multiple of {shrink}, the pooling's reduction"
+                    f"model.{name}: {size} is not a positive multiple of {self.frame_px}, the pooling's reduction"
                 )
         _check_choice("model.stack", self.stack, STACKS)
         _check_choice("model.compute_dtype", self.compute_dtype, COMPUTE_DTYPES)
@@ -158,7 +166,12 @@ class ModelConfig:
     @property
     def frames(self) -> int:
         """Length of the model's output, T."""
-        return self.width_px // 2 ** len(self.conv_features)
+        return self.width_px // self.frame_px
+
+    @property
+    def frame_px(self) -> int:
+        """Columns of the image a frame of the output."""
+        return 2 ** len(self.conv_features)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,7 +216,10 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class AugmentConfig:
-    """Strengths; all 0 is no augmentation. Each sample draws uniformly from -strength .. strength.
+    """Strengths; 0 leaves an effect out. docs/augmentation.md describes them, `hwr data show --augmented` draws them.
+
+    Each sample draws uniformly from -strength .. strength, but for contrast, light, texture, blur_px, noise and mask_px
+    from 0 .. strength. What follows warp_spacing_px takes 0 for paper: data.fitting "paper" or "line".
 
     Attributes:
       shear: slant, horizontal shift per height (0.3 is about 17 degrees).
@@ -212,6 +228,15 @@ class AugmentConfig:
       shift_x_px, shift_y_px: translation.
       warp_px: smooth displacement, bilinear between random vectors on a coarse grid (after Simard et al. 2003).
       warp_spacing_px: distance of that grid's points.
+      pen_px: how far the edges of strokes move out or in, at most 1 (grey dilation and erosion).
+      light: share of the light that comes and goes over a few heights' distance, at most 1.
+      texture: blotches and grain of the paper, as a share of the darkest ink's darkness, at most 1.
+      contrast: ink grows fainter (0.5: to 1/1.5 .. 1 of it).
+      gamma: ink to a power (0.5: 1/1.5 .. 1.5), so that grey turns paler or darker and black stays.
+      blur_px: standard deviation of a Gaussian blur, at most 1.
+      noise: added to or taken from every pixel, as a share of the darkest ink.
+      mask_px: columns together that become paper, once in every mask_spacing_px columns (after Park et al. 2019).
+      mask_spacing_px: at least mask_px.
     """
 
     shear: float = 0.0
@@ -222,17 +247,43 @@ class AugmentConfig:
     shift_y_px: float = 0.0
     warp_px: float = 0.0
     warp_spacing_px: int = 16
+    pen_px: float = 0.0
+    light: float = 0.0
+    texture: float = 0.0
+    contrast: float = 0.0
+    gamma: float = 0.0
+    blur_px: float = 0.0
+    noise: float = 0.0
+    mask_px: float = 0.0
+    mask_spacing_px: int = 64
 
     def __post_init__(self) -> None:
         _check_not_negative("augment", self, tuple(field.name for field in dataclasses.fields(self)))
-        if self.warp_spacing_px < 1:
-            raise InputError(f"augment.warp_spacing_px: {self.warp_spacing_px} is not positive")
+        for name in ("warp_spacing_px", "mask_spacing_px"):
+            if getattr(self, name) < 1:
+                raise InputError(f"augment.{name}: {getattr(self, name)} is not positive")
+        limits = {"pen_px": 1, "light": 1, "texture": 1, "blur_px": 1, "mask_px": self.mask_spacing_px}
+        for name, most in limits.items():
+            if getattr(self, name) > most:
+                raise InputError(f"augment.{name}: {getattr(self, name)} is more than {most}")
+
+    @property
+    def geometric(self) -> bool:
+        """Whether any strength that moves ink is above 0."""
+        return self._any("shear", "rotation_degrees", "scale_x", "scale_y", "shift_x_px", "shift_y_px", "warp_px")
+
+    @property
+    def photometric(self) -> bool:
+        """Whether any strength that changes grey levels is above 0."""
+        return self._any("pen_px", "light", "texture", "contrast", "gamma", "blur_px", "noise", "mask_px")
 
     @property
     def active(self) -> bool:
         """Whether any strength is above 0."""
-        strengths = (field.name for field in dataclasses.fields(self) if field.name != "warp_spacing_px")
-        return not all(is_zero(getattr(self, name)) for name in strengths)
+        return self.geometric or self.photometric
+
+    def _any(self, *names: str) -> bool:
+        return not all(is_zero(getattr(self, name)) for name in names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,11 +336,29 @@ class ExperimentConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed: {self.seed} is not from 0 to 2**32 - 1")
+        if self.data.fitting == "line":
+            self._check_lines()
+
+    def _check_lines(self) -> None:
+        """Batches of different widths: not all ways of training take them."""
+        for name, wrong, instead in (
+            ("data.reshuffle", not self.data.reshuffle, "True"),
+            ("data.on_device", self.data.on_device == "yes", "auto or no"),
+            ("training.steps_per_dispatch", self.training.steps_per_dispatch > 1, "1"),
+            ("objective.loss", self.objective.loss != "ctc", "ctc"),
+        ):
+            if wrong:
+                raise InputError(f"{name}: with data.fitting=line it must be {instead}")
+
+    @property
+    def follows_width(self) -> bool:
+        """Whether the number of frames follows the width of the ink."""
+        return self.data.fitting == "line"
 
     def total_steps(self, samples: int) -> int:
         """Number of steps of a run on so many training samples."""
         epochs, batch_size = self.training.epochs, self.data.batch_size
-        if self.data.reshuffle:
+        if self.data.reshuffle and not self.follows_width:
             return self.training.steps or math.ceil(epochs * samples / batch_size)
         return self.training.steps or math.ceil(epochs * math.ceil(samples / batch_size))
 

@@ -82,6 +82,9 @@ class Model(Protocol):
     def frame(self) -> FrameConfig: ...
 
     @property
+    def frame_px(self) -> int: ...
+
+    @property
     def log_probs(self) -> Callable[[np.ndarray], np.ndarray]: ...
 
 
@@ -172,7 +175,7 @@ class Reader:
     ) -> list[tuple[CharacterBox, ...]]:
         alphabet, frame = self.model.alphabet, self.model.frame
         texts = [keep_characters(row[0].ids, alphabet.num_classes) if row else () for row in found]
-        located = locate_characters(log_probs_BxTxK, texts, frame.width_px)
+        located = locate_characters(log_probs_BxTxK, texts, log_probs_BxTxK.shape[1] * self.model.frame_px)
         boxes = []
         for ids, columns_Lx2, grey_HxW in zip(texts, located, greys, strict=True):
             characters = [alphabet.decode([id]) for id in ids]

@@ -1,5 +1,6 @@
 """The experiment's config: round trip, ranges, and every file in configs/."""
 
+import contextlib
 import dataclasses
 import math
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 
 from hwr_jax.commands.options import load_config
 from hwr_jax.config import (
+    NUMBERS,
     AugmentConfig,
     DataConfig,
     ExperimentConfig,
@@ -21,7 +23,7 @@ from hwr_jax.config import (
 from hwr_jax.errors import InputError
 from hwr_jax.models.recognizer import layer_table
 from hwr_jax.strict import build_dataclass
-from hwr_jax.text.alphabet import resolve_alphabet
+from hwr_jax.text.alphabet import FROM_TRAINING, resolve_alphabet
 from hwr_jax.training.optimizer import build_optimizer
 
 GROUPS = {"data": DataConfig, "model": ModelConfig, "optimizer": OptimizerConfig, "augment": AugmentConfig}
@@ -86,6 +88,9 @@ def test_a_field_that_does_not_exist_is_wrong_input():
         *((f"augment.{field.name}", type(field.default)(-1)) for field in dataclasses.fields(AugmentConfig)),
         ("augment.shear", math.nan),
         ("augment.warp_spacing_px", 0),
+        ("augment.mask_spacing_px", 0),
+        *((f"augment.{name}", 1.01) for name in ("pen_px", "light", "texture", "blur_px")),
+        ("augment.mask_px", 65.0),
     ],
 )
 def test_every_range_is_checked(field, value):
@@ -118,6 +123,26 @@ def test_every_range_of_training_is_checked(values, says):
         TrainingConfig(**values)
 
 
+@pytest.mark.parametrize(
+    ("group", "values", "says"),
+    [
+        ("data", {"reshuffle": False}, "data.reshuffle: with data.fitting=line it must be True"),
+        ("data", {"on_device": "yes"}, "data.on_device"),
+        ("training", {"steps": 4, "steps_per_dispatch": 2}, "training.steps_per_dispatch"),
+        ("objective", {"loss": "keras_ctc"}, "objective.loss"),
+    ],
+)
+def test_what_images_of_any_width_cannot_do_is_refused(group, values, says):
+    for fitting, refused in (("paper", False), ("line", True)):
+        config = default_config()
+        config.data.fitting = fitting
+        if group == "training":
+            config.training.epochs = 0.0
+        config[group].update(values)
+        with pytest.raises(InputError, match=says) if refused else contextlib.nullcontext():
+            assert not resolve_config(config).follows_width
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_is_a_number_of_32_bits(seed):
     with pytest.raises(InputError, match="seed"):
@@ -146,10 +171,12 @@ def test_epochs_in_one_order_are_whole_numbers_of_batches(epochs, steps):
 
 
 def test_any_strength_is_active():
-    assert not AugmentConfig(warp_spacing_px=5).active
+    assert not AugmentConfig(warp_spacing_px=5, mask_spacing_px=5).active
     for field in dataclasses.fields(AugmentConfig):
-        if field.name != "warp_spacing_px":
-            assert AugmentConfig(**{field.name: 0.1}).active
+        if field.type is float:
+            config = AugmentConfig(**{field.name: 0.5})
+            assert config.active
+            assert config.geometric != config.photometric
 
 
 def test_frames_follow_the_pooling():
@@ -164,11 +191,19 @@ def test_config_files_resolve_and_build(repository):
         config_dict, rest = load_config([f"--config={file}"])
         config = resolve_config(config_dict)
         assert rest == []
-        rows = layer_table(config.model, resolve_alphabet(config.model.alphabet).num_classes)
-        assert rows[-1].output_shape == (config.model.frames, resolve_alphabet(config.model.alphabet).num_classes)
+        name = config.model.alphabet
+        alphabet = resolve_alphabet("latin1-european" if name == FROM_TRAINING else name)
+        rows = layer_table(config.model, alphabet.num_classes)
+        assert rows[-1].output_shape == (config.model.frames, alphabet.num_classes)
         build_optimizer(config.optimizer, config.total_steps(1000))
 
 
 def test_config_imports_no_jax(repository):
     code = "import sys, hwr_jax.config; assert not {'jax', 'flax', 'numpy'} & sys.modules.keys(), sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=repository, timeout=60)
+
+
+def test_runs_in_one_program_may_differ_in_every_strength():
+    strengths = {f"augment.{field.name}" for field in dataclasses.fields(AugmentConfig) if field.type is float}
+    assert len(strengths) == 15
+    assert strengths <= set(NUMBERS)

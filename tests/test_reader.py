@@ -23,6 +23,7 @@ class WidthModel:
 
     alphabet = ALPHABET
     frame = FrameConfig(height_px=4, width_px=12)
+    frame_px = 2
 
     def __init__(self):
         self.batches: list[int] = []

@@ -125,6 +125,8 @@ def _refuse(config: ExperimentConfig, workdir: Path) -> None:
         raise InputError(
             "augment: Keras trains without it here; set its strengths to 0, as configs/keras_example.py does"
         )
+    if config.follows_width:
+        raise InputError("data.fitting: Keras's model reads frames of one width; give paper or keras")
     if config.model.compute_dtype != "float32":
         raise InputError("model.compute_dtype: the baseline computes in float32")
     status = workdir / "status.json"

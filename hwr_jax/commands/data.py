@@ -35,6 +35,7 @@ _EXAMPLES = """examples:
   hwr data check unipen_words --model=unipen_words   (the labels that a model doubts too)
   hwr data show unipen_words --split=test --output=sheet.png
   hwr data show iam_words --source=iam/ --output=sheet.png
+  hwr data show unipen_words --augmented --config=configs/unipen_words.py --output=sheet.png
 """
 
 
@@ -58,8 +59,10 @@ def main(argv: Sequence[str]) -> int:
     config_argv = [arg for arg in argv if arg.startswith("--config")]
     if args.action == "check":
         return _check(args, config_argv)
+    if args.action == "show" and args.augmented:
+        return _show(args, config_argv)
     if config_argv:
-        raise InputError(f"{config_argv[0]}: only hwr data check takes a config")
+        raise InputError(f"{config_argv[0]}: only hwr data check and hwr data show --augmented take a config")
     return _prepare(args) if args.action == "prepare" else _show(args)
 
 
@@ -76,9 +79,14 @@ def _parser() -> Parser:
     add_check_flags(checked)
     show = actions.add_parser("show", help="write a sheet of samples as PNG")
     show.add_argument("--split", default="all", choices=("train", "validation", "test", "all"))
-    show.add_argument("--count", type=int, default=40, help="samples on the sheet (default 40)")
-    show.add_argument("--seed", type=int, default=0, help="which samples (default 0)")
+    show.add_argument("--count", type=int, help="samples on the sheet (default 40; 12 if augmented)")
+    show.add_argument("--seed", type=int, default=0, help="which samples, and which augmentation (default 0)")
     show.add_argument("--output", type=Path, required=True, metavar="FILE.png")
+    show.add_argument(
+        "--augmented",
+        action="store_true",
+        help="each fitted to the frame of --config=FILE.py, and below it as that config augments it, several times",
+    )
     for action in (prepare, checked, show):
         action.add_argument("name", metavar="NAME", help=_NAMES_HELP)
         action.add_argument("--source", type=Path, metavar="PATH", help="the raw data: an archive or a folder")
@@ -127,21 +135,30 @@ def describe_prepared(info: "PreparedInfo") -> str:
     return "\n".join(lines)
 
 
-def _show(args: argparse.Namespace) -> int:
+def _show(args: argparse.Namespace, config_argv: Sequence[str] = ()) -> int:
+    from hwr_jax.commands.data_augmented import augmented_config, draw_versions
     from hwr_jax.data.names import check_data_name
-    from hwr_jax.data.sheet import draw_sheet
+    from hwr_jax.data.sheet import draw_sheet, draw_versions_sheet
 
     check_data_name(args.name)
+    if args.count is None:
+        args.count = 12 if args.augmented else 40
     if args.count < 1:
         raise InputError(f"--count={args.count}: must be at least 1")
     if args.output.suffix.lower() != ".png":
         raise InputError(f"--output={args.output}: must end in .png")
+    config = augmented_config(config_argv) if args.augmented else None
     chosen, total = _choose_raw(args) if _is_raw(args) else _choose_prepared(args)
     where = args.name if args.split == "all" else f"{args.name}, {args.split}"
     if not chosen:
         raise InputError(f"{where}: no samples to show")
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    draw_sheet(chosen, f"{where}: {len(chosen):,} of {total:,} samples, seed {args.seed}").save(args.output)
+    title = f"{where}: {len(chosen):,} of {total:,} samples, seed {args.seed}"
+    if config:
+        sheet = draw_versions_sheet(chosen, draw_versions(chosen, config, args.seed), f"{title}; augmented below")
+    else:
+        sheet = draw_sheet(chosen, title)
+    sheet.save(args.output)
     print(f"{args.output}: {len(chosen):,} of {total:,} samples")
     return 0
 

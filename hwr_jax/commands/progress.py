@@ -45,7 +45,7 @@ class ProgressLine:
 
 def describe_progress(what: str, done: int, total: int | None, seconds: float) -> str:
     """One line, for example "unipen_words  [######            ]  25%  18,500 of 74,018  12 s, 36 s left"."""
-    if not total:
+    if not total or done > total:  # A reader's guess can be too low.
         return f"{what}  {done:,}  {seconds:.0f} s"
     share = min(done / total, 1.0)
     bar = ("#" * round(share * _BAR_CELLS)).ljust(_BAR_CELLS)

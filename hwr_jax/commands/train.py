@@ -13,6 +13,8 @@ from hwr_jax.commands.options import Parser, load_config
 from hwr_jax.commands.progress import ProgressLine
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hwr_jax.config import ExperimentConfig
     from hwr_jax.data.fitted import FittedSamples
     from hwr_jax.text.alphabet import Alphabet
@@ -270,6 +272,7 @@ def make_validate(
     import jax
 
     from hwr_jax.evaluation.run import measure_validation
+    from hwr_jax.ink.width import cut_to_ink
     from hwr_jax.models.trained import make_log_probs
     from hwr_jax.strict import to_plain
 
@@ -277,7 +280,11 @@ def make_validate(
 
     def validate(parameters: Any, poll: Callable[[], None]) -> Mapping[str, float]:
         on_device = jax.device_put(parameters)
-        return measure_validation(lambda frames: program(on_device, frames), alphabet, validation, config, poll)
+
+        def log_probs(frames_BxHxW: "np.ndarray") -> "np.ndarray":
+            return program(on_device, cut_to_ink(frames_BxHxW, config.data.fitting))
+
+        return measure_validation(log_probs, alphabet, validation, config, poll)
 
     return validate
 
@@ -291,6 +298,7 @@ def _describe(
 ) -> None:
     import jax
 
+    from hwr_jax.data.buckets import buckets_of
     from hwr_jax.data.builders import describe_skips
     from hwr_jax.data.split_rules import rule_name
     from hwr_jax.models.cpu_kernels import library
@@ -309,6 +317,8 @@ def _describe(
         f"{len(validation):,} validation samples of {len(set(validation.writers))} writers "
         f"(split rule {rule_name(config.data.split)}); {steps:,} steps of {config.data.batch_size} into {workdir}"
     )
+    if buckets := buckets_of(training.frames_NxHxW, config):
+        _say(f"batches {', '.join(map(str, buckets.widths))} px wide, {buckets.padding_share:.0%} of it padding")
     for what, part in (("training", training), ("validation", validation)):
         if part.skipped:
             _say(f"left out of {what}, by name in left_out.json: {describe_skips(Counter(part.skipped.values()))}")

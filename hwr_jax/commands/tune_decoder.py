@@ -143,11 +143,20 @@ def _load_validation(options: argparse.Namespace, model: "TrainedModel") -> "tup
 def _read_all(model: "TrainedModel", samples: "FittedSamples", progress: ProgressLine) -> "np.ndarray":
     import numpy as np
 
-    parts = []
+    from hwr_jax.ink.width import cut_to_ink
+    from hwr_jax.models.recognizer import IMPOSSIBLE
+
+    # All as long as the widest image, blank in the frames that a batch of narrower ones does not have.
+    columns = cut_to_ink(samples.frames_NxHxW, model.frame.fitting).shape[2]
+    log_probs_NxTxK = np.full(
+        (len(samples), columns // model.frame_px, model.alphabet.num_classes), IMPOSSIBLE, np.float32
+    )
+    log_probs_NxTxK[:, :, -1] = 0
     for start in range(0, len(samples), BATCH_SIZE):
-        parts.append(model.log_probs(samples.frames_NxHxW[start : start + BATCH_SIZE]))
+        read = model.log_probs(samples.frames_NxHxW[start : start + BATCH_SIZE])
+        log_probs_NxTxK[start : start + BATCH_SIZE, : read.shape[1]] = read
         progress(min(start + BATCH_SIZE, len(samples)), len(samples))
-    return np.concatenate(parts)
+    return log_probs_NxTxK
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hwr_jax.data.fitted import FittedSamples
-from hwr_jax.ink import fitting, image
+from hwr_jax.ink import fitting, image, width
 from hwr_jax.ink.frame import FrameConfig
 
 
@@ -46,7 +46,7 @@ def load_or_fit(folder: Path, split: str, frame: FrameConfig, fit: Callable[[], 
 
 def _code_hash() -> str:
     digest = hashlib.sha256()
-    for module in (fitting, image):
+    for module in (fitting, image, width):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()[:8]
 

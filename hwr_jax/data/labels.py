@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -47,6 +48,19 @@ def why_untrainable(text: str, alphabet: Alphabet, frames: int) -> str | None:
     return None
 
 
+def find_untrainable(texts: Sequence[str], alphabet: Alphabet, frames: int | Sequence[int]) -> list[str | None]:
+    """For each text the reason why it cannot be trained on, or None; `frames` of all images or of each."""
+    if isinstance(frames, int):
+        return [why_untrainable(text, alphabet, frames) for text in texts]
+    reasons = [why_untrainable(text, alphabet, frames_needed(text)) for text in texts]
+    # In the same words for all, so that they count together.
+    too_long = "label needs more frames than its image has"
+    return [
+        reason or (too_long if frames_needed(text) > most else None)
+        for reason, text, most in zip(reasons, texts, frames, strict=True)
+    ]
+
+
 def encode_labels(texts: tuple[str, ...], alphabet: Alphabet) -> Labels:
     """Class ids of trainable texts, padded to the longest."""
     encoded = [alphabet.encode(text) for text in texts]
@@ -58,14 +72,14 @@ def encode_labels(texts: tuple[str, ...], alphabet: Alphabet) -> Labels:
 
 
 def select_trainable(
-    samples: FittedSamples, alphabet: Alphabet, frames: int, outside_alphabet: str = "drop"
+    samples: FittedSamples, alphabet: Alphabet, frames: int | Sequence[int], outside_alphabet: str = "drop"
 ) -> FittedSamples:
     """The samples whose labels can be trained on; the others join `skipped` with their reasons.
 
     Args:
       samples: of a split.
       alphabet: that labels must be in.
-      frames: that labels must fit.
+      frames: that labels must fit, of all samples or of each.
       outside_alphabet: "keep" puts `hwr_jax.text.alphabet.UNKNOWN` in place of characters outside the alphabet.
     """
     texts = samples.texts
@@ -74,7 +88,7 @@ def select_trainable(
         samples = samples if texts == samples.texts else dataclasses.replace(samples, texts=texts)
         # A class more, in a place where no label of a user's can have it.
         alphabet = Alphabet("".join(sorted({*alphabet.characters, UNKNOWN})))
-    reasons = [why_untrainable(text, alphabet, frames) for text in texts]
+    reasons = find_untrainable(texts, alphabet, frames)
     left_out = {id: reason for id, reason in zip(samples.ids, reasons, strict=True) if reason}
     if not left_out:
         return samples

@@ -33,6 +33,7 @@ from hwr_jax.data.split_rules import (
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
 from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.width import count_frames
 from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, alphabet_of, resolve_alphabet
 
 Progress = Callable[[int, int | None], None]
@@ -156,12 +157,14 @@ def load_for_training(
       InputError: the data are not prepared, or no samples are left in one of the splits.
     """
     frame = FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)
-    say(f"fitting images to {frame.width_px} x {frame.height_px} px")
+    most = "at most " * config.follows_width
+    say(f"fitting images to {most}{frame.width_px} x {frame.height_px} px")
     training = load_split(config.data, "train", frame, limit=config.data.training_samples)
     poll()
     validation = load_split(config.data, "validation", frame, limit=config.data.validation_samples)
     poll()
-    trainable = select_trainable(training, alphabet, config.model.frames, config.data.outside_alphabet)
+    frames = count_frames(training.frames_NxHxW, config.data.fitting, config.model.frame_px)
+    trainable = select_trainable(training, alphabet, frames, config.data.outside_alphabet)
     for what, part in (("training", trainable), ("validation", validation)):
         if not len(part):
             reasons = describe_skips(collections.Counter(part.skipped.values()))

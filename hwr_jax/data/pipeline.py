@@ -7,10 +7,10 @@ import grain
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from hwr_jax.data.buckets import FILLER, BucketedRows, Buckets
 from hwr_jax.data.labels import Labels
 
 Batch = dict[str, np.ndarray]
-FILLER = -1
 
 
 class _RowsInOrder:
@@ -43,6 +43,7 @@ def make_batch_of_step(
     batch_size: int,
     seed: int,
     reshuffle: bool = True,
+    buckets: Buckets | None = None,
     resident: bool = False,
     process_index: int = 0,
     process_count: int = 1,
@@ -53,6 +54,7 @@ def make_batch_of_step(
 
     Args:
       samples: see `sample_arrays`.
+      buckets: how batches are cut to a width of their own; None: they are as wide as the samples.
       resident: whether the samples lie on the device already, so that a batch needs only tell their rows.
 
     Returns batches of:
@@ -60,16 +62,27 @@ def make_batch_of_step(
       "places" int32 [B], where each sample stands in the global batch; and "weights" float32 [B], 1, or 0 for what only
       fills a batch up.
     """
-    rows_of_step = batch_rows(len(samples["frames"]), batch_size, seed, reshuffle=reshuffle)
+    rows_of_step: Any = (
+        BucketedRows(buckets, batch_size, seed)
+        if buckets
+        else batch_rows(len(samples["frames"]), batch_size, seed, reshuffle=reshuffle)
+    )
     share = batch_size // process_count
     places = np.arange(process_index * share, (process_index + 1) * share, dtype=np.int32)
 
     def batch_of_step(step: int) -> Batch:
-        rows: Int[np.ndarray, "B"] = rows_of_step[step][places]
+        global_rows: Int[np.ndarray, "B"] = rows_of_step[step]
+        rows = global_rows[places]
         batch = {"places": places, "weights": (rows != FILLER).astype(np.float32)}
         rows = np.maximum(rows, 0)
         if resident:
             return batch | {"rows": rows.astype(np.int32)}
+        if buckets:
+            width = buckets.width_of(global_rows)
+            return batch | {
+                name: values_N[rows, :, :width] if name == "frames" else values_N[rows]
+                for name, values_N in samples.items()
+            }
         return batch | {name: values_N[rows] for name, values_N in samples.items()}
 
     return batch_of_step

@@ -11,11 +11,13 @@ import jax
 import numpy as np
 
 from hwr_jax.data.fitted import FittedSamples
-from hwr_jax.data.labels import encode_labels, why_untrainable
+from hwr_jax.data.labels import encode_labels, find_untrainable
 from hwr_jax.data.splits import hash_of_ids
 from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.decoding.decoder import Decoder, Hypothesis
 from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.ink.width import used_columns_of_frames
+from hwr_jax.models.recognizer import frames_of_images
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.bootstrap import bootstrap_interval
 from hwr_jax.text.distance import Edits, count_edits
@@ -34,6 +36,7 @@ class SampleResult:
       edits: from the truth to the prediction.
       loss: CTC loss in nats, or None where the label has none.
       loss_excluded: why the label has no loss, or None.
+      ran_out: whether the decoder had no text; it counts as read as "", confidence 0.
     """
 
     id: str
@@ -45,6 +48,7 @@ class SampleResult:
     edits: Edits
     loss: float | None
     loss_excluded: str | None
+    ran_out: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,19 +60,22 @@ class Evaluation:
       skipped: id -> reason, of the samples that could not be read at all.
       seconds: wall time of reading, fitting not counted.
       decoding_seconds: how much of it the decoder took.
-      ran_out: ids of the samples for which the decoder had no text; they count as read as "", confidence 0.
     """
 
     results: tuple[SampleResult, ...]
     skipped: dict[str, str]
     seconds: float
     decoding_seconds: float = 0.0
-    ran_out: tuple[str, ...] = ()
 
     @property
     def totals(self) -> Edits:
         """The sums over all samples."""
         return sum((result.edits for result in self.results), Edits())
+
+    @property
+    def ran_out(self) -> tuple[str, ...]:
+        """Ids of the samples for which the decoder had no text."""
+        return tuple(result.id for result in self.results if result.ran_out)
 
     @property
     def losses(self) -> list[float]:
@@ -92,7 +99,7 @@ def evaluate_samples(
 
     Args:
       log_probs: frames [B, H, W] uint8 -> log probabilities [B, T, K] float32. B is always `batch_size`: the last
-        batch is filled up with blank frames, which are not counted.
+        batch is filled up with blank frames, which are not counted. Those that end at like columns come together.
       alphabet: of the model.
       samples: of one split. Labels with characters outside the alphabet, or too long for the frames, count in CER and
         WER like all others, but have no loss.
@@ -103,35 +110,31 @@ def evaluate_samples(
     decoder = decoder or GreedyDecoder(alphabet)
     started = time.monotonic()
     decoding_seconds = 0.0
-    results: list[SampleResult] = []
-    ran_out: list[str] = []
-    losses: _Losses | None = None
+    results: dict[int, SampleResult] = {}
+    losses = _Losses(samples.texts, alphabet)
     for rows, frames_BxHxW in _batches(samples.frames_NxHxW, batch_size):
         poll()
         log_probs_BxTxK = np.asarray(log_probs(frames_BxHxW))
-        losses = losses or _Losses(samples.texts, alphabet, frames=log_probs_BxTxK.shape[1])
         decoding_started = time.monotonic()
         readings = decoder.decode(log_probs_BxTxK)
         decoding_seconds += time.monotonic() - decoding_started
-        for row, found, loss in zip(rows, readings, losses.of(rows, log_probs_BxTxK), strict=False):
-            if not found:
-                ran_out.append(samples.ids[row])
+        for row, found, (loss, excluded) in zip(rows, readings, losses.of(rows, log_probs_BxTxK), strict=False):
             read = found[0] if found else _NO_TEXT
-            results.append(
-                SampleResult(
-                    id=samples.ids[row],
-                    writer=samples.writers[row],
-                    truth=samples.texts[row],
-                    prediction=read.text,
-                    prediction_ids=read.ids,
-                    confidence=read.probability,
-                    edits=count_edits(samples.texts[row], read.text),
-                    loss=loss,
-                    loss_excluded=losses.excluded[row],
-                )
+            results[row] = SampleResult(
+                id=samples.ids[row],
+                writer=samples.writers[row],
+                truth=samples.texts[row],
+                prediction=read.text,
+                prediction_ids=read.ids,
+                confidence=read.probability,
+                edits=count_edits(samples.texts[row], read.text),
+                loss=loss,
+                loss_excluded=excluded,
+                ran_out=not found,
             )
     seconds = time.monotonic() - started
-    return Evaluation(tuple(results), dict(samples.skipped), seconds, decoding_seconds, tuple(ran_out))
+    in_order = tuple(results[row] for row in range(len(samples)))
+    return Evaluation(in_order, dict(samples.skipped), seconds, decoding_seconds)
 
 
 def summarize(
@@ -176,6 +179,7 @@ def summarize(
         "characters": totals.characters,
         "edits": totals.character_edits,
         "words": totals.words,
+        "words_between": "white space",
         "word_edits": totals.word_edits,
         "cer": _plain(totals.cer),
         "cer_interval": _interval(results, groups, lambda e: (e.character_edits, e.characters)),
@@ -198,32 +202,38 @@ def summarize(
     }
 
 
-def _batches(frames_NxHxW: np.ndarray, batch_size: int) -> Iterator[tuple[range, np.ndarray]]:
-    for start in range(0, len(frames_NxHxW), batch_size):
-        frames = frames_NxHxW[start : start + batch_size]
-        filled = np.full((batch_size, *frames.shape[1:]), 255, np.uint8)
-        filled[: len(frames)] = frames
-        yield range(start, start + len(frames)), filled
+def _batches(frames_NxHxW: np.ndarray, batch_size: int) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Rows and their frames, those with ink up to like columns together."""
+    order = np.argsort(used_columns_of_frames(frames_NxHxW, 1), kind="stable")
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        filled = np.full((batch_size, *frames_NxHxW.shape[1:]), 255, np.uint8)
+        filled[: len(rows)] = frames_NxHxW[rows]
+        yield rows.tolist(), filled
 
 
 class _Losses:
     """CTC losses of a split's labels, batch by batch; labels that cannot be trained on have none."""
 
-    def __init__(self, texts: Sequence[str], alphabet: Alphabet, frames: int) -> None:
-        self.excluded = [why_untrainable(text, alphabet, frames) for text in texts]
-        lossy = tuple("" if reason else text for text, reason in zip(texts, self.excluded, strict=True))
-        self._labels = encode_labels(lossy, alphabet)
+    def __init__(self, texts: Sequence[str], alphabet: Alphabet) -> None:
+        self._texts, self._alphabet = texts, alphabet
+        self._longest = max(map(len, texts), default=0)
 
-    def of(self, rows: range, log_probs_BxTxK: np.ndarray) -> list[float | None]:
-        """The losses of the samples `rows`, which are the first of the batch."""
-        ids_NxL, lengths_N = self._labels.ids_NxL, self._labels.lengths_N
-        labels_BxL = np.zeros((len(log_probs_BxTxK), max(1, ids_NxL.shape[1])), np.int32)
+    def of(self, rows: Sequence[int], log_probs_BxTxK: np.ndarray) -> list[tuple[float | None, str | None]]:
+        """For each of the samples `rows`, the first of the batch, its loss, or None and why it has none."""
+        frames = frames_of_images(log_probs_BxTxK[: len(rows)])
+        texts = [self._texts[row] for row in rows]
+        excluded = find_untrainable(texts, self._alphabet, frames)
+        labels = encode_labels(
+            tuple("" if reason else text for text, reason in zip(texts, excluded, strict=True)), self._alphabet
+        )
+        labels_BxL = np.zeros((len(log_probs_BxTxK), max(1, self._longest)), np.int32)
         lengths_B = np.zeros(len(log_probs_BxTxK), np.int32)
-        labels_BxL[: len(rows), : ids_NxL.shape[1]] = ids_NxL[rows.start : rows.stop]
-        lengths_B[: len(rows)] = lengths_N[rows.start : rows.stop]
+        labels_BxL[: len(rows), : labels.ids_NxL.shape[1]] = labels.ids_NxL
+        lengths_B[: len(rows)] = labels.lengths_N
         # Log probabilities are logits too: normalising them once more changes nothing.
         losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, labels_BxL, lengths_B))
-        return [None if self.excluded[row] else float(loss) for row, loss in zip(rows, losses_B, strict=False)]
+        return [(None if reason else float(loss), reason) for reason, loss in zip(excluded, losses_B, strict=False)]
 
 
 _ctc_losses = jax.jit(ctc_losses)

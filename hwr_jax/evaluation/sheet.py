@@ -4,14 +4,17 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from hwr_jax.evaluation.evaluate import SampleResult
+from hwr_jax.ink.label_font import load_label_font, printable
 from hwr_jax.text.alignment import align
 
 INK, MUTED, WRONG, RULE, PAPER = "#1c2430", "#7a8594", "#c8102e", "#dfe3e8", "#ffffff"
-COLUMNS = 4
+MOST_COLUMNS = 4
 MARGIN_PX, GAP_PX, CELL_PX, TEXT_PX = 24, 20, 256, 15
+# Frames of words are four times as wide as high; cells grow with those that are longer.
+WORD_ASPECT = 4
 HEADING_PX = 44
 
 
@@ -28,21 +31,25 @@ def draw_sheet(
     Returns:
       An encoded PNG.
     """
-    frame_height = round(CELL_PX * frames_NxHxW.shape[1] / frames_NxHxW.shape[2])
+    inner = MOST_COLUMNS * CELL_PX + (MOST_COLUMNS - 1) * GAP_PX
+    aspect = frames_NxHxW.shape[2] / frames_NxHxW.shape[1]
+    columns = min(MOST_COLUMNS, max(1, round(MOST_COLUMNS * WORD_ASPECT / aspect)))
+    cell_width = (inner + GAP_PX) // columns - GAP_PX
+    frame_height = round(cell_width / aspect)
     cell_height = frame_height + 2 * (TEXT_PX + 6) + 14
-    rows = [-(-len(indices) // COLUMNS) for _, indices in groups]
-    width = 2 * MARGIN_PX + COLUMNS * CELL_PX + (COLUMNS - 1) * GAP_PX
+    rows = [-(-len(indices) // columns) for _, indices in groups]
+    width = 2 * MARGIN_PX + inner
     height = 2 * MARGIN_PX + sum(HEADING_PX + count * cell_height for count in rows)
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     top = MARGIN_PX
     for (title, indices), count in zip(groups, rows, strict=True):
-        draw.text((MARGIN_PX, top), title, font=_font(20), fill=INK)
+        draw.text((MARGIN_PX, top), title, font=load_label_font(20), fill=INK)
         top += HEADING_PX
         for position, index in enumerate(indices):
-            left = MARGIN_PX + position % COLUMNS * (CELL_PX + GAP_PX)
-            cell_top = top + position // COLUMNS * cell_height
-            _draw_cell(sheet, (left, cell_top), frame_height, results[index], frames_NxHxW[index])
+            left = MARGIN_PX + position % columns * (cell_width + GAP_PX)
+            cell_top = top + position // columns * cell_height
+            _draw_cell(sheet, (left, cell_top), (cell_width, frame_height), results[index], frames_NxHxW[index])
         top += count * cell_height
     encoded = io.BytesIO()
     sheet.save(encoded, "PNG", optimize=True)
@@ -50,24 +57,25 @@ def draw_sheet(
 
 
 def _draw_cell(
-    sheet: Image.Image, corner: tuple[int, int], frame_height: int, result: SampleResult, frame_HxW: np.ndarray
+    sheet: Image.Image, corner: tuple[int, int], size: tuple[int, int], result: SampleResult, frame_HxW: np.ndarray
 ) -> None:
     draw = ImageDraw.Draw(sheet)
     left, top = corner
-    image = Image.fromarray(frame_HxW).resize((CELL_PX, frame_height), Image.Resampling.BICUBIC)
+    cell_width, frame_height = size
+    image = Image.fromarray(frame_HxW).resize(size, Image.Resampling.BICUBIC)
     sheet.paste(image, corner)
     right = not result.edits.character_edits
     outline = RULE if right else WRONG
-    draw.rectangle((left - 1, top - 1, left + CELL_PX, top + frame_height), outline=outline)
+    draw.rectangle((left - 1, top - 1, left + cell_width, top + frame_height), outline=outline)
     line = top + frame_height + 5
-    room = CELL_PX - 48
-    draw.text((left, line), _shorten(draw, result.truth, room), font=_font(TEXT_PX), fill=MUTED)
+    room = cell_width - 48
+    draw.text((left, line), _shorten(draw, result.truth, room), font=load_label_font(TEXT_PX), fill=MUTED)
     _draw_reading(draw, (left, line + TEXT_PX + 5), result, room)
     percent = f"{100 * result.confidence:.0f} %"
     draw.text(
-        (left + CELL_PX, line + TEXT_PX + 5),
+        (left + cell_width, line + TEXT_PX + 5),
         percent,
-        font=_font(TEXT_PX - 2),
+        font=load_label_font(TEXT_PX - 2),
         fill=MUTED if right else WRONG,
         anchor="ra",
     )
@@ -75,7 +83,7 @@ def _draw_cell(
 
 def _draw_reading(draw: ImageDraw.ImageDraw, corner: tuple[int, int], result: SampleResult, room: int) -> None:
     left, top = corner
-    font = _font(TEXT_PX)
+    font = load_label_font(TEXT_PX)
     end = left + room
     x: float = left
     for expected, got in align(result.truth, result.prediction):
@@ -86,18 +94,16 @@ def _draw_reading(draw: ImageDraw.ImageDraw, corner: tuple[int, int], result: Sa
             draw.rectangle((x + 1, top + TEXT_PX, x + 8, top + TEXT_PX + 2), fill=WRONG)
             x += 10
             continue
-        draw.text((x, top), got, font=font, fill=INK if expected == got else WRONG)
-        x += draw.textlength(got, font=font)
+        shown = printable(got, font)
+        draw.text((x, top), shown, font=font, fill=INK if expected == got else WRONG)
+        x += draw.textlength(shown, font=font)
 
 
 def _shorten(draw: ImageDraw.ImageDraw, text: str, room: int) -> str:
-    text = " ".join(text.split())
-    if draw.textlength(text, font=_font(TEXT_PX)) <= room:
+    font = load_label_font(TEXT_PX)
+    text = printable(" ".join(text.split()), font)
+    if draw.textlength(text, font=font) <= room:
         return text
-    while text and draw.textlength(text + "...", font=_font(TEXT_PX)) > room:
+    while text and draw.textlength(text + "...", font=font) > room:
         text = text[:-1]
     return text + "..."
-
-
-def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size_px)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from hwr_jax.data.labels import encode_labels, why_untrainable
+from hwr_jax.data.labels import encode_labels, find_untrainable
 from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.models.recognizer import frames_of_images
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.objective import ctc_losses
 
@@ -55,7 +56,7 @@ class LabelDoubter:
         Args:
           log_probs: frames uint8 [B, H, W] -> log probabilities float32 [B, T, K], for any B.
           alphabet: of the model.
-          frames: T.
+          frames: T, the most there can be.
         """
         self._log_probs, self._alphabet, self._frames = log_probs, alphabet, frames
         self._decoder = GreedyDecoder(alphabet)
@@ -111,7 +112,8 @@ class LabelDoubter:
         (heapq.heappush if len(heap) < MOST_SUSPECTS else heapq.heappushpop)(heap, entry)
 
     def _losses(self, texts: Sequence[str], log_probs_BxTxK: np.ndarray) -> list[float | None]:
-        judged = [why_untrainable(text, self._alphabet, self._frames) is None for text in texts]
+        reasons = find_untrainable(texts, self._alphabet, frames_of_images(log_probs_BxTxK))
+        judged = [reason is None for reason in reasons]
         labels = encode_labels(tuple(t if ok else "" for t, ok in zip(texts, judged, strict=True)), self._alphabet)
         padded_BxL = np.zeros((len(texts), self._frames), np.int32)
         padded_BxL[:, : labels.ids_NxL.shape[1]] = labels.ids_NxL

@@ -7,6 +7,7 @@ from PIL import Image
 
 from hwr_jax.errors import InputError
 from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.width import margin_px
 
 # A dot cropped to 4 x 4 pixels should stay a dot, not become a blot that fills the frame.
 MAX_ENLARGEMENT = 2.0
@@ -21,10 +22,11 @@ CLOSED_BORDER, BOLD_INSIDE = 0.98, 0.3
 
 
 def fit_to_frame(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
-    """Fits an image into the frame, keeping its aspect ratio, centred.
+    """Fits an image into the frame, keeping its aspect ratio, centred; a line at the left, after a margin.
 
     "paper": light ink on dark paper is turned over, the paper is levelled to white (255), shrinking is antialiased,
     small images are enlarged at most MAX_ENLARGEMENT times, the padding is white.
+    "line": likewise, but at the left, with a margin of an eighth of the height at both ends.
     "keras": the Keras example's fitting: bilinear without antialias, black padding, the odd pixel to top and left.
 
     Args:
@@ -37,18 +39,18 @@ def fit_to_frame(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
     Raises:
       InputError: no such fitting; or the image is so long or so tall that less than half a pixel of it would be left.
     """
-    if frame.fitting == "paper":
+    if frame.fitting in ("paper", "line"):
         return _fit_paper(grey_HxW, frame)
     if frame.fitting == "keras":
         return _fit_keras(grey_HxW, frame)
-    raise InputError(f"frame.fitting: no fitting {frame.fitting!r}; choose paper or keras")
+    raise InputError(f"frame.fitting: no fitting {frame.fitting!r}; choose paper, keras or line")
 
 
 def frames_to_input(frames_BxHxW: Any, fitting: str) -> Any:
     """The model's input from fitted frames; for numpy and for jax arrays, also inside jit.
 
-    "paper": (255 - x) / 255, so paper is 0 and black ink 1. "keras": x / 255 with the height axis reversed, as the
-    example's flip after its transpose does.
+    "paper", "line": (255 - x) / 255, so paper is 0 and black ink 1. "keras": x / 255 with the height axis reversed, as
+    the example's flip after its transpose does.
 
     Args:
       frames_BxHxW: uint8.
@@ -61,11 +63,22 @@ def frames_to_input(frames_BxHxW: Any, fitting: str) -> Any:
       InputError: no such fitting.
     """
     grey_BxWxH = frames_BxHxW.astype("float32").swapaxes(1, 2)
-    if fitting == "paper":
+    if fitting in ("paper", "line"):
         return ((255.0 - grey_BxWxH) / 255.0)[..., None]
     if fitting == "keras":
         return (grey_BxWxH[..., ::-1] / 255.0)[..., None]
-    raise InputError(f"frame.fitting: no fitting {fitting!r}; choose paper or keras")
+    raise InputError(f"frame.fitting: no fitting {fitting!r}; choose paper, keras or line")
+
+
+def paper_scale(height_px: int, width_px: int, frame: FrameConfig) -> float:
+    """By how much an image of this size is enlarged or shrunk for fitting "paper" or "line"."""
+    room_px = frame.width_px - (2 * margin_px(frame.height_px) if frame.fitting == "line" else 0)
+    return min(frame.height_px / height_px, room_px / width_px, MAX_ENLARGEMENT)
+
+
+def left_column(fitted_px: int, frame: FrameConfig) -> int:
+    """The column at which an image of this fitted width begins, for fitting "paper" or "line"."""
+    return margin_px(frame.height_px) if frame.fitting == "line" else (frame.width_px - fitted_px) // 2
 
 
 def light_on_dark(grey_HxW: np.ndarray) -> bool:
@@ -103,7 +116,7 @@ _LEVELS = np.arange(256, dtype=np.float64)
 
 def _fit_paper(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
     height, width = grey_HxW.shape
-    scale = min(frame.height_px / height, frame.width_px / width, MAX_ENLARGEMENT)
+    scale = paper_scale(height, width, frame)
     new_height, new_width = _check_fitted(round(height * scale), round(width * scale), grey_HxW, frame)
     fitted = np.full((frame.height_px, frame.width_px), 255, np.uint8)
     histogram = np.bincount(grey_HxW.ravel(), minlength=256)
@@ -119,7 +132,7 @@ def _fit_paper(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
     image = Image.fromarray(grey_HxW)
     if image.size != (new_width, new_height):
         image = image.resize((new_width, new_height), Image.Resampling.BILINEAR)  # Pillow's antialiases when shrinking
-    top, left = (frame.height_px - new_height) // 2, (frame.width_px - new_width) // 2
+    top, left = (frame.height_px - new_height) // 2, left_column(new_width, frame)
     levels = np.minimum(np.round(_LEVELS * (255 / paper)), 255).astype(np.uint8)
     fitted[top : top + new_height, left : left + new_width] = levels[np.asarray(image)]
     return fitted

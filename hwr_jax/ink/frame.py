@@ -10,8 +10,9 @@ class FrameConfig:
     Attributes:
       height_px: rows of the frame.
       width_px: columns of the frame.
-      fitting: "paper" (ours: polarity check, antialias when shrinking, paper-coloured padding) or "keras" (the
-        Keras example's preprocessing, pixel for pixel).
+      fitting: "paper" (ours: polarity check, antialias when shrinking, paper-coloured padding), "keras" (the Keras
+        example's preprocessing, pixel for pixel) or "line" (as "paper", but from the left, so that all paper to the
+        right of the ink is padding, which a model ignores: for images of any width up to the frame's).
     """
 
     height_px: int = 32

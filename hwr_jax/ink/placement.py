@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from hwr_jax.errors import InputError
-from hwr_jax.ink.fitting import MAX_ENLARGEMENT, MIN_CONTRAST, light_on_dark, otsu_threshold
+from hwr_jax.ink.fitting import MIN_CONTRAST, left_column, light_on_dark, otsu_threshold, paper_scale
 from hwr_jax.ink.frame import FrameConfig
 
 
@@ -32,15 +32,14 @@ def place_columns(height_px: int, width_px: int, frame: FrameConfig) -> Columns:
     Raises:
       InputError: no such fitting.
     """
-    scale = min(frame.height_px / height_px, frame.width_px / width_px)
-    if frame.fitting == "paper":
-        fitted_px = max(1, round(width_px * min(scale, MAX_ENLARGEMENT)))
-        left = (frame.width_px - fitted_px) // 2
+    if frame.fitting in ("paper", "line"):
+        fitted_px = max(1, round(width_px * paper_scale(height_px, width_px, frame)))
+        left = left_column(fitted_px, frame)
     elif frame.fitting == "keras":
-        fitted_px = max(1, round(width_px * scale))
+        fitted_px = max(1, round(width_px * min(frame.height_px / height_px, frame.width_px / width_px)))
         left = (frame.width_px - fitted_px + 1) // 2
     else:
-        raise InputError(f"frame.fitting: no fitting {frame.fitting!r}; choose paper or keras")
+        raise InputError(f"frame.fitting: no fitting {frame.fitting!r}; choose paper, keras or line")
     return Columns(left, fitted_px / width_px, width_px)
 
 

@@ -5,7 +5,7 @@ import zlib
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from hwr_jax.config import is_zero
 
@@ -30,7 +30,12 @@ class Dropout(nn.Module):
     rate: float | Array
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B *shape"], keys_B: KeysB | None = None) -> Float[Array, "B *shape"]:
+    def __call__(
+        self,
+        x: Float[Array, "B *shape"],
+        keys_B: KeysB | None = None,
+        inside_BxT: Bool[Array, "B T"] | None = None,
+    ) -> Float[Array, "B *shape"]:
         if keys_B is None or is_zero(self.rate):
             return x
         return x * keep_mask(keys_B, self.name or "dropout", self.rate, x.shape[1:]).astype(x.dtype)

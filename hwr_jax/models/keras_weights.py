@@ -128,12 +128,15 @@ def save_keras(model: TrainedModel, path: Path) -> None:
     """Writes a `.keras` file of plain layers that Keras loads and predicts with: images [B, W, H, 1] to probabilities.
 
     Raises:
-      InputError: Keras is not installed, the name does not end in .keras, or the model is of another stack.
+      InputError: Keras is not installed, the name does not end in .keras, or the model is of another stack or reads
+        lines of any width.
       OSError: the file cannot be written.
     """
     config = build_dataclass(ModelConfig, model.config["model"], "model")
     if config.stack != "keras":
         raise InputError(f"model {model.name}: its stack is {config.stack!r}; only 'keras' can be written for Keras")
+    if model.frame.fitting == "line":
+        raise InputError(f"model {model.name}: reads lines of any width, which plain Keras layers cannot")
     if path.suffix != ".keras":
         raise InputError(f"{path}: Keras asks for a name that ends in .keras")
     keras_model = build_keras_model(config, model.alphabet.num_classes)

@@ -1,10 +1,14 @@
-"""The layers of the stack besides dropout and the LSTM; each takes `(x, keys_B)`, keys only for training."""
+"""The layers of the stack besides dropout and the LSTM.
+
+Each takes `(x, keys_B, inside_BxW)`: keys only for training, and where the image is along the second axis, None for all
+of it. Layers that look at more than one place see nothing outside.
+"""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from hwr_jax.models.dropout import KeysB
 from hwr_jax.models.pooled_convolution import convolve_and_pool
@@ -26,9 +30,16 @@ class PooledConv(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x_BxWxHxC: Float[Array, "B W H C"], keys_B: KeysB | None = None) -> Float[Array, "B W2 H2 F"]:
+    def __call__(
+        self,
+        x_BxWxHxC: Float[Array, "B W H C"],
+        keys_B: KeysB | None = None,
+        inside_BxW: Bool[Array, "B W"] | None = None,
+    ) -> Float[Array, "B W2 H2 F"]:
         kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x_BxWxHxC.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        if inside_BxW is not None:
+            x_BxWxHxC = jnp.where(inside_BxW[:, :, None, None], x_BxWxHxC, 0)
         return convolve_and_pool(x_BxWxHxC.astype(self.dtype), kernel.astype(self.dtype), bias.astype(self.dtype))
 
 
@@ -36,7 +47,12 @@ class ColumnsToFrames(nn.Module):
     """[B, T, H, C] -> [B, T, H * C]: what stands in a column becomes the features of a frame."""
 
     @nn.compact
-    def __call__(self, x_BxTxHxC: Float[Array, "B T H C"], keys_B: KeysB | None = None) -> Float[Array, "B T F"]:
+    def __call__(
+        self,
+        x_BxTxHxC: Float[Array, "B T H C"],
+        keys_B: KeysB | None = None,
+        inside_BxT: Bool[Array, "B T"] | None = None,
+    ) -> Float[Array, "B T F"]:
         return x_BxTxHxC.reshape(*x_BxTxHxC.shape[:2], -1)
 
 
@@ -48,7 +64,12 @@ class Dense(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x_BxTxF: Float[Array, "B T F"], keys_B: KeysB | None = None) -> Float[Array, "B T G"]:
+    def __call__(
+        self,
+        x_BxTxF: Float[Array, "B T F"],
+        keys_B: KeysB | None = None,
+        inside_BxT: Bool[Array, "B T"] | None = None,
+    ) -> Float[Array, "B T G"]:
         kernel = self.param("kernel", nn.initializers.glorot_uniform(), (x_BxTxF.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         y = jnp.matmul(x_BxTxF.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)[None, None]

@@ -3,11 +3,14 @@
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from hwr_jax.config import is_zero
 from hwr_jax.models.bidirectional import bidirectional_lstm
 from hwr_jax.models.dropout import KeysB, keep_mask
+
+# Of a gate before its sigmoid, which is then 2e-22.
+CLOSED = -50.0
 
 
 def unit_forget_bias(key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
@@ -31,7 +34,12 @@ class BidirectionalLstm(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x_BxTxF: Float[Array, "B T F"], keys_B: KeysB | None = None) -> Float[Array, "B T U2"]:
+    def __call__(
+        self,
+        x_BxTxF: Float[Array, "B T F"],
+        keys_B: KeysB | None = None,
+        inside_BxT: Bool[Array, "B T"] | None = None,
+    ) -> Float[Array, "B T U2"]:
         features = x_BxTxF.shape[-1]
         x = x_BxTxF.astype(self.dtype)
         masks_BxDxF = None
@@ -47,5 +55,9 @@ class BidirectionalLstm(nn.Module):
             masked = x if masks_BxDxF is None else x * masks_BxDxF[:, None, index]
             # One product a direction: a batched one over both directions takes XLA on CPUs twice as long.
             z = jnp.matmul(masked.reshape(-1, features), kernel.astype(self.dtype)) + bias.astype(self.dtype)[None]
-            projected.append(z.reshape(*masked.shape[:2], -1))
+            z_BxTx4U = z.reshape(*masked.shape[:2], -1)
+            if inside_BxT is not None:
+                # Closed gates leave the state at zero, where the backward direction begins after them.
+                z_BxTx4U = jnp.where(inside_BxT[..., None], z_BxTx4U, CLOSED)
+            projected.append(z_BxTx4U)
         return bidirectional_lstm(projected[0], projected[1], jnp.stack(recurrent).astype(self.dtype))

@@ -7,12 +7,17 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from hwr_jax.config import ModelConfig
+from hwr_jax.ink.width import used_columns
 from hwr_jax.models.dropout import Dropout, KeysB
 from hwr_jax.models.layers import ColumnsToFrames, Dense, PooledConv
 from hwr_jax.models.lstm import BidirectionalLstm
+
+# The log of next to no probability, with room for sums of many.
+IMPOSSIBLE = -1e4
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -51,21 +56,42 @@ class Recognizer(nn.Module):
         images_BxWxHx1: Float[Array, "B W H 1"],
         keys_B: KeysB | None = None,
         observe: Callable[[nn.Module, Array, Array], None] | None = None,
+        follow_width: bool = False,
     ) -> Float[Array, "B T K"]:
         """Logits, float32.
 
         Args:
-          images_BxWxHx1: as made by `hwr_jax.ink.image.frames_to_input`: the width comes first.
+          images_BxWxHx1: as made by `hwr_jax.ink.fitting.frames_to_input`: the width comes first.
           keys_B: one dropout key a sample for training; None for inference.
           observe: called with every layer, its input and its output.
+          follow_width: whether the columns to the right of an image, see `hwr_jax.ink.width.used_columns`, are padding:
+            no layer sees them, and their frames are certainly blank, so that losses and decoders need not know of them.
         """
-        x = images_BxWxHx1
+        x, width_px = images_BxWxHx1, images_BxWxHx1.shape[1]
+        columns_B = used_columns(images_BxWxHx1, self.config.frame_px) if follow_width else None
+
+        def inside(places: int) -> Bool[Array, "B W"] | None:
+            if columns_B is None:
+                return None
+            return jnp.arange(places)[None] * (width_px // places) < columns_B[:, None]
+
         for layer in STACKS[self.config.stack](self.config, self.num_classes):
-            y = layer(x, keys_B)
+            y = layer(x, keys_B, inside(x.shape[1]))
             if observe:
                 observe(layer, x, y)
             x = y
-        return x.astype(jnp.float32)
+        logits_BxTxK = x.astype(jnp.float32)
+        if columns_B is None:
+            return logits_BxTxK
+        blank_K = jnp.full(self.num_classes, IMPOSSIBLE).at[-1].set(0)
+        return jnp.where(inside(x.shape[1])[..., None], logits_BxTxK, blank_K[None, None])  # type: ignore[index]
+
+
+def frames_of_images(log_probs_BxTxK: np.ndarray) -> int | list[int]:
+    """Frames that show an image: T if that is so for all images, else of each those that `Recognizer` did not pad."""
+    open_B = (log_probs_BxTxK[:, :, :-1].max(axis=2) > IMPOSSIBLE / 2).sum(axis=1)
+    frames = log_probs_BxTxK.shape[1]
+    return frames if (open_B == frames).all() else open_B.tolist()
 
 
 @dataclasses.dataclass(frozen=True)

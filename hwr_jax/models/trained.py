@@ -16,6 +16,7 @@ from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
 from hwr_jax.ink.fitting import frames_to_input
 from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.width import cut_to_ink
 from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.strict import build_dataclass
@@ -47,13 +48,23 @@ class TrainedModel:
     _program: Any = dataclasses.field(init=False, repr=False, compare=False)
 
     @property
+    def frame_px(self) -> int:
+        """Columns of an image a frame of the output."""
+        return build_dataclass(ModelConfig, self.config["model"], "model").frame_px
+
+    @property
     def parameters(self) -> int:
         """Number of parameters."""
         return count_parameters(self.tree)
 
     def log_probs(self, frames_BxHxW: UInt8[np.ndarray, "B H W"]) -> Float[np.ndarray, "B T K"]:
-        """Log probabilities of the classes at every frame, for any number of fitted images."""
+        """Log probabilities of the classes at every frame, for any number of fitted images.
+
+        With fitting "line" there are as many frames as the widest of them takes, and those to the right of an image are
+        certainly blank.
+        """
         count = len(frames_BxHxW)
+        frames_BxHxW = cut_to_ink(frames_BxHxW, self.frame.fitting)
         size = BATCH_SIZES[0] if count == 1 else BATCH_SIZES[-1]
         parts = []
         for start in range(0, count, size):
@@ -75,7 +86,8 @@ def make_log_probs(config: Mapping[str, Any], alphabet: Alphabet, fitting: str) 
     model = Recognizer(build_dataclass(ModelConfig, config["model"], "model"), alphabet.num_classes)
 
     def log_probs(tree: Any, frames_BxHxW: UInt8[Array, "B H W"]) -> Float[Array, "B T K"]:
-        logits: Any = model.apply({"params": tree}, frames_to_input(frames_BxHxW, fitting))
+        images = frames_to_input(frames_BxHxW, fitting)
+        logits: Any = model.apply({"params": tree}, images, follow_width=fitting == "line")
         return jax.nn.log_softmax(logits)
 
     return jax.jit(log_probs)

@@ -1,48 +1,68 @@
-"""Augmentation on the device: random affine maps and smooth warps, one key a sample."""
+"""Augmentation on the device, one key a sample: random affine maps, smooth warps, then changes of grey levels."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from hwr_jax.config import AugmentConfig, is_zero
+from hwr_jax.ink.width import used_columns
+from hwr_jax.training.photometric import imitate_scan
 
 
 def augment(
-    images_BxWxHx1: Float[Array, "B W H 1"], keys_B: Key[Array, "B"], config: AugmentConfig
+    images_BxWxHx1: Float[Array, "B W H 1"], keys_B: Key[Array, "B"], config: AugmentConfig, own_width: bool = False
 ) -> Float[Array, "B W H 1"]:
     """Randomly warped images, resampled bilinearly; what comes from outside the frame is 0, the paper.
+
+    Then `hwr_jax.training.photometric.imitate_scan` changes their grey levels.
 
     Args:
       images_BxWxHx1: model input, 0 is paper.
       keys_B: one key a sample.
+      config: the strengths.
+      own_width: whether images begin at the left of the frame and end where their ink does, see
+        `hwr_jax.ink.width.used_columns`; they do so afterwards, with a new width.
     """
-    if not config.active:
-        return images_BxWxHx1
-    warped = jax.vmap(lambda image, key: _warp(image, key, config))(images_BxWxHx1[..., 0], keys_B)
-    return warped[..., None]
+    if config.geometric:
+        warp = jax.vmap(lambda image, key: _warp(image, key, config, own_width))
+        images_BxWxHx1 = warp(images_BxWxHx1[..., 0], keys_B)[..., None]
+    return imitate_scan(images_BxWxHx1, keys_B, config, own_width)
 
 
-def _warp(image_WxH: Array, key: Array, config: AugmentConfig) -> Array:
+def _warp(image_WxH: Array, key: Array, config: AugmentConfig, own_width: bool) -> Array:
     affine_key, warp_key = jax.random.split(key)
-    x, y = _affine_coordinates(image_WxH.shape, affine_key, config)
+    used = used_columns(image_WxH[None, ..., None], 1)[0] if own_width else None
+    x, y = _affine_coordinates(image_WxH.shape, affine_key, config, used)
     if not is_zero(config.warp_px):
         dx, dy = _smooth_displacement(image_WxH.shape, warp_key, config)
         x, y = x + dx, y + dy
     return _sample_bilinear(image_WxH, x, y)
 
 
-def _affine_coordinates(shape: tuple[int, ...], key: Array, config: AugmentConfig) -> tuple[Array, Array]:
-    """Where each output pixel looks in the input, [W, H] each."""
+def _affine_coordinates(
+    shape: tuple[int, ...], key: Array, config: AugmentConfig, used: Array | None = None
+) -> tuple[Array, Array]:
+    """Where each output pixel looks in the input, [W, H] each.
+
+    Args:
+      shape: of the frame.
+      used: columns of the frame that hold the image, None for all: it turns about their centre, and is stretched to no
+        more than the frame, of which it then uses as many columns as it takes.
+    """
     shear, turn, stretch_x, stretch_y, shift_x, shift_y = jax.random.uniform(key, (6,), minval=-1.0, maxval=1.0)
     angle = turn * jnp.deg2rad(config.rotation_degrees)
     factor_x = (1 + config.scale_x) ** stretch_x
     factor_y = (1 + config.scale_y) ** stretch_y
     width, height = shape
-    x = (jnp.arange(width) - (width - 1) / 2)[:, None]
+    centre = centre_before = jnp.asarray((width - 1) / 2)
+    if used is not None:
+        factor_x = jnp.maximum(factor_x, used / width)
+        centre, centre_before = (used / factor_x - 1) / 2, (used - 1) / 2
+    x = (jnp.arange(width) - centre)[:, None]
     y = (jnp.arange(height) - (height - 1) / 2)[None, :]
     turned_x = (jnp.cos(angle) * x + jnp.sin(angle) * y) * factor_x + config.shift_x_px * shift_x
     turned_y = (jnp.cos(angle) * y - jnp.sin(angle) * x) * factor_y + config.shift_y_px * shift_y
-    return turned_x + config.shear * shear * turned_y + (width - 1) / 2, turned_y + (height - 1) / 2
+    return turned_x + config.shear * shear * turned_y + centre_before, turned_y + (height - 1) / 2
 
 
 def _smooth_displacement(shape: tuple[int, ...], key: Array, config: AugmentConfig) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from hwr_jax.config import ExperimentConfig
+from hwr_jax.data.buckets import Buckets, buckets_of
 from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.pipeline import Batch, make_batch_of_step, make_batches, plan_dispatches, sample_arrays
@@ -109,13 +110,16 @@ def advance(
             if not member.reported:  # It may have been stopped while it validated after this step.
                 member.finish_step(step, fetch)
         arrays = sample_arrays(samples.frames_NxHxW, encode_labels(samples.texts, alphabet))
-        resident = keep_on_device(arrays, config.data.on_device, config.training.steps_per_dispatch)
+        resident = not config.follows_width and keep_on_device(
+            arrays, config.data.on_device, config.training.steps_per_dispatch
+        )
         on_device = placement.place(arrays) if resident else {}
         every = config.training
         stops = (every.log_every_steps, every.evaluate_every_steps, every.checkpoint_every_steps)
         dispatches = plan_dispatches(step, total_steps, every.steps_per_dispatch, stops)
+        buckets = buckets_of(samples.frames_NxHxW, config)
         batches_of_seed = [
-            make_batches(_make_batch_of_step(arrays, config, seed, resident), dispatches) for seed in seeds
+            make_batches(_make_batch_of_step(arrays, config, seed, buckets, resident), dispatches) for seed in seeds
         ]
         for steps, *batches in zip(dispatches, *batches_of_seed, strict=True):
             if not going():
@@ -136,13 +140,14 @@ def advance(
 
 
 def _make_batch_of_step(
-    arrays: Mapping[str, Any], config: ExperimentConfig, seed: int, resident: bool
+    arrays: Mapping[str, Any], config: ExperimentConfig, seed: int, buckets: Buckets | None, resident: bool
 ) -> Callable[[int], Batch]:
     return make_batch_of_step(
         arrays,
         batch_size=config.data.batch_size,
         seed=seed,
         reshuffle=config.data.reshuffle,
+        buckets=buckets,
         resident=resident,
         process_index=jax.process_index(),
         process_count=jax.process_count(),

@@ -8,8 +8,10 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 
-def fits_frames(labels_BxL: Int[Array, "B L"], lengths_B: Int[Array, "B"], frames: int) -> Bool[Array, "B"]:
-    """Whether each label has an alignment: length plus repeats is at most `frames`.
+def fits_frames(
+    labels_BxL: Int[Array, "B L"], lengths_B: Int[Array, "B"], frames: int | Int[Array, "B"]
+) -> Bool[Array, "B"]:
+    """Whether each label has an alignment: length plus repeats is at most `frames`, of all or of each.
 
     optax gives a label without one a loss of about 1e5 and a finite gradient, so that it would drown the batch.
     """

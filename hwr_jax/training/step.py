@@ -11,6 +11,7 @@ from jaxtyping import Array, Key
 
 from hwr_jax.config import AugmentConfig, ExperimentConfig
 from hwr_jax.ink.fitting import frames_to_input
+from hwr_jax.ink.width import used_columns
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.training.augment import augment
 from hwr_jax.training.objective import LOSSES, fits_frames
@@ -52,20 +53,27 @@ def make_step(
     def total_over_devices(tree: Any) -> Any:
         return jax.lax.psum(tree, axis_name) if axis_name else tree
 
+    follow_width = fitting == "line"
+
     def step(state: TrainState, batch: DeviceBatch) -> TrainState:
         images = frames_to_input(batch["frames"], fitting)
         augment_keys = sample_keys(seed, "augment", state.step, batch["places"])
         # A branch that is always taken. Without it XLA on CPUs fuses the augmentation into each of the nine products of
         # the first convolution and computes it as often (a barrier does not help, it is dropped before fusion).
         images = jax.lax.cond(
-            state.step >= 0, lambda: augment(images, augment_keys, augmentation), lambda: jnp.zeros_like(images)
+            state.step >= 0,
+            lambda: augment(images, augment_keys, augmentation, follow_width),
+            lambda: jnp.zeros_like(images),
         )
         dropout_keys = sample_keys(seed, "dropout", state.step, batch["places"])
-        weights = batch["weights"] * fits_frames(batch["labels"], batch["lengths"], model.config.frames)
+        # Stretching may leave a line too few frames for its label.
+        frame_px = model.config.frame_px
+        frames = used_columns(images, frame_px) // frame_px if follow_width else model.config.frames
+        weights = batch["weights"] * fits_frames(batch["labels"], batch["lengths"], frames)
         samples = total_over_devices(weights.sum())
 
         def share_of_mean_loss(parameters: Any) -> Array:
-            logits: Any = model.apply({"params": parameters}, images, dropout_keys)
+            logits: Any = model.apply({"params": parameters}, images, dropout_keys, follow_width=follow_width)
             losses = LOSSES[loss](logits, batch["labels"], batch["lengths"])
             return jnp.where(weights > 0, losses, 0.0).sum() / jnp.maximum(samples, 1.0)
 

@@ -1,14 +1,24 @@
 """`hwr data prepare`, `check` and `show`."""
 
+import io
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from PIL import Image
 
 from hwr_jax.commands import data, main
+from hwr_jax.commands.data_augmented import augmented_config, draw_versions
 from hwr_jax.data.names import SyntheticParams
 from hwr_jax.data.prepared import find_prepared
+from hwr_jax.data.sample import Sample
 from hwr_jax.errors import InputError
+from hwr_jax.ink.fitting import fit_to_frame, frames_to_input
+from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.image import open_grey
+from hwr_jax.training.augment import augment
+from hwr_jax.training.step import sample_keys
 
 SMALL = ("--synthetic_writers=30", "--synthetic_words_per_writer=2", "--workers=1")
 INK = """.WRITER_ID w001
@@ -109,6 +119,8 @@ def test_show_works_on_raw_data(unipen: Path, tmp_path: Path, capsys: pytest.Cap
         (["show", "synthetic", "--output=sheet.png", "--count=0"], "--count=0: must be at least 1"),
         (["show", "synthetic", "--output=sheet.png", "--split=dev"], "invalid choice: 'dev'"),
         (["show", "iam_words", "--output=sheet.png"], "not prepared in"),
+        (["show", "synthetic", "--output=sheet.png", "--config=x.py"], "--config=x.py: only hwr data check and"),
+        (["show", "synthetic", "--output=sheet.png", "--augmented"], "give --config=FILE.py"),
     ],
 )
 def test_wrong_flags_are_one_line_and_status_1(
@@ -147,3 +159,44 @@ def test_a_manifest_under_a_name_of_ones_own(tmp_path: Path, capsys: pytest.Capt
     assert "was prepared with other options (--text_column=said --split_column=part)" in capsys.readouterr().err
     assert main.main(["data", "prepare", "iam_words", *argv, "--text_column=x"]) == 1
     assert "--text_column: iam_words takes no such option; it takes none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fitting", ["paper", "line", "keras"])
+def test_show_draws_augmented_samples(
+    fitting: str, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "sheet.png"
+    argv = ["show", "synthetic", f"--data_dir={tmp_path}", "--augmented", "--count=2", f"--output={output}", *SMALL]
+    argv += [f"--config={repository}/configs/quickstart.py", f"--config.data.fitting={fitting}"]
+    with pytest.raises(InputError, match=r"augments nothing; raise a strength, for example with --config\.augment"):
+        data.main(argv)
+    assert not output.exists()
+    argv += ["--config.augment.shear=0.5"]
+    assert data.main(argv) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{output}: 2 of 60 samples"
+    first = output.read_bytes()
+    assert data.main(argv) == 0
+    assert output.read_bytes() == first
+    assert data.main([*argv, "--config.augment.shear=0.4"]) == 0
+    assert output.read_bytes() != first
+
+
+def test_the_original_is_what_the_model_sees_and_versions_are_those_of_training(repository: Path) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.tile(np.linspace(0, 255, 40, dtype=np.uint8), (20, 1))).save(buffer, "PNG")
+    samples = [Sample(str(number), "x", "w", buffer.getvalue()) for number in range(2)]
+    samples.insert(1, Sample("bad", "x", "w", b"no image"))
+    argv = [f"--config={repository}/configs/quickstart.py", "--config.augment.contrast=0.5"]
+    for fitting in ("paper", "keras"):
+        config = augmented_config([*argv, f"--config.data.fitting={fitting}"])
+        first, bad, second = draw_versions(samples, config, seed=3)
+        assert "not an image" in bad
+        frame = fit_to_frame(open_grey(buffer.getvalue(), ""), FrameConfig(32, 128, fitting))
+        assert len(first) == len(second) == 6
+        np.testing.assert_array_equal(first[0], frame)
+        for version in range(1, 6):
+            for place, images in enumerate((first, second)):
+                key = sample_keys(3, "augment", jnp.int32(version - 1), jnp.array([place]))
+                seen = augment(jnp.asarray(frames_to_input(frame[None], fitting)), key, config.augment)[0, ..., 0].T
+                grey = seen[::-1] if fitting == "keras" else 1 - seen
+                np.testing.assert_allclose(images[version], 255 * grey, atol=0.51)

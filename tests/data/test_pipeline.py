@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwr_jax.data.buckets import build_buckets
 from hwr_jax.data.labels import Labels
 from hwr_jax.data.pipeline import (
     FILLER,
@@ -106,6 +107,37 @@ def test_one_order_is_that_of_the_samples_with_a_short_last_batch():
 @pytest.mark.parametrize("start", [0, 1, 4, 9, 10])
 def test_a_resume_goes_on_where_the_run_was(start):
     assert_same(batches_of(start, 10), batches_of(0, 10)[start:])
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_batches_of_like_width_are_cut_to_it(processes):
+    numbers = np.arange(SAMPLES, dtype=np.int32)
+    columns = np.random.default_rng(0).integers(1, 40, SAMPLES).astype(np.int32)
+    frames = np.where(np.arange(40) < columns[:, None], numbers[:, None], 255)[:, None].astype(np.uint8)
+    buckets = build_buckets(columns, 3)
+    shares = [
+        make_batch_of_step(
+            sample_arrays(frames, Labels(numbers[:, None], numbers)),
+            batch_size=BATCH,
+            seed=1,
+            buckets=buckets,
+            process_index=process,
+            process_count=processes,
+        )
+        for process in range(processes)
+    ]
+    seen = []
+    for step in range(-(-SAMPLES // BATCH)):
+        parts = [batch_of_step(step) for batch_of_step in shares]
+        widths = {part["frames"].shape[2] for part in parts}
+        assert len(widths) == 1
+        assert widths <= set(buckets.widths)
+        rows = np.concatenate([part["lengths"][part["weights"] > 0] for part in parts])
+        assert columns[rows].max() <= min(widths)
+        for part in parts:
+            np.testing.assert_array_equal(part["frames"], frames[part["lengths"], :, : min(widths)])
+        seen += rows.tolist()
+    assert sorted(seen) == numbers.tolist()
 
 
 @pytest.mark.parametrize("processes", [2, 3])

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from hwr_jax.data.sample import Sample
-from hwr_jax.data.sheet import draw_sheet
+from hwr_jax.data.sheet import draw_sheet, draw_versions_sheet
 
 
 def unnamed(width: int, height: int, grey: int) -> Sample:
@@ -51,3 +51,45 @@ def test_long_texts_stay_in_their_cell() -> None:
     long = Sample("x" * 500, "W" * 500, "w", unnamed(50, 40, 77).image)
     sheet = np.asarray(draw_sheet([long], "").convert("L"))
     assert sheet[60:, 24 + 300 :].min() == 255
+
+
+def flat(*greys: int) -> list[np.ndarray]:
+    return [np.full((32, 128), grey, np.uint8) for grey in greys]
+
+
+def test_versions_stand_below_their_original_at_twice_the_size() -> None:
+    samples = [unnamed(50, 40, 0)] * 6
+    sheet = np.asarray(
+        draw_versions_sheet(samples, [flat(10 * n + 20, 10 * n + 21, 10 * n + 22) for n in range(6)], "")
+    )
+    corners = {}
+    for number, place in [(number, place) for number in range(6) for place in range(3)]:
+        where = np.argwhere((sheet == 10 * number + 20 + place).all(axis=2))
+        assert len(where) == 4 * 32 * 128
+        corners[number, place] = where.min(axis=0)
+    for number in range(6):
+        tops, lefts = zip(*(corners[number, place] for place in range(3)), strict=True)
+        assert len(set(lefts)) == 1
+        assert tops[0] + 64 + 4 < tops[1]
+        assert tops[1] + 64 < tops[2]
+    assert len({int(corners[number, 0][0]) for number in range(4)}) == 1
+    assert corners[4, 0][0] > corners[0, 2][0] + 64
+
+
+def test_wide_versions_stand_in_one_column_with_room_for_their_texts() -> None:
+    wide = [np.full((64, 1000), 77, np.uint8)]
+    long = Sample("id", "W" * 50, "w", b"")
+    sheet = draw_versions_sheet([long, long], [wide, wide], "")
+    where = np.argwhere((np.asarray(sheet) == 77).all(axis=2))
+    assert np.ptp(where[:, 1]) == 999
+    assert len(where) == 2 * 64 * 1000
+    assert sheet.width < 1100
+    text = np.asarray(sheet.convert("L"))[-80:-40]
+    assert np.argwhere(text < 100)[:, 1].max() > 500
+
+
+def test_an_image_without_versions_says_why_in_red() -> None:
+    good = unnamed(50, 40, 77)
+    assert count_colour(draw_versions_sheet([good, good], [flat(5), "not an image"], ""), (176, 0, 32)) > 0
+    assert count_colour(draw_versions_sheet([good], ["not an image"], ""), (176, 0, 32)) > 0
+    assert count_colour(draw_versions_sheet([good], [flat(5)], ""), (176, 0, 32)) == 0

@@ -107,6 +107,22 @@ def test_pipeline(run, tmp_path):
     assert numbers["argv"][1:] == ["--samples=20", "--batch_size=4", "--batches=5", "--steps=2", f"--json={path}"]
 
 
+def test_augmentation(run, tmp_path):
+    path = tmp_path / "numbers.json"
+    done = run("augmentation", "--effects=gamma", "--rounds=2", "--steps=3", "--batch_size=2", f"--json={path}")
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(path.read_text(encoding="utf-8"))
+    assert list(numbers["median_seconds"]) == ["gamma", "step", "step_with_everything"]
+    assert 0 < numbers["median_seconds"]["gamma"] < numbers["median_seconds"]["step"]
+    assert {name: [len(turn) for turn in turns] for name, turns in numbers["round_seconds"].items()} == {
+        "gamma": [3, 3],
+        "step": [3, 3],
+        "step_with_everything": [3, 3],
+    }
+    table = [line.split() for line in done.stdout.splitlines()]
+    assert next(row for row in table if row[:1] == ["step"])[-1] == "100.00%"
+
+
 @pytest.mark.parametrize(
     ("name", "flags", "says"),
     [
@@ -114,6 +130,7 @@ def test_pipeline(run, tmp_path):
         ("train_step", ["--batch_size=0"], "experiments.benchmarks.train_step: --batch_size=0: must be at least 1"),
         ("inference", ["--rounds=-1"], "experiments.benchmarks.inference: --rounds=-1: must be at least 1"),
         ("pipeline", ["--data=unipen"], "experiments.benchmarks.pipeline: data 'unipen'"),
+        ("augmentation", ["--effects=fog"], "experiments.benchmarks.augmentation: --effects: no effect 'fog'"),
     ],
 )
 def test_wrong_flags_are_one_line(run, name, flags, says):

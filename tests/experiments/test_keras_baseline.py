@@ -7,6 +7,10 @@ import sys
 import numpy as np
 import pytest
 
+from experiments.keras_baseline.training import _refuse
+from hwr_jax.config import DataConfig, ExperimentConfig
+from hwr_jax.errors import InputError
+
 TINY = [
     "--config.data.writers=40",
     "--config.data.words_per_writer=4",
@@ -94,3 +98,5 @@ def test_what_keras_does_not_do_is_refused(run, tmp_path):
     assert done.returncode == 1
     assert "experiments.keras_baseline: augment: Keras trains without it here" in done.stderr
     assert "Traceback" not in done.stderr
+    with pytest.raises(InputError, match=r"data\.fitting: Keras's model reads frames of one width"):
+        _refuse(ExperimentConfig(data=DataConfig(fitting="line")), tmp_path)

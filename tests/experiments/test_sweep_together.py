@@ -31,6 +31,10 @@ def test_groups_differ_in_numbers_alone(write_sweep):
     for group in groups:
         assert len({run.point["model.dense_features"] for run in group}) == 1
     assert group_runs(runs, 1) == [[run] for run in runs]
+    # The seed decides the order, and so how wide a batch of lines is.
+    points = """product({"data.fitting": ["line"]}, {"optimizer.learning_rate": [1e-3, 2e-3]}, {"seed": [0, 1]})"""
+    groups = group_runs(expand(write_sweep(points)), 4)
+    assert [[run.point["seed"] for run in group] for group in groups] == [[0, 0], [1, 1]]
 
 
 @pytest.fixture(scope="module")

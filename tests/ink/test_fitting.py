@@ -223,7 +223,7 @@ def test_keras_input_reverses_the_height():
 
 
 def test_unknown_fitting_is_an_error():
-    with pytest.raises(InputError, match="no fitting 'papre'; choose paper or keras"):
+    with pytest.raises(InputError, match="no fitting 'papre'; choose paper, keras or line"):
         fit_to_frame(np.zeros((2, 2), np.uint8), FrameConfig(fitting="papre"))
-    with pytest.raises(InputError, match="no fitting 'papre'; choose paper or keras"):
+    with pytest.raises(InputError, match="no fitting 'papre'; choose paper, keras or line"):
         frames_to_input(np.zeros((1, 2, 2), np.uint8), "papre")

@@ -11,7 +11,7 @@ from hwr_jax.ink.placement import ink_columns, place_columns
 SIZES = [(32, 128), (64, 128), (20, 41), (7, 300), (300, 40), (64, 641), (9, 9), (31, 2000)]
 
 
-@pytest.mark.parametrize("fitting", ["paper", "keras"])
+@pytest.mark.parametrize("fitting", ["paper", "keras", "line"])
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_a_bar_is_found_where_it_was(height, width, fitting):
     frame = FrameConfig(32, 128, fitting)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hwr_jax.config import ExperimentConfig
+from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.errors import InputError
 from hwr_jax.models.keras_weights import load_keras_weights, save_keras, sort_classes
 from hwr_jax.models.trained import build_trained
@@ -167,4 +167,8 @@ def test_what_cannot_be_written_for_keras_is_told(keras_tree, keras_config, tmp_
     model = build_trained("tiny", to_plain(ExperimentConfig(model=keras_config)), "abc", keras_tree, "tiny")
     with pytest.raises(InputError, match=r"model\.h5: Keras asks for a name that ends in \.keras"):
         save_keras(model, tmp_path / "model.h5")
+    lines = ExperimentConfig(model=keras_config, data=DataConfig(fitting="line"))
+    model = build_trained("tiny", to_plain(lines), "abc", keras_tree, "tiny")
+    with pytest.raises(InputError, match="model tiny: reads lines of any width"):
+        save_keras(model, tmp_path / "model.keras")
     assert not list(tmp_path.iterdir())

@@ -1,5 +1,7 @@
 """The default model is the Keras example's, layer by layer."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +9,12 @@ import pytest
 
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
+from hwr_jax.ink.width import used_columns
 from hwr_jax.models.dropout import keep_mask
-from hwr_jax.models.recognizer import Recognizer, layer_table
+from hwr_jax.models.recognizer import Recognizer, frames_of_images, layer_table
+from hwr_jax.training.objective import ctc_losses
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 # Keras's own summary of the example: layer, output shape without the batch, parameters.
 SEED = [
@@ -27,7 +33,7 @@ SEED = [
 
 @pytest.fixture(scope="module")
 def seed_params():
-    return Recognizer(ModelConfig(), 81).init(jax.random.key(0), jnp.zeros((1, 128, 32, 1)))["params"]
+    return jax.jit(Recognizer(ModelConfig(), 81).init)(jax.random.key(0), jnp.zeros((1, 128, 32, 1)))["params"]
 
 
 def test_every_shape_and_count_of_the_seed():
@@ -76,18 +82,51 @@ def test_dropout_goes_with_the_sample_not_with_its_place():
 
 
 def test_without_keys_nothing_is_dropped(seed_params):
-    model = Recognizer(ModelConfig(), 81)
+    apply = jax.jit(Recognizer(ModelConfig(), 81).apply)
     image = jax.random.uniform(jax.random.key(1), (2, 128, 32, 1))
-    first, second = (np.asarray(model.apply({"params": seed_params}, image)) for _ in range(2))
+    first, second = (np.asarray(apply({"params": seed_params}, image)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
-    dropped = model.apply({"params": seed_params}, image, jax.random.split(jax.random.key(2), 2))
+    dropped = apply({"params": seed_params}, image, jax.random.split(jax.random.key(2), 2))
     assert np.abs(np.asarray(dropped) - first).max() > 1e-3
+
+
+def test_padding_changes_no_logit_no_loss_and_no_gradient():
+    random = np.random.default_rng(0)
+    images = jnp.zeros((3, 64, 16, 1))
+    for row, columns in enumerate((64, 29, 3)):
+        images = images.at[row, :columns].set(random.random((columns, 16, 1)))
+    labels, lengths = np.array([[5, 6, 6], [7, 0, 0], [3, 0, 0]], np.int32), np.array([3, 1, 1], np.int32)
+    config = ModelConfig(height_px=16, width_px=64, conv_features=(4, 4), dense_features=8, lstm_features=(8, 8))
+    model = Recognizer(config, 9)
+    params = jax.jit(model.init)(jax.random.key(0), images)["params"]
+
+    def losses(params, images, labels, lengths, follow_width):
+        logits = model.apply({"params": params}, images, follow_width=follow_width)
+        return ctc_losses(logits, labels, lengths).sum(), logits
+
+    together = jax.jit(jax.value_and_grad(functools.partial(losses, follow_width=True), has_aux=True))
+    alone = jax.jit(jax.value_and_grad(functools.partial(losses, follow_width=False), has_aux=True))
+    (loss, logits), gradient = together(params, images, labels, lengths)
+    sums = [], []
+    for row, used in enumerate(used_columns(images, 4).tolist()):
+        part = slice(row, row + 1)
+        (own_loss, own_logits), own_gradient = alone(params, images[part, :used], labels[part], lengths[part])
+        np.testing.assert_allclose(logits[row, : used // 4], own_logits[0], atol=1e-5)
+        for total, value in zip(sums, (own_loss, own_gradient), strict=True):
+            total.append(value)
+    np.testing.assert_allclose(loss, sum(sums[0]), rtol=1e-5)
+    jax.tree.map(lambda found, *parts: np.testing.assert_allclose(found, sum(parts), atol=1e-4), gradient, *sums[1])
+    # What is not an image is certainly blank.
+    log_probs = np.asarray(jax.nn.log_softmax(logits))
+    assert frames_of_images(log_probs) == [16, 8, 2]
+    assert (log_probs[2, 2:, -1] == 0).all()
+    assert frames_of_images(log_probs[:1]) == 16
 
 
 def test_bfloat16_computes_near_float32(seed_params):
     image = jax.random.uniform(jax.random.key(1), (2, 128, 32, 1))
-    full = Recognizer(ModelConfig(), 81).apply({"params": seed_params}, image)
-    half = Recognizer(ModelConfig(compute_dtype="bfloat16"), 81).apply({"params": seed_params}, image)
+    full = jax.jit(Recognizer(ModelConfig(), 81).apply)({"params": seed_params}, image)
+    half = jax.jit(Recognizer(ModelConfig(compute_dtype="bfloat16"), 81).apply)({"params": seed_params}, image)
     assert half.dtype == jnp.float32
     np.testing.assert_allclose(half, full, atol=0.1)
     assert np.abs(np.asarray(half - full)).max() > 0

@@ -9,6 +9,7 @@ import pytest
 from scipy import ndimage
 
 from hwr_jax.config import AugmentConfig
+from hwr_jax.ink.width import used_columns
 from hwr_jax.training import augment as module
 from hwr_jax.training.augment import augment
 
@@ -24,7 +25,7 @@ ALL = AugmentConfig(
     warp_spacing_px=8,
 )
 
-augment_jitted = jax.jit(augment, static_argnames="config")
+augment_jitted = jax.jit(augment, static_argnames=("config", "own_width"))
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +148,35 @@ def test_values_stay_between_paper_and_ink(images, keys):
     assert out.min() >= 0
     assert out.max() <= 1 + 1e-6
     assert not np.asarray(augment_jitted(jnp.zeros_like(images), keys, ALL)).any()
+
+
+def test_a_line_takes_as_much_of_the_frame_as_it_is_stretched_to():
+    line = np.zeros((200, WIDTH, HEIGHT, 1), np.float32)
+    line[:, 3:20, 4:20] = 1
+    used = int(used_columns(line[:1], 1)[0])
+    keys = jax.random.split(jax.random.key(2), 200)
+    config = AugmentConfig(scale_x=0.5)
+    warped = np.asarray(augment_jitted(jnp.asarray(line), keys, config, own_width=True))[..., 0]
+    columns = warped[:, :, 12].sum(axis=1)
+    assert 17 / 1.5 - 0.5 < columns.min() < 12.5
+    assert 24 < columns.max() < 17 * 1.5 + 0.5
+    # The paper at its left is stretched as much: so it has not moved.
+    first = [np.flatnonzero(image.any(axis=1))[0] for image in warped]
+    np.testing.assert_allclose(first, 3 * columns / 17, atol=1.5)
+    # In a frame of its own width it can only shrink; where it does, the frame makes no difference.
+    alone = np.asarray(augment_jitted(jnp.asarray(line[:, :used]), keys, config, own_width=True))[..., 0]
+    shrunk = columns < 17
+    assert shrunk.sum() > 50
+    np.testing.assert_allclose(alone[shrunk], warped[shrunk, :used], atol=1e-4)
+    assert alone[~shrunk, :, 12].sum(axis=1).max() <= 17 + 1e-3
+
+
+def test_a_line_in_a_frame_it_fills_is_not_cut_by_stretching():
+    line = np.zeros((100, WIDTH, HEIGHT, 1), np.float32)
+    line[:, 3 : WIDTH - 3, 4:20] = 1
+    line[:, WIDTH - 4, 12] = 1
+    keys = jax.random.split(jax.random.key(3), 100)
+    warped = np.asarray(augment_jitted(jnp.asarray(line), keys, AugmentConfig(scale_x=0.5), own_width=True))[..., 0]
+    whole = warped[:, :, 12].sum(axis=1)
+    assert whole.max() <= WIDTH - 6 + 1e-3
+    assert whole.max() == pytest.approx(WIDTH - 6, abs=0.1)

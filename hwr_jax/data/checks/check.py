@@ -140,6 +140,7 @@ class _Reading:
         self._writers: dict[str, str] = {}
         self._given = dict(rules.given)
         self._unreadable: dict[str, str] = {}
+        self._frames: dict[str, int] = {}
         self._skipped: dict[str, str] = {}
         self._ids_of_pixels: dict[bytes, str | list[str]] = {}
         self._cases: dict[str, dict[str, str]] = {kind: {} for kind in MEANING}
@@ -158,7 +159,11 @@ class _Reading:
         if examination.reason is not None:
             self._unreadable[item.id] = examination.reason
         rules = self._rules
-        label_faults = find_label_faults(item.text, rules.data, rules.alphabet, rules.frames)
+        frame_px = rules.frame.width_px // rules.frames
+        frames = rules.frames if examination.reason else min(rules.frames, -(-examination.columns // frame_px))
+        if rules.data.fitting == "line":
+            self._frames[item.id] = frames
+        label_faults = find_label_faults(item.text, rules.data, rules.alphabet, frames)
         for kind, detail in (*examination.faults, *label_faults):
             self._cases[kind][item.id] = detail
             self._thumbnails.offer(kind, item.id, examination.thumbnail_HxW)
@@ -238,7 +243,8 @@ class _Reading:
             frames_NxHxW=np.zeros((len(ids["train"]), 0, 0), np.uint8),  # They have been looked at.
             skipped=unreadable["train"] | {id: why for id, why in in_none.items() if id in labels},
         )
-        trainable = select_trainable(train, alphabet, self._rules.frames, self._rules.data.outside_alphabet)
+        frames = [self._frames[id] for id in ids["train"]] if self._frames else self._rules.frames
+        trainable = select_trainable(train, alphabet, frames, self._rules.data.outside_alphabet)
         return {READING: self._skipped | nowhere, **unreadable, "train": dict(trainable.skipped)}
 
     def _find_cases(

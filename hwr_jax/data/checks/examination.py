@@ -13,6 +13,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.fitting import MIN_CONTRAST, fit_to_frame, light_on_dark, otsu_threshold
 from hwr_jax.ink.frame import FrameConfig
 from hwr_jax.ink.image import open_grey
+from hwr_jax.ink.width import count_frames
 
 THUMBNAIL_PX = (192, 64)  # width and height at most
 
@@ -32,6 +33,7 @@ class Examination:
     pixels: digest of size and grey levels, b"" for a blank image.
     thumbnail_HxW: uint8, the image as it is, not enlarged.
     frame_HxW: uint8, the fitted frame, None unless it was asked for.
+    columns: of the frame that a model looks at.
     """
 
     reason: str | None
@@ -39,6 +41,7 @@ class Examination:
     pixels: bytes = b""
     thumbnail_HxW: np.ndarray | None = None
     frame_HxW: np.ndarray | None = None
+    columns: int = 0
 
 
 def examine(item: Sample | Skip, frame: FrameConfig, keep_frame: bool) -> Examination:
@@ -64,6 +67,7 @@ def examine(item: Sample | Skip, frame: FrameConfig, keep_frame: bool) -> Examin
         pixels=b"" if blank else digest(grey_HxW),
         thumbnail_HxW=shrink(grey_HxW),
         frame_HxW=frame_HxW if keep_frame else None,
+        columns=int(np.max(count_frames(frame_HxW[None], frame.fitting, 1))),
     )
 
 

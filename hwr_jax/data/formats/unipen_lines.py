@@ -41,7 +41,7 @@ def read_unipen_lines(
     Args:
       source: as for `hwr_jax.data.formats.unipen.read_unipen_words`.
       workers: processes; order and content do not depend on it.
-      tell_total: called once with the number of segments, before the first sample is yielded.
+      tell_total: called once with about the number of lines, before the first sample is yielded.
       joined: False leaves the joined lines out.
 
     Yields:
@@ -53,11 +53,11 @@ def read_unipen_lines(
     """
     files = load_data_files(source, ("8", "7") if joined else ("8",))
     texts = group_by_writer(files["8"])
+    words = group_by_writer(files.get("7", []))
     if tell_total is not None:
-        tell_total(sum(file.text.count(".SEGMENT") for group in texts for file in group))
+        tell_total(_count_segments(texts) + _count_segments(words) // _MOST_WORDS)
     for outcomes in map_in_order(_read_texts, texts, workers=workers, chunk_items=1):
         yield from outcomes
-    words = group_by_writer(files.get("7", []))
     for samples in map_in_order(_join_group, words, workers=workers, chunk_items=1):
         yield from samples
 
@@ -66,6 +66,10 @@ def tidy_label(label: str) -> str:
     """A label without the spaces that some contributors put before marks and about apostrophes."""
     label = _SPACES_AT_APOSTROPHE.sub("'", label)
     return " ".join(_SPACE_BEFORE_MARK.sub("", label).split())
+
+
+def _count_segments(groups: list[list[DataFile]]) -> int:
+    return sum(file.text.count(".SEGMENT") for group in groups for file in group)
 
 
 def _read_texts(group: list[DataFile]) -> list[Sample | Skip]:

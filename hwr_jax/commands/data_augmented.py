@@ -1,0 +1,77 @@
+"""`hwr data show --augmented`: samples as a config's training would see them, several times."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hwr_jax.commands.options import load_config
+from hwr_jax.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hwr_jax.config import ExperimentConfig
+    from hwr_jax.data.sample import Sample
+
+VERSIONS = 5
+
+
+def augmented_config(config_argv: Sequence[str]) -> "ExperimentConfig":
+    """The config that says how to augment.
+
+    Args:
+      config_argv: --config=FILE and --config.a.b=VALUE.
+
+    Raises:
+      InputError: there is none, it is wrong, or all strengths in it are 0.
+    """
+    from hwr_jax.config import resolve_config
+
+    config = resolve_config(load_config(config_argv)[0])
+    if not config.augment.active:
+        raise InputError(
+            "--augmented: the config augments nothing; raise a strength, for example with --config.augment.shear=0.3"
+        )
+    return config
+
+
+def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed: int) -> "list[list[np.ndarray] | str]":
+    """Each sample fitted to the model's frame, and VERSIONS augmented ones; or why there are none.
+
+    Args:
+      seed: version n of sample m is what it is in step n of a run with this seed, as the m-th of its batch.
+
+    Returns:
+      A list a sample of uint8 [H, W], 0 black, the first not augmented; or a reason.
+    """
+    import jax
+    import numpy as np
+
+    from hwr_jax.data.fitted import fit_sample
+    from hwr_jax.ink.fitting import frames_to_input
+    from hwr_jax.ink.frame import FrameConfig
+    from hwr_jax.ink.width import cut_to_ink
+    from hwr_jax.training.augment import augment
+    from hwr_jax.training.step import sample_keys
+
+    fitting = config.data.fitting
+    frame = FrameConfig(config.model.height_px, config.model.width_px, fitting)
+    outcomes = [fit_sample(sample, frame) for sample in samples]
+    frames = [outcome for outcome in outcomes if not isinstance(outcome, str)]
+    if not frames:
+        return [str(outcome) for outcome in outcomes]
+    frames_NxHxW = cut_to_ink(np.stack(frames), fitting)
+    images_NxWxHx1 = frames_to_input(frames_NxHxW, fitting)
+    places = jax.numpy.arange(len(frames))
+
+    @jax.jit
+    def draw(images: jax.Array, version: jax.Array) -> jax.Array:
+        keys = sample_keys(seed, "augment", version, places)
+        return augment(images, keys, config.augment, config.follows_width)
+
+    versions = [frames_NxHxW]
+    for version in range(VERSIONS):
+        ink_NxHxW = np.asarray(draw(images_NxWxHx1, np.int32(version)))[..., 0].swapaxes(1, 2)
+        grey_NxHxW = ink_NxHxW[:, ::-1] if fitting == "keras" else 1 - ink_NxHxW
+        versions.append(np.round(255 * grey_NxHxW).astype(np.uint8))
+    of_each = iter(np.stack(versions, axis=1))
+    return [outcome if isinstance(outcome, str) else list(next(of_each)) for outcome in outcomes]

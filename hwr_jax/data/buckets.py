@@ -1,0 +1,113 @@
+"""Batches of images of like width, cut to one of a few widths."""
+
+import dataclasses
+import functools
+
+import numpy as np
+from jaxtyping import Int
+
+from hwr_jax.config import ExperimentConfig
+from hwr_jax.ink.width import used_columns_of_frames
+
+FILLER = -1
+
+
+def choose_widths(columns_N: Int[np.ndarray, "N"], count: int) -> tuple[int, ...]:
+    """At most `count` widths that leave as little padding as can be, the widest image's among them, ascending.
+
+    By dynamic programming over the widths that occur: the last bucket ends at the widest image, and what is narrower
+    than its narrowest is divided likewise among the others.
+
+    Args:
+      columns_N: that each image uses, at least one.
+      count: of the buckets, at least 1.
+    """
+    widths_D, counts_D = np.unique(columns_N, return_counts=True)
+    images_before = np.concatenate([[0], np.cumsum(counts_D)])
+    # cost[j]: columns of the images of the first j widths in the buckets there have been so far.
+    cost = np.where(np.arange(len(widths_D) + 1) == 0, 0, np.inf)
+    choices = []
+    for _ in range(min(count, len(widths_D))):
+        # of_bucket[i, j]: the last bucket takes the widths i .. j - 1, and is as wide as the last of them.
+        of_bucket = (images_before[None, 1:] - images_before[:-1, None]) * widths_D[None].astype(float)
+        total = cost[:-1, None] + np.where(np.tri(len(widths_D), k=-1, dtype=bool), np.inf, of_bucket)
+        choices.append(total.argmin(axis=0))
+        cost = np.concatenate([[0], total.min(axis=0)])
+    chosen, end = [], len(widths_D)
+    for starts in reversed(choices):
+        if end:
+            chosen.append(int(widths_D[end - 1]))
+            end = int(starts[end - 1])
+    return tuple(reversed(chosen))
+
+
+@dataclasses.dataclass(frozen=True)
+class Buckets:
+    """Attributes:
+    columns_N: that each sample's image uses, int32.
+    widths: that batches are cut to, see `choose_widths`.
+    """
+
+    columns_N: np.ndarray
+    widths: tuple[int, ...]
+
+    @property
+    def bucket_N(self) -> Int[np.ndarray, "N"]:
+        """The bucket of each sample: the narrowest that holds it."""
+        return np.searchsorted(self.widths, self.columns_N)
+
+    @property
+    def padding_share(self) -> float:
+        """The part of all columns that is padding where every sample is in its own bucket, 0 .. 1."""
+        return 1 - float(self.columns_N.sum()) / float(np.asarray(self.widths)[self.bucket_N].sum())
+
+    def width_of(self, rows_B: Int[np.ndarray, "B"]) -> int:
+        """Of a batch with these samples, FILLER aside."""
+        widest = self.columns_N[rows_B[rows_B != FILLER]].max()
+        return self.widths[int(np.searchsorted(self.widths, widest))]
+
+
+def build_buckets(columns_N: Int[np.ndarray, "N"], count: int) -> Buckets:
+    """At most `count` buckets for images of these widths."""
+    return Buckets(columns_N, choose_widths(columns_N, count))
+
+
+def buckets_of(frames_NxHxW: np.ndarray, config: ExperimentConfig) -> Buckets | None:
+    """The buckets of a run's training samples, fitted frames; None where all batches are as wide as the frame."""
+    if not config.follows_width:
+        return None
+    columns_N = used_columns_of_frames(frames_NxHxW, config.model.frame_px)
+    return build_buckets(columns_N, config.data.width_buckets)
+
+
+class BucketedRows:
+    """Rows of the samples in the batch of every step: `BucketedRows(...)[step]` is int64 [batch_size].
+
+    Every epoch is a permutation of all samples, drawn from the seed and the epoch, divided by width into batches that
+    come in a random order. What is left of a bucket goes into the next wider one, and what is left of the widest fills
+    a last batch with FILLER: so no sample is left out, and every epoch has the same number of batches.
+    """
+
+    def __init__(self, buckets: Buckets, batch_size: int, seed: int) -> None:
+        self._bucket_N = buckets.bucket_N
+        self._count, self._batch_size, self._seed = len(buckets.widths), batch_size, seed
+        self._batches = -(-len(self._bucket_N) // batch_size)
+        self._plan = functools.lru_cache(maxsize=2)(self._plan_epoch)
+
+    def __getitem__(self, step: int) -> np.ndarray:
+        epoch, place = divmod(step, self._batches)
+        return self._plan(epoch)[place]
+
+    def _plan_epoch(self, epoch: int) -> np.ndarray:
+        random = np.random.default_rng([self._seed, epoch])
+        order_N = random.permutation(len(self._bucket_N))
+        batches = []
+        left = order_N[:0]
+        for bucket in range(self._count):
+            rows = np.concatenate([left, order_N[self._bucket_N[order_N] == bucket]])
+            whole = len(rows) // self._batch_size * self._batch_size
+            batches.append(rows[:whole].reshape(-1, self._batch_size))
+            left = rows[whole:]
+        if len(left):
+            batches.append(np.pad(left, (0, self._batch_size - len(left)), constant_values=FILLER)[None])
+        return random.permutation(np.concatenate(batches))

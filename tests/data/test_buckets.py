@@ -1,0 +1,60 @@
+"""Widths that leave little padding, against all choices there are; batches that leave nobody out."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwr_jax.data.buckets import FILLER, BucketedRows, Buckets, build_buckets, choose_widths
+
+COLUMNS = st.lists(st.integers(1, 12), min_size=1, max_size=12).map(np.array)
+
+
+def columns_with_padding(columns, widths) -> int:
+    return sum(min(width for width in widths if width >= column) for column in columns.tolist())
+
+
+@given(columns=COLUMNS, count=st.integers(1, 4))
+def test_no_other_choice_leaves_less_padding(columns, count):
+    chosen = choose_widths(columns, count)
+    assert list(chosen) == sorted(set(chosen))
+    assert len(chosen) <= count
+    assert chosen[-1] == columns.max()
+    narrower = np.unique(columns)[:-1].tolist()
+    choices = itertools.chain.from_iterable(
+        itertools.combinations(narrower, size) for size in range(min(count, len(narrower) + 1))
+    )
+    best = min(columns_with_padding(columns, (*choice, columns.max())) for choice in choices)
+    assert columns_with_padding(columns, chosen) == best
+    share = Buckets(columns, chosen).padding_share
+    assert share == pytest.approx(1 - columns.sum() / best)
+
+
+@given(columns=COLUMNS, count=st.integers(1, 4), batch_size=st.integers(1, 5), seed=st.integers(0, 3))
+def test_every_epoch_has_every_sample_once(columns, count, batch_size, seed):
+    buckets = build_buckets(columns, count)
+    rows = BucketedRows(buckets, batch_size, seed)
+    batches = -(-len(columns) // batch_size)
+    for epoch in range(2):
+        steps = range(epoch * batches, (epoch + 1) * batches)
+        taken = np.concatenate([rows[step] for step in steps])
+        assert sorted(taken[taken != FILLER].tolist()) == list(range(len(columns)))
+        assert (taken == FILLER).sum() == batches * batch_size - len(columns)
+        for step in steps:
+            assert columns[rows[step][rows[step] != FILLER]].max() <= buckets.width_of(rows[step])
+
+
+def test_batches_are_of_like_width_and_depend_on_the_step_alone():
+    columns = np.random.default_rng(0).gamma(4, 30, 2000).astype(np.int64) + 1
+    buckets = build_buckets(columns, 8)
+    rows = BucketedRows(buckets, 16, seed=5)
+    widths = [buckets.width_of(rows[step]) for step in range(125)]
+    assert 1 - columns.sum() / (16 * sum(widths)) < 0.15
+    assert widths[:20] != sorted(widths[:20])
+    again = BucketedRows(buckets, 16, seed=5)
+    for step in (300, 3, 124, 125):
+        np.testing.assert_array_equal(again[step], rows[step])
+    assert not np.array_equal(BucketedRows(buckets, 16, seed=6)[0], rows[0])
+    assert not np.array_equal(rows[125], rows[0])
