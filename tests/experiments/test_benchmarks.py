@@ -113,7 +113,7 @@ def test_augmentation(run, tmp_path):
     assert done.returncode == 0, done.stderr
     numbers = json.loads(path.read_text(encoding="utf-8"))
     assert list(numbers["median_seconds"]) == ["gamma", "step", "step_with_everything"]
-    assert 0 < numbers["median_seconds"]["gamma"] < numbers["median_seconds"]["step"]
+    assert all(seconds > 0 for seconds in numbers["median_seconds"].values())
     assert {name: [len(turn) for turn in turns] for name, turns in numbers["round_seconds"].items()} == {
         "gamma": [3, 3],
         "step": [3, 3],
@@ -123,6 +123,22 @@ def test_augmentation(run, tmp_path):
     assert next(row for row in table if row[:1] == ["step"])[-1] == "100.00%"
 
 
+def test_layers(run, tmp_path):
+    path = tmp_path / "numbers.json"
+    done = run("layers", "--rounds=1", "--steps=2", "--batch_size=2", f"--json={path}")
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(path.read_text(encoding="utf-8"))
+    assert len(numbers["median_seconds"]) == 8
+    assert all(seconds > 0 for seconds in numbers["median_seconds"].values())
+    table = [line.split("  ") for line in done.stdout.splitlines()]
+    assert [row[0] for row in table if "convolution" in row[0] or "LSTM" in row[0]] == [
+        "first convolution and pool",
+        "second convolution and pool",
+        "first bidirectional LSTM",
+        "second bidirectional LSTM",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "flags", "says"),
     [
@@ -130,6 +146,7 @@ def test_augmentation(run, tmp_path):
         ("train_step", ["--batch_size=0"], "experiments.benchmarks.train_step: --batch_size=0: must be at least 1"),
         ("inference", ["--rounds=-1"], "experiments.benchmarks.inference: --rounds=-1: must be at least 1"),
         ("pipeline", ["--data=unipen"], "experiments.benchmarks.pipeline: data 'unipen'"),
+        ("layers", ["--steps=0"], "experiments.benchmarks.layers: --steps=0: must be at least 1"),
         ("augmentation", ["--effects=fog"], "experiments.benchmarks.augmentation: --effects: no effect 'fog'"),
     ],
 )

@@ -1,0 +1,152 @@
+"""`python -m experiments.benchmarks.layers`: what each layer of the seed model costs, written plainly and as here.
+
+Output and gradients of a layer for a batch of words, each a program of its own: out of Flax's own layers, of ours by
+XLA's operations, and of ours by compiled kernels where they are built. All take turns over several rounds. On a CPU the
+time is that of the cores that worked, which other processes do not lengthen much.
+"""
+
+import argparse
+import functools
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from experiments.benchmarks.augmentation import measure_in_turns
+from experiments.benchmarks.command import check_positive, describe_machine, say_written
+from experiments.sweeps.table import align_columns
+from hwr_jax.commands.main import run
+from hwr_jax.commands.options import Parser
+from hwr_jax.models import bidirectional, pooled_convolution
+from hwr_jax.models.cpu_kernels import library
+
+PLAIN, BY_XLA, BY_KERNEL = "plain Flax", "ours, XLA", "ours, compiled"
+# Width, height and channels of the input, and features of the output.
+CONVOLUTIONS = {"first convolution and pool": (128, 32, 1, 32), "second convolution and pool": (64, 16, 32, 64)}
+# Frames, features of the input, and units of a direction.
+LSTMS = {"first bidirectional LSTM": (32, 64, 128), "second bidirectional LSTM": (32, 256, 64)}
+
+
+class PlainConvolution(nn.Module):
+    """As in `experiments.benchmarks.plain_flax`."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x_BxWxHxC: Array) -> Array:
+        return nn.max_pool(nn.relu(nn.Conv(self.features, (3, 3))(x_BxWxHxC)), (2, 2), strides=(2, 2))
+
+
+class PlainLstm(nn.Module):
+    """As in `experiments.benchmarks.plain_flax`."""
+
+    units: int
+
+    @nn.compact
+    def __call__(self, x_BxTxF: Array) -> Array:
+        forward, backward = (nn.RNN(nn.OptimizedLSTMCell(self.units)) for _ in range(2))
+        outputs: Any = nn.Bidirectional(forward, backward)(x_BxTxF)
+        return outputs
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measures and prints the table. Returns the exit status.
+
+    Raises:
+      InputError: wrong flags.
+    """
+    options = _parse(argv)
+    layers = dict(build_layers(options.batch_size))
+    programs = {f"{layer}: {way}": program for layer, ways in layers.items() for way, program in ways.items()}
+    rounds = measure_in_turns(programs, rounds=options.rounds, steps=options.steps)
+    medians = {name: statistics.median(np.concatenate(seconds).tolist()) for name, seconds in rounds.items()}
+    ways = [way for way in (PLAIN, BY_XLA, BY_KERNEL) if any(way in layer for layer in layers.values())]
+    rows = [("ms a batch", *ways)]
+    rows += [(layer, *(f"{1e3 * medians[f'{layer}: {way}']:.1f}" for way in ways)) for layer in layers]
+    print(f"layers, output and gradients, batch {options.batch_size}, {options.rounds} x {options.steps} times")
+    print("\n".join(line for line in (describe_machine(), library.describe()) if line) + "\n")
+    print(align_columns(rows, right=range(1, len(rows[0]))) + "\n")
+    print("medians, milliseconds " + ("of all cores together" if jax.default_backend() == "cpu" else "start to end"))
+    if options.json:
+        numbers = {"device": jax.default_backend(), "median_seconds": medians, "round_seconds": rounds}
+        say_written(options.json, numbers, vars(options).items())
+    return 0
+
+
+def build_layers(batch_size: int) -> Iterator[tuple[str, Mapping[str, Callable[[], object]]]]:
+    """For each layer its ways by name, functions that return when output and gradients are ready."""
+    keys = iter(jax.random.split(jax.random.key(0), 100))
+
+    def normal(*shape: int) -> Array:
+        return jax.random.normal(next(keys), shape)
+
+    kernels = library.use_library()
+    for name, (width, height, channels, features) in CONVOLUTIONS.items():
+        x = normal(batch_size, width, height, channels)
+        own = (normal(3, 3, channels, features), normal(features))
+        # Nobody asks for the gradient of the image itself.
+        of = (1, 2) if channels == 1 else (0, 1, 2)
+        ways = {
+            PLAIN: _plain(PlainConvolution(features), x, with_input=channels > 1),
+            BY_XLA: _timed(pooled_convolution._by_xla, of, x, *own),
+        }
+        yield name, ways | ({BY_KERNEL: _timed(pooled_convolution._by_kernel, of, x, *own)} if kernels else {})
+    for name, (frames, inputs, units) in LSTMS.items():
+        x = normal(batch_size, frames, inputs)
+        weights = (normal(2, inputs, 4 * units) / inputs**0.5, normal(2, units, 4 * units) / units**0.5)
+        ways = {
+            PLAIN: _plain(PlainLstm(units), x, with_input=True),
+            BY_XLA: _timed(functools.partial(_project_and_run, bidirectional._by_scan), (0, 1, 2), x, *weights),
+        }
+        kernel = functools.partial(_project_and_run, bidirectional._by_kernel)
+        yield name, ways | ({BY_KERNEL: _timed(kernel, (0, 1, 2), x, *weights)} if kernels else {})
+
+
+def _project_and_run(recurrence: Callable[..., Array], x: Array, kernels: Array, recurrent: Array) -> Array:
+    """A whole layer, as `hwr_jax.models.lstm` has it."""
+    projected = [jnp.matmul(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:2], -1) for kernel in kernels]
+    return recurrence(*projected, recurrent)
+
+
+def _plain(layer: nn.Module, x: Array, *, with_input: bool) -> Callable[[], object]:
+    parameters = layer.init(jax.random.key(0), x)
+    of = (0, 1) if with_input else (0,)
+    return _timed(lambda parameters, x: layer.apply(parameters, x), of, parameters, x)
+
+
+def _timed(layer: Callable[..., Any], of: tuple[int, ...], *operands: Any) -> Callable[[], object]:
+    """A function that computes the layer's output and the gradients of some operands for one of the output."""
+    gradient = jax.random.normal(jax.random.key(1), jax.eval_shape(layer, *operands).shape)
+
+    @jax.jit
+    def program(gradient: Array, *operands: Any) -> Any:
+        def of_some(*some: Any) -> Any:
+            given = dict(zip(of, some, strict=True))
+            return layer(*(given.get(place, operand) for place, operand in enumerate(operands)))
+
+        output, backward = jax.vjp(of_some, *(operands[place] for place in of))
+        return output, backward(gradient)
+
+    return lambda: jax.block_until_ready(program(gradient, *operands))
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(prog="python -m experiments.benchmarks.layers", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default 5)")
+    parser.add_argument("--steps", type=int, default=10, help="timed in a turn (default 10)")
+    parser.add_argument("--batch_size", type=int, default=64, help="words (default 64)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too, all of them")
+    options = parser.parse_args(argv)
+    check_positive(options, "rounds", "steps", "batch_size")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(run("experiments.benchmarks.layers", main, sys.argv[1:], program=""))
