@@ -197,21 +197,44 @@ def no_gigabytes() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_damaged_files_are_errors_of_ours_or_skips(name: str, no_gigabytes: None) -> None:
-    reader, files, damaged = CASES[name]
+def write_case(name: str, root: Path) -> tuple[Path, bytes]:
+    """Writes a case's files, whole. Returns the source and the content of the file that is to be damaged."""
+    _, files, damaged = CASES[name]
     contents = {
         path: content() if callable(content) else content.encode() if isinstance(content, str) else content
         for path, content in files.items()
     }
-    root = Path(tempfile.mkdtemp())
     for path, content in contents.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)
-    source = root / damaged if damaged.endswith((".zip", ".tar")) else root
+    return root / damaged if damaged.endswith((".zip", ".tar")) else root, contents[damaged]
+
+
+def read_all(name: str, source: Path) -> list[Sample | Skip]:
+    """What a case's reader makes of the source, which must be samples and skips that can go to disk."""
+    reader = CASES[name][0]
     options = {"joined": False} if reader is read_unipen_lines else {}
-    whole = list(reader(source, workers=1, **options))
-    assert any(isinstance(outcome, Sample) for outcome in whole) or name == "forms.txt"
+    outcomes = []
+    for outcome in reader(source, workers=1, **options):
+        assert isinstance(outcome, Sample | Skip)
+        # What the builders do with it: everything goes to disk as UTF-8.
+        outcome.id.encode()
+        if isinstance(outcome, Sample):
+            (outcome.text + outcome.writer).encode()
+            assert outcome.image_bytes()
+        else:
+            assert "\n" not in outcome.reason
+            outcome.reason.encode()
+        outcomes.append(outcome)
+    return outcomes
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_damaged_files_are_errors_of_ours_or_skips(name: str, no_gigabytes: None) -> None:
+    root = Path(tempfile.mkdtemp())
+    source, content = write_case(name, root)
+    damaged = root / CASES[name][2]
+    assert any(isinstance(outcome, Sample) for outcome in read_all(name, source)) or name == "forms.txt"
 
     @settings(
         max_examples=EXAMPLES,
@@ -221,19 +244,10 @@ def test_damaged_files_are_errors_of_ours_or_skips(name: str, no_gigabytes: None
     )
     @given(edits)
     def check(changes: list[tuple[float, str, bytes, int]]) -> None:
-        (root / damaged).write_bytes(damage(contents[damaged], changes))
+        damaged.write_bytes(damage(content, changes))
         start = time.monotonic()
         try:
-            for outcome in reader(source, workers=1, **options):
-                assert isinstance(outcome, Sample | Skip)
-                # What the builders do with it: everything goes to disk as UTF-8.
-                outcome.id.encode()
-                if isinstance(outcome, Sample):
-                    (outcome.text + outcome.writer).encode()
-                    assert outcome.image_bytes()
-                else:
-                    assert "\n" not in outcome.reason
-                    outcome.reason.encode()
+            read_all(name, source)
         except InputError as error:
             assert "\n" not in str(error)  # noqa: PT017
         assert time.monotonic() - start < MOST_SECONDS
