@@ -19,13 +19,21 @@ BATCH_SAMPLES = 128
 # The model must give what it reads so many times the label's probability: much, where it may be its own mistake. Of
 # UNIPEN, with about 1 % of labels wrong, the shipped model then doubts 2 %. Case is rarely more than a nuance of size.
 WRONG_LABEL_FROM, WRONG_CASE_FROM = 10_000.0, 1.0
+# What a label is often written as instead: the whole of it is held against the image, so that a letter read wrong does
+# not hide it.
+CASES: tuple[Callable[[str], str], ...] = (
+    str.lower,
+    str.upper,
+    str.capitalize,
+    lambda text: text[:1].swapcase() + text[1:],
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Suspect:
     """Attributes:
     id, text: of the sample; the label as the run has it.
-    reading: what the model reads instead.
+    reading: what the model reads instead, or the case that it finds likelier.
     loss: CTC loss of the label, nats.
     frame_HxW: uint8.
     """
@@ -47,7 +55,7 @@ class LabelDoubter:
 
     Attributes:
       wrong_labels: number of samples read as something else, with WRONG_LABEL_FROM times the label's probability.
-      wrong_cases: number of samples read the same but for the case, with more than the label's probability.
+      wrong_cases: number of samples whose label is likelier in another case (`CASES`), WRONG_CASE_FROM times.
       unjudged: number of labels that have no loss.
     """
 
@@ -76,25 +84,25 @@ class LabelDoubter:
         missing = BATCH_SAMPLES - len(ids)
         filled = np.pad(frames_BxHxW, ((0, missing), (0, 0), (0, 0)), constant_values=255)
         log_probs_BxTxK = np.asarray(self._log_probs(filled))
-        losses = self._losses([*texts, *[""] * missing], log_probs_BxTxK)[: len(ids)]
+        filled_texts = [*texts, *[""] * missing]
+        losses = self._losses(filled_texts, log_probs_BxTxK)[: len(ids)]
+        cases = self._best_cases(filled_texts, log_probs_BxTxK)[: len(ids)]
         readings = self._decoder.decode(log_probs_BxTxK)[: len(ids)]
-        for id, text, loss, (reading,), frame_HxW in zip(ids, texts, losses, readings, frames_BxHxW, strict=True):
+        for id, text, loss, case, (reading,), frame_HxW in zip(
+            ids, texts, losses, cases, readings, frames_BxHxW, strict=True
+        ):
             self._seen += 1
             if loss is None:
                 self.unjudged += 1
                 continue
-            if reading.text == text:
-                continue
             # Of one path alone, so that the odds are rather too small.
-            log_odds = loss + reading.log_ctc
-            suspect = Suspect(id, text, reading.text, loss, frame_HxW)
-            if reading.text.casefold() == text.casefold():
-                if log_odds > math.log(WRONG_CASE_FROM):
-                    self.wrong_cases += 1
-                    self._keep(self._cases, suspect)
-            elif log_odds > math.log(WRONG_LABEL_FROM):
+            log_odds = reading.log_ctc + min(loss, case[0])
+            if reading.text.casefold() != text.casefold() and log_odds > math.log(WRONG_LABEL_FROM):
                 self.wrong_labels += 1
-                self._keep(self._labels, suspect)
+                self._keep(self._labels, Suspect(id, text, reading.text, loss, frame_HxW))
+            elif loss - case[0] > math.log(WRONG_CASE_FROM):
+                self.wrong_cases += 1
+                self._keep(self._cases, Suspect(id, text, case[1], loss, frame_HxW))
 
     @property
     def labels(self) -> list[Suspect]:
@@ -103,13 +111,25 @@ class LabelDoubter:
 
     @property
     def cases(self) -> list[Suspect]:
-        """Those read the same but for the case, in the same order."""
+        """Those likelier in another case, in the same order."""
         return _sorted(self._cases)
 
     def _keep(self, heap: list[tuple[float, int, Suspect]], suspect: Suspect) -> None:
         # Of equal losses the first seen stay.
         entry = (suspect.loss_per_character, -self._seen, suspect)
         (heapq.heappush if len(heap) < MOST_SUSPECTS else heapq.heappushpop)(heap, entry)
+
+    def _best_cases(self, texts: Sequence[str], log_probs_BxTxK: np.ndarray) -> list[tuple[float, str]]:
+        """For each text its likeliest other case and the loss of that; infinity where it has none."""
+        best = [(math.inf, "")] * len(texts)
+        for change in CASES:
+            changed = [change(text) for text in texts]
+            losses = self._losses(changed, log_probs_BxTxK)
+            best = [
+                min(so_far, (loss, other)) if loss is not None and other != text else so_far
+                for so_far, loss, other, text in zip(best, losses, changed, texts, strict=True)
+            ]
+        return best
 
     def _losses(self, texts: Sequence[str], log_probs_BxTxK: np.ndarray) -> list[float | None]:
         reasons = find_untrainable(texts, self._alphabet, frames_of_images(log_probs_BxTxK))

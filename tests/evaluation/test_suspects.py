@@ -70,6 +70,14 @@ def test_what_the_model_is_unsure_of_is_not_doubted(monkeypatch: pytest.MonkeyPa
     assert doubt([("a", "b")]).wrong_labels == 0
 
 
+def test_a_letter_read_wrong_does_not_hide_the_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suspects, "WRONG_LABEL_FROM", 1e9)
+    doubter = doubt([("aba", "Aaa"), ("aba", "aba"), ("Aba", "aaa")])
+    # Nothing in the image tells the case of the second letter.
+    assert {one.id: one.reading[0] for one in doubter.cases} == {"id0": "A", "id2": "a"}
+    assert doubter.wrong_labels == 0
+
+
 def test_any_number_of_samples_at_once() -> None:
     count = suspects.BATCH_SAMPLES + 2
     doubter = LabelDoubter(lambda frames: np.stack([log_probs_of("b")] * len(frames)), ALPHABET, FRAMES)
