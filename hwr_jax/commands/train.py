@@ -318,7 +318,8 @@ def _describe(
         f"(split rule {rule_name(config.data.split)}); {steps:,} steps of {config.data.batch_size} into {workdir}"
     )
     if buckets := buckets_of(training.frames_NxHxW, config):
-        _say(f"batches {', '.join(map(str, buckets.widths))} px wide, {buckets.padding_share:.0%} of it padding")
+        padding = f"{100 * buckets.padding_share:.0f} % of it padding"
+        _say(f"batches {', '.join(map(str, buckets.widths))} px wide, {padding}")
     for what, part in (("training", training), ("validation", validation)):
         if part.skipped:
             _say(f"left out of {what}, by name in left_out.json: {describe_skips(Counter(part.skipped.values()))}")

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from tensorboardX import SummaryWriter
+# tensorboardX imports torch where it is installed, which takes seconds and serves nothing here.
+_torch = sys.modules.get("torch")
+sys.modules["torch"] = None  # type: ignore[assignment]
+try:
+    from tensorboardX import SummaryWriter
+finally:
+    del sys.modules["torch"]
+    if _torch is not None:
+        sys.modules["torch"] = _torch
 
 Values = Mapping[str, float]
 

@@ -21,14 +21,14 @@ STEPS = 30
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory, training_command, run_environment):
-    """A finished run, saved and started again in between."""
+    """A finished run."""
     folder = tmp_path_factory.mktemp("lines") / "run"
-    flags = ["--config.data.fitting=line", "--config.model.width_px=160", "--config.data.width_buckets=3"]
+    flags = ["--config.data.fitting=line", "--config.model.width_px=128", "--config.data.width_buckets=3"]
     flags += [f"--config.training.steps={STEPS}", "--config.training.log_every_steps=10"]
-    command = training_command(folder, *flags, "--config.training.evaluate_every_steps=20")
+    command = training_command(folder, *flags)
     done = subprocess.run(command, env=run_environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert "fitting images to at most 160 x 32 px" in done.stderr
+    assert "fitting images to at most 128 x 32 px" in done.stderr
     assert re.search(r"^batches \d+, \d+, \d+ px wide, \d+ % of it padding$", done.stderr, re.MULTILINE)
     return folder
 
