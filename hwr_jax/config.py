@@ -7,12 +7,11 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from hwr_jax.errors import InputError
-from hwr_jax.strict import build_dataclass
+from hwr_jax.model_config import ModelConfig
+from hwr_jax.strict import build_dataclass, check_choice, check_not_negative
 
 FITTINGS = ("paper", "keras", "line")
 OUTSIDE_ALPHABET = ("drop", "keep")
-STACKS = ("keras",)
-COMPUTE_DTYPES = ("float32", "bfloat16")
 OPTIMIZERS = ("adam", "adamw", "keras_adam")
 SCHEDULES = ("constant", "linear", "cosine")
 PARALLEL = ("auto", "jit", "pmap", "mesh")
@@ -42,17 +41,6 @@ NUMBERS = (
     "augment.noise",
     "augment.mask_px",
 )
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name}: {value!r} is none of {', '.join(choices)}")
-
-
-def _check_not_negative(group: str, config: Any, names: tuple[str, ...]) -> None:
-    for name in names:
-        if not 0 <= getattr(config, name) < math.inf:
-            raise InputError(f"{group}.{name}: {getattr(config, name)} is not a number from 0 up")
 
 
 def is_zero(number: Any) -> bool:
@@ -114,76 +102,25 @@ class DataConfig:
         for name in ("batch_size", "evaluation_batch_size", "width_buckets", "writers", "words_per_writer"):
             if getattr(self, name) < 1:
                 raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
-        _check_not_negative("data", self, ("training_samples", "validation_samples", "workers"))
-        _check_choice("data.fitting", self.fitting, FITTINGS)
-        _check_choice("data.outside_alphabet", self.outside_alphabet, OUTSIDE_ALPHABET)
-        _check_choice("data.on_device", self.on_device, ON_DEVICE)
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    """Everything that decides a model's parameters and output.
-
-    Attributes:
-      stack: which layers; one of `STACKS`.
-      height_px, width_px: the frame. The width gives `width_px / 2 ** len(conv_features)` CTC frames.
-      alphabet: a named alphabet ("iam78", "iam79" with the space, "latin1-european"), the characters themselves, or
-        "training": those of the training split.
-      conv_features: features of the convolutions, each followed by 2 x 2 max pooling.
-      dense_features: features of the layer between convolutions and LSTMs.
-      lstm_features: units a direction of each bidirectional LSTM.
-      dropout: rate after the dense layer.
-      lstm_dropout: rate on the input of each LSTM.
-      compute_dtype: "float32" or "bfloat16"; parameters and logits are float32 either way.
-    """
-
-    stack: str = "keras"
-    height_px: int = 32
-    width_px: int = 128
-    alphabet: str = "iam78"
-    conv_features: tuple[int, ...] = (32, 64)
-    dense_features: int = 64
-    lstm_features: tuple[int, ...] = (128, 64)
-    dropout: float = 0.2
-    lstm_dropout: float = 0.25
-    compute_dtype: str = "float32"
-
-    def __post_init__(self) -> None:
-        for name in ("height_px", "width_px"):
-            if (size := getattr(self, name)) <= 0 or size % self.frame_px:
-                raise InputError(
-                    f"model.{name}: {size} is not a positive multiple of {self.frame_px}, the pooling's reduction"
-                )
-        _check_choice("model.stack", self.stack, STACKS)
-        _check_choice("model.compute_dtype", self.compute_dtype, COMPUTE_DTYPES)
-        sizes = (*self.conv_features, self.dense_features, *self.lstm_features)
-        if min(sizes) < 1:
-            raise InputError("model: conv_features, dense_features and lstm_features are positive numbers")
-        for name in ("dropout", "lstm_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"model.{name}: {getattr(self, name)} is not in [0, 1)")
-
-    @property
-    def frames(self) -> int:
-        """Length of the model's output, T."""
-        return self.width_px // self.frame_px
-
-    @property
-    def frame_px(self) -> int:
-        """Columns of the image a frame of the output."""
-        return 2 ** len(self.conv_features)
+        check_not_negative("data", self, ("training_samples", "validation_samples", "workers"))
+        check_choice("data.fitting", self.fitting, FITTINGS)
+        check_choice("data.outside_alphabet", self.outside_alphabet, OUTSIDE_ALPHABET)
+        check_choice("data.on_device", self.on_device, ON_DEVICE)
 
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveConfig:
     """Attributes:
     loss: "ctc", or "keras_ctc": the Keras example's, which takes log(softmax + 1e-7) for logits.
+    shortcut_weight: of the loss of what `model.shortcut` reads, which is added.
     """
 
     loss: str = "ctc"
+    shortcut_weight: float = 0.1
 
     def __post_init__(self) -> None:
-        _check_choice("objective.loss", self.loss, LOSSES)
+        check_choice("objective.loss", self.loss, LOSSES)
+        check_not_negative("objective", self, ("shortcut_weight",))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,6 +134,8 @@ class OptimizerConfig:
     weight_decay: of adamw; kernels only, biases are left alone.
     epsilon: added to the root of the second moment (Keras's default is 1e-7).
     clip_norm: gradients of a larger global norm are scaled down to it (0: never).
+    average_decay: what is evaluated and kept is a moving average of the parameters, of which a step leaves this share
+      (0.999; 0: the parameters themselves).
     """
 
     name: str = "adamw"
@@ -206,12 +145,15 @@ class OptimizerConfig:
     weight_decay: float = 0.0
     epsilon: float = 1e-7
     clip_norm: float = 0.0
+    average_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_choice("optimizer.name", self.name, OPTIMIZERS)
-        _check_choice("optimizer.schedule", self.schedule, SCHEDULES)
+        check_choice("optimizer.name", self.name, OPTIMIZERS)
+        check_choice("optimizer.schedule", self.schedule, SCHEDULES)
         numbers = ("learning_rate", "warmup_steps", "weight_decay", "epsilon", "clip_norm")
-        _check_not_negative("optimizer", self, numbers)
+        check_not_negative("optimizer", self, numbers)
+        if not 0 <= self.average_decay < 1:
+            raise InputError(f"optimizer.average_decay: {self.average_decay} is not in [0, 1)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,7 +200,7 @@ class AugmentConfig:
     mask_spacing_px: int = 64
 
     def __post_init__(self) -> None:
-        _check_not_negative("augment", self, tuple(field.name for field in dataclasses.fields(self)))
+        check_not_negative("augment", self, tuple(field.name for field in dataclasses.fields(self)))
         for name in ("warp_spacing_px", "mask_spacing_px"):
             if getattr(self, name) < 1:
                 raise InputError(f"augment.{name}: {getattr(self, name)} is not positive")
@@ -310,13 +252,13 @@ class TrainingConfig:
     parallel: str = "auto"
 
     def __post_init__(self) -> None:
-        _check_not_negative("training", self, ("steps", "epochs", "evaluate_every_steps", "checkpoint_every_steps"))
+        check_not_negative("training", self, ("steps", "epochs", "evaluate_every_steps", "checkpoint_every_steps"))
         for name in ("log_every_steps", "steps_per_dispatch"):
             if getattr(self, name) < 1:
                 raise InputError(f"training.{name}: {getattr(self, name)} is not positive")
         if bool(self.steps) == bool(self.epochs):
             raise InputError("training: give either steps or epochs, and leave the other 0")
-        _check_choice("training.parallel", self.parallel, PARALLEL)
+        check_choice("training.parallel", self.parallel, PARALLEL)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -85,3 +86,16 @@ def _convert_union(hint: Any, value: Any, where: str) -> Any:
         except InputError as error:
             errors.append(str(error))
     raise InputError(errors[0])
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises InputError if the value is none of the choices."""
+    if value not in choices:
+        raise InputError(f"{name}: {value!r} is none of {', '.join(choices)}")
+
+
+def check_not_negative(group: str, config: Any, names: tuple[str, ...]) -> None:
+    """Raises InputError if one of these fields is negative, infinite or no number."""
+    for name in names:
+        if not 0 <= getattr(config, name) < math.inf:
+            raise InputError(f"{group}.{name}: {getattr(config, name)} is not a number from 0 up")

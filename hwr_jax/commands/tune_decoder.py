@@ -144,7 +144,7 @@ def _read_all(model: "TrainedModel", samples: "FittedSamples", progress: Progres
     import numpy as np
 
     from hwr_jax.ink.width import cut_to_ink
-    from hwr_jax.models.recognizer import IMPOSSIBLE
+    from hwr_jax.models.padding import IMPOSSIBLE
 
     # All as long as the widest image, blank in the frames that a batch of narrower ones does not have.
     columns = cut_to_ink(samples.frames_NxHxW, model.frame.fitting).shape[2]

@@ -11,6 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from hwr_jax.models.dropout import KeysB
+from hwr_jax.models.padding import zero_outside
 from hwr_jax.models.pooled_convolution import convolve_and_pool
 
 
@@ -38,9 +39,8 @@ class PooledConv(nn.Module):
     ) -> Float[Array, "B W2 H2 F"]:
         kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x_BxWxHxC.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        if inside_BxW is not None:
-            x_BxWxHxC = jnp.where(inside_BxW[:, :, None, None], x_BxWxHxC, 0)
-        return convolve_and_pool(x_BxWxHxC.astype(self.dtype), kernel.astype(self.dtype), bias.astype(self.dtype))
+        x = zero_outside(x_BxWxHxC, inside_BxW).astype(self.dtype)
+        return convolve_and_pool(x, kernel.astype(self.dtype), bias.astype(self.dtype))
 
 
 class ColumnsToFrames(nn.Module):

@@ -1,4 +1,8 @@
-"""The recognizer: convolutions, frames, bidirectional LSTMs, classes. The defaults are the Keras example's model."""
+"""The recognizer: convolutions, frames, bidirectional LSTMs, classes. The defaults are the Keras example's model.
+
+The residual stack is what is left of the example's when compute and parameters are free: deeper convolutions between
+its own, and the levers that `hwr_jax.config.ModelConfig` names.
+"""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -15,9 +19,8 @@ from hwr_jax.ink.width import used_columns
 from hwr_jax.models.dropout import Dropout, KeysB
 from hwr_jax.models.layers import ColumnsToFrames, Dense, PooledConv
 from hwr_jax.models.lstm import BidirectionalLstm
-
-# The log of next to no probability, with room for sums of many.
-IMPOSSIBLE = -1e4
+from hwr_jax.models.padding import IMPOSSIBLE, blank_outside
+from hwr_jax.models.residual import SHORTCUT, ChannelNorm, ColumnMax, Conv, ResidualBlock, Shortcut
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -30,13 +33,42 @@ def keras_stack(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
     yield ColumnsToFrames(name="reshape")
     yield Dense(config.dense_features, rectified=True, dtype=dtype, name="dense1")
     yield Dropout(config.dropout, name="dropout")
+    yield from _lstms_and_classes(config, num_classes)
+
+
+def residual_stack(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
+    """Convolutions that pool, all but the last, each followed by residual blocks; see `hwr_jax.models.residual`."""
+    dtype = DTYPES[config.compute_dtype]
+    normalized = config.normalization == "channels"
+    last = len(config.conv_features)
+    for number, (features, blocks) in enumerate(zip(config.conv_features, config.conv_blocks, strict=True), start=1):
+        if number < last:
+            yield PooledConv(features, pool=f"pool{number}", dtype=dtype, name=f"Conv{number}")
+        else:
+            yield Conv(features, rectified=True, dtype=dtype, name=f"Conv{number}")
+        for block in range(1, blocks + 1):
+            yield ResidualBlock(normalized, dtype=dtype, name=f"block{number}_{block}")
+        if normalized:
+            yield ChannelNorm(name=f"norm{number}")
+    yield ColumnMax(name="columns") if config.columns == "max" else ColumnsToFrames(name="columns")
+    if config.dense_features:
+        yield Dense(config.dense_features, rectified=True, dtype=dtype, name="dense1")
+    if config.shortcut:
+        yield Shortcut(num_classes, dtype=dtype, name="shortcut")
+    yield Dropout(config.dropout, name="dropout")
+    yield from _lstms_and_classes(config, num_classes)
+
+
+def _lstms_and_classes(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
+    dtype = DTYPES[config.compute_dtype]
     for index, units in enumerate(config.lstm_features):
         suffix = f"_{index}" if index else ""
         yield BidirectionalLstm(units, config.lstm_dropout, dtype=dtype, name=f"bidirectional{suffix}")
     yield Dense(num_classes, dtype=dtype, name="dense2")
 
 
-STACKS: dict[str, Callable[[ModelConfig, int], Iterator[nn.Module]]] = {"keras": keras_stack}
+Stack = Callable[[ModelConfig, int], Iterator[nn.Module]]
+STACKS: dict[str, Stack] = {"keras": keras_stack, "residual": residual_stack}
 
 
 class Recognizer(nn.Module):
@@ -80,11 +112,16 @@ class Recognizer(nn.Module):
             if observe:
                 observe(layer, x, y)
             x = y
-        logits_BxTxK = x.astype(jnp.float32)
-        if columns_B is None:
-            return logits_BxTxK
-        blank_K = jnp.full(self.num_classes, IMPOSSIBLE).at[-1].set(0)
-        return jnp.where(inside(x.shape[1])[..., None], logits_BxTxK, blank_K[None, None])  # type: ignore[index]
+        return blank_outside(x.astype(jnp.float32), inside(x.shape[1]))
+
+    def read_twice(
+        self, parameters: Any, images_BxWxHx1: Float[Array, "B W H 1"], keys_B: KeysB, follow_width: bool
+    ) -> tuple[Float[Array, "B T K"], Float[Array, "B T K"]]:
+        """Logits for training, and those of `ModelConfig.shortcut`."""
+        logits, kept = self.apply(
+            {"params": parameters}, images_BxWxHx1, keys_B, follow_width=follow_width, mutable=[SHORTCUT]
+        )
+        return logits, kept[SHORTCUT]["shortcut"]["logits"][0]
 
 
 def frames_of_images(log_probs_BxTxK: np.ndarray) -> int | list[int]:

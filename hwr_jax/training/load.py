@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hwr_jax.errors import InputError
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
+from hwr_jax.training.average import evaluated_of_saved
 from hwr_jax.training.checkpoint import Checkpoints
 
 
@@ -40,7 +41,7 @@ def load_run(workdir: Path, checkpoint: str = "best") -> TrainedModel:
         f"{workdir.resolve().name}@{restored.step}",
         restored.about["config"],
         restored.about["alphabet"],
-        restored.state["parameters"],
+        evaluated_of_saved(restored.state),
         str(workdir),
     )
 

@@ -60,7 +60,8 @@ def run_training(
     try:
         start = init_state(model, optimizer, config.seed)
         if initial is not None:
-            start = start.replace(parameters=initial(start.parameters))  # type: ignore[attr-defined]
+            parameters = initial(start.parameters)
+            start = start.replace(parameters=parameters, optimizer=optimizer.init(parameters))  # type: ignore[attr-defined]
         state = journal.restore(start)
         member = Member(config, total_steps, journal, validate, stop, state)
         advance([member], state, placement, config, [config.seed], samples, alphabet, stop)

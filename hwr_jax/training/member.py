@@ -11,6 +11,7 @@ import numpy as np
 
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.models.recognizer import count_parameters
+from hwr_jax.training.average import evaluated_parameters
 from hwr_jax.training.journal import Journal
 from hwr_jax.training.optimizer import make_schedule
 from hwr_jax.training.signals import StopRequest
@@ -139,12 +140,16 @@ class Member:
             "train/words_per_second": self._config.data.batch_size / seconds_a_step,
         }
         if validates:
-            values |= self._validate(fetch(lambda state: state.parameters), self._stop.poll_if_alone)
+            values |= self._validate(fetch(_evaluated), self._stop.poll_if_alone)
         seconds_left = seconds_a_step * (self._total_steps - step)
         self._journal.report(step, values, time.perf_counter() - self._began, seconds_left)
         self._unreported_steps = 0
         self._started, self._timed_steps = time.perf_counter(), 0
         return values.get("validation/cer")
+
+
+def _evaluated(state: TrainState) -> Any:
+    return evaluated_parameters(state.parameters, state.optimizer)
 
 
 def _check_finite(step: int, totals: Any) -> None:

@@ -4,6 +4,7 @@ import jax
 import optax
 
 from hwr_jax.config import OptimizerConfig
+from hwr_jax.training.average import keep_average
 from hwr_jax.training.keras_adam import scale_by_keras_adam
 
 
@@ -32,8 +33,8 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> optax.Gradient
     else:
         update = optax.adamw(schedule, eps=config.epsilon, weight_decay=config.weight_decay, mask=_kernels)
     if config.clip_norm:
-        return optax.chain(optax.clip_by_global_norm(config.clip_norm), update)
-    return update
+        update = optax.chain(optax.clip_by_global_norm(config.clip_norm), update)
+    return keep_average(update, config.average_decay) if config.average_decay else update
 
 
 def _kernels(parameters: optax.Params) -> optax.Params:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Key
 
-from hwr_jax.config import AugmentConfig, ExperimentConfig
+from hwr_jax.config import AugmentConfig, ExperimentConfig, ObjectiveConfig
 from hwr_jax.ink.fitting import frames_to_input
 from hwr_jax.ink.width import used_columns
 from hwr_jax.models.recognizer import Recognizer
@@ -39,13 +39,13 @@ def make_step(
     fitting: str,
     augmentation: AugmentConfig,
     seed: int | Array,
-    loss: str = "ctc",
+    objective: ObjectiveConfig,
     axis_name: str | None = None,
 ) -> Step:
     """Returns `step(state, batch) -> state`.
 
     Args:
-      loss: one of `hwr_jax.training.objective.LOSSES`.
+      objective: what is minimised, see `hwr_jax.training.objective`.
       axis_name: the mapped axis over devices, each of which holds a share of the batch; None when one program sees
         the whole batch.
     """
@@ -54,6 +54,15 @@ def make_step(
         return jax.lax.psum(tree, axis_name) if axis_name else tree
 
     follow_width = fitting == "line"
+    losses_of = LOSSES[objective.loss]
+
+    def sample_losses(parameters: Any, images: Array, keys_B: Array, batch: DeviceBatch) -> Array:
+        labels, lengths = batch["labels"], batch["lengths"]
+        if not model.config.shortcut:
+            logits: Any = model.apply({"params": parameters}, images, keys_B, follow_width=follow_width)
+            return losses_of(logits, labels, lengths)
+        logits, early_logits = model.read_twice(parameters, images, keys_B, follow_width)
+        return losses_of(logits, labels, lengths) + objective.shortcut_weight * losses_of(early_logits, labels, lengths)
 
     def step(state: TrainState, batch: DeviceBatch) -> TrainState:
         images = frames_to_input(batch["frames"], fitting)
@@ -73,8 +82,7 @@ def make_step(
         samples = total_over_devices(weights.sum())
 
         def share_of_mean_loss(parameters: Any) -> Array:
-            logits: Any = model.apply({"params": parameters}, images, dropout_keys, follow_width=follow_width)
-            losses = LOSSES[loss](logits, batch["labels"], batch["lengths"])
+            losses = sample_losses(parameters, images, dropout_keys, batch)
             return jnp.where(weights > 0, losses, 0.0).sum() / jnp.maximum(samples, 1.0)
 
         mean_loss, gradient = total_over_devices(jax.value_and_grad(share_of_mean_loss)(state.parameters))
@@ -107,7 +115,7 @@ def make_step_of(
         fitting=config.data.fitting,
         augmentation=config.augment,
         seed=config.seed,
-        loss=config.objective.loss,
+        objective=config.objective,
         axis_name=axis_name,
     )
 

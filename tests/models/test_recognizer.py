@@ -1,5 +1,6 @@
 """The default model is the Keras example's, layer by layer."""
 
+import dataclasses
 import functools
 
 import jax
@@ -52,6 +53,18 @@ def test_sizes_come_from_the_config():
     assert config.frames == 32
 
 
+def test_a_residual_stack_pools_before_its_last_convolution():
+    config = TINY_RESIDUAL
+    rows = {row.name: (row.kind, row.output_shape, row.parameters) for row in layer_table(config, 9)}
+    kernel, norm = 3 * 3 * 4 * 4 + 4, 2 * 4
+    assert rows["block1_1"] == ("ResidualBlock", (32, 8, 4), 2 * (kernel + norm))
+    assert rows["Conv3"] == ("Conv", (16, 4, 6), 3 * 3 * 4 * 6 + 6)
+    assert rows["columns"] == ("ColumnMax", (16, 6), 0)
+    assert rows["shortcut"] == ("Shortcut", (16, 6), 3 * 6 * 9 + 9)
+    assert config.frames == 16
+    assert "dense1" not in rows
+
+
 def test_recurrent_kernels_are_orthogonal_and_forget_biases_one(seed_params):
     for name, units in (("bidirectional", 128), ("bidirectional_1", 64)):
         for direction in ("forward", "backward"):
@@ -90,19 +103,47 @@ def test_without_keys_nothing_is_dropped(seed_params):
     assert np.abs(np.asarray(dropped) - first).max() > 1e-3
 
 
-def test_padding_changes_no_logit_no_loss_and_no_gradient():
+TINY = ModelConfig(
+    height_px=16,
+    width_px=64,
+    conv_features=(4, 4),
+    dense_features=8,
+    lstm_features=(8, 8),
+    dropout=0.0,
+    lstm_dropout=0.0,
+)
+TINY_RESIDUAL = dataclasses.replace(
+    TINY,
+    stack="residual",
+    conv_features=(4, 4, 6),
+    conv_blocks=(1, 0, 0),
+    normalization="channels",
+    columns="max",
+    dense_features=0,
+    shortcut=True,
+)
+
+
+@pytest.mark.parametrize("config", [TINY, TINY_RESIDUAL], ids=["keras", "residual"])
+def test_padding_changes_no_logit_no_loss_and_no_gradient(config):
     random = np.random.default_rng(0)
     images = jnp.zeros((3, 64, 16, 1))
     for row, columns in enumerate((64, 29, 3)):
         images = images.at[row, :columns].set(random.random((columns, 16, 1)))
     labels, lengths = np.array([[5, 6, 6], [7, 0, 0], [3, 0, 0]], np.int32), np.array([3, 1, 1], np.int32)
-    config = ModelConfig(height_px=16, width_px=64, conv_features=(4, 4), dense_features=8, lstm_features=(8, 8))
     model = Recognizer(config, 9)
     params = jax.jit(model.init)(jax.random.key(0), images)["params"]
+    # Blocks begin as the identity, and normal biases at zero: elsewhere padding would show.
+    params = jax.tree.map(lambda leaf: leaf + 0.1 * random.normal(size=leaf.shape).astype(np.float32), params)
 
     def losses(params, images, labels, lengths, follow_width):
-        logits = model.apply({"params": params}, images, follow_width=follow_width)
-        return ctc_losses(logits, labels, lengths).sum(), logits
+        if not config.shortcut:
+            logits = model.apply({"params": params}, images, follow_width=follow_width)
+            return ctc_losses(logits, labels, lengths).sum(), logits
+        keys = jax.random.split(jax.random.key(0), len(images))
+        logits, early_logits = model.read_twice(params, images, keys, follow_width)
+        total = ctc_losses(logits, labels, lengths) + ctc_losses(early_logits, labels, lengths)
+        return total.sum(), jnp.concatenate([logits, early_logits], axis=-1)
 
     together = jax.jit(jax.value_and_grad(functools.partial(losses, follow_width=True), has_aux=True))
     alone = jax.jit(jax.value_and_grad(functools.partial(losses, follow_width=False), has_aux=True))
@@ -117,7 +158,7 @@ def test_padding_changes_no_logit_no_loss_and_no_gradient():
     np.testing.assert_allclose(loss, sum(sums[0]), rtol=1e-5)
     jax.tree.map(lambda found, *parts: np.testing.assert_allclose(found, sum(parts), atol=1e-4), gradient, *sums[1])
     # What is not an image is certainly blank.
-    log_probs = np.asarray(jax.nn.log_softmax(logits))
+    log_probs = np.asarray(jax.nn.log_softmax(logits[..., :9]))
     assert frames_of_images(log_probs) == [16, 8, 2]
     assert (log_probs[2, 2:, -1] == 0).all()
     assert frames_of_images(log_probs[:1]) == 16
@@ -140,6 +181,12 @@ def test_bfloat16_computes_near_float32(seed_params):
         ({"dropout": 1.0}, "dropout"),
         ({"compute_dtype": "float16"}, "compute_dtype"),
         ({"lstm_features": (0,)}, "lstm_features"),
+        ({"dense_features": 0}, "dense_features"),
+        ({"columns": "max"}, "stack"),
+        ({"shortcut": True}, "stack"),
+        ({"stack": "residual"}, "conv_blocks"),
+        ({"stack": "residual", "conv_blocks": (1, -1)}, "conv_blocks"),
+        ({"stack": "residual", "conv_blocks": (1, 1), "normalization": "batch"}, "normalization"),
     ],
 )
 def test_wrong_configs_are_named(wrong, says):

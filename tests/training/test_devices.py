@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwr_jax.config import AugmentConfig
+from hwr_jax.config import AugmentConfig, ObjectiveConfig
 from hwr_jax.errors import InputError
 from hwr_jax.training.devices import choose_kind, keep_on_device, make_placement
 from hwr_jax.training.step import make_step, sample_keys
@@ -32,6 +32,7 @@ def place(tiny_model, tiny_optimizer):
         fitting="paper",
         augmentation=AugmentConfig(shear=0.3, shift_x_px=2.0, warp_px=1.0),
         seed=7,
+        objective=ObjectiveConfig(),
     )
     return functools.cache(lambda kind: make_placement(kind, lambda axis: make_named_step(axis_name=axis), BATCH))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwr_jax.config import AugmentConfig
+from hwr_jax.config import AugmentConfig, ObjectiveConfig
 from hwr_jax.training.objective import ctc_losses, fits_frames
 from hwr_jax.training.step import make_step
 
@@ -70,7 +70,16 @@ def test_a_label_fits_if_it_and_its_repeats_do(labels, frames, padding):
 
 @pytest.fixture(scope="module")
 def run_step(tiny_model, tiny_optimizer, tiny_state):
-    step = jax.jit(make_step(tiny_model, tiny_optimizer, fitting="paper", augmentation=AugmentConfig(), seed=3))
+    step = jax.jit(
+        make_step(
+            tiny_model,
+            tiny_optimizer,
+            fitting="paper",
+            augmentation=AugmentConfig(),
+            seed=3,
+            objective=ObjectiveConfig(),
+        )
+    )
     return lambda batch, state=tiny_state: step(state, batch)
 
 

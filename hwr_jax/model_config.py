@@ -1,0 +1,94 @@
+"""The part of `hwr_jax.config` that a trained model keeps: its layers and their sizes. Nothing here imports jax."""
+
+import dataclasses
+
+from hwr_jax.errors import InputError
+from hwr_jax.strict import check_choice
+
+STACKS = ("keras", "residual")
+COLUMNS = ("stack", "max")
+NORMALIZATIONS = ("none", "channels")
+COMPUTE_DTYPES = ("float32", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Everything that decides a model's parameters and output.
+
+    Attributes:
+      stack: which layers: "keras", the Keras example's, or "residual", see `hwr_jax.models.recognizer`.
+      height_px, width_px: the frame. The width gives `width_px / frame_px` CTC frames.
+      alphabet: a named alphabet ("iam78", "iam79" with the space, "latin1-european"), the characters themselves, or
+        "training": those of the training split.
+      conv_features: features of the convolutions, each followed by 2 x 2 max pooling; in the residual stack the last is
+        not.
+      conv_blocks: residual stack: blocks of two convolutions after each of `conv_features`.
+      normalization: residual stack: "channels" normalises every pixel over its channels before each block, "none" does
+        not.
+      columns: residual stack: a column's features become those of a frame as a "stack", or by their "max"imum.
+      dense_features: features of the layer between convolutions and LSTMs; the residual stack can do without (0).
+      shortcut: residual stack: whether classes are also read without the LSTMs, while training; see
+        `objective.shortcut_weight`.
+      lstm_features: units a direction of each bidirectional LSTM.
+      dropout: rate after the dense layer.
+      lstm_dropout: rate on the input of each LSTM.
+      compute_dtype: "float32" or "bfloat16"; parameters and logits are float32 either way.
+    """
+
+    stack: str = "keras"
+    height_px: int = 32
+    width_px: int = 128
+    alphabet: str = "iam78"
+    conv_features: tuple[int, ...] = (32, 64)
+    conv_blocks: tuple[int, ...] = ()
+    normalization: str = "none"
+    columns: str = "stack"
+    dense_features: int = 64
+    shortcut: bool = False
+    lstm_features: tuple[int, ...] = (128, 64)
+    dropout: float = 0.2
+    lstm_dropout: float = 0.25
+    compute_dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        check_choice("model.stack", self.stack, STACKS)
+        for name in ("height_px", "width_px"):
+            if (size := getattr(self, name)) <= 0 or size % self.frame_px:
+                raise InputError(
+                    f"model.{name}: {size} is not a positive multiple of {self.frame_px}, the pooling's reduction"
+                )
+        check_choice("model.compute_dtype", self.compute_dtype, COMPUTE_DTYPES)
+        check_choice("model.normalization", self.normalization, NORMALIZATIONS)
+        check_choice("model.columns", self.columns, COLUMNS)
+        self._check_layers()
+        for name in ("dropout", "lstm_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"model.{name}: {getattr(self, name)} is not in [0, 1)")
+
+    def _check_layers(self) -> None:
+        if self.stack == "keras":
+            levers = (bool(self.conv_blocks), self.normalization != "none", self.columns != "stack", self.shortcut)
+            if any(levers):
+                raise InputError(
+                    "model.stack: 'keras' has no conv_blocks, normalization, columns or shortcut; 'residual' has"
+                )
+        elif len(self.conv_blocks) != len(self.conv_features):
+            raise InputError(
+                f"model.conv_blocks: {len(self.conv_blocks)} numbers for {len(self.conv_features)} convolutions;"
+                " give one for each of conv_features"
+            )
+        least_dense = 0 if self.stack == "residual" else 1
+        if min(*self.conv_features, *self.lstm_features) < 1 or self.dense_features < least_dense:
+            raise InputError("model: conv_features, dense_features and lstm_features are positive numbers")
+        if min(self.conv_blocks, default=0) < 0:
+            raise InputError("model.conv_blocks: a number is negative")
+
+    @property
+    def frames(self) -> int:
+        """Length of the model's output, T."""
+        return self.width_px // self.frame_px
+
+    @property
+    def frame_px(self) -> int:
+        """Columns of the image a frame of the output."""
+        return 2 ** (len(self.conv_features) - (self.stack == "residual"))

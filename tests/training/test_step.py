@@ -1,0 +1,39 @@
+"""The step's loss against its parts."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from hwr_jax.config import AugmentConfig, ObjectiveConfig
+from hwr_jax.ink.fitting import frames_to_input
+from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.training.objective import ctc_losses
+from hwr_jax.training.state import init_state
+from hwr_jax.training.step import make_step, sample_keys
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def test_the_loss_of_the_shortcut_is_added_with_its_weight(make_batch, tiny_model, tiny_optimizer):
+    config = dataclasses.replace(tiny_model.config, stack="residual", conv_blocks=(0, 0), shortcut=True)
+    model = Recognizer(config, tiny_model.num_classes)
+    state = init_state(model, tiny_optimizer, seed=0)
+    batch = {name: jnp.asarray(value) for name, value in make_batch(4, seed=0).items()}
+
+    def loss(weight):
+        objective = ObjectiveConfig(shortcut_weight=weight)
+        step = make_step(
+            model, tiny_optimizer, fitting="paper", augmentation=AugmentConfig(), seed=3, objective=objective
+        )
+        return float(jax.jit(step)(state, batch).totals.loss) / 4
+
+    keys = sample_keys(3, "dropout", state.step, batch["places"])
+    images = frames_to_input(batch["frames"], "paper")
+    late, early = (
+        ctc_losses(logits, batch["labels"], batch["lengths"]).mean()
+        for logits in model.read_twice(state.parameters, images, keys, follow_width=False)
+    )
+    assert loss(0.0) == pytest.approx(float(late), rel=1e-5)
+    assert loss(0.5) == pytest.approx(float(late + 0.5 * early), rel=1e-5)
