@@ -15,6 +15,17 @@ MAX_ENLARGEMENT = 2.0
 # Below this range of grey levels there is no ink, only the paper's own noise.
 MIN_CONTRAST = 12
 
+# An image's ink is as dark as the darkest tenth of what Otsu's threshold calls ink: strokes have pale edges.
+INK_SHARE = 0.1
+
+# Faint ink (pencil, a pale scan) is that above this level once the paper lies at 255; it is stretched until it lies
+# there.
+BLACK = 24
+
+# Depth of ink is multiplied by its ratio to the unevenness of its paper (to the lower quartile) at most, an eighth of
+# it; even paper counts as uneven by three levels. So noise, shadows and slight stains do not become ink.
+STANDS_OUT, EVEN_PAPER = 8, 3
+
 # Light ink on dark paper is the exception: to believe it takes a border that is this dark, and an inside that is mostly
 # dark too; or, for bold light letters, a border that is dark all round and more inside than a box drawn around a word.
 DARK_BORDER, DARK_INSIDE = 0.75, 0.5
@@ -24,8 +35,10 @@ CLOSED_BORDER, BOLD_INSIDE = 0.98, 0.3
 def fit_to_frame(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
     """Fits an image into the frame, keeping its aspect ratio, centred; a line at the left, after a margin.
 
-    "paper": light ink on dark paper is turned over, the paper is levelled to white (255), shrinking is antialiased,
-    small images are enlarged at most MAX_ENLARGEMENT times, the padding is white.
+    "paper": light ink on dark paper is turned over, the paper is levelled to white (255) and faint ink stretched to
+    black (to BLACK, by its darkest tenth; ink that is darker already stays as it is, and what hardly stands out from
+    its paper stays pale), shrinking is antialiased, small images are enlarged at most MAX_ENLARGEMENT times, the
+    padding is white.
     "line": likewise, but at the left, with a margin of an eighth of the height at both ends.
     "keras": the Keras example's fitting: bilinear without antialias, black padding, the odd pixel to top and left.
 
@@ -127,15 +140,25 @@ def _fit_paper(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
     turned = _mostly_dark(grey_HxW <= threshold)
     if turned:
         grey_HxW, histogram, threshold = 255 - grey_HxW, histogram[::-1], 254 - threshold
-    light = np.cumsum(histogram[threshold + 1 :])
-    paper = threshold + 1 + int(np.searchsorted(light, light[-1] / 2))  # the median of what is not ink
     image = Image.fromarray(grey_HxW)
     if image.size != (new_width, new_height):
         image = image.resize((new_width, new_height), Image.Resampling.BILINEAR)  # Pillow's antialiases when shrinking
     top, left = (frame.height_px - new_height) // 2, left_column(new_width, frame)
-    levels = np.minimum(np.round(_LEVELS * (255 / paper)), 255).astype(np.uint8)
-    fitted[top : top + new_height, left : left + new_width] = levels[np.asarray(image)]
+    fitted[top : top + new_height, left : left + new_width] = _paper_levels(histogram, threshold)[np.asarray(image)]
     return fitted
+
+
+def _paper_levels(histogram_256: np.ndarray, threshold: int) -> np.ndarray:
+    """What becomes of each grey level, uint8 [256]: paper 255 (the median of what is not ink), faint ink BLACK."""
+    light, dark = np.cumsum(histogram_256[threshold + 1 :]), np.cumsum(histogram_256[: threshold + 1])
+    quartile, paper = (threshold + 1 + int(np.searchsorted(light, light[-1] * share)) for share in (0.25, 0.5))
+    ink = int(np.searchsorted(dark, dark[-1] * INK_SHARE))
+    levels = _LEVELS * (255 / paper)
+    depth, uneven = 255 - levels[ink], 255 - levels[quartile]
+    stretch = min((255 - BLACK) / depth, depth / (STANDS_OUT * max(uneven, EVEN_PAPER)))
+    if stretch > 1:
+        levels = 255 - (255 - levels) * stretch
+    return np.clip(np.round(levels), 0, 255).astype(np.uint8)
 
 
 def _mostly_dark(dark_HxW: np.ndarray) -> bool:

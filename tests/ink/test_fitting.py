@@ -1,6 +1,7 @@
 """Fitting images to the frame, against brute force, TensorFlow where it is installed, and what people would expect."""
 
 import importlib.util
+import itertools
 import math
 
 import jax
@@ -9,7 +10,16 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from hwr_jax.errors import InputError
-from hwr_jax.ink.fitting import fit_to_frame, frames_to_input, light_on_dark, otsu_threshold
+from hwr_jax.ink.fitting import (
+    BLACK,
+    EVEN_PAPER,
+    MIN_CONTRAST,
+    STANDS_OUT,
+    fit_to_frame,
+    frames_to_input,
+    light_on_dark,
+    otsu_threshold,
+)
 from hwr_jax.ink.frame import FrameConfig
 
 PAPER = FrameConfig()
@@ -131,6 +141,79 @@ def test_otsu_against_brute_force():
 
         best = min(within(threshold) for threshold in range(256))
         assert math.isclose(within(otsu_threshold(histogram)), best, rel_tol=1e-9)
+
+
+# --- faint ink
+
+
+def fit_unresized(grey_HxW):
+    return fit_to_frame(grey_HxW, FrameConfig(*grey_HxW.shape))
+
+
+def fade(black_HxW, paper, ink):
+    """Black ink on white paper as ink of one level on paper of another."""
+    return np.round(ink + black_HxW * ((paper - ink) / 255)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("ink", [0, 10, BLACK])
+def test_ink_that_is_black_already_stays_as_it_is(ink):
+    grey = draw_word("black", paper=255, ink=ink, noise=0)
+    np.testing.assert_array_equal(fit_unresized(grey), grey)
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(255, 60), (255, 120), (240, 160), (200, 130), (100, 65)])
+def test_faint_ink_becomes_as_dark_as_black_ink(paper, ink):
+    black = draw_word("faint", paper=255, ink=0, noise=0)
+    fitted = fit_unresized(fade(black, paper, ink)).astype(int)
+    # Paper stays 255 and ink becomes BLACK, but for the rounding of the few grey levels there were.
+    np.testing.assert_allclose(fitted, fade(black, 255, BLACK).astype(int), atol=0.5 + 255 / (paper - ink) / 2)
+
+
+def test_faint_light_ink_on_dark_paper_becomes_black():
+    faint = fade(draw_word("faint", paper=255, ink=0, noise=0), 240, 150)
+    np.testing.assert_array_equal(fit_unresized(255 - faint), fit_unresized(faint))
+
+
+@pytest.mark.parametrize("fitting", ["paper", "line"])
+@pytest.mark.parametrize("times", [1, 3, 8])
+def test_faint_ink_is_judged_alike_at_all_sizes(times, fitting):
+    faint = fade(draw_word("size", paper=255, ink=0, noise=0), 240, 160).repeat(times, axis=0).repeat(times, axis=1)
+    assert fit_to_frame(faint, FrameConfig(faint.shape[0], faint.shape[1] * 2, fitting)).min() == BLACK
+
+
+def test_the_fainter_ink_is_the_paler_it_stays_where_it_hardly_stands_out():
+    black = draw_word("limit", paper=255, ink=0, noise=0)
+    darkest = [int(fit_unresized(fade(black, 255, 255 - depth)).min()) for depth in range(MIN_CONTRAST, 256)]
+    assert darkest[: STANDS_OUT * EVEN_PAPER - MIN_CONTRAST] == [
+        255 - depth for depth in range(MIN_CONTRAST, STANDS_OUT * EVEN_PAPER)
+    ]
+    assert all(paler >= darker for paler, darker in itertools.pairwise(darkest))
+    assert max(paler - darker for paler, darker in itertools.pairwise(darkest)) <= 7  # no step
+
+
+@pytest.mark.parametrize("noise", [2, 4, 8, 16, 24])
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+def test_noise_on_blank_paper_does_not_become_ink(noise, kind):
+    rng = np.random.default_rng(noise)
+    shape = (60, 300)
+    grain = rng.normal(0, noise, shape) if kind == "normal" else rng.uniform(-2, 2, shape) * noise
+    grey = np.round((200 + grain).clip(0, 255)).astype(np.uint8)
+    before = 255 - grey.astype(float) * (255 / (200 + noise))  # depths, about, of levelled paper
+    assert (255 - fit_unresized(grey).astype(int)).max() <= 1.25 * before.max()
+
+
+@pytest.mark.parametrize("depth", [15, 25, 40])
+@pytest.mark.parametrize("sharp", [False, True])
+def test_a_slight_stain_on_blank_paper_stays_pale(depth, sharp):
+    rows, columns = np.mgrid[:60, :300]
+    away = (columns - 150) ** 2 / 2000 + (rows - 30) ** 2 / 200
+    stain = depth * (away < 1 if sharp else np.exp(-away))
+    assert fit_unresized((240 - stain).astype(np.uint8)).min() >= 170
+
+
+def test_faint_ink_on_a_shadow_is_not_stretched_with_the_shadow():
+    shadow = np.linspace(0, 60, 300)[None].repeat(60, axis=0)
+    assert fit_unresized((240 - shadow).astype(np.uint8)).min() >= 170
 
 
 # --- keras
