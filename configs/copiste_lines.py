@@ -1,7 +1,7 @@
 """The seed model on lines of contemporary French hands (Copiste d'un jour), 40 epochs, each line as wide as it is.
 
     hwr data prepare copiste_lines --source=copiste.tar
-    hwr train --config=configs/copiste_lines.py --workdir=runs/copiste_lines --init_from=unipen_words
+    hwr train --config=configs/copiste_lines.py --workdir=runs/copiste_lines --init_from=runs/unipen_lines
 
 Expect a CER of 11.6 % and a WER of 39.5 % on the 18 test hands, after about 40 minutes on one CPU core.
 """
@@ -20,4 +20,15 @@ def get_config() -> ConfigDict:
     config.model.alphabet = "training"
     config.optimizer.warmup_steps = 300
     config.training.epochs = 40.0
+    # Few lines, and scans: what pens, paper and light may make of them.
+    config.model.dropout = 0.1
+    config.model.lstm_dropout = 0.1
+    config.augment.pen_px = 0.4
+    config.augment.light = 0.2
+    config.augment.texture = 0.1
+    config.augment.contrast = 0.2
+    config.augment.gamma = 0.4
+    config.augment.blur_px = 0.5
+    config.augment.noise = 0.06
+    config.augment.mask_px = 3.0
     return config
