@@ -1,0 +1,30 @@
+"""A residual stack of 1.7 million parameters on UNIPEN words, 20 epochs, each word as wide as it is.
+
+    hwr data prepare unipen_words --source=unipen.tar.xz
+    hwr train --config=configs/unipen_words_large.py --workdir=runs/unipen_words_large
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from hwr_jax.commands.options import load_config
+
+
+def get_config() -> ConfigDict:
+    """The recipe of configs/unipen_words_seed.py for a stack with deeper convolutions and wider LSTMs."""
+    config, _ = load_config([f"--config={Path(__file__).parent / 'unipen_words_seed.py'}"])
+    config.model.stack = "residual"
+    config.model.conv_features = (32, 64, 128)
+    config.model.conv_blocks = (0, 1, 0)
+    config.model.normalization = "channels"
+    config.model.dense_features = 128
+    config.model.shortcut = True
+    config.model.lstm_features = (192, 192)
+    config.model.dropout = 0.1
+    config.model.lstm_dropout = 0.1
+    config.optimizer.learning_rate = 2e-3
+    config.optimizer.warmup_steps = 1000
+    config.optimizer.weight_decay = 2e-2
+    config.training.epochs = 20.0
+    return config
