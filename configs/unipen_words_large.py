@@ -2,6 +2,8 @@
 
     hwr data prepare unipen_words --source=unipen.tar.xz
     hwr train --config=configs/unipen_words_large.py --workdir=runs/unipen_words_large
+
+Its result is not measured yet.
 """
 
 from pathlib import Path

@@ -15,8 +15,8 @@ from experiments.benchmarks.peers import OURS, PEERS, Peer
 from experiments.benchmarks.rounds import Measured, Quiet, measure
 from experiments.benchmarks.task import Task
 from hwr_jax.commands.options import Parser
-from hwr_jax.config import COMPUTE_DTYPES, ModelConfig
 from hwr_jax.errors import InputError
+from hwr_jax.model_config import COMPUTE_DTYPES, ModelConfig
 from hwr_jax.training.workdir import command_line, git_revision, write_json
 
 ABSENT = "-"

@@ -64,7 +64,7 @@ def test_the_folder_is_that_of_a_run_of_ours(workdir):
     }
     assert load(workdir / "status.json")["status"] == "done"
     assert load(workdir / "environment.json")["framework"].startswith("keras 3")
-    assert load(workdir / "config.json")["objective"] == {"loss": "keras_ctc"}
+    assert load(workdir / "config.json")["objective"]["loss"] == "keras_ctc"
     summary = load(workdir / "evaluation" / "test.json")
     usage = load(workdir / "usage.json")
     assert summary["parameters"] == usage["parameters"] > 500
