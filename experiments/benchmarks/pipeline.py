@@ -10,9 +10,7 @@ import itertools
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Sequence
 
 from experiments.benchmarks.command import add_common_options, check_positive, describe_machine, say_written
 from experiments.benchmarks.training_loop import TrainingSteps, example_config, read_batches
@@ -24,10 +22,10 @@ from hwr_jax.data.fitted import FittedSamples, fit_samples
 from hwr_jax.data.labels import encode_labels, select_trainable
 from hwr_jax.data.loading import load_split
 from hwr_jax.data.names import SYNTHETIC
-from hwr_jax.data.pipeline import sample_arrays
+from hwr_jax.data.pipeline import Samples, sample_arrays
 from hwr_jax.data.prepared import find_prepared, load_prepared
 from hwr_jax.data.sample import Sample
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.frame import FrameConfig, frame_of
 from hwr_jax.text.alphabet import resolve_alphabet
 
 WARMUP_STEPS = 3
@@ -44,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     machine = describe_machine()
     config = example_config(options.compute_dtype)
     alphabet = resolve_alphabet(config.model.alphabet)
-    frame = FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)
+    frame = frame_of(config)
     fitted, name, fitting_rate = _load(options, frame)
     samples = select_trainable(fitted, alphabet, config.model.frames)
     arrays = sample_arrays(samples.frames_NxHxW, encode_labels(samples.texts, alphabet))
@@ -74,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def time_batches(samples: Mapping[str, np.ndarray], batch_size: int, count: int) -> float:
+def time_batches(samples: Samples, batch_size: int, count: int) -> float:
     """Seconds a batch, of batches that nobody does anything with: over all but those read ahead at the start."""
     batches = read_batches(samples, batch_size, WARMUP_STEPS + count)
     for _ in itertools.islice(batches, WARMUP_STEPS):
@@ -85,9 +83,7 @@ def time_batches(samples: Mapping[str, np.ndarray], batch_size: int, count: int)
     return (time.perf_counter() - start) / count
 
 
-def time_loop(
-    steps: TrainingSteps, samples: Mapping[str, np.ndarray], batch_size: int, count: int
-) -> tuple[list[float], list[float]]:
+def time_loop(steps: TrainingSteps, samples: Samples, batch_size: int, count: int) -> tuple[list[float], list[float]]:
     """Seconds blocked in next(batches), and seconds of every step; the first steps, which compile, are left out."""
     batches = read_batches(samples, batch_size, WARMUP_STEPS + count)
     for batch in itertools.islice(batches, WARMUP_STEPS):

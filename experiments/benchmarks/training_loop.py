@@ -1,13 +1,12 @@
 """The training loop's own step and data, without its reports, validation and checkpoints."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import jax
-import numpy as np
 
 from hwr_jax.config import ExperimentConfig, ModelConfig, OptimizerConfig, TrainingConfig
-from hwr_jax.data.pipeline import Batch, make_batch_of_step, make_batches, plan_dispatches
+from hwr_jax.data.pipeline import Batch, Samples, make_batch_of_step, make_batches, plan_dispatches
 from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.training.devices import make_placement
 from hwr_jax.training.optimizer import build_optimizer
@@ -51,7 +50,7 @@ class TrainingSteps:
         return count_parameters(self._state.parameters)
 
 
-def read_batches(samples: Mapping[str, np.ndarray], batch_size: int, steps: int) -> Iterator[Batch]:
+def read_batches(samples: Samples, batch_size: int, steps: int) -> Iterator[Batch]:
     """The batches of so many steps, one step a time, read ahead as in training.
 
     Args:

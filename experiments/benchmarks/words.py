@@ -39,8 +39,9 @@ def make_words(count: int, model: ModelConfig) -> Words:
     samples = fit_samples(draw_words(count), FrameConfig(model.height_px, model.width_px, FITTING))
     alphabet = resolve_alphabet(model.alphabet)
     labels = pad_labels(encode_labels(samples.texts, alphabet))
-    images_BxWxHx1 = np.ascontiguousarray(frames_to_input(samples.frames_NxHxW, FITTING))
-    return Words(samples.frames_NxHxW, images_BxWxHx1, labels.ids_NxL, labels.lengths_N, alphabet.num_classes)
+    frames_BxHxW = np.asarray(samples.frames_NxHxW)
+    images_BxWxHx1 = np.ascontiguousarray(frames_to_input(frames_BxHxW, FITTING))
+    return Words(frames_BxHxW, images_BxWxHx1, labels.ids_NxL, labels.lengths_N, alphabet.num_classes)
 
 
 def save_words(words: Words, path: Path) -> None:

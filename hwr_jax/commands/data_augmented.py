@@ -48,14 +48,13 @@ def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed:
 
     from hwr_jax.data.fitted import fit_sample
     from hwr_jax.ink.fitting import frames_to_input
-    from hwr_jax.ink.frame import FrameConfig
+    from hwr_jax.ink.frame import frame_of
     from hwr_jax.ink.width import cut_to_ink
     from hwr_jax.training.augment import augment
     from hwr_jax.training.step import sample_keys
 
     fitting = config.data.fitting
-    frame = FrameConfig(config.model.height_px, config.model.width_px, fitting)
-    outcomes = [fit_sample(sample, frame) for sample in samples]
+    outcomes = [fit_sample(sample, frame_of(config)) for sample in samples]
     frames = [outcome for outcome in outcomes if not isinstance(outcome, str)]
     if not frames:
         return [str(outcome) for outcome in outcomes]

@@ -151,14 +151,14 @@ def _make_rules(
     from hwr_jax.data.checks.check import CheckRules
     from hwr_jax.data.prepared import load_given_splits, load_listed
     from hwr_jax.data.split_rules import GIVEN
-    from hwr_jax.ink.frame import FrameConfig
+    from hwr_jax.ink.frame import frame_of
     from hwr_jax.text.alphabet import FROM_TRAINING, resolve_alphabet
 
     named = None if config.model.alphabet == FROM_TRAINING else config.model.alphabet
     return CheckRules(
         data=config.data,
         alphabet=model.alphabet if model else resolve_alphabet(named) if named else None,
-        frame=FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting),
+        frame=frame_of(config),
         frames=config.model.frames,
         given=load_given_splits(args.name, args.data_dir) if prepared and config.data.split == GIVEN else {},
         listed=(lambda: load_listed(args.name, args.data_dir)) if prepared else None,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwr_jax.commands.decoders import add_decoder_options, build_from_settings, resolve_settings
+from hwr_jax.commands.decoders import add_decoder_options, build_from_settings, model_folder, resolve_settings
 from hwr_jax.commands.main import run
 from hwr_jax.commands.options import Parser
 from hwr_jax.commands.progress import ProgressLine
@@ -42,10 +42,13 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("absl").setLevel(logging.ERROR)
     from hwr_jax.data.split_rules import rule_name
     from hwr_jax.decoding.settings import describe_settings
-    from hwr_jax.evaluation.evaluate import evaluate_samples, summarize
+    from hwr_jax.evaluation.evaluate import evaluate_samples
+    from hwr_jax.evaluation.evaluation_facts import describe_evaluator, describe_parameters, describe_prepared
     from hwr_jax.evaluation.example_metric import metric_of_results
     from hwr_jax.evaluation.report import write_report
+    from hwr_jax.evaluation.summary import summarize
     from hwr_jax.evaluation.write import write_evaluation
+    from hwr_jax.training.workdir import write_json
 
     model = _load_model(options)
     settings = resolve_settings(options, str(options.workdir or options.model))
@@ -79,9 +82,19 @@ def main(argv: Sequence[str]) -> int:
         summary["example_mean_edit_distance"] = metric_of_results(
             evaluation.results, model.alphabet, model.config["data"]["batch_size"]
         )
+    summary |= describe_parameters(model.tree) | describe_evaluator()
+    if not options.source:
+        summary |= describe_prepared(_data_config(options, model, data_name))
     print(describe_summary(summary))
     path = options.output or (options.workdir and _default_output(options.workdir, options.split, settings.label))
-    written = write_evaluation(path, evaluation, summary, samples.frames_NxHxW) if path else []
+    written: list[Path] = []
+    if path and options.numbers_only:
+        write_json(path, summary)
+        written = [path]
+    elif path:
+        written = write_evaluation(path, evaluation, summary, samples.frames_NxHxW)
+    if path:
+        written += _write_card(path, options, model, summary)
     if options.workdir:
         written.append(write_report(options.workdir, evaluation, samples.frames_NxHxW, summary))
     for path in written:
@@ -100,7 +113,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         ("CER", f"{_percent(summary['cer'])}   {_between(summary['cer_interval'])}   {over}"),
         ("WER", f"{_percent(summary['wer'])}   {_between(summary['wer_interval'])}"),
         ("decoder", f"{summary.get('decoder', '-')}, expected calibration error {_calibration(summary)}"),
-        ("no case", f"{_percent(summary['cer_casefolded'])}   CER when case is ignored"),
+        ("no case", _without_case(summary)),
         ("loss", f"{summary['loss']:8.3f}   nats a sample" if summary["loss"] is not None else "-"),
         ("time", f"{summary['seconds']:8.1f} s, {speed:,.0f} samples/s"),
     ]
@@ -131,7 +144,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "--output",
         type=Path,
         metavar="FILE.json",
-        help="default WORKDIR/evaluation/SPLIT.json, SPLIT_DECODER.json if that is not greedy; .tsv and .png beside it",
+        help="default WORKDIR/evaluation/SPLIT.json, SPLIT_DECODER.json if that is not greedy; .tsv, .png and "
+        "MODEL_CARD.md beside it",
+    )
+    parser.add_argument(
+        "--numbers_only",
+        action="store_true",
+        help="write no readings and no images: of data that must not be passed on",
     )
     parser.add_argument(
         "--example_metric", action="store_true", help="also the Keras example's mean edit distance, in the JSON"
@@ -237,6 +256,36 @@ def _count_batches(progress: Callable[[int, int | None], None], total: int) -> C
         done += BATCH_SIZE
 
     return poll
+
+
+def _write_card(
+    path: Path, options: argparse.Namespace, model: "TrainedModel", summary: Mapping[str, Any]
+) -> list[Path]:
+    """The card beside the evaluation; what is told of the training comes from the model's folder."""
+    from hwr_jax.evaluation.model_records import CARD_FILE, PRETRAINED
+    from hwr_jax.evaluation.training_facts import gather_about
+    from hwr_jax.evaluation.write_card import describe_model, write_card
+
+    name = str(options.workdir or options.model)
+    folder = model_folder(name) or PRETRAINED / name
+    card = describe_model(
+        model.name,
+        model.config,
+        model.alphabet,
+        model.parameters,
+        gather_about(folder, model.name),
+        parameters_sha256=summary["parameters_sha256"],
+        shipped=folder.resolve().parent == PRETRAINED,
+    )
+    written = write_card(path.parent, card, path.name)
+    if written is None:
+        print(f"{'kept':<10}{path.parent / CARD_FILE}: not written by an evaluation")
+    return [written] if written else []
+
+
+def _without_case(summary: Mapping[str, Any]) -> str:
+    words = f", WER {_percent(summary.get('wer_casefolded')).strip()}" if "wer_casefolded" in summary else ""
+    return f"{_percent(summary['cer_casefolded'])}   CER when case is ignored{words}"
 
 
 def _calibration(summary: Mapping[str, Any]) -> str:

@@ -47,6 +47,12 @@ def _export(argv: Sequence[str]) -> int:
     return export.main(argv)
 
 
+def _models(argv: Sequence[str]) -> int:
+    from hwr_jax.commands import models
+
+    return models.main(argv)
+
+
 def _build_kernels(argv: Sequence[str]) -> int:
     from hwr_jax.commands import build_kernels
 
@@ -81,6 +87,7 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "train": (_train, "train a model, or go on with a run that stopped"),
     "evaluate": (_evaluate, "CER and WER of a trained model on prepared data or a raw tree"),
     "read": (_read, "read images: path, text, confidence"),
+    "models": (_models, "list models with their numbers, or print a model's card"),
     "data": (_data, "prepare and look at data sets"),
     "show": (_show, "the layer table of a config"),
     "language-model": (_language_model, "train a character language model, for beam search"),

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from hwr_jax.reader import Reader, Reading
 
-DEFAULT_MODEL = "unipen_words"
 BATCH_SIZE = 64
 
 
@@ -35,16 +34,18 @@ def main(argv: Sequence[str]) -> int:
 
     # Orbax tells through absl that it opens a run's checkpoints for reading only.
     logging.getLogger("absl").setLevel(logging.ERROR)
+    from hwr_jax.evaluation.default_model import default_name
     from hwr_jax.reader import Reader
     from hwr_jax.training.load import load_model
 
-    model = load_model(options.model)
-    settings = resolve_settings(options, options.model)
+    name = options.model or default_name(options.page)
+    model = load_model(name)
+    settings = resolve_settings(options, name)
     if options.n_best > 1 and settings.decoder == "greedy":
         raise InputError(f"--n_best={options.n_best}: greedy decoding knows one text; give --decoder=beam")
     reader = Reader(model, build_from_settings(settings, model.alphabet)[0])
     if options.page:
-        made_by = f"model {Path(options.model).name}, decoder {settings.decoder}"
+        made_by = f"model {Path(name).name}, decoder {settings.decoder}"
         return read_page_files(outputs, options, reader, made_by)
     failed = 0
     for start in range(0, len(options.images), BATCH_SIZE):
@@ -73,9 +74,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--model",
-        default=DEFAULT_MODEL,
         metavar="NAME_OR_PATH",
-        help=f"a shipped model, an exported folder or a run's workdir (default {DEFAULT_MODEL})",
+        help="a shipped model, an exported folder or a run's workdir (default: the shipped model of words with the "
+        "lowest recorded CER, with --page that of lines on scanned pages; hwr models tells which)",
     )
     parser.add_argument(
         "--json",

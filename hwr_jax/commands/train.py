@@ -1,10 +1,11 @@
 """`hwr train`: trains a model, or goes on with a run that stopped."""
 
+import gc
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,18 @@ exit status: 0 done; 1 the input is wrong, or the run diverged; 75 stopped by a 
 """
 
 
+@contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """Looks for garbage less often: what imports and traces make stays, and looking takes a tenth of a start."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@collecting_rarely()
 def main(argv: Sequence[str]) -> int:
     """Runs `hwr train ...`. Returns the exit status.
 
@@ -172,6 +185,7 @@ def conclude(config: "ExperimentConfig", workdir: Path, step: int, stop: "StopRe
         workdir,
         model=model.name,
         parameters=model.parameters,
+        tree=model.tree,
         say=_say,
         poll=stop.poll,
     )
@@ -271,7 +285,6 @@ def make_validate(
     """Returns what measures the validation split during training, see `hwr_jax.training.member.Validate`."""
     import jax
 
-    from hwr_jax.evaluation.run import measure_validation
     from hwr_jax.ink.width import cut_to_ink
     from hwr_jax.models.trained import make_log_probs
     from hwr_jax.strict import to_plain
@@ -279,6 +292,8 @@ def make_validate(
     program = make_log_probs(to_plain(config), alphabet, config.data.fitting)
 
     def validate(parameters: Any, poll: Callable[[], None]) -> Mapping[str, float]:
+        from hwr_jax.evaluation.run import measure_validation  # The first step does not wait for it.
+
         on_device = jax.device_put(parameters)
 
         def log_probs(frames_BxHxW: "np.ndarray") -> "np.ndarray":
@@ -317,7 +332,7 @@ def _describe(
         f"{len(validation):,} validation samples of {len(set(validation.writers))} writers "
         f"(split rule {rule_name(config.data.split)}); {steps:,} steps of {config.data.batch_size} into {workdir}"
     )
-    if buckets := buckets_of(training.frames_NxHxW, config):
+    if buckets := buckets_of(training.columns_N, config):
         padding = f"{100 * buckets.padding_share:.0f} % of it padding"
         _say(f"batches {', '.join(map(str, buckets.widths))} px wide, {padding}")
     for what, part in (("training", training), ("validation", validation)):

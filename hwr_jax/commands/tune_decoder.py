@@ -143,11 +143,11 @@ def _load_validation(options: argparse.Namespace, model: "TrainedModel") -> "tup
 def _read_all(model: "TrainedModel", samples: "FittedSamples", progress: ProgressLine) -> "np.ndarray":
     import numpy as np
 
-    from hwr_jax.ink.width import cut_to_ink
+    from hwr_jax.ink.width import common_width
     from hwr_jax.models.padding import IMPOSSIBLE
 
     # All as long as the widest image, blank in the frames that a batch of narrower ones does not have.
-    columns = cut_to_ink(samples.frames_NxHxW, model.frame.fitting).shape[2]
+    columns = common_width(samples.columns_N, model.frame)
     log_probs_NxTxK = np.full(
         (len(samples), columns // model.frame_px, model.alphabet.num_classes), IMPOSSIBLE, np.float32
     )

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Int
 
 from hwr_jax.config import ExperimentConfig
-from hwr_jax.ink.width import used_columns_of_frames
 
 FILLER = -1
 
@@ -72,12 +71,17 @@ def build_buckets(columns_N: Int[np.ndarray, "N"], count: int) -> Buckets:
     return Buckets(columns_N, choose_widths(columns_N, count))
 
 
-def buckets_of(frames_NxHxW: np.ndarray, config: ExperimentConfig) -> Buckets | None:
-    """The buckets of a run's training samples, fitted frames; None where all batches are as wide as the frame."""
+def buckets_of(columns_N: Int[np.ndarray, "N"], config: ExperimentConfig) -> Buckets | None:
+    """The buckets of a run's training samples; None where all batches are as wide as the frame.
+
+    Args:
+      columns_N: that each sample's image uses, see `hwr_jax.ink.width.used_columns`.
+      config: of the run.
+    """
     if not config.follows_width:
         return None
-    columns_N = used_columns_of_frames(frames_NxHxW, config.model.frame_px)
-    return build_buckets(columns_N, config.data.width_buckets)
+    frame_px = config.model.frame_px
+    return build_buckets(-(-columns_N // frame_px) * frame_px, config.data.width_buckets)
 
 
 class BucketedRows:

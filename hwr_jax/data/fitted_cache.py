@@ -1,5 +1,6 @@
 """Fitted samples kept beside the prepared data: the next start of any run reads them instead of fitting anew."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,11 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from hwr_jax.data.fitted import FittedSamples
+from hwr_jax.data.frame_writer import FrameWriter
+from hwr_jax.data.frames import open_frames
+from hwr_jax.files import write_text
 from hwr_jax.ink import fitting, image, width
 from hwr_jax.ink.frame import FrameConfig
 
 
-def load_or_fit(folder: Path, split: str, frame: FrameConfig, fit: Callable[[], FittedSamples]) -> FittedSamples:
+def load_or_fit(
+    folder: Path, split: str, frame: FrameConfig, fit: Callable[[FrameWriter], FittedSamples]
+) -> FittedSamples:
     """The fitted samples of a prepared split, from the cache or else from `fit`, which then fills it.
 
     A change of the code that fits, or of the prepared data, gives another cache; the one it replaces is deleted. Where
@@ -24,61 +30,75 @@ def load_or_fit(folder: Path, split: str, frame: FrameConfig, fit: Callable[[], 
       folder: of the prepared data set; what lies in it never changes.
       split: of it.
       frame: size and kind of fitting.
-      fit: opens and fits every image of the split.
+      fit: opens and fits every image of the split, and gives the frames to the writer.
 
     Returns:
-      Frames that are read from the disk when they are used (a read-only memory map).
+      Frames that are read from the disk when they are used.
     """
     prefix = f"fitted-{frame.fitting}-{frame.width_px}x{frame.height_px}-"
-    cache = folder / f"{prefix}{_code_hash()}"
-    if (cached := _read(cache, split)) is not None:
+    cache = folder / f"{prefix}{_CODE_HASH}"
+    if (cached := _read(cache, split, frame)) is not None:
         return cached
-    fitted = fit()
-    try:
-        for other in folder.glob(f"{prefix}*"):
-            if other != cache:
-                shutil.rmtree(other, ignore_errors=True)
-        _write(cache, split, fitted)
-    except OSError:
-        return fitted  # A full disk, or data that belong to somebody else: the run can do without.
-    return _read(cache, split) or fitted
+    with contextlib.suppress(OSError):  # The data may belong to somebody else: the run can do without.
+        cache.mkdir(exist_ok=True)
+        _remove_others(cache, prefix)
+        _remove_left_over(cache, split)
+    with FrameWriter(frame, cache / f".{split}.npy.{os.getpid()}") as writer:
+        fitted = fit(writer)
+        with contextlib.suppress(OSError):  # A full disk.
+            _keep(cache, split, fitted, writer)
+    return fitted
 
 
-def _code_hash() -> str:
+def _hash_code() -> str:
     digest = hashlib.sha256()
     for module in (fitting, image, width):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()[:8]
 
 
-def _read(cache: Path, split: str) -> FittedSamples | None:
+# Of the code that runs: files may change while it does.
+_CODE_HASH = _hash_code()
+
+
+def _read(cache: Path, split: str, frame: FrameConfig) -> FittedSamples | None:
     try:
-        columns = json.loads((cache / f"{split}.json").read_text(encoding="utf-8"))
-        frames_NxHxW = np.load(cache / f"{split}.npy", mmap_mode="r", allow_pickle=False)
-        ids, texts, writers = (tuple(columns[name]) for name in ("ids", "texts", "writers"))
-        if not len(ids) == len(texts) == len(writers) == len(frames_NxHxW):
+        about = json.loads((cache / f"{split}.json").read_text(encoding="utf-8"))
+        with (cache / f"{split}.npy").open("rb") as file:
+            frames_NxHxW = open_frames(file)
+        columns_N = np.array(about["used_columns"], np.int32)
+        ids, texts, writers = (tuple(about[name]) for name in ("ids", "texts", "writers"))
+        shape = (len(frames_NxHxW), frame.height_px, frame.width_px)
+        if not len(ids) == len(texts) == len(writers) == len(columns_N) == shape[0] or frames_NxHxW.shape != shape:
             return None
-        return FittedSamples(ids, texts, writers, frames_NxHxW, columns["skipped"])
+        return FittedSamples(ids, texts, writers, frames_NxHxW, about["skipped"], columns_N)
     except (OSError, EOFError, ValueError, KeyError):  # not there, or damaged
         return None
 
 
-def _write(cache: Path, split: str, fitted: FittedSamples) -> None:
+def _keep(cache: Path, split: str, fitted: FittedSamples, writer: FrameWriter) -> None:
     """The text comes last: where it is, the frames are whole."""
-    cache.mkdir(exist_ok=True)
-    unfinished = [cache / f".{split}.{kind}.{os.getpid()}" for kind in ("npy", "json")]
-    columns = {
+    if writer.path is None:
+        return
+    about = {
         "ids": fitted.ids,
         "texts": fitted.texts,
         "writers": fitted.writers,
         "skipped": fitted.skipped,
+        "used_columns": fitted.columns_N.tolist(),
     }
-    try:
-        with unfinished[0].open("wb") as file:
-            np.save(file, fitted.frames_NxHxW, allow_pickle=False)
-        unfinished[1].write_text(json.dumps(columns, ensure_ascii=False), encoding="utf-8")
-        for path in unfinished:
-            os.replace(path, cache / path.name.removeprefix(".").removesuffix(f".{os.getpid()}"))
-    finally:
-        for path in unfinished:
+    os.replace(writer.path, cache / f"{split}.npy")
+    write_text(cache / f"{split}.json", json.dumps(about, ensure_ascii=False))
+
+
+def _remove_others(cache: Path, prefix: str) -> None:
+    for other in cache.parent.glob(f"{prefix}*"):
+        if other != cache:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _remove_left_over(cache: Path, split: str) -> None:
+    """What processes left that were killed outright. One that lives after all, elsewhere, keeps nothing; no more."""
+    for path in cache.glob(f".{split}.*"):
+        if not Path("/proc", path.suffix[1:]).exists():
             path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from hwr_jax.config import DataConfig
 from hwr_jax.data.fitted import FittedSamples
+from hwr_jax.data.frames import select_frames
 from hwr_jax.text.alphabet import UNKNOWN, Alphabet
 from hwr_jax.text.normalization import normalize_text
 
@@ -99,11 +100,12 @@ def select_trainable(
 
 
 def take(samples: FittedSamples, rows: np.ndarray) -> FittedSamples:
-    """The given rows, in their order; `skipped` stays as it is."""
+    """The given rows, in their order; `skipped` stays as it is, and frames in files stay there."""
     return FittedSamples(
         ids=tuple(samples.ids[row] for row in rows),
         texts=tuple(samples.texts[row] for row in rows),
         writers=tuple(samples.writers[row] for row in rows),
-        frames_NxHxW=samples.frames_NxHxW[rows],
+        frames_NxHxW=select_frames(samples.frames_NxHxW, rows),
         skipped=samples.skipped,
+        known_columns_N=None if samples.known_columns_N is None else samples.known_columns_N[rows],
     )

@@ -12,6 +12,7 @@ from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.builders import describe_skips
 from hwr_jax.data.fitted import FittedSamples, fit_samples, join_fitted
 from hwr_jax.data.fitted_cache import load_or_fit
+from hwr_jax.data.frame_writer import FrameWriter
 from hwr_jax.data.labels import final_label, select_trainable, take
 from hwr_jax.data.names import SYNTHETIC, SyntheticParams
 from hwr_jax.data.prepared import (
@@ -32,7 +33,7 @@ from hwr_jax.data.split_rules import (
 )
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.frame import FrameConfig, frame_of
 from hwr_jax.ink.width import count_frames
 from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, alphabet_of, resolve_alphabet
 
@@ -94,9 +95,11 @@ def _load_fitted(config: DataConfig, part: str, frame: FrameConfig) -> FittedSam
     prepared = load_prepared(config.name, part, data_dir, synthetic=synthetic)
     info = find_prepared(config.name, data_dir, synthetic=synthetic)
     assert info is not None  # It was loaded.
-    return load_or_fit(
-        info.folder, part, frame, lambda: fit_samples(prepared, frame, workers=worker_count(config.workers))
-    )
+
+    def fit(writer: FrameWriter) -> FittedSamples:
+        return fit_samples(prepared, frame, workers=worker_count(config.workers), writer=writer)
+
+    return load_or_fit(info.folder, part, frame, fit)
 
 
 def _select_split(config: DataConfig, split: str, frame: FrameConfig) -> tuple[FittedSamples, dict[str, str]]:
@@ -133,8 +136,7 @@ def find_alphabet(config: ExperimentConfig) -> Alphabet:
     """
     if config.model.alphabet != FROM_TRAINING:
         return resolve_alphabet(config.model.alphabet)
-    frame = FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)
-    training = load_split(config.data, "train", frame, limit=config.data.training_samples)
+    training = load_split(config.data, "train", frame_of(config), limit=config.data.training_samples)
     return alphabet_of(training.texts)
 
 
@@ -156,14 +158,14 @@ def load_for_training(
     Raises:
       InputError: the data are not prepared, or no samples are left in one of the splits.
     """
-    frame = FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)
+    frame = frame_of(config)
     most = "at most " * config.follows_width
     say(f"fitting images to {most}{frame.width_px} x {frame.height_px} px")
     training = load_split(config.data, "train", frame, limit=config.data.training_samples)
     poll()
     validation = load_split(config.data, "validation", frame, limit=config.data.validation_samples)
     poll()
-    frames = count_frames(training.frames_NxHxW, config.data.fitting, config.model.frame_px)
+    frames = count_frames(training.columns_N, frame, config.model.frame_px)
     trainable = select_trainable(training, alphabet, frames, config.data.outside_alphabet)
     for what, part in (("training", trainable), ("validation", validation)):
         if not len(part):

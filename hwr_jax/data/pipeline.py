@@ -5,12 +5,14 @@ from typing import Any
 
 import grain
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 
 from hwr_jax.data.buckets import FILLER, BucketedRows, Buckets
+from hwr_jax.data.frames import Frames
 from hwr_jax.data.labels import Labels
 
 Batch = dict[str, np.ndarray]
+Samples = Mapping[str, Frames]
 
 
 class _RowsInOrder:
@@ -38,7 +40,7 @@ def batch_rows(samples: int, batch_size: int, seed: int, *, reshuffle: bool = Tr
 
 
 def make_batch_of_step(
-    samples: Mapping[str, np.ndarray],
+    samples: Samples,
     *,
     batch_size: int,
     seed: int,
@@ -88,7 +90,7 @@ def make_batch_of_step(
     return batch_of_step
 
 
-def sample_arrays(frames_NxHxW: UInt8[np.ndarray, "N H W"], labels: Labels) -> dict[str, np.ndarray]:
+def sample_arrays(frames_NxHxW: Frames, labels: Labels) -> dict[str, Frames]:
     """What a step needs of the samples: "frames" uint8 [N, H, W], "labels" int32 [N, L], "lengths" int32 [N]."""
     return {"frames": frames_NxHxW, "labels": labels.ids_NxL, "lengths": labels.lengths_N}
 

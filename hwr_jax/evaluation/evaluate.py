@@ -1,25 +1,19 @@
-"""A model's readings of a split, and what they sum to."""
+"""A model's readings of a split."""
 
-import collections
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
 
 from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.labels import encode_labels, find_untrainable
-from hwr_jax.data.splits import hash_of_ids
-from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.decoding.decoder import Decoder, Hypothesis
 from hwr_jax.decoding.greedy_decoder import GreedyDecoder
-from hwr_jax.ink.width import used_columns_of_frames
 from hwr_jax.models.recognizer import frames_of_images
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.text.bootstrap import bootstrap_interval
 from hwr_jax.text.distance import Edits, count_edits
 from hwr_jax.training.objective import ctc_losses
 
@@ -112,7 +106,7 @@ def evaluate_samples(
     decoding_seconds = 0.0
     results: dict[int, SampleResult] = {}
     losses = _Losses(samples.texts, alphabet)
-    for rows, frames_BxHxW in _batches(samples.frames_NxHxW, batch_size):
+    for rows, frames_BxHxW in _batches(samples, batch_size):
         poll()
         log_probs_BxTxK = np.asarray(log_probs(frames_BxHxW))
         decoding_started = time.monotonic()
@@ -137,78 +131,13 @@ def evaluate_samples(
     return Evaluation(in_order, dict(samples.skipped), seconds, decoding_seconds)
 
 
-def summarize(
-    evaluation: Evaluation,
-    *,
-    decoder: str,
-    model: str,
-    parameters: int,
-    data: str,
-    split: str,
-    split_rule: str,
-    decoder_settings: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The numbers of an evaluation as plain values for JSON; what cannot be told (0 / 0) is None.
-
-    Intervals are 95 % bootstrap intervals over writers; over samples where all are by one writer, which is too narrow
-    for other writers, and is told by `interval_over`.
-
-    Args:
-      evaluation: of one split.
-      decoder: its label, such as "greedy", see `hwr_jax.decoding.settings.DecoderSettings.label`.
-      model, data, split: names that say what was measured.
-      parameters: of the model.
-      split_rule: which rule made the split, see `hwr_jax.data.split_rules.rule_name`.
-      decoder_settings: all of the decoder's settings, see `hwr_jax.decoding.settings.describe_settings`.
-    """
-    results, totals, losses = evaluation.results, evaluation.totals, evaluation.losses
-    writers = {result.writer for result in results}
-    groups = [result.writer if len(writers) > 1 else result.id for result in results]
-    excluded = collections.Counter(result.loss_excluded for result in results if result.loss_excluded)
-    return {
-        "model": model,
-        "parameters": parameters,
-        "data": data,
-        "split": split,
-        "split_rule": split_rule,
-        "decoder": decoder,
-        **({"decoder_settings": dict(decoder_settings)} if decoder_settings else {}),
-        "samples": totals.samples,
-        "writers": len(writers),
-        "ids_hash": hash_of_ids(result.id for result in results),
-        "characters": totals.characters,
-        "edits": totals.character_edits,
-        "words": totals.words,
-        "words_between": "white space",
-        "word_edits": totals.word_edits,
-        "cer": _plain(totals.cer),
-        "cer_interval": _interval(results, groups, lambda e: (e.character_edits, e.characters)),
-        "wer": _plain(totals.wer),
-        "wer_interval": _interval(results, groups, lambda e: (e.word_edits, e.words)),
-        "interval_over": "writers" if len(writers) > 1 else "samples",
-        "cer_casefolded": _plain(totals.cer_casefolded),
-        "expected_calibration_error": expected_calibration_error(
-            np.array([result.confidence for result in results]),
-            np.array([result.prediction == result.truth for result in results], bool),
-        ),
-        "ran_out": len(evaluation.ran_out),
-        "loss": _plain(sum(losses) / len(losses)) if losses else None,
-        "loss_samples": len(losses),
-        "loss_excluded": dict(excluded),
-        "seconds": round(evaluation.seconds, 3),
-        "decoding_seconds": round(evaluation.decoding_seconds, 3),
-        "skipped_reasons": dict(collections.Counter(evaluation.skipped.values())),
-        "skipped": evaluation.skipped,
-    }
-
-
-def _batches(frames_NxHxW: np.ndarray, batch_size: int) -> Iterator[tuple[list[int], np.ndarray]]:
+def _batches(samples: FittedSamples, batch_size: int) -> Iterator[tuple[list[int], np.ndarray]]:
     """Rows and their frames, those with ink up to like columns together."""
-    order = np.argsort(used_columns_of_frames(frames_NxHxW, 1), kind="stable")
+    order = np.argsort(samples.columns_N, kind="stable")
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        filled = np.full((batch_size, *frames_NxHxW.shape[1:]), 255, np.uint8)
-        filled[: len(rows)] = frames_NxHxW[rows]
+        filled = np.full((batch_size, *samples.frames_NxHxW.shape[1:]), 255, np.uint8)
+        filled[: len(rows)] = samples.frames_NxHxW[rows]
         yield rows.tolist(), filled
 
 
@@ -237,15 +166,3 @@ class _Losses:
 
 
 _ctc_losses = jax.jit(ctc_losses)
-
-
-def _interval(
-    results: Sequence[SampleResult], groups: Sequence[str], counts: Callable[[Edits], tuple[int, int]]
-) -> list[float] | None:
-    pairs = [counts(result.edits) for result in results]
-    interval = bootstrap_interval([edits for edits, _ in pairs], [length for _, length in pairs], groups)
-    return None if interval is None else list(interval)
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None

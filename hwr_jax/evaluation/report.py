@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from hwr_jax.data.frames import Frames
 from hwr_jax.evaluation.chart import Series, line_chart
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.page import (
@@ -32,7 +31,7 @@ MAX_CONFUSIONS, MAX_SAMPLES, MAX_WRITERS = 24, 36, 400
 def write_report(
     workdir: Path,
     evaluation: Evaluation | None = None,
-    frames_NxHxW: np.ndarray | None = None,
+    frames_NxHxW: Frames | None = None,
     summary: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes `workdir`/report.html: no other file is needed to look at it.
@@ -184,7 +183,7 @@ def _writers(results: Sequence[SampleResult]) -> str:
     return f'<svg class="writers" viewBox="0 0 940 118" role="img">{"".join(bars)}</svg>{note}'
 
 
-def _samples(results: Sequence[SampleResult], frames_NxHxW: np.ndarray, indices: Sequence[int]) -> str:
+def _samples(results: Sequence[SampleResult], frames_NxHxW: Frames, indices: Sequence[int]) -> str:
     cards = []
     for index in indices:
         result = results[index]

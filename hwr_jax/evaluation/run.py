@@ -11,11 +11,16 @@ from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.loading import load_split
 from hwr_jax.data.split_rules import rule_name
 from hwr_jax.decoding.settings import DecoderSettings, describe_settings
-from hwr_jax.evaluation.evaluate import evaluate_samples, summarize
+from hwr_jax.evaluation.evaluate import evaluate_samples
+from hwr_jax.evaluation.evaluation_facts import describe_evaluator, describe_parameters, describe_prepared
 from hwr_jax.evaluation.example_metric import metric_of_results
 from hwr_jax.evaluation.report import write_report
+from hwr_jax.evaluation.summary import summarize
+from hwr_jax.evaluation.training_facts import gather_about
 from hwr_jax.evaluation.write import write_evaluation
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.evaluation.write_card import describe_model, write_card
+from hwr_jax.ink.frame import frame_of
+from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet
 
 # Frames [B, H, W] uint8 to log probabilities [B, T, K] float32.
@@ -61,9 +66,10 @@ def evaluate_run(
     model: str,
     parameters: int,
     say: Callable[[str], None],
+    tree: Any = None,
     poll: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Any], Callable[[], Path]]:
-    """Evaluates a trained model on the test split (validation where there is none) into the run's folder.
+    """Evaluates a trained model on the test split (validation where there is none) into its folder, with its card.
 
     Args:
       log_probs: of the trained model.
@@ -73,6 +79,7 @@ def evaluate_run(
       model: its name.
       parameters: of the model.
       say: told in a line what is being evaluated.
+      tree: the parameters themselves, whose fingerprint then goes into the evaluation.
       poll: called before each batch; an exception it raises ends the evaluation.
 
     Returns:
@@ -82,9 +89,8 @@ def evaluate_run(
       InputError: the data are no longer prepared.
       OSError: a file cannot be written.
     """
-    frame = FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)
     for split in ("test", "validation"):
-        samples = load_split(config.data, split, frame)
+        samples = load_split(config.data, split, frame_of(config))
         if len(samples):
             break
     say(f"evaluating {len(samples):,} {split} samples with {model}")
@@ -102,5 +108,13 @@ def evaluate_run(
     )
     if config.training.example_metric:
         summary[EXAMPLE_METRIC] = metric_of_results(evaluation.results, alphabet, config.data.batch_size)
-    write_evaluation(workdir / "evaluation" / f"{split}.json", evaluation, summary, samples.frames_NxHxW)
+    summary |= describe_evaluator() | describe_prepared(config.data)
+    if tree is not None:
+        summary |= describe_parameters(tree)
+    folder = workdir / "evaluation"
+    write_evaluation(folder / f"{split}.json", evaluation, summary, samples.frames_NxHxW)
+    fingerprint = summary.get("parameters_sha256", "")
+    about = gather_about(workdir, model)
+    card = describe_model(model, to_plain(config), alphabet, parameters, about, parameters_sha256=fingerprint)
+    write_card(folder, card, f"{split}.json")
     return summary, lambda: write_report(workdir, evaluation, samples.frames_NxHxW, summary)

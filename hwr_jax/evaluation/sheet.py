@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from hwr_jax.data.frames import Frames
 from hwr_jax.evaluation.evaluate import SampleResult
 from hwr_jax.ink.label_font import load_label_font, printable
 from hwr_jax.text.alignment import align
@@ -19,7 +20,7 @@ HEADING_PX = 44
 
 
 def draw_sheet(
-    results: Sequence[SampleResult], frames_NxHxW: np.ndarray, groups: Sequence[tuple[str, Sequence[int]]]
+    results: Sequence[SampleResult], frames_NxHxW: Frames, groups: Sequence[tuple[str, Sequence[int]]]
 ) -> bytes:
     """Draws samples in titled groups.
 

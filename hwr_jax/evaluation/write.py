@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from hwr_jax.data.frames import Frames
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.selection import select_random, select_worst
 from hwr_jax.evaluation.sheet import draw_sheet
@@ -19,7 +18,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def write_evaluation(
-    path: Path, evaluation: Evaluation, summary: Mapping[str, Any], frames_NxHxW: np.ndarray
+    path: Path, evaluation: Evaluation, summary: Mapping[str, Any], frames_NxHxW: Frames
 ) -> list[Path]:
     """Writes the summary to `path`, and beside it the readings (.tsv) and a sheet of the worst and of others (.png).
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from hwr_jax.config import ExperimentConfig
+
 
 @dataclasses.dataclass(frozen=True)
 class FrameConfig:
@@ -18,3 +20,8 @@ class FrameConfig:
     height_px: int = 32
     width_px: int = 128
     fitting: str = "paper"
+
+
+def frame_of(config: ExperimentConfig) -> FrameConfig:
+    """The frame of a run's images."""
+    return FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting)

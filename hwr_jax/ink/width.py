@@ -3,9 +3,12 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
-# Rows looked at together: a memory map of a large set is never wholly in memory.
-_CHUNK = 4096
+from hwr_jax.ink.frame import FrameConfig
+
+# Rows looked at together: of a large set that lies on the disk.
+_CHUNK = 512
 
 
 def margin_px(height_px: int) -> int:
@@ -25,31 +28,29 @@ def used_columns(images_BxWxHx1: Any, multiple: int) -> Any:
     Returns:
       int32 [B], at least `multiple` and at most W.
     """
-    width, height = images_BxWxHx1.shape[1:3]
-    inked_BxW = (images_BxWxHx1 > 0).any(axis=(2, 3))
-    places_1xW = np.arange(1, width + 1, dtype=np.int32)[None]
-    last_B = (inked_BxW * places_1xW).max(axis=1)
-    return (-(-(last_B + margin_px(height)) // multiple) * multiple).clip(multiple, width).astype("int32")
+    height = images_BxWxHx1.shape[2]
+    return _with_margin((images_BxWxHx1 > 0).any(axis=(2, 3)), height, multiple)
 
 
-def used_columns_of_frames(frames_NxHxW: np.ndarray, multiple: int) -> np.ndarray:
-    """`used_columns` of fitted frames, uint8 with 255 for paper; any number of them."""
+def used_columns_of_frames(frames_NxHxW: Any, multiple: int) -> np.ndarray:
+    """`used_columns` of fitted frames, uint8 with 255 for paper; any number of them, also in files."""
     if not len(frames_NxHxW):
         return np.zeros(0, np.int32)
     parts = (frames_NxHxW[start : start + _CHUNK] for start in range(0, len(frames_NxHxW), _CHUNK))
-    return np.concatenate([used_columns((part != 255).swapaxes(1, 2)[..., None], multiple) for part in parts])
+    return np.concatenate([_with_margin(part.min(axis=1) != 255, part.shape[1], multiple) for part in parts])
 
 
-def count_frames(frames_NxHxW: np.ndarray, fitting: str, frame_px: int) -> int | list[int]:
-    """CTC frames of fitted images, uint8: of all of them, or with fitting "line" of each.
+def count_frames(columns_N: Int[np.ndarray, "N"], frame: FrameConfig, frame_px: int) -> int | list[int]:
+    """CTC frames of fitted images: of all of them, or with fitting "line" of each.
 
     Args:
-      fitting: as in `hwr_jax.ink.frame.FrameConfig`.
-      frame_px: columns a frame.
+      columns_N: that each uses, see `used_columns`.
+      frame: that they are fitted to.
+      frame_px: columns a frame of the output; the width is a multiple of it.
     """
-    if fitting != "line":
-        return frames_NxHxW.shape[2] // frame_px
-    return (used_columns_of_frames(frames_NxHxW, frame_px) // frame_px).tolist()
+    if frame.fitting != "line":
+        return frame.width_px // frame_px
+    return (-(-columns_N // frame_px)).tolist()
 
 
 def standard_width(columns: int, most: int) -> int:
@@ -64,9 +65,24 @@ def standard_width(columns: int, most: int) -> int:
     return min(width, most)
 
 
+def common_width(columns_N: Int[np.ndarray, "N"], frame: FrameConfig) -> int:
+    """With fitting "line" the `standard_width` that holds the columns of all, else the frame's."""
+    if frame.fitting != "line" or not len(columns_N):
+        return frame.width_px
+    return standard_width(int(columns_N.max()), frame.width_px)
+
+
 def cut_to_ink(frames_BxHxW: np.ndarray, fitting: str) -> np.ndarray:
-    """With fitting "line" the frames, uint8, cut to the `standard_width` that holds the ink of all."""
-    if fitting != "line" or not len(frames_BxHxW):
+    """Fitted frames, uint8, cut to their `common_width`."""
+    if fitting != "line":
         return frames_BxHxW
-    columns = int(used_columns_of_frames(frames_BxHxW, 1).max())
-    return frames_BxHxW[:, :, : standard_width(columns, frames_BxHxW.shape[2])]
+    height, width = frames_BxHxW.shape[1:]
+    columns_B = used_columns_of_frames(frames_BxHxW, 1)
+    return frames_BxHxW[:, :, : common_width(columns_B, FrameConfig(height, width, fitting))]
+
+
+def _with_margin(inked_BxW: Any, height: int, multiple: int) -> Any:
+    width = inked_BxW.shape[1]
+    places_1xW = np.arange(1, width + 1, dtype=np.int32)[None]
+    last_B = (inked_BxW * places_1xW).max(axis=1)
+    return (-(-(last_B + margin_px(height)) // multiple) * multiple).clip(multiple, width).astype("int32")

@@ -35,6 +35,7 @@ class Edits:
       words: of the truth, parted by white space.
       word_edits: edit distance over words.
       casefolded_edits: edit distance over characters after both texts are casefolded.
+      casefolded_word_edits: likewise over words.
     """
 
     samples: int = 0
@@ -43,6 +44,7 @@ class Edits:
     words: int = 0
     word_edits: int = 0
     casefolded_edits: int = 0
+    casefolded_word_edits: int = 0
 
     def __add__(self, other: "Edits") -> "Edits":
         return Edits(
@@ -52,6 +54,7 @@ class Edits:
             self.words + other.words,
             self.word_edits + other.word_edits,
             self.casefolded_edits + other.casefolded_edits,
+            self.casefolded_word_edits + other.casefolded_word_edits,
         )
 
     @property
@@ -69,17 +72,24 @@ class Edits:
         """Character error rate when case does not matter; NaN without characters."""
         return _ratio(self.casefolded_edits, self.characters)
 
+    @property
+    def wer_casefolded(self) -> float:
+        """Word error rate when case does not matter; NaN without words."""
+        return _ratio(self.casefolded_word_edits, self.words)
+
 
 def count_edits(truth: str, reading: str) -> Edits:
     """The sums of one sample."""
     truth_words, reading_words = truth.split(), reading.split()
+    folded_truth, folded_reading = truth.casefold(), reading.casefold()
     return Edits(
         samples=1,
         characters=len(truth),
         character_edits=edit_distance(truth, reading),
         words=len(truth_words),
         word_edits=edit_distance(truth_words, reading_words),
-        casefolded_edits=edit_distance(truth.casefold(), reading.casefold()),
+        casefolded_edits=edit_distance(folded_truth, folded_reading),
+        casefolded_word_edits=edit_distance(folded_truth.split(), folded_reading.split()),
     )
 
 

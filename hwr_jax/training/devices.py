@@ -1,14 +1,14 @@
 """Training steps over one device or many: jit, pmap, or jit over a mesh. The only file that knows which."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from hwr_jax.data.pipeline import Batch
+from hwr_jax.data.pipeline import Batch, Samples
 from hwr_jax.errors import InputError
 from hwr_jax.training.step import DeviceBatch, Step, Steps, make_steps
 
@@ -61,7 +61,7 @@ def make_placement(parallel: str, make_step: MakeStep, batch_size: int) -> Place
     return {"jit": _jit_placement, "pmap": _pmap_placement, "mesh": _mesh_placement}[kind](make_step)
 
 
-def keep_on_device(samples: Mapping[str, np.ndarray], on_device: str, steps_per_dispatch: int) -> bool:
+def keep_on_device(samples: Samples, on_device: str, steps_per_dispatch: int) -> bool:
     """Whether the samples are to lie on the devices, for `data.on_device`: see `hwr_jax.config.DataConfig`."""
     if on_device != "auto":
         return on_device == "yes"

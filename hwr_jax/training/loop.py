@@ -114,11 +114,11 @@ def advance(
         resident = not config.follows_width and keep_on_device(
             arrays, config.data.on_device, config.training.steps_per_dispatch
         )
-        on_device = placement.place(arrays) if resident else {}
+        on_device = placement.place({name: np.asarray(of_all) for name, of_all in arrays.items()}) if resident else {}
         every = config.training
         stops = (every.log_every_steps, every.evaluate_every_steps, every.checkpoint_every_steps)
         dispatches = plan_dispatches(step, total_steps, every.steps_per_dispatch, stops)
-        buckets = buckets_of(samples.frames_NxHxW, config)
+        buckets = buckets_of(samples.columns_N, config)
         batches_of_seed = [
             make_batches(_make_batch_of_step(arrays, config, seed, buckets, resident), dispatches) for seed in seeds
         ]

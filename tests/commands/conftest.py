@@ -1,6 +1,7 @@
 """A tiny model, exported, for the commands that need one. What it reads is noise, but always the same."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -12,6 +13,7 @@ from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.models.trained import build_trained, save_exported
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import IAM78, Alphabet
+from hwr_jax.training.workdir import write_json
 
 TINY = ModelConfig(height_px=16, width_px=64, conv_features=(4, 4), dense_features=8, lstm_features=(8,))
 
@@ -27,3 +29,15 @@ def model_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     save_exported(dataclasses.replace(trained, name="tiny"), folder, {})
     return folder
+
+
+@pytest.fixture(scope="session")
+def write_evaluation_json() -> Callable[..., None]:
+    """`write_evaluation_json(path, **values)`: the numbers of an evaluation, as an older version wrote them."""
+
+    def write(path: Path, **values) -> None:
+        usual = {"data": "synthetic", "split": "test", "decoder": "greedy", "samples": 40, "writers": 4, "words": 40}
+        rates = {"cer": 0.25, "cer_interval": [0.125, 0.5], "wer": 0.5, "wer_interval": [0.25, 0.75]}
+        write_json(path, usual | rates | values)
+
+    return write

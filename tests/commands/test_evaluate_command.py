@@ -69,7 +69,7 @@ def test_a_raw_tree(model_folder, iam, tmp_path, capsys):
     assert summary["cer"] == summary["edits"] / summary["characters"]
     assert summary["cer_interval"][0] <= summary["cer"] <= summary["cer_interval"][1]
     assert summary["wer_interval"][0] <= summary["wer"] <= summary["wer_interval"][1]
-    assert {"cer_casefolded", "loss", "seconds"} <= set(summary)
+    assert {"cer_casefolded", "wer_casefolded", "loss", "seconds"} <= set(summary)
     rows = [line.split("\t") for line in output.with_suffix(".tsv").read_text().splitlines()[1:]]
     assert len(rows) == summary["samples"]
     assert sorted({row[2] for row in rows}) == sorted(TEXTS)
@@ -103,6 +103,27 @@ def test_prepared_data_of_the_model(model_folder, tmp_path, capsys):
     assert run(*arguments, "--split=all", f"--output={output}") == 0
     assert json.loads(output.read_text())["samples"] == 90
     assert json.loads(output.read_text())["data"] == "synthetic"
+    # Its card lies beside it, and a model without a run behind it says so.
+    summary, card = json.loads(output.read_text()), (tmp_path / "MODEL_CARD.md").read_text()
+    assert f"{100 * summary['cer']:.2f} %" in card
+    assert summary["parameters_sha256"] in card
+    assert sum(split["samples"] for split in summary["prepared"]["splits"].values()) == 90
+    assert all(f"| {name} | {split['samples']} |" in card for name, split in summary["prepared"]["splits"].items())
+    assert "| command | not recorded |" in card
+
+
+def test_numbers_alone_and_cards_of_other_hands(model_folder, iam, tmp_path, capsys):
+    arguments = (f"--model={model_folder}", "--data=iam_words", f"--source={iam}", "--workers=1", "--split=all")
+    (tmp_path / "MODEL_CARD.md").write_text("written by hand")
+    assert run(*arguments, "--numbers_only", f"--output={tmp_path / 'iam.json'}") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["MODEL_CARD.md", "iam.json"]
+    assert (tmp_path / "MODEL_CARD.md").read_text() == "written by hand"
+    assert "MODEL_CARD.md: not written by an evaluation" in capsys.readouterr().out
+    (tmp_path / "MODEL_CARD.md").unlink()
+    beam = ["--decoder=beam", "--beam_width=2", f"--output={tmp_path / 'beam.json'}"]
+    assert run(*arguments, "--numbers_only", *beam) == 0
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert all(f"| iam_words, all | {decoder} |" in card for decoder in ("greedy", "beam"))
 
 
 def test_a_run_gets_its_files_and_its_report(tmp_path, capsys):
@@ -122,6 +143,7 @@ def test_a_run_gets_its_files_and_its_report(tmp_path, capsys):
     assert len((workdir / "evaluation" / "all.tsv").read_text().splitlines()) == 91
     assert f"{100 * summary['cer']:.2f} %" in (workdir / "report.html").read_text()
     assert str(workdir / "report.html") in capsys.readouterr().out
+    assert "| checkpoint | run@0 |" in (workdir / "evaluation" / "MODEL_CARD.md").read_text()
     # Another decoder leaves the greedy evaluation in place, by which runs are compared.
     greedy = (workdir / "evaluation" / "all.json").read_bytes()
     beam = ["--decoder=beam", "--beam_width=2"]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,11 +48,44 @@ def test_the_asked_checkpoint_is_written(workdir, tmp_path, capsys, flags, step)
     assert model.name == "mine"
     assert all((np.asarray(leaf) == step).all() for leaf in jax.tree.leaves(model.tree))
     about = json.loads((output / "model.json").read_text())["about"]
-    assert about == {"git": "abc", "versions": {"jax": "0"}, "checkpoint": f"tiny@{step}"}
+    assert about == {
+        "git": "abc",
+        "versions": {"jax": "0"},
+        "checkpoint": f"tiny@{step}",
+        "training": {"command": "hwr"},
+        "licence": "synthetic writers of hwr_jax: made up by hwr_jax, of no one's handwriting.",
+    }
     said = capsys.readouterr().out
     assert said.startswith(f"{output}: {model.parameters:,} parameters, ")
     assert said.endswith(f"from tiny@{step}\n")
     assert sorted(path.name for path in output.iterdir()) == ["model.json", "parameters.npz"]
+
+
+def test_numbers_of_the_checkpoint_go_along(workdir, tmp_path, write_evaluation_json):
+    workdir = shutil.copytree(workdir, tmp_path / "tiny")
+    write_evaluation_json(workdir / "evaluation" / "test.json", model="tiny@1", cer=0.125)
+    write_evaluation_json(workdir / "evaluation" / "validation.json", model="tiny@2", cer=0.25)
+    first = tmp_path / "first"
+    assert main(["export", f"--workdir={workdir}", f"--output={first}", "--licence=Mine."]) == 0
+    assert sorted(path.name for path in first.iterdir()) == [
+        "MODEL_CARD.md",
+        "model.json",
+        "parameters.npz",
+        "test.json",
+    ]
+    card = (first / "MODEL_CARD.md").read_text()
+    assert card.startswith("# Model card: first\n")
+    assert "12.50 %" in card
+    assert "Mine." in card
+    fingerprint = json.loads((first / "test.json").read_text())["parameters_sha256"]
+    assert fingerprint in card
+    # And on from there; of other parameters nothing is taken.
+    write_evaluation_json(first / "other.json", model="first", cer=0.5, parameters_sha256="0" * 64)
+    second = tmp_path / "second"
+    assert main(["export", f"--model={first}", f"--output={second}"]) == 0
+    assert not (second / "other.json").exists()
+    assert json.loads((second / "test.json").read_text())["cer"] == 0.125
+    assert "Mine." in (second / "MODEL_CARD.md").read_text()
 
 
 @pytest.mark.parametrize("which", ["folder", "workdir"])
@@ -60,7 +94,7 @@ def test_a_model_is_written_again(model_folder, workdir, tmp_path, capsys, which
     assert main(["export", f"--model={source}", f"--output={tmp_path / 'again'}", "--checkpoint=latest"]) == 0
     again = load_exported(tmp_path / "again")
     name, value = {"folder": ("tiny", None), "workdir": ("tiny@2", 2)}[which]
-    assert json.loads((tmp_path / "again" / "model.json").read_text())["about"] == {"checkpoint": name}
+    assert json.loads((tmp_path / "again" / "model.json").read_text())["about"]["checkpoint"] == name
     assert capsys.readouterr().out.endswith(f"from {name}\n")
     if value is None:
         jax.tree.map(np.testing.assert_array_equal, again.tree, load_exported(model_folder).tree)

@@ -96,7 +96,14 @@ def test_a_run_leaves_what_the_contract_says(whole_run):
     steps = [line["step"] for line in metrics(whole_run)]
     assert steps == sorted(set(range(3, STEPS + 1, 3)) | {8, 16, 24})
     assert {line["step"] for line in metrics(whole_run) if "validation/cer" in line} == {8, 16, 24}
-    for name in ("config.json", "environment.json", "report.html", "evaluation/test.json", "evaluation/test.tsv"):
+    for name in (
+        "config.json",
+        "environment.json",
+        "report.html",
+        "evaluation/test.json",
+        "evaluation/test.tsv",
+        "evaluation/MODEL_CARD.md",
+    ):
         assert (whole_run / name).stat().st_size > 0
     assert list(whole_run.glob("events.out.tfevents.*"))
     environment = json.loads((whole_run / "environment.json").read_text())

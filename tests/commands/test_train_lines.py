@@ -57,7 +57,7 @@ def test_words_come_in_several_widths(samples):
 
 def test_an_image_reads_alone_as_it_does_beside_others(workdir, samples):
     model = load_run(workdir)
-    together = model.log_probs(samples.frames_NxHxW)
+    together = model.log_probs(samples.frames_NxHxW[:])
     for frame_HxW, log_probs_TxK in zip(samples.frames_NxHxW, together, strict=True):
         (alone_TxK,) = model.log_probs(frame_HxW[None])
         frames = len(alone_TxK)

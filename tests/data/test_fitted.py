@@ -3,12 +3,18 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from hwr_jax.data import fitted
-from hwr_jax.data.fitted import fit_samples
+from hwr_jax.data.fitted import FittedSamples, fit_samples, join_fitted
+from hwr_jax.data.labels import select_trainable, take
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.width import used_columns_of_frames
+from hwr_jax.text.alphabet import Alphabet
+
+LINE = FrameConfig(fitting="line")
 
 
 def encode_line(x: int, size: tuple[int, int] = (50, 20)) -> bytes:
@@ -53,6 +59,24 @@ def test_samples_keep_their_order_and_bad_ones_are_named(tmp_path):
 def test_texts_are_composed():
     result = fit_samples([Sample("a", "cafe\u0301", "w", encode_line(3))], FrameConfig(), workers=1)
     assert result.texts == ("caf\u00e9",)
+
+
+def test_columns_are_computed_once(monkeypatch):
+    """Where the frames are fitted: selections and joins of samples hand them on."""
+    samples = [Sample(str(i), "a" if i % 3 else "x", "w", encode_line(i, (60, 20))) for i in range(1, 40, 4)]
+    result = fit_samples(samples, LINE)
+    np.testing.assert_array_equal(result.columns_N, used_columns_of_frames(result.frames_NxHxW, 1))
+    assert len(set(result.columns_N.tolist())) > 5
+    monkeypatch.setattr(fitted, "used_columns_of_frames", lambda *_: pytest.fail("computed anew"))
+    selected = select_trainable(join_fitted([result, take(result, np.arange(3))]), Alphabet("a"), 99)
+    assert len(selected) == 9
+    np.testing.assert_array_equal(selected.columns_N, used_columns_of_frames(selected.frames_NxHxW, 1))
+
+
+def test_columns_of_frames_that_were_not_fitted_here_are_found():
+    frames_NxHxW = np.full((2, 16, 40), 255, np.uint8)
+    frames_NxHxW[1, 3, 20] = 0
+    assert FittedSamples(("a", "b"), ("", ""), ("", ""), frames_NxHxW, {}).columns_N.tolist() == [2, 23]
 
 
 def test_nothing_to_fit():

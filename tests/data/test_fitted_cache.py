@@ -1,15 +1,19 @@
 """Fitted samples on disk: the same as fitted anew, never those of other code, never half ones."""
 
+import dataclasses
 import json
 import os
+import subprocess
 
 import numpy as np
 import pytest
 
-from hwr_jax.data import fitted_cache
+from hwr_jax.data import fitted, fitted_cache
 from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.fitted_cache import load_or_fit
+from hwr_jax.data.frame_writer import FrameWriter
 from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.width import used_columns_of_frames
 
 FRAME = FrameConfig(height_px=4, width_px=6)
 
@@ -25,9 +29,16 @@ def load(samples, tmp_path):
     """Loads, and counts how often it had to fit."""
 
     def load(frame: FrameConfig = FRAME, split: str = "train") -> FittedSamples:
-        def fit() -> FittedSamples:
+        def fit(writer: FrameWriter) -> FittedSamples:
             load.fitted += 1
-            return samples
+            # Cut or filled up to the frame.
+            frames = np.zeros((3, frame.height_px, frame.width_px), np.uint8)
+            height, width = min(4, frame.height_px), min(6, frame.width_px)
+            frames[:, :height, :width] = samples.frames_NxHxW[:, :height, :width]
+            for frame_HxW in frames:
+                writer.add(frame_HxW)
+            frames_NxHxW, columns_N = writer.finish()
+            return dataclasses.replace(samples, frames_NxHxW=frames_NxHxW, known_columns_N=columns_N)
 
         return load_or_fit(tmp_path, split, frame, fit)
 
@@ -37,6 +48,7 @@ def load(samples, tmp_path):
 
 def assert_same(some: FittedSamples, other: FittedSamples) -> None:
     np.testing.assert_array_equal(some.frames_NxHxW, other.frames_NxHxW)
+    np.testing.assert_array_equal(some.columns_N, other.columns_N)
     assert some.frames_NxHxW.dtype == np.uint8
     for name in ("ids", "texts", "writers", "skipped"):
         assert getattr(some, name) == getattr(other, name)
@@ -46,7 +58,12 @@ def test_the_second_load_is_the_first(load, samples):
     for _ in range(3):
         assert_same(load(), samples)
     assert load.fitted == 1
-    assert not load().frames_NxHxW.flags.writeable
+
+
+def test_columns_are_kept(load, samples, monkeypatch):
+    load()
+    monkeypatch.setattr(fitted, "used_columns_of_frames", lambda *_: pytest.fail("computed anew"))
+    np.testing.assert_array_equal(load().columns_N, used_columns_of_frames(samples.frames_NxHxW, 1))
 
 
 def test_splits_and_frames_are_kept_apart(load, samples):
@@ -59,7 +76,7 @@ def test_splits_and_frames_are_kept_apart(load, samples):
 def test_other_code_fits_anew_and_leaves_one_cache(load, tmp_path, monkeypatch):
     load()
     load(FrameConfig(4, 6, "keras"))
-    monkeypatch.setattr(fitted_cache, "_code_hash", lambda: "changed0")
+    monkeypatch.setattr(fitted_cache, "_CODE_HASH", "changed0")
     load()
     assert load.fitted == 3
     assert {path.name.rpartition("-")[0] for path in tmp_path.iterdir()} == {"fitted-paper-6x4", "fitted-keras-6x4"}
@@ -72,6 +89,16 @@ def test_damaged_text_is_fitted_anew(load, samples, tmp_path, damage):
     next(tmp_path.glob("*/train.json")).write_bytes(damage)
     assert_same(load(), samples)
     assert load.fitted == 2
+    assert_same(load(), samples)
+    assert load.fitted == 2
+
+
+def test_a_cache_without_columns_is_fitted_anew(load, samples, tmp_path):
+    load()
+    path = next(tmp_path.glob("*/train.json"))
+    about = json.loads(path.read_text())
+    del about["used_columns"]
+    path.write_text(json.dumps(about))
     assert_same(load(), samples)
     assert load.fitted == 2
 
@@ -91,6 +118,36 @@ def test_a_disk_that_takes_nothing_is_no_error(load, samples, tmp_path, monkeypa
 
     monkeypatch.setattr(os, "replace", refuse)
     assert_same(load(), samples)
+    assert not list(tmp_path.glob("*/*"))
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(load, samples, tmp_path):
+    # Not by its permissions, which do not bind every user.
+    next_cache = tmp_path / f"fitted-paper-6x4-{fitted_cache._CODE_HASH}"
+    next_cache.write_text("a file where the folder would be")
+    assert_same(load(), samples)
+    assert load.fitted == 1
+
+
+def test_what_a_killed_process_left_is_removed(load, tmp_path):
+    load(split="test")
+    folder = next(tmp_path.iterdir())
+    done = subprocess.Popen(["true"])
+    done.wait()
+    for pid in (done.pid, 1):
+        (folder / f".train.npy.{pid}").write_bytes(b"half a frame")
+    load()
+    assert {path.name for path in folder.glob(".*")} == {".train.npy.1"}
+
+
+def test_nothing_unfinished_is_left_when_fitting_fails(tmp_path):
+    def fit(writer: FrameWriter) -> FittedSamples:
+        writer.add(np.zeros((4, 6), np.uint8))
+        assert list(tmp_path.glob("*/.train.npy.*"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_or_fit(tmp_path, "train", FRAME, fit)
     assert not list(tmp_path.glob("*/*"))
 
 

@@ -38,7 +38,7 @@ def samples(model) -> FittedSamples:
 
 @pytest.fixture(scope="module")
 def log_probs(model, samples) -> np.ndarray:
-    return model.log_probs(samples.frames_NxHxW)
+    return model.log_probs(samples.frames_NxHxW[:])
 
 
 @pytest.fixture(scope="module")

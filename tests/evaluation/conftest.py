@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hwr_jax.evaluation.evaluate import Evaluation, SampleResult, summarize
+from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
+from hwr_jax.evaluation.summary import summarize
 from hwr_jax.evaluation.write import write_readings
 from hwr_jax.text.distance import count_edits
 from hwr_jax.training.workdir import write_json

@@ -10,7 +10,8 @@ import pytest
 from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.decoding.decoder import Hypothesis
-from hwr_jax.evaluation.evaluate import evaluate_samples, summarize
+from hwr_jax.evaluation.evaluate import evaluate_samples
+from hwr_jax.evaluation.summary import summarize
 from hwr_jax.evaluation.write import write_readings
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import edit_distance
@@ -72,6 +73,7 @@ def test_sums_are_those_of_the_distances():
     assert summary["cer_casefolded"] == 3 / 15
     assert summary["words"] == 6
     assert summary["wer"] == 4 / 6
+    assert summary["wer_casefolded"] == 3 / 6
     assert summary["skipped"] == {"bad": "empty file"}
     assert summary["skipped_reasons"] == {"empty file": 1}
     assert (summary["model"], summary["data"], summary["split"], summary["decoder"]) == (

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hwr_jax.evaluation.chart import MAX_POINTS, Series, line_chart, log_ticks, nice_ticks, thin
-from hwr_jax.evaluation.evaluate import Evaluation, SampleResult, summarize
+from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.report import write_report
 from hwr_jax.evaluation.selection import count_confusions, select_random, select_worst, sum_by_writer
 from hwr_jax.evaluation.sheet import draw_sheet
+from hwr_jax.evaluation.summary import summarize
 from hwr_jax.evaluation.write import write_evaluation
 from hwr_jax.text.distance import Edits, count_edits
 
@@ -159,8 +160,8 @@ def test_confusions_and_sums_by_writer():
     results = [make_result("mom", "nom", "w1"), make_result("am", "an", "w2"), make_result("it", "t", "w1")]
     assert count_confusions(results) == {("m", "n"): 2, ("i", ""): 1}
     assert sum_by_writer(results) == {
-        "w1": Edits(2, 5, 2, 2, 2, 2),
-        "w2": Edits(1, 2, 1, 1, 1, 1),
+        "w1": Edits(2, 5, 2, 2, 2, 2, 2),
+        "w2": Edits(1, 2, 1, 1, 1, 1, 1),
     }
 
 

@@ -58,9 +58,22 @@ def test_more_sets_than_are_looked_at_together():
 
 
 def test_frames_follow_the_ink_of_lines_alone():
-    frames = np.stack([image_up_to(column) for column in (2, 50)])
-    assert count_frames(frames, "paper", 4) == WIDTH // 4
-    assert count_frames(frames, "line", 4) == [1, 13]
+    columns = used_columns_of_frames(np.stack([image_up_to(column) for column in (2, 50)]), 1)
+    assert count_frames(columns, FrameConfig(HEIGHT, WIDTH, "paper"), 4) == WIDTH // 4
+    assert count_frames(columns, FrameConfig(HEIGHT, WIDTH, "line"), 4) == [1, 13]
+
+
+@given(columns=st.lists(st.integers(0, WIDTH), min_size=1, max_size=5), multiple=st.sampled_from([1, 2, 4, 8]))
+def test_counted_frames_are_used_columns_of_so_many_px(columns, multiple):
+    frames = np.stack([image_up_to(column) for column in columns])
+    counted = count_frames(used_columns_of_frames(frames, 1), FrameConfig(HEIGHT, WIDTH, "line"), multiple)
+    assert counted == (used_columns_of_frames(frames, multiple) // multiple).tolist()
+
+
+def test_frames_and_their_input_use_the_same_columns():
+    frames = np.random.default_rng(0).choice([255, 255, 254, 0], (40, HEIGHT, WIDTH)).astype(np.uint8)
+    frames.swapaxes(1, 2)[np.arange(WIDTH) >= 2 * np.arange(40)[:, None]] = 255
+    np.testing.assert_array_equal(used_columns_of_frames(frames, 4), used_columns(frames_to_input(frames, "line"), 4))
 
 
 @given(st.integers(1, 3000))

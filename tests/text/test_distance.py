@@ -50,6 +50,9 @@ def test_word_edits_compare_whole_words():
 def test_case_is_an_edit_but_not_when_casefolded():
     edits = count_edits("Word", "word")
     assert (edits.characters, edits.character_edits, edits.casefolded_edits, edits.word_edits) == (4, 1, 0, 1)
+    edits = count_edits("The Cat sat", "the Cat sad")
+    assert (edits.word_edits, edits.casefolded_word_edits, edits.words) == (2, 1, 3)
+    assert (edits.wer, edits.wer_casefolded) == (2 / 3, 1 / 3)
 
 
 @given(st.lists(st.tuples(short, short), min_size=1, max_size=5))

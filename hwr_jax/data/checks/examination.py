@@ -13,7 +13,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.fitting import MIN_CONTRAST, fit_to_frame, light_on_dark, otsu_threshold
 from hwr_jax.ink.frame import FrameConfig
 from hwr_jax.ink.image import open_grey
-from hwr_jax.ink.width import count_frames
+from hwr_jax.ink.width import used_columns_of_frames
 
 THUMBNAIL_PX = (192, 64)  # width and height at most
 
@@ -67,7 +67,7 @@ def examine(item: Sample | Skip, frame: FrameConfig, keep_frame: bool) -> Examin
         pixels=b"" if blank else digest(grey_HxW),
         thumbnail_HxW=shrink(grey_HxW),
         frame_HxW=frame_HxW if keep_frame else None,
-        columns=int(np.max(count_frames(frame_HxW[None], frame.fitting, 1))),
+        columns=int(used_columns_of_frames(frame_HxW[None], 1)[0]) if frame.fitting == "line" else frame.width_px,
     )
 
 

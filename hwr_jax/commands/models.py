@@ -1,0 +1,197 @@
+"""`hwr models`: the models of the package, of a folder or of runs, with what is recorded of them."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwr_jax.commands.main import run
+from hwr_jax.commands.options import Parser
+from hwr_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from hwr_jax.evaluation.model_records import ModelRecord
+
+_EPILOG = """examples:
+  hwr models                       the models that come with the package
+  hwr models unipen_words          the card of one of them
+  hwr models runs/                 all runs in a folder
+  hwr models --card runs/words     the card of a run, as its evaluation wrote it
+"""
+_HEAD = ("model", "reads", "parameters", "CER %", "WER %", "measured on", "MB", "trained on", "data's licence")
+_NUMBERS = (2, 3, 4, 6)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Prints a table, or a card."""
+    options = _parse(argv)
+
+    from hwr_jax.evaluation.model_records import find_records, shipped_records
+
+    if options.card:
+        for path in options.models:
+            print(_read_card(path), end="")
+        return 0
+    shipped = not options.models
+    records = shipped_records() if shipped else [one for path in options.models for one in find_records(Path(path))]
+    defaults = _find_defaults(records) if shipped else {}
+    if options.json:
+        print(json.dumps([_plain(record, defaults) for record in records], indent=2, ensure_ascii=False))
+        return 0
+    rows = [_row(record) for record in records]
+    if options.markdown:
+        from hwr_jax.evaluation.markdown import build_table
+
+        print(build_table(_HEAD, rows, numbers=_NUMBERS))
+    else:
+        print(_table(rows))
+        print("\n".join(["", *_notes(records, defaults)]))
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(
+        prog="hwr models",
+        description="Lists the models of the package, or of the folders given: what they read, parameters, training\n"
+        "data, recorded CER and WER with 95 % intervals, size and licence. Of a name, prints the card.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="NAME_OR_PATH",
+        help="a model of the package, an exported folder, a run, or a folder of such",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="a list of objects, with the evaluations in full")
+    form.add_argument("--markdown", action="store_true", help="the table in Markdown")
+    form.add_argument("--card", action="store_true", help="print the cards instead")
+    options = parser.parse_args(argv)
+    if options.card and not options.models:
+        raise InputError("--card: of which model? Give its name or path")
+    names = [name for name in options.models if _is_shipped(name)]
+    if names and len(names) < len(options.models) and not (options.card or options.json or options.markdown):
+        raise InputError(
+            f"{names[0]}: is a name, whose card would be printed; list it with paths by --json or --markdown"
+        )
+    options.card = options.card or (bool(names) and not (options.json or options.markdown))
+    if not options.card:
+        options.models = [str(_folder(name)) for name in options.models]
+    return options
+
+
+def _is_shipped(name: str) -> bool:
+    from hwr_jax.evaluation.model_records import PRETRAINED, is_exported
+
+    return "/" not in name and is_exported(PRETRAINED / name)
+
+
+def _folder(name: str) -> Path:
+    from hwr_jax.evaluation.model_records import PRETRAINED
+
+    return PRETRAINED / name if _is_shipped(name) else Path(name)
+
+
+def _read_card(name: str) -> str:
+    from hwr_jax.evaluation.model_records import is_exported, read_record
+
+    if not _folder(name).is_dir():
+        raise InputError(f"{name}: no such folder, nor the name of a model that comes with the package")
+    record = read_record(_folder(name))
+    try:
+        return record.card.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        exported = f"--model={name} --output={record.card.parent}/test.json"
+        how = exported if is_exported(record.folder) else f"--workdir={name}"
+        raise InputError(f"{name}: has no card; hwr evaluate {how} writes it") from error
+
+
+def _find_defaults(records: "Sequence[ModelRecord]") -> dict[str, tuple[str, str]]:
+    """Name of a model -> the command that takes it by itself, and why."""
+    from hwr_jax.evaluation.default_model import choose_for_pages, choose_for_words
+
+    defaults = {}
+    for command, choose in (("hwr read", choose_for_words), ("hwr read --page", choose_for_pages)):
+        try:
+            choice = choose(records)
+        except InputError:  # A package without such a model: --model must be given, and hwr read says so.
+            continue
+        defaults[choice.model.name] = (command, choice.why)
+    return defaults
+
+
+def _row(record: "ModelRecord") -> tuple[str, ...]:
+    found = record.evaluation or {}
+    reads = ", ".join(part for part in (record.reads, record.frame) if part)
+    return (
+        record.name,
+        reads or "-",
+        f"{record.parameters:,}" if record.parameters is not None else "-",
+        _rate(found, "cer"),
+        _rate(found, "wer"),
+        f"{found['samples']:,} {found['split']}" if found else str(record.status.get("status", "-")),
+        f"{record.file_bytes / 1e6:.1f}",
+        ", ".join(reversed(record.trained_on)) or "-",
+        record.terms,
+    )
+
+
+def _rate(values: Mapping[str, Any], name: str) -> str:
+    rate, interval = values.get(name), values.get(f"{name}_interval")
+    if rate is None:
+        return "-"
+    between = f" ({100 * interval[0]:.2f} - {100 * interval[1]:.2f})" if interval else ""
+    return f"{100 * rate:.2f}{between}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(_HEAD, *rows, strict=True)]
+    lines = []
+    for cells in (_HEAD, ["-" * width for width in widths], *rows):
+        padded = [
+            cell.rjust(width) if place in _NUMBERS else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _notes(records: "Sequence[ModelRecord]", defaults: Mapping[str, tuple[str, str]]) -> list[str]:
+    from hwr_jax.evaluation.data_terms import describe_terms
+
+    notes = [f"{command} takes {name} by itself: {why}." for name, (command, why) in defaults.items()]
+    notes += ["CER and WER as recorded: greedy, on the model's own data, with 95 % bootstrap intervals over writers."]
+    notes += [
+        f"{record.name}: {', '.join(record.stale)} left out: of other parameters; evaluate again"
+        for record in records
+        if record.stale
+    ]
+    shipped = [record for record in records if record.shipped]
+    usual = dict.fromkeys(name for record in shipped if record.has_usual_terms for name in record.trained_on)
+    sentences = dict.fromkeys(describe_terms([name]) for name in usual)
+    own = [f"{record.name}: {record.licence}" for record in shipped if not record.has_usual_terms]
+    return [*notes, *sentences, *own]
+
+
+def _plain(record: "ModelRecord", defaults: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "folder": str(record.folder),
+        "shipped": record.shipped,
+        "default_of": [command for name, (command, _) in defaults.items() if name == record.name],
+        "reads": record.reads or None,
+        "frame": record.frame or None,
+        "parameters": record.parameters,
+        "trained_on": list(record.trained_on),
+        "bytes": record.file_bytes,
+        "licence": record.licence,
+        "status": record.status.get("status"),
+        "evaluations": dict(record.evaluations),
+        "stale_evaluations": list(record.stale),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(run("models", main, sys.argv[1:]))

@@ -1,0 +1,122 @@
+"""What an evaluation sums to, as plain values."""
+
+import collections
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hwr_jax.data.splits import hash_of_ids
+from hwr_jax.decoding.calibration import expected_calibration_error
+from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
+from hwr_jax.evaluation.selection import count_confusions, sum_by_writer
+from hwr_jax.text.bootstrap import bootstrap_interval
+from hwr_jax.text.distance import Edits
+
+MOST_CONFUSIONS = 24
+
+
+def summarize(
+    evaluation: Evaluation,
+    *,
+    decoder: str,
+    model: str,
+    parameters: int,
+    data: str,
+    split: str,
+    split_rule: str,
+    decoder_settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The numbers of an evaluation as plain values for JSON; what cannot be told (0 / 0) is None.
+
+    Intervals are 95 % bootstrap intervals over writers; over samples where all are by one writer, which is too narrow
+    for other writers, and is told by `interval_over`.
+
+    Args:
+      evaluation: of one split.
+      decoder: its label, such as "greedy", see `hwr_jax.decoding.settings.DecoderSettings.label`.
+      model, data, split: names that say what was measured.
+      parameters: of the model.
+      split_rule: which rule made the split, see `hwr_jax.data.split_rules.rule_name`.
+      decoder_settings: all of the decoder's settings, see `hwr_jax.decoding.settings.describe_settings`.
+    """
+    results, totals, losses = evaluation.results, evaluation.totals, evaluation.losses
+    writers = {result.writer for result in results}
+    groups = [result.writer if len(writers) > 1 else result.id for result in results]
+    excluded = collections.Counter(result.loss_excluded for result in results if result.loss_excluded)
+    return {
+        "model": model,
+        "parameters": parameters,
+        "data": data,
+        "split": split,
+        "split_rule": split_rule,
+        "decoder": decoder,
+        **({"decoder_settings": dict(decoder_settings)} if decoder_settings else {}),
+        "samples": totals.samples,
+        "writers": len(writers),
+        "ids_hash": hash_of_ids(result.id for result in results),
+        "characters": totals.characters,
+        "edits": totals.character_edits,
+        "words": totals.words,
+        "words_between": "white space",
+        "word_edits": totals.word_edits,
+        "cer": _plain(totals.cer),
+        "cer_interval": _interval(results, groups, lambda e: (e.character_edits, e.characters)),
+        "wer": _plain(totals.wer),
+        "wer_interval": _interval(results, groups, lambda e: (e.word_edits, e.words)),
+        "interval_over": "writers" if len(writers) > 1 else "samples",
+        "cer_casefolded": _plain(totals.cer_casefolded),
+        "cer_casefolded_interval": _interval(results, groups, lambda e: (e.casefolded_edits, e.characters)),
+        "wer_casefolded": _plain(totals.wer_casefolded),
+        "wer_casefolded_interval": _interval(results, groups, lambda e: (e.casefolded_word_edits, e.words)),
+        "cer_of_writers": spread_over_writers(results),
+        "confusions": list_confusions(results),
+        "expected_calibration_error": expected_calibration_error(
+            np.array([result.confidence for result in results]),
+            np.array([result.prediction == result.truth for result in results], bool),
+        ),
+        "ran_out": len(evaluation.ran_out),
+        "loss": _plain(sum(losses) / len(losses)) if losses else None,
+        "loss_samples": len(losses),
+        "loss_excluded": dict(excluded),
+        "seconds": round(evaluation.seconds, 3),
+        "decoding_seconds": round(evaluation.decoding_seconds, 3),
+        "skipped_reasons": dict(collections.Counter(evaluation.skipped.values())),
+        "skipped": evaluation.skipped,
+    }
+
+
+def list_confusions(results: Sequence[SampleResult], most: int = MOST_CONFUSIONS) -> list[dict[str, Any]]:
+    """The characters most often read as others, the most frequent first, those of equal count in code point order.
+
+    Each has "truth" and "reading" ("" stands for nothing), "count", and "share": of all occurrences of the character in
+    the truth, None for characters that were made up.
+    """
+    occurrences = collections.Counter(character for result in results for character in result.truth)
+    ordered = sorted(count_confusions(results).items(), key=lambda item: (-item[1], item[0]))
+    return [
+        {"truth": truth, "reading": reading, "count": count, "share": count / occurrences[truth] if truth else None}
+        for (truth, reading), count in ordered[:most]
+    ]
+
+
+def spread_over_writers(results: Sequence[SampleResult]) -> dict[str, float] | None:
+    """The lowest CER of a writer, the quartiles, and the highest; None without characters."""
+    rates = [edits.cer for edits in sum_by_writer(results).values() if edits.characters]
+    if not rates:
+        return None
+    names = ("lowest", "lower_quartile", "median", "upper_quartile", "highest")
+    return dict(zip(names, np.quantile(rates, [0, 0.25, 0.5, 0.75, 1]).tolist(), strict=True))
+
+
+def _interval(
+    results: Sequence[SampleResult], groups: Sequence[str], counts: Callable[[Edits], tuple[int, int]]
+) -> list[float] | None:
+    pairs = [counts(result.edits) for result in results]
+    interval = bootstrap_interval([edits for edits, _ in pairs], [length for _, length in pairs], groups)
+    return None if interval is None else list(interval)
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None
