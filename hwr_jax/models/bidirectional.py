@@ -41,17 +41,25 @@ def _kernel_fits(forward: Array, backward: Array, recurrent: Array) -> bool:
 
 @jax.custom_vjp
 def _by_kernel(forward: Array, backward: Array, recurrent: Array) -> Array:
-    return _forward(forward, backward, recurrent)[0]
+    # Without a gradient nobody asks for cells and gates, five times as many values as there are hidden states.
+    (batch, frames, _), units = forward.shape, recurrent.shape[1]
+    result = jax.ShapeDtypeStruct((batch, frames, 2 * units), jnp.float32)
+    call = jax.ffi.ffi_call("hwr_jax_lstm_inference", result, vmap_method="sequential")
+    return call(forward, backward, _blocks(recurrent))
+
+
+def _blocks(recurrent: Array) -> Array:
+    # The four gates of sixteen units lie together, as the kernel reads them.
+    units = recurrent.shape[1]
+    return recurrent.reshape(2, units, 4, units // 16, 16).transpose(0, 3, 1, 2, 4)
 
 
 def _forward(forward: Array, backward: Array, recurrent: Array) -> tuple[Array, tuple[Array, ...]]:
     (batch, frames, _), units = forward.shape, recurrent.shape[1]
-    # The four gates of sixteen units lie together, as the kernel reads them.
-    blocks = recurrent.reshape(2, units, 4, units // 16, 16).transpose(0, 3, 1, 2, 4)
     shapes = ((batch, frames, 2 * units), (2, batch, frames, units), (2, batch, frames, 4 * units))
     results = tuple(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
     call = jax.ffi.ffi_call("hwr_jax_lstm", results, vmap_method="sequential")
-    hidden, cells, gates = call(forward, backward, blocks)
+    hidden, cells, gates = call(forward, backward, _blocks(recurrent))
     return hidden, (recurrent, hidden, cells, gates)
 
 

@@ -1,6 +1,10 @@
 """The compiled kernels compute what XLA's operations do."""
 
 import functools
+import hashlib
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -70,6 +74,26 @@ def test_pooled_convolution_and_its_gradients_are_those_of_jax(sizes):
         np.testing.assert_allclose(own, other, rtol=1e-5, atol=2e-5)
 
 
+def exact_block(x, kernel, bias):
+    """The definition, in float64."""
+    x, kernel, bias = (np.asarray(array, np.float64) for array in (x, kernel, bias))
+    samples, width, height, _ = x.shape
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    y = sum(padded[:, i : i + width, j : j + height] @ kernel[i, j] for i in range(3) for j in range(3)) + bias
+    return np.maximum(y.reshape(samples, width // 2, 2, height // 2, 2, -1).max(axis=(2, 4)), 0)
+
+
+# Columns with more windows than are computed together; odd numbers of windows and parts of features; the model.
+@pytest.mark.parametrize("sizes", [(1, 4, 68, 16, 16), (2, 22, 10, 48, 144), (1, 64, 16, 32, 64), (1, 128, 32, 1, 32)])
+@pytest.mark.usefixtures("kernels")
+def test_rounding_errors_of_the_pooled_convolution_are_small(sizes):
+    x, kernel, bias, _ = block_operands(*sizes)
+    # The sums have a standard deviation of 3.
+    np.testing.assert_allclose(
+        pooled_convolution._by_kernel(x, kernel, bias), exact_block(x, kernel, bias), rtol=0, atol=1e-5
+    )
+
+
 @pytest.mark.usefixtures("kernels")
 def test_the_gradient_goes_to_the_first_of_equal_maxima():
     # Small whole numbers: many windows hold their maximum twice, and all sums are exact.
@@ -85,13 +109,15 @@ def test_the_gradient_goes_to_the_first_of_equal_maxima():
         np.testing.assert_array_equal(own, other)
 
 
+@pytest.mark.parametrize("channels", [1, 16])
 @pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
 @pytest.mark.usefixtures("kernels")
-def test_what_is_no_number_is_not_hidden_by_the_pool(place):
-    x, kernel, bias, _ = block_operands(1, 8, 8, 1, 16)
+def test_what_is_no_number_is_not_hidden_by_the_pool_nor_seen_elsewhere(place, channels):
+    x, kernel, bias, _ = block_operands(1, 8, 8, channels, 16)
     pooled = pooled_convolution._by_kernel(x.at[0, 4 + place[0], 4 + place[1], 0].set(jnp.nan), kernel, bias)
-    assert np.isnan(pooled[0, 2, 2]).all()
-    assert np.isfinite(pooled[0, 0, 0]).all()
+    sees = np.zeros((4, 4), bool)
+    sees[1 + place[0] : 3 + place[0], 1 + place[1] : 3 + place[1]] = True
+    np.testing.assert_array_equal(np.isnan(pooled[0]), np.broadcast_to(sees[..., None], pooled.shape[1:]))
 
 
 def lstm_operands(samples, frames, units):
@@ -129,14 +155,56 @@ def test_gates_far_out_saturate_and_what_is_no_number_stays_so():
 
 
 @pytest.mark.usefixtures("kernels")
-def test_a_sample_does_not_depend_on_the_batch():
+def test_inference_has_the_bits_of_training():
     *arguments, _ = lstm_operands(21, 5, 32)
-    x, kernel, bias, _ = block_operands(21, 8, 8, 1, 16)
+    hidden, _ = bidirectional._forward(*arguments)
+    np.testing.assert_array_equal(bidirectional._by_kernel(*arguments), hidden)
+
+
+@pytest.mark.parametrize("channels", [1, 16])
+@pytest.mark.usefixtures("kernels")
+def test_a_sample_does_not_depend_on_the_batch(channels):
+    *arguments, _ = lstm_operands(21, 5, 32)
+    x, kernel, bias, gradient = block_operands(21, 8, 8, channels, 16)
+    hidden = bidirectional._by_kernel(*arguments)
+    pooled, (*_, corners) = pooled_convolution._forward(x, kernel, bias)
+    d_x = pooled_convolution._image_gradient(x, kernel, corners, gradient)
     for some in (slice(0, 1), slice(3, 8), slice(17, 21)):
         part = bidirectional._by_kernel(arguments[0][some], arguments[1][some], arguments[2])
-        np.testing.assert_allclose(part, bidirectional._by_kernel(*arguments)[some], rtol=1e-6, atol=1e-7)
-        part = pooled_convolution._by_kernel(x[some], kernel, bias)
-        np.testing.assert_array_equal(part, pooled_convolution._by_kernel(x, kernel, bias)[some])
+        np.testing.assert_array_equal(part, hidden[some])
+        part, (*_, some_corners) = pooled_convolution._forward(x[some], kernel, bias)
+        np.testing.assert_array_equal(part, pooled[some])
+        part = pooled_convolution._image_gradient(x[some], kernel, some_corners, gradient[some])
+        np.testing.assert_array_equal(part, d_x[some])
+
+
+def digest_of_all_kernels():
+    """Of the bits that every kernel makes of the same operands."""
+    assert library.use_library()
+    *arguments, d_hidden = lstm_operands(21, 5, 32)
+    hidden, kept = bidirectional._forward(*arguments)
+    # The gradient of the recurrent kernel is XLA's.
+    results = [hidden, *bidirectional._backward(kept, d_hidden)[:2]]
+    for channels in (1, 32):
+        x, kernel, bias, gradient = block_operands(21, 40, 8, channels, 48)
+        pooled, kept = pooled_convolution._forward(x, kernel, bias)
+        results += [pooled, *pooled_convolution._backward(kept, gradient)]
+    return hashlib.sha256(b"".join(np.asarray(result).tobytes() for result in results)).hexdigest()
+
+
+@pytest.mark.usefixtures("kernels")
+def test_bits_do_not_depend_on_the_number_of_threads():
+    code = (
+        "import os, runpy, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
+        "print(runpy.run_path(sys.argv[1])['digest_of_all_kernels']())"
+    )
+    # Which optimizations there are changes the bits of the operands, which XLA draws.
+    settings = {"JAX_NUM_CPU_DEVICES": "1", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, __file__], env=os.environ | settings, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == digest_of_all_kernels()
 
 
 @pytest.mark.usefixtures("kernels")
@@ -171,7 +239,8 @@ def assert_close(tree, expected):
 def test_gradients_of_a_model_with_and_without(model_gradients, monkeypatch):
     gradient, parameters, images = model_gradients
     text = jax.jit(gradient).lower(parameters, images).as_text()
-    assert all(target in text for target in library.TARGETS if target != "hwr_jax_image_gradient")
+    for target in library.TARGETS:
+        assert (f"@{target}(" in text) == (target != "hwr_jax_lstm_inference"), target
     with_kernels = jax.jit(gradient)(parameters, images)
     monkeypatch.setattr(library, "use_library", lambda: False)
     assert_close(with_kernels, jax.jit(lambda p, x: gradient(p, x))(parameters, images))
@@ -193,7 +262,10 @@ def test_under_vmap_and_on_four_devices(model_gradients):
     ("shape", "features", "dtype"),
     [
         ((1, 7, 8, 1), 16, "float32"),
-        ((1, 8, 8, 3), 16, "float32"),
+        ((1, 8, 6, 3), 16, "float32"),
+        ((1, 8, 5, 16), 16, "float32"),
+        ((1, 8, 8, 24), 16, "float32"),
+        ((1, 8, 8, 16), 24, "float32"),
         ((1, 8, 8, 1), 8, "float32"),
         ((1, 8, 8, 1), 16, "bfloat16"),
     ],

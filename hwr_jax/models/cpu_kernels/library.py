@@ -21,15 +21,17 @@ import jax
 from hwr_jax.errors import InputError
 
 SOURCES = ("convolution.cc", "lstm.cc")
-HEADERS = ("threads.h",)
+HEADERS = ("activations.h", "kernel_gradient.h", "pooled.h", "scratch.h", "single_channel.h", "threads.h", "winograd.h")
 TARGETS = (
     "hwr_jax_convolve_and_pool",
     "hwr_jax_kernel_gradient",
     "hwr_jax_image_gradient",
     "hwr_jax_lstm",
+    "hwr_jax_lstm_inference",
     "hwr_jax_lstm_gradient",
 )
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-w")
+# Without contraction, so that a sum has the same bits in every place that computes it.
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared", "-w")
 NEEDS = ("avx512f", "avx512bw", "avx512vl")
 
 

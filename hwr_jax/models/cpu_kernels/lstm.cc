@@ -7,10 +7,12 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <vector>
+#include <cstring>
+#include <utility>
 
+#include "activations.h"
+#include "scratch.h"
 #include "threads.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -20,37 +22,8 @@ namespace {
 
 constexpr int LANES = 16;
 constexpr int64_t SAMPLES_A_TASK = 16;
-
-// e^x: 2^n times a polynomial in the rest, |rest| <= ln(2) / 2 (Cephes' expf). Infinities and NaN come out as they should.
-inline __m512 exponential(__m512 x) {
-  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  __m512 rest = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
-  rest = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), rest);
-  __m512 p = _mm512_set1_ps(1.9875691500e-4f);
-  for (const float coefficient : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
-    p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(coefficient));
-  p = _mm512_add_ps(_mm512_fmadd_ps(_mm512_mul_ps(rest, rest), p, rest), _mm512_set1_ps(1.0f));
-  return _mm512_scalef_ps(p, n);
-}
-
-// Beyond 80 the exponential's limits are reached to the last bit; a NaN stays one, being the second operand.
-inline __m512 bounded(__m512 x) { return _mm512_max_ps(_mm512_set1_ps(-80.0f), _mm512_min_ps(_mm512_set1_ps(80.0f), x)); }
-
-inline __m512 sigmoid(__m512 x) {
-  const __m512 one = _mm512_set1_ps(1.0f);
-  return _mm512_div_ps(one, _mm512_add_ps(one, exponential(bounded(_mm512_sub_ps(_mm512_setzero_ps(), x)))));
-}
-
-// 1 - 2 / (e^2x + 1); near zero, where that cancels, x - x^3 / 3 + 2 x^5 / 15.
-inline __m512 hyperbolic_tangent(__m512 x) {
-  const __m512 one = _mm512_set1_ps(1.0f);
-  const __m512 squared = _mm512_mul_ps(x, x);
-  const __m512 far = _mm512_sub_ps(
-      one, _mm512_div_ps(_mm512_set1_ps(2.0f), _mm512_add_ps(exponential(bounded(_mm512_add_ps(x, x))), one)));
-  __m512 near = _mm512_fmadd_ps(squared, _mm512_set1_ps(2.0f / 15), _mm512_set1_ps(-1.0f / 3));
-  near = _mm512_fmadd_ps(_mm512_mul_ps(squared, x), near, x);
-  return _mm512_mask_mov_ps(far, _mm512_cmp_ps_mask(squared, _mm512_set1_ps(0.01f), _CMP_LT_OQ), near);
-}
+// Samples in registers.
+constexpr int TOGETHER = 4;
 
 struct Shape {
   int64_t samples, frames, units;
@@ -68,21 +41,26 @@ struct Share {
   int64_t frame(int64_t step) const { return direction ? frames - 1 - step : step; }
 };
 
-// What the recurrence needs of one sample at one frame, and what it writes. `before` is null at the first frame.
+// One frame of a sample: its projections, those of the frame that comes next, and where its results belong.
 struct Places {
-  const float *projected, *hidden_before, *cell_before;
+  const float *projected, *next;
   float *hidden, *cell, *gates;
 };
 
-// One frame of SAMPLES samples and 16 units; `kernel` [U, 4, 16] holds those units' columns of the recurrent kernel.
-template <int SAMPLES>
-inline __attribute__((always_inline)) void advance(const Places* places, const float* kernel, int64_t units, int64_t unit) {
+// One frame of SAMPLES samples and 16 units: `kernel` [U, 4, 16] holds those units' columns of the recurrent kernel, `before` [SAMPLES, U]
+// the hidden state, null at the first frame; `after` and `cells` are likewise. The gradient needs what KEEP keeps.
+template <int SAMPLES, bool KEEP>
+__attribute__((noinline)) void advance(const Places* places, const float* kernel, int64_t units, int64_t unit, const float* before,
+                                       float* after, float* cells) {
   __m512 z[SAMPLES][4];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int s = 0; s < SAMPLES; ++s)
 #pragma GCC unroll 4
-    for (int gate = 0; gate < 4; ++gate) z[s][gate] = _mm512_loadu_ps(places[s].projected + gate * units + unit);
-  if (places[0].hidden_before) {
+    for (int gate = 0; gate < 4; ++gate) {
+      z[s][gate] = _mm512_loadu_ps(places[s].projected + gate * units + unit);
+      _mm_prefetch(places[s].next + gate * units + unit, _MM_HINT_T1);
+    }
+  if (before) {
     for (int64_t u = 0; u < units; ++u, kernel += 4 * LANES) {
       __m512 weights[4];
 #pragma GCC unroll 4
@@ -90,26 +68,31 @@ inline __attribute__((always_inline)) void advance(const Places* places, const f
         weights[gate] = _mm512_loadu_ps(kernel + gate * LANES);
         asm("" : "+v"(weights[gate]));  // Keeps it in a register: else it is loaded again for every sample.
       }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int s = 0; s < SAMPLES; ++s) {
-        const __m512 hidden = _mm512_set1_ps(places[s].hidden_before[u]);
+        const __m512 hidden = _mm512_set1_ps(before[s * units + u]);
 #pragma GCC unroll 4
         for (int gate = 0; gate < 4; ++gate) z[s][gate] = _mm512_fmadd_ps(hidden, weights[gate], z[s][gate]);
       }
     }
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int s = 0; s < SAMPLES; ++s) {
     const Places& place = places[s];
+    float* const own_cell = cells + s * units + unit;
     const __m512 i = sigmoid(z[s][0]), f = sigmoid(z[s][1]), g = hyperbolic_tangent(z[s][2]), o = sigmoid(z[s][3]);
-    const __m512 before = place.cell_before ? _mm512_loadu_ps(place.cell_before + unit) : _mm512_setzero_ps();
-    const __m512 cell = _mm512_fmadd_ps(f, before, _mm512_mul_ps(i, g));
-    _mm512_storeu_ps(place.cell + unit, cell);
-    _mm512_storeu_ps(place.hidden + unit, _mm512_mul_ps(o, hyperbolic_tangent(cell)));
-    _mm512_storeu_ps(place.gates + unit, i);
-    _mm512_storeu_ps(place.gates + units + unit, f);
-    _mm512_storeu_ps(place.gates + 2 * units + unit, g);
-    _mm512_storeu_ps(place.gates + 3 * units + unit, o);
+    const __m512 cell = _mm512_fmadd_ps(f, _mm512_loadu_ps(own_cell), _mm512_mul_ps(i, g));
+    const __m512 hidden = _mm512_mul_ps(o, hyperbolic_tangent(cell));
+    _mm512_storeu_ps(own_cell, cell);
+    _mm512_storeu_ps(after + s * units + unit, hidden);
+    _mm512_storeu_ps(place.hidden + unit, hidden);
+    if (KEEP) {
+      _mm512_storeu_ps(place.cell + unit, cell);
+      _mm512_storeu_ps(place.gates + unit, i);
+      _mm512_storeu_ps(place.gates + units + unit, f);
+      _mm512_storeu_ps(place.gates + 2 * units + unit, g);
+      _mm512_storeu_ps(place.gates + 3 * units + unit, o);
+    }
   }
 }
 
@@ -148,41 +131,61 @@ void propagate_all(const float* const* d_z, const float* kernel, int64_t units, 
   for (; unit < units; unit += LANES) propagate<SAMPLES, 1>(d_z, kernel + unit, units, d_hidden + unit);
 }
 
-// Results: hidden [B, T, 2 U]; cells [2, B, T, U] and gates after their activations [2, B, T, 4 U], for the gradient. The projections [B, T, 4 U]
-// are the inputs' share of the gates; `kernels` is [2, U / 16, U, 4, 16].
+// What a task reads and writes: projections [B, T, 4 U] of both directions, recurrent kernels [2, U / 16, U, 4, 16], hidden [B, T, 2 U];
+// and if kept cells [2, B, T, U] and gates after their activations [2, B, T, 4 U].
+struct Arrays {
+  const float *projected[2], *kernels;
+  float *hidden, *cells, *gates;
+};
+
+template <bool KEEP>
+void run(const Shape& shape, const Share& share, const Arrays& arrays) {
+  static thread_local Scratch scratch;
+  const int64_t units = shape.units, count = share.last - share.first, size = count * units;
+  const float* kernel = arrays.kernels + share.direction * 4 * units * units;
+  // The state lies together: rows of the results are so far apart that they would push each other out of the first cache.
+  float *cells = scratch.resize(3 * size), *before = cells + size, *after = before + size;
+  std::memset(cells, 0, size * sizeof(float));
+  for (int64_t step = 0; step < shape.frames; ++step, std::swap(before, after)) {
+    Places places[SAMPLES_A_TASK];
+    for (int64_t s = 0; s < count; ++s) {
+      const int64_t sample = share.first + s, now = share.frame(step), next = share.frame(std::min(step + 1, shape.frames - 1));
+      const float* projected = arrays.projected[share.direction] + sample * shape.frames * 4 * units;
+      places[s] = {projected + now * 4 * units, projected + next * 4 * units,
+                   arrays.hidden + ((sample * shape.frames + now) * 2 + share.direction) * units, nullptr, nullptr};
+      if (KEEP) {
+        const int64_t row = (share.direction * shape.samples + sample) * shape.frames + now;
+        places[s].cell = arrays.cells + row * units, places[s].gates = arrays.gates + row * 4 * units;
+      }
+    }
+    for (int64_t unit = 0; unit < units; unit += LANES) {
+      const auto advance_some = [&](auto samples, int64_t s) {
+        advance<samples(), KEEP>(places + s, kernel + unit * 4 * units, units, unit, step ? before + s * units : nullptr, after + s * units,
+                                 cells + s * units);
+      };
+      int64_t s = 0;
+      for (; s + TOGETHER <= count; s += TOGETHER) advance_some(std::integral_constant<int, TOGETHER>(), s);
+      for (; s < count; ++s) advance_some(std::integral_constant<int, 1>(), s);
+    }
+  }
+}
+
 ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> forward, ffi::Buffer<ffi::F32> backward, ffi::Buffer<ffi::F32> kernels,
                    ffi::ResultBuffer<ffi::F32> hidden, ffi::ResultBuffer<ffi::F32> cells, ffi::ResultBuffer<ffi::F32> gates) {
   const auto d = cells->dimensions();
   const Shape shape{d[1], d[2], d[3]};
-  const int64_t units = shape.units;
-  for_each_task(pool, shape.tasks(), [&](int64_t task) {
-    const Share share(shape, task);
-    const float* projected = (share.direction ? backward : forward).typed_data();
-    const float* kernel = kernels.typed_data() + share.direction * units * 4 * units;
-    for (int64_t step = 0; step < shape.frames; ++step) {
-      Places places[SAMPLES_A_TASK];
-      const int64_t count = share.last - share.first;
-      for (int64_t s = 0; s < count; ++s) {
-        const auto hidden_at = [&](int64_t frame) {
-          return hidden->typed_data() + ((share.first + s) * shape.frames + frame) * 2 * units + share.direction * units;
-        };
-        const auto row = [&](int64_t frame) { return (share.direction * shape.samples + share.first + s) * shape.frames + frame; };
-        const int64_t now = share.frame(step), before = share.frame(step - 1);
-        places[s] = {projected + ((share.first + s) * shape.frames + now) * 4 * units,
-                     step ? hidden_at(before) : nullptr,
-                     step ? cells->typed_data() + row(before) * units : nullptr,
-                     hidden_at(now),
-                     cells->typed_data() + row(now) * units,
-                     gates->typed_data() + row(now) * 4 * units};
-      }
-      for (int64_t unit = 0; unit < units; unit += LANES) {
-        const float* columns = kernel + unit * 4 * units;
-        int64_t s = 0;
-        for (; s + 4 <= count; s += 4) advance<4>(places + s, columns, units, unit);
-        for (; s < count; ++s) advance<1>(places + s, columns, units, unit);
-      }
-    }
-  });
+  const Arrays arrays{{forward.typed_data(), backward.typed_data()}, kernels.typed_data(), hidden->typed_data(), cells->typed_data(),
+                      gates->typed_data()};
+  for_each_task(pool, shape.tasks(), [&](int64_t task) { run<true>(shape, Share(shape, task), arrays); });
+  return ffi::Error::Success();
+}
+
+ffi::Error Inference(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> forward, ffi::Buffer<ffi::F32> backward, ffi::Buffer<ffi::F32> kernels,
+                     ffi::ResultBuffer<ffi::F32> hidden) {
+  const auto d = hidden->dimensions();
+  const Shape shape{d[0], d[1], d[2] / 2};
+  const Arrays arrays{{forward.typed_data(), backward.typed_data()}, kernels.typed_data(), hidden->typed_data(), nullptr, nullptr};
+  for_each_task(pool, shape.tasks(), [&](int64_t task) { run<false>(shape, Share(shape, task), arrays); });
   return ffi::Error::Success();
 }
 
@@ -198,7 +201,8 @@ ffi::Error Gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> d_hidden, ffi::B
     float* d_projected = (share.direction ? d_backward : d_forward)->typed_data();
     const float* kernel = kernels.typed_data() + share.direction * 4 * units * units;
     // What comes back from the frame after.
-    std::vector<float> from_hidden(count * units, 0.0f), from_cell(count * units, 0.0f);
+    Scratch states(2 * count * units);
+    float *const from_hidden = states.data(), *const from_cell = from_hidden + count * units;
     const __m512 one = _mm512_set1_ps(1.0f);
     for (int64_t step = shape.frames - 1; step >= 0; --step) {
       const float* d_z[SAMPLES_A_TASK];
@@ -216,9 +220,9 @@ ffi::Error Gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> d_hidden, ffi::B
           const __m512 g = _mm512_loadu_ps(gate + 2 * units + unit), o = _mm512_loadu_ps(gate + 3 * units + unit);
           const __m512 tanh_cell = hyperbolic_tangent(_mm512_loadu_ps(cell + unit));
           const __m512 cell_before = before ? _mm512_loadu_ps(before + unit) : _mm512_setzero_ps();
-          const __m512 d_h = _mm512_add_ps(_mm512_loadu_ps(d_out + unit), _mm512_loadu_ps(&from_hidden[s * units + unit]));
+          const __m512 d_h = _mm512_add_ps(_mm512_loadu_ps(d_out + unit), _mm512_loadu_ps(from_hidden + s * units + unit));
           const __m512 slope = _mm512_mul_ps(o, _mm512_fnmadd_ps(tanh_cell, tanh_cell, one));
-          const __m512 d_c = _mm512_fmadd_ps(d_h, slope, _mm512_loadu_ps(&from_cell[s * units + unit]));
+          const __m512 d_c = _mm512_fmadd_ps(d_h, slope, _mm512_loadu_ps(from_cell + s * units + unit));
           const auto store = [&](int which, __m512 value, __m512 slope) {
             _mm512_storeu_ps(out + which * units + unit, _mm512_mul_ps(value, slope));
           };
@@ -226,12 +230,12 @@ ffi::Error Gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> d_hidden, ffi::B
           store(1, _mm512_mul_ps(d_c, cell_before), _mm512_mul_ps(f, _mm512_sub_ps(one, f)));
           store(2, _mm512_mul_ps(d_c, i), _mm512_fnmadd_ps(g, g, one));
           store(3, _mm512_mul_ps(d_h, tanh_cell), _mm512_mul_ps(o, _mm512_sub_ps(one, o)));
-          _mm512_storeu_ps(&from_cell[s * units + unit], _mm512_mul_ps(d_c, f));
+          _mm512_storeu_ps(from_cell + s * units + unit, _mm512_mul_ps(d_c, f));
         }
       }
       int64_t s = 0;
-      for (; s + 4 <= count; s += 4) propagate_all<4>(d_z + s, kernel, units, &from_hidden[s * units]);
-      for (; s < count; ++s) propagate_all<1>(d_z + s, kernel, units, &from_hidden[s * units]);
+      for (; s + 4 <= count; s += 4) propagate_all<4>(d_z + s, kernel, units, from_hidden + s * units);
+      for (; s < count; ++s) propagate_all<1>(d_z + s, kernel, units, from_hidden + s * units);
     }
   });
   return ffi::Error::Success();
@@ -247,6 +251,14 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_lstm, Forward,
                                   .Arg<ffi::Buffer<ffi::F32>>()
                                   .Ret<ffi::Buffer<ffi::F32>>()
                                   .Ret<ffi::Buffer<ffi::F32>>()
+                                  .Ret<ffi::Buffer<ffi::F32>>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_lstm_inference, Inference,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
                                   .Ret<ffi::Buffer<ffi::F32>>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_lstm_gradient, Gradient,
