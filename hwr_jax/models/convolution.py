@@ -4,6 +4,8 @@ XLA's CPU convolution hardly gains from a second core, and its gradient of the k
 On CPUs a few samples at a time, which stay in the cache, are therefore multiplied by the kernel as matrices, forward
 and for both gradients. Elsewhere the convolution is XLA's.
 
+Where the compiled kernel is there it does the forward convolution, and that for the image's gradient.
+
 A single channel, the first layer, is a sum of nine shifted products on all platforms. It fuses with what follows it, so
 that the output is never written at full size when a pool comes next; and the kernel's gradient is one product.
 """
@@ -12,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
+
+from hwr_jax.models.cpu_kernels import library
 
 # Of 64 x 16 pixels and 32 to 64 channels: fewer make small products, more leave the cache.
 SAMPLES_AT_A_TIME = 4
@@ -33,7 +37,39 @@ def _convolve_by_xla(x: Array, kernel: Array) -> Array:
 
 
 def _convolve(x: Array, kernel: Array) -> Array:
-    return lax.platform_dependent(x, kernel, cpu=_convolve_by_products, default=_convolve_by_xla)
+    by_cpu = _convolve_by_kernel if _kernel_fits(x, kernel) else _convolve_by_products
+    return lax.platform_dependent(x, kernel, cpu=by_cpu, default=_convolve_by_xla)
+
+
+def _kernel_fits(x: Array, kernel: Array) -> bool:
+    """Whether the compiled kernel is there and made for these sizes."""
+    width, height = x.shape[1:3]
+    even = width % 2 == height % 2 == 0
+    wide = kernel.shape[2] % 16 == kernel.shape[3] % 16 == 0
+    return even and wide and x.dtype == kernel.dtype == jnp.float32 and library.use_library()
+
+
+@jax.custom_vjp
+def _convolve_by_kernel(x: Array, kernel: Array) -> Array:
+    result = jax.ShapeDtypeStruct((*x.shape[:3], kernel.shape[3]), jnp.float32)
+    return jax.ffi.ffi_call("hwr_jax_convolve", result, vmap_method="sequential")(x, kernel)
+
+
+def _kernel_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _convolve_by_kernel(x, kernel), (x, kernel)
+
+
+def _kernel_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, kernel = residuals
+
+    def add(d_kernel: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
+        return d_kernel + _kernel_gradient(*part), None
+
+    d_kernel, _ = lax.scan(add, _zero_gradient(kernel), (_divide(x), _divide(gradient)))
+    return _convolve_by_kernel(gradient, _turned(kernel)), d_kernel.reshape(kernel.shape)
+
+
+_convolve_by_kernel.defvjp(_kernel_forward, _kernel_backward)
 
 
 @jax.custom_vjp
@@ -50,25 +86,33 @@ def _products_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Arra
 
 def _products_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, kernel = residuals
-    channels, features = kernel.shape[2:]
-    # The gradient of the image is the gradient of the output, convolved with the kernel turned round.
-    turned = kernel[::-1, ::-1].swapaxes(2, 3)
+    turned = _turned(kernel)
 
     def retreat(d_kernel: Array, part: tuple[Array, Array]) -> tuple[Array, Array]:
         some, gradient = part
-        strips, width = _strips(some), some.shape[1]
-        d_rows = [
-            jnp.matmul(strips[:, i : i + width].reshape(-1, 3 * channels).T, gradient.reshape(-1, features))
-            for i in range(3)
-        ]
-        return d_kernel + jnp.stack(d_rows), _multiply_strips(_strips(gradient), turned)
+        return d_kernel + _kernel_gradient(some, gradient), _multiply_strips(_strips(gradient), turned)
 
-    zero = jnp.zeros((3, 3 * channels, features), dtype=kernel.dtype)
-    d_kernel, d_x = lax.scan(retreat, zero, (_divide(x), _divide(gradient)))
+    d_kernel, d_x = lax.scan(retreat, _zero_gradient(kernel), (_divide(x), _divide(gradient)))
     return d_x.reshape(x.shape), d_kernel.reshape(kernel.shape)
 
 
 _convolve_by_products.defvjp(_products_forward, _products_backward)
+
+
+def _turned(kernel: Array) -> Array:
+    """The gradient of the image is the gradient of the output, convolved with the kernel turned round."""
+    return kernel[::-1, ::-1].swapaxes(2, 3)
+
+
+def _zero_gradient(kernel: Array) -> Array:
+    return jnp.zeros((3, 3 * kernel.shape[2], kernel.shape[3]), dtype=kernel.dtype)
+
+
+def _kernel_gradient(x: Array, gradient: Array) -> Array:
+    """Of a few samples, [3, 3 C, F]."""
+    strips, width = _strips(x), x.shape[1]
+    flat = gradient.reshape(-1, gradient.shape[3])
+    return jnp.stack([jnp.matmul(strips[:, i : i + width].reshape(-1, strips.shape[3]).T, flat) for i in range(3)])
 
 
 def _divide(x_BxWxHxC: Array) -> Array:
@@ -119,7 +163,7 @@ def _backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, A
     windows = jnp.concatenate(_shifts(x), axis=-1).reshape(-1, 9)
     d_kernel = jnp.matmul(windows.T, gradient.reshape(windows.shape[0], -1)).reshape(kernel.shape)
     # Not computed for the first layer: nobody asks for the gradient of the image.
-    d_x = _convolve_by_xla(gradient, jnp.swapaxes(kernel[::-1, ::-1], 2, 3))
+    d_x = _convolve_by_xla(gradient, _turned(kernel))
     return d_x, d_kernel
 
 

@@ -14,7 +14,7 @@ from jax import lax
 
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
-from hwr_jax.models import bidirectional, pooled_convolution
+from hwr_jax.models import bidirectional, convolution, pooled_convolution
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import Recognizer
 
@@ -72,6 +72,34 @@ def test_pooled_convolution_and_its_gradients_are_those_of_jax(sizes):
     np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-5)
     for own, other in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("sizes", [(5, 8, 6, 16, 32), (1, 12, 4, 32, 48), (2, 32, 8, 64, 128)])
+@pytest.mark.usefixtures("kernels")
+def test_plain_convolution_and_its_gradients_are_those_of_jax(sizes):
+    x, kernel, _, _ = block_operands(*sizes)
+    gradient = jax.random.normal(jax.random.key(0), (*x.shape[:3], kernel.shape[3]))
+    assert convolution._kernel_fits(x, kernel)
+    result, gradients = value_and_gradients(convolution._convolve_by_kernel, gradient, x, kernel)
+    expected, expected_gradients = value_and_gradients(convolution._convolve_by_xla, gradient, x, kernel)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+    for own, other in zip(gradients, expected_gradients, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("image", "kernel"),
+    [
+        ((1, 7, 4, 16), (3, 3, 16, 16)),
+        ((1, 8, 5, 16), (3, 3, 16, 16)),
+        ((1, 8, 4, 8), (3, 3, 8, 16)),
+        ((1, 8, 4, 16), (3, 3, 16, 8)),
+    ],
+)
+@pytest.mark.usefixtures("kernels")
+def test_plain_convolutions_of_other_sizes_go_without_the_kernel(image, kernel):
+    assert not convolution._kernel_fits(jnp.zeros(image), jnp.zeros(kernel))
+    assert not convolution._kernel_fits(jnp.zeros((1, 8, 4, 16), jnp.bfloat16), jnp.zeros((3, 3, 16, 16), jnp.bfloat16))
 
 
 def exact_block(x, kernel, bias):
@@ -239,8 +267,8 @@ def assert_close(tree, expected):
 def test_gradients_of_a_model_with_and_without(model_gradients, monkeypatch):
     gradient, parameters, images = model_gradients
     text = jax.jit(gradient).lower(parameters, images).as_text()
-    for target in library.TARGETS:
-        assert (f"@{target}(" in text) == (target != "hwr_jax_lstm_inference"), target
+    of_others = {"hwr_jax_convolve", "hwr_jax_lstm_inference"}  # the residual stack's, and inference's
+    assert {target for target in library.TARGETS if f"@{target}(" in text} == {*library.TARGETS} - of_others
     with_kernels = jax.jit(gradient)(parameters, images)
     monkeypatch.setattr(library, "use_library", lambda: False)
     assert_close(with_kernels, jax.jit(lambda p, x: gradient(p, x))(parameters, images))

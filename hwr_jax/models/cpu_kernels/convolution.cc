@@ -48,14 +48,7 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> image, ffi::Buffe
     });
     return ffi::Error::Success();
   }
-  const Scratch transformed = winograd::transform_kernel(kernel.typed_data(), shape.channels, shape.features);
-  const Scratch outside(shape.height * shape.channels);
-  for_strips(pool, shape, winograd::WINDOWS, [&](const Strip& strip) {
-    const auto column = [&](int64_t w) {
-      return 0 <= w && w < shape.width ? sample_of(strip) + w * shape.height * shape.channels : outside.data();
-    };
-    winograd::convolve(shape, strip, column, transformed.data(), finish_of(strip));
-  });
+  winograd::convolve_images(pool, shape, image.typed_data(), kernel.typed_data(), finish_of);
   return ffi::Error::Success();
 }
 
@@ -121,11 +114,7 @@ ffi::Error ImageGradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> turned, ffi
     float* sample = d_image->typed_data() + strip.sample * shape.pixels() * shape.features;
     winograd::convolve(
         shape, strip, [&](int64_t w) { return pixels + (w - 2 * strip.first + 2) * column; }, transformed.data(),
-        [&](int64_t window, int64_t feature, const __m512(&values)[4]) {
-          const int64_t w = 2 * (strip.first + window / shape.windows()), h = 2 * (window % shape.windows());
-          for (int which = 0; which < 4; ++which)
-            _mm512_storeu_ps(sample + ((w + which / 2) * shape.height + h + which % 2) * shape.features + feature, values[which]);
-        });
+        [&](int64_t window, int64_t feature, const __m512(&values)[4]) { write_window(values, shape, strip, window, sample + feature); });
   });
   return ffi::Error::Success();
 }

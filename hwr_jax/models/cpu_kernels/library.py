@@ -20,9 +20,10 @@ import jax
 
 from hwr_jax.errors import InputError
 
-SOURCES = ("convolution.cc", "lstm.cc")
+SOURCES = ("convolution.cc", "lstm.cc", "plain_convolution.cc")
 HEADERS = ("activations.h", "kernel_gradient.h", "pooled.h", "scratch.h", "single_channel.h", "threads.h", "winograd.h")
 TARGETS = (
+    "hwr_jax_convolve",
     "hwr_jax_convolve_and_pool",
     "hwr_jax_kernel_gradient",
     "hwr_jax_image_gradient",

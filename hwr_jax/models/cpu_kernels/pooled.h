@@ -48,6 +48,14 @@ void for_features(int64_t features, Body body) {
   for (; feature < features; feature += LANES) body(std::integral_constant<int, 1>(), feature);
 }
 
+// Writes a window's four pixels of 16 features, H runs faster, where they belong: `sample` is [W, H, F] from the first of these features.
+inline __attribute__((always_inline)) void write_window(const __m512 (&pixels)[4], const Shape& shape, const Strip& strip, int64_t window,
+                                                        float* sample) {
+  const int64_t w = 2 * (strip.first + window / shape.windows()), h = 2 * (window % shape.windows());
+  for (int which = 0; which < 4; ++which)
+    _mm512_storeu_ps(sample + ((w + which / 2) * shape.height + h + which % 2) * shape.features, pixels[which]);
+}
+
 // Pools and rectifies a window's four pixels of 16 features, H runs faster; stores the maximum and its corner.
 inline __attribute__((always_inline)) void store_window(const __m512 (&pixels)[4], const float* bias, float* pooled, int8_t* corners) {
   __m512 maximum = pixels[0];

@@ -162,4 +162,18 @@ void convolve(const Shape& shape, const Strip& strip, Column column, const float
   }
 }
 
+// Convolves images [B, W, H, C] with a kernel [3, 3, C, F]; `finish_of(strip)` is what `convolve` takes as `finish`.
+template <typename FinishOf>
+void convolve_images(xla::ffi::ThreadPool& pool, const Shape& shape, const float* images, const float* kernel, FinishOf finish_of) {
+  const Scratch transformed = transform_kernel(kernel, shape.channels, shape.features);
+  const Scratch outside(shape.height * shape.channels);
+  for_strips(pool, shape, WINDOWS, [&](const Strip& strip) {
+    const float* sample = images + strip.sample * shape.pixels() * shape.channels;
+    const auto column = [&](int64_t w) {
+      return 0 <= w && w < shape.width ? sample + w * shape.height * shape.channels : outside.data();
+    };
+    convolve(shape, strip, column, transformed.data(), finish_of(strip));
+  });
+}
+
 }  // namespace winograd
