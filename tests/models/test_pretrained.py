@@ -25,7 +25,7 @@ def test_it_is_the_seed_model(model):
 
 
 def test_they_are_few_and_small_enough_to_ship():
-    assert pretrained_names() == ["copiste_lines", "unipen_words"]
+    assert pretrained_names() == ["copiste_lines", "unipen_lines", "unipen_words"]
     for name in pretrained_names():
         assert sum(path.stat().st_size for path in (PRETRAINED / name).iterdir()) < 2_000_000
 
