@@ -1,0 +1,56 @@
+"""What moves the error of UNIPEN words, one lever a run: the recipe's, then the architecture's.
+
+    hwr data prepare unipen_words --source=unipen.tar.xz
+    python -m experiments.sweep --config=configs/sweeps/levers.py --workdir=runs/levers --launcher=local
+    python -m experiments.sweep results runs/levers
+
+Each run differs from the first, configs/unipen_words_seed.py for five epochs, by one lever; those of the residual stack
+build on one another. Sixteen runs, about five hours on one CPU core with `hwr build-kernels`.
+"""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from hwr_jax.commands.options import load_config
+from hwr_jax.sweeps import Point
+
+RECIPE: list[Point] = [
+    {},
+    {"optimizer.schedule": "linear"},
+    {"optimizer.average_decay": 0.999},
+    {"data.batch_size": 32},
+    {"model.dropout": 0.1, "model.lstm_dropout": 0.1},
+    {"augment.shear": 0.5, "augment.rotation_degrees": 6.0, "augment.scale_x": 0.25, "augment.warp_px": 1.2},
+    {"augment.pen_px": 0.4, "augment.gamma": 0.4, "augment.blur_px": 0.5},
+    {"augment.mask_px": 6.0},
+]
+FRAME_AND_LSTMS: list[Point] = [
+    {"model.height_px": 48, "model.width_px": 384},
+    {"model.lstm_features": (256, 128)},
+    {"model.lstm_features": (128, 64, 64)},
+]
+# Each with those before it.
+RESIDUAL: list[Point] = [
+    {"model.stack": "residual", "model.conv_features": (32, 64, 64), "model.conv_blocks": (0, 0, 0)},
+    {"model.normalization": "channels"},
+    {"model.conv_blocks": (0, 1, 0)},
+    {"model.shortcut": True},
+    {"model.columns": "max"},
+]
+
+
+def get_config() -> ConfigDict:
+    """The recipe of configs/unipen_words_seed.py, five epochs long."""
+    config, _ = load_config([f"--config={Path(__file__).parent.parent / 'unipen_words_seed.py'}"])
+    config.training.epochs = 5.0
+    return config
+
+
+def sweep() -> Iterator[Point]:
+    """Sixteen runs."""
+    yield from RECIPE
+    yield from FRAME_AND_LSTMS
+    yield from itertools.accumulate(RESIDUAL, lambda changed, change: {**changed, **change})
