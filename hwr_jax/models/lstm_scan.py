@@ -3,6 +3,9 @@
 Three things make it quick: the input projection of all frames is one product outside the recurrence; both directions
 advance in one scan; and the backward scan only propagates, so that the gradient of the recurrent kernel is one product
 over all frames after it.
+
+Cells, gates and what comes back through them are float32 whatever the dtype; products are of that dtype. A cell in
+bfloat16 would lose what it adds up over frames.
 """
 
 import jax
@@ -36,20 +39,25 @@ def _gates(z: Array) -> tuple[Array, Array, Array, Array]:
     return jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
 
 
+def _multiply(a: Array, b: Array) -> Array:
+    return jnp.matmul(a, b, preferred_element_type=jnp.float32)
+
+
 def _run(projected: Array, recurrent: Array) -> tuple[Array, Array, Array]:
     """Hidden states, cell states and gate pre-activations of every frame."""
     _, directions, batch, four_units = projected.shape
-    start = jnp.zeros((directions, batch, four_units // 4), dtype=projected.dtype)
+    shape, dtype = (directions, batch, four_units // 4), projected.dtype
+    start = jnp.zeros(shape, dtype=dtype), jnp.zeros(shape, dtype=jnp.float32)
 
     def advance(state: tuple[Array, Array], frame: Array) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
         hidden, cell = state
-        z = frame + jnp.matmul(hidden, recurrent)
+        z = frame + _multiply(hidden, recurrent)
         i, f, g, o = _gates(z)
         cell = f * cell + i * g
-        hidden = o * jnp.tanh(cell)
+        hidden = (o * jnp.tanh(cell)).astype(dtype)
         return (hidden, cell), (hidden, cell, z)
 
-    _, states = lax.scan(advance, (start, start), projected)
+    _, states = lax.scan(advance, start, projected)
     return states
 
 
@@ -84,12 +92,13 @@ def _backward(residuals: tuple[Array, Array, Array, Array], d_hidden: Array) -> 
             ],
             axis=-1,
         )
-        return (jnp.matmul(d_z, transposed), d_c * f), d_z
+        d_z = d_z.astype(recurrent.dtype)
+        return (_multiply(d_z, transposed), d_c * f), d_z
 
     zero = jnp.zeros_like(cell[0])
     _, d_z = lax.scan(retreat, (zero, zero), (d_hidden, z, cell, previous_cell), reverse=True)
-    d_recurrent = jnp.einsum("tdbu,tdbv->duv", _shift(hidden), d_z)
-    return d_z, d_recurrent
+    d_recurrent = jnp.einsum("tdbu,tdbv->duv", _shift(hidden), d_z, preferred_element_type=jnp.float32)
+    return d_z, d_recurrent.astype(recurrent.dtype)
 
 
 scan_lstm.defvjp(_forward, _backward)

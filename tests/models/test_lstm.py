@@ -98,3 +98,13 @@ def test_one_dropout_mask_a_direction_shared_by_all_frames():
 def test_forget_bias():
     bias = np.asarray(unit_forget_bias(jax.random.key(0), (8,)))
     np.testing.assert_array_equal(bias, [0, 0, 1, 1, 0, 0, 0, 0])
+
+
+def test_a_cell_adds_up_in_bfloat16_too():
+    # A thousand times two thousandths. In bfloat16 a cell would stay at 1, where its neighbours are 0.008 apart.
+    open_gates, little = 20.0, 0.002
+    gates = jnp.asarray([open_gates, open_gates, little, open_gates], dtype=jnp.bfloat16)
+    projected = jnp.broadcast_to(gates, (1000, 1, 1, 4))
+    hidden = scan_lstm(projected, jnp.zeros((1, 1, 4), dtype=jnp.bfloat16))
+    assert hidden.dtype == jnp.bfloat16
+    assert float(hidden[-1, 0, 0, 0]) == pytest.approx(np.tanh(1000 * little), rel=0.01)
