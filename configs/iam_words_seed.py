@@ -14,15 +14,12 @@ from hwr_jax.commands.options import load_config
 
 
 def get_config() -> ConfigDict:
-    """The recipe for words on scanned paper."""
-    config, _ = load_config([f"--config={Path(__file__).parent / 'unipen_words_seed.py'}"])
+    """The recipe for words, with what configs/copiste_lines.py makes of scans."""
+    folder = Path(__file__).parent
+    config, _ = load_config([f"--config={folder / 'unipen_words_seed.py'}"])
+    scans, _ = load_config([f"--config={folder / 'copiste_lines.py'}"])
     config.data.name = "iam_words"
     config.training.epochs = 20.0
-    config.augment.pen_px = 0.4
-    config.augment.light = 0.2
-    config.augment.texture = 0.1
-    config.augment.contrast = 0.2
-    config.augment.gamma = 0.4
-    config.augment.blur_px = 0.5
-    config.augment.noise = 0.06
+    for effect in ("pen_px", "light", "texture", "contrast", "gamma", "blur_px", "noise"):
+        config.augment[effect] = scans.augment[effect]
     return config
