@@ -8,6 +8,7 @@ from hwr_jax.evaluation.card_limits import list_limits
 from hwr_jax.evaluation.data_terms import NOT_RECORDED, describe_terms
 from hwr_jax.evaluation.markdown import build_table, character, code
 from hwr_jax.evaluation.model_records import describe_frame, reads_what
+from hwr_jax.evaluation.run_files import group_of
 from hwr_jax.nested import flatten
 
 MARK = "<!-- written by hwr evaluate from what it recorded; written anew by the next evaluation -->"
@@ -81,7 +82,7 @@ def _section(title: str, body: str) -> str:
 
 
 def _describe(model: CardModel, main: Mapping[str, Any]) -> str:
-    data = _group(model.config, "data")
+    data = group_of(model.config, "data")
     reads = reads_what(str(data.get("name", "")), main)
     facts = {
         "reads": f"images of {reads or 'text'}, {_PREPROCESSING.get(str(data.get('fitting')), NOT_RECORDED)}",
@@ -152,7 +153,7 @@ def _confusions(main: Mapping[str, Any]) -> str:
 
 
 def _data(model: CardModel, main: Mapping[str, Any]) -> str:
-    own, prepared = str(_group(model.config, "data").get("name", "")), _group(main, "prepared")
+    own, prepared = str(group_of(model.config, "data").get("name", "")), group_of(main, "prepared")
     facts = {
         "trained on": ", then ".join(reversed(_trained_on(model))) or NOT_RECORDED,
         "measured on": f"{main['data']}, {main['split']}",
@@ -162,9 +163,9 @@ def _data(model: CardModel, main: Mapping[str, Any]) -> str:
         "source": _source(prepared),
         "left out when prepared": _reasons(prepared.get("skipped_reasons")),
         "left out of this evaluation": _reasons(main.get("skipped_reasons")),
-        "left out of training": _reasons(_group(_group(model.about, "training"), "left_out").get("training")),
+        "left out of training": _reasons(group_of(group_of(model.about, "training"), "left_out").get("training")),
     }
-    splits = _group(prepared, "splits")
+    splits = group_of(prepared, "splits")
     if not splits or main["data"] != own:
         return f"{_facts(facts)}\n\nSizes of the splits that it was trained on: {NOT_RECORDED}."
     rows = [
@@ -177,19 +178,19 @@ def _data(model: CardModel, main: Mapping[str, Any]) -> str:
 
 
 def _source(prepared: Mapping[str, Any]) -> str:
-    source = _group(prepared, "source")
+    source = group_of(prepared, "source")
     if {"name", "bytes"} <= source.keys():
         return f"{source['name']}, {source['bytes']:,} bytes"
     return "none: made up by hwr_jax" if prepared and prepared.get("source") is None else NOT_RECORDED
 
 
 def _training(model: CardModel) -> str:
-    about, training = model.about, _group(model.about, "training")
+    about, training = model.about, group_of(model.about, "training")
     config = model.config
     seconds = training.get("seconds")
-    first = _group(training, "init_from")
-    length = _group(config, "training")
-    strengths = {name: value for name, value in _group(config, "augment").items() if value and "spacing" not in name}
+    first = group_of(training, "init_from")
+    length = group_of(config, "training")
+    strengths = {name: value for name, value in group_of(config, "augment").items() if value and "spacing" not in name}
     facts = {
         "command": code(training["command"]) if training.get("command") else NOT_RECORDED,
         "commit": str(about.get("git") or NOT_RECORDED),
@@ -199,10 +200,10 @@ def _training(model: CardModel) -> str:
         "devices": ", ".join(map(str, training.get("devices", []))) or NOT_RECORDED,
         "began with": f"the parameters of {first['model']}; {first['kept']} characters kept theirs" if first else "",
         "seed": str(config.get("seed", NOT_RECORDED)),
-        "batch": str(_group(config, "data").get("batch_size", NOT_RECORDED)),
-        "optimizer": _settings(_group(config, "optimizer")) or NOT_RECORDED,
+        "batch": str(group_of(config, "data").get("batch_size", NOT_RECORDED)),
+        "optimizer": _settings(group_of(config, "optimizer")) or NOT_RECORDED,
         "augmentation": _settings(strengths) or "none",
-        "versions": _settings(_group(about, "versions"), " ") or NOT_RECORDED,
+        "versions": _settings(group_of(about, "versions"), " ") or NOT_RECORDED,
     }
     if not first:
         del facts["began with"]
@@ -212,12 +213,12 @@ def _training(model: CardModel) -> str:
 def _measuring(evaluations: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for found in evaluations:
-        by = _group(found, "evaluated_by")
+        by = group_of(found, "evaluated_by")
         command = code(by["command"]) if by.get("command") else f"command {NOT_RECORDED}"
-        versions = _settings(_group(by, "versions"), " ") or f"versions {NOT_RECORDED}"
+        versions = _settings(group_of(by, "versions"), " ") or f"versions {NOT_RECORDED}"
         lines.append(
             f"- {found['data']}, {found['split']}, {found.get('decoder') or NOT_RECORDED}: {command}; commit "
-            f"{by.get('git') or NOT_RECORDED}; {versions}; {_settings(_group(found, 'decoder_settings'))}."
+            f"{by.get('git') or NOT_RECORDED}; {versions}; {_settings(group_of(found, 'decoder_settings'))}."
         )
     return "\n".join(lines)
 
@@ -230,7 +231,7 @@ def _licence(model: CardModel) -> str:
 
 def _trained_on(model: CardModel) -> list[str]:
     told = model.about.get("trained_on")
-    own = _group(model.config, "data").get("name")
+    own = group_of(model.config, "data").get("name")
     return list(map(str, told)) if isinstance(told, list) else [str(own)] if own else []
 
 
@@ -266,8 +267,3 @@ def _count(value: Any) -> str:
 
 def _number(value: Any, form: str) -> str:
     return f"{value:{form}}" if isinstance(value, int | float) else NOT_RECORDED
-
-
-def _group(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    inner = values.get(name)
-    return inner if isinstance(inner, Mapping) else {}

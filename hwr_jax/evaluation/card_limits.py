@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hwr_jax.evaluation.markdown import code
+from hwr_jax.evaluation.run_files import group_of
 
 BY_WRITER_RULE = "writer-"
 
@@ -20,13 +21,13 @@ def list_limits(
       evaluations: JSON of those that the card tells of, the first in full.
     """
     evaluation = evaluations[0]
-    own = _group(config, "data").get("name")
+    own = group_of(config, "data").get("name")
     yield _characters(characters, evaluation)
     if evaluation["data"] == own and (unseen := _unseen(characters, evaluation)):
         yield f"{len(unseen)} characters of its alphabet occur nowhere in the data: {code(unseen)}."
     yield from _frame(config, frames)
     yield _writers(evaluation, own)
-    if any({"language_model", "lexicon"} & _group(found, "decoder_settings").keys() for found in evaluations):
+    if any({"language_model", "lexicon"} & group_of(found, "decoder_settings").keys() for found in evaluations):
         yield (
             "Results with a language model or a lexicon are of files that are named above and are no part of the "
             "model; of which texts they were made is not recorded."
@@ -37,19 +38,19 @@ def list_limits(
 
 
 def _characters(characters: str, evaluation: Mapping[str, Any]) -> str:
-    excluded = _group(evaluation, "loss_excluded")
+    excluded = group_of(evaluation, "loss_excluded")
     counted = "; ".join(f"{reason}: {count:,}" for reason, count in excluded.items()) or "none"
     return f"It writes {len(characters)} characters and no others. Labels measured that it cannot give: {counted}."
 
 
 def _unseen(characters: str, evaluation: Mapping[str, Any]) -> str:
     """Characters of the alphabet that no label of the prepared data has."""
-    seen = _group(evaluation, "prepared").get("characters")
+    seen = group_of(evaluation, "prepared").get("characters")
     return "" if not isinstance(seen, str) else "".join(c for c in characters if c not in seen)
 
 
 def _frame(config: Mapping[str, Any], frames: int) -> Iterator[str]:
-    model, data = _group(config, "model"), _group(config, "data")
+    model, data = group_of(config, "model"), group_of(config, "data")
     if not {"width_px", "height_px"} <= model.keys():
         return
     width_px, height_px = model["width_px"], model["height_px"]
@@ -71,8 +72,3 @@ def _writers(evaluation: Mapping[str, Any], own: Any) -> str:
     if split == "validation" and rule.startswith(BY_WRITER_RULE):
         return "No writer of these numbers was trained on; but checkpoints are chosen by this split."
     return f"The split {split} by the rule {rule} may hold writers that were trained on."
-
-
-def _group(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    inner = values.get(name)
-    return inner if isinstance(inner, Mapping) else {}

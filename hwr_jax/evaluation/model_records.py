@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.data_terms import describe_terms, summarize_terms
-from hwr_jax.evaluation.run_files import is_number, read_json, read_json_if_whole
+from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +119,7 @@ def reads_what(data: str, evaluation: Mapping[str, Any] | None) -> str:
 
 def describe_frame(config: Mapping[str, Any]) -> str:
     """Size of the images that a config's model sees, such as "up to 1024 x 32 px"; "" if it does not say."""
-    model, data = _group(config, "model"), _group(config, "data")
+    model, data = group_of(config, "model"), group_of(config, "data")
     if not {"width_px", "height_px"} <= model.keys():
         return ""
     most = "up to " * (data.get("fitting") == "line")
@@ -213,7 +213,7 @@ def _read_exported(folder: Path) -> ModelRecord:
     from hwr_jax.evaluation.fingerprint import fingerprint_parameters
 
     description = read_json(folder / "model.json")
-    about = _group(description, "about")
+    about = group_of(description, "about")
     arrays = _read_arrays(folder / "parameters.npz")
     fingerprint = fingerprint_parameters(arrays)
     names = (str(description.get("name")), str(about.get("checkpoint")))
@@ -222,7 +222,7 @@ def _read_exported(folder: Path) -> ModelRecord:
         name=folder.resolve().name,
         folder=folder,
         shipped=folder.resolve().parent == PRETRAINED,
-        config=_group(description, "config"),
+        config=group_of(description, "config"),
         about=about,
         status={},
         parameters=sum(array.size for array in arrays.values()),
@@ -248,8 +248,8 @@ def _look_at_first(name: str) -> tuple[list[str], str | None]:
     folder = shipped if "/" not in name and is_exported(shipped) else Path(name)
     if is_exported(folder):
         description = read_json_if_whole(folder / "model.json")
-        told = _group(description, "about").get("trained_on")
-        return list(map(str, told if isinstance(told, list) else [_data_name(_group(description, "config"))])), None
+        told = group_of(description, "about").get("trained_on")
+        return list(map(str, told if isinstance(told, list) else [_data_name(group_of(description, "config"))])), None
     if is_run(folder):
         first = read_json_if_whole(folder / "init_from.json").get("model")
         return [_data_name(read_json_if_whole(folder / "config.json"))], str(first) if first else None
@@ -257,10 +257,4 @@ def _look_at_first(name: str) -> tuple[list[str], str | None]:
 
 
 def _data_name(config: Mapping[str, Any]) -> str:
-    return str(_group(config, "data").get("name", ""))
-
-
-def _group(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A dict in a dict, {} if it is none."""
-    inner = values.get(name)
-    return inner if isinstance(inner, Mapping) else {}
+    return str(group_of(config, "data").get("name", ""))

@@ -1,6 +1,7 @@
 """What a run has written so far, read back."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def points_of(lines: list[dict[str, Any]], x: str, y: str) -> list[tuple[float, float]]:
     """(x, y) of the lines that have numbers under both names."""
     return [(float(line[x]), float(line[y])) for line in lines if is_number(line.get(x)) and is_number(line.get(y))]
+
+
+def group_of(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A JSON object in a JSON object, {} if it is none."""
+    inner = values.get(name)
+    return inner if isinstance(inner, Mapping) else {}
 
 
 def is_number(value: Any) -> bool:

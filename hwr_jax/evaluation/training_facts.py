@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hwr_jax.evaluation.model_records import is_exported, trained_on
-from hwr_jax.evaluation.run_files import points_of, read_json, read_json_if_whole, read_metrics
+from hwr_jax.evaluation.run_files import group_of, points_of, read_json, read_json_if_whole, read_metrics
 
 _ENVIRONMENT = ("framework", "hwr_jax", "python", "cpus", "devices", "cpu_kernels")
 
@@ -27,13 +27,11 @@ def gather_about(folder: Path, checkpoint: str) -> dict[str, Any]:
       InputError: a file of the folder is damaged.
     """
     if is_exported(folder):
-        about = read_json(folder / "model.json").get("about")
-        told = dict(about) if isinstance(about, Mapping) else {}
+        told = dict(group_of(read_json(folder / "model.json"), "about"))
         return told if "checkpoint" in told else told | {"checkpoint": checkpoint}
     environment, config = read_json(folder / "environment.json"), read_json(folder / "config.json")
     init_from = read_json(folder / "init_from.json").get("model")
-    data = config.get("data")
-    names = trained_on(str(data.get("name", "")) if isinstance(data, Mapping) else "", init_from)
+    names = trained_on(str(group_of(config, "data").get("name", "")), init_from)
     return {
         "git": environment.get("git"),
         "versions": environment.get("versions"),

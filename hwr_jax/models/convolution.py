@@ -66,7 +66,7 @@ def _kernel_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[A
         return d_kernel + _kernel_gradient(*part), None
 
     d_kernel, _ = lax.scan(add, _zero_gradient(kernel), (_divide(x), _divide(gradient)))
-    return _convolve_by_kernel(gradient, _turned(kernel)), d_kernel.reshape(kernel.shape)
+    return _convolve_by_kernel(gradient, turn_kernel(kernel)), d_kernel.reshape(kernel.shape)
 
 
 _convolve_by_kernel.defvjp(_kernel_forward, _kernel_backward)
@@ -86,7 +86,7 @@ def _products_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Arra
 
 def _products_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, kernel = residuals
-    turned = _turned(kernel)
+    turned = turn_kernel(kernel)
 
     def retreat(d_kernel: Array, part: tuple[Array, Array]) -> tuple[Array, Array]:
         some, gradient = part
@@ -99,8 +99,8 @@ def _products_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple
 _convolve_by_products.defvjp(_products_forward, _products_backward)
 
 
-def _turned(kernel: Array) -> Array:
-    """The gradient of the image is the gradient of the output, convolved with the kernel turned round."""
+def turn_kernel(kernel: Array) -> Array:
+    """The kernel turned round: the gradient of the image is the gradient of the output, convolved with it."""
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
@@ -163,7 +163,7 @@ def _backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, A
     windows = jnp.concatenate(_shifts(x), axis=-1).reshape(-1, 9)
     d_kernel = jnp.matmul(windows.T, gradient.reshape(windows.shape[0], -1)).reshape(kernel.shape)
     # Not computed for the first layer: nobody asks for the gradient of the image.
-    d_x = _convolve_by_xla(gradient, _turned(kernel))
+    d_x = _convolve_by_xla(gradient, turn_kernel(kernel))
     return d_x, d_kernel
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from hwr_jax.models.convolution import convolve_3x3
+from hwr_jax.models.convolution import convolve_3x3, turn_kernel
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.pool import max_pool_2x2
 
@@ -61,11 +61,9 @@ def _backward(residuals: tuple[Array, Array, Array], gradient: Array) -> tuple[A
 
 
 def _image_gradient(x: Array, kernel: Array, corners: Array, gradient: Array) -> Array:
-    # The gradient of the image is the gradient of the output, convolved with the kernel turned round. The compiled
-    # kernel makes sixteen channels at a time; of a single one, the image, nobody asks for it.
-    turned = kernel[::-1, ::-1].swapaxes(2, 3)
+    # The compiled kernel makes sixteen channels at a time; of a single one, the image, nobody asks for it.
     channels = -(-x.shape[-1] // 16) * 16
-    turned = jnp.pad(turned, ((0, 0), (0, 0), (0, 0), (0, channels - x.shape[-1])))
+    turned = jnp.pad(turn_kernel(kernel), ((0, 0), (0, 0), (0, 0), (0, channels - x.shape[-1])))
     result = jax.ShapeDtypeStruct((*x.shape[:3], channels), jnp.float32)
     call = jax.ffi.ffi_call("hwr_jax_image_gradient", result, vmap_method="sequential")
     return call(turned, corners, gradient)[..., : x.shape[-1]]
