@@ -12,11 +12,14 @@ from hwr_jax.strict import build_dataclass, check_choice, check_not_negative
 
 FITTINGS = ("paper", "keras", "line")
 OUTSIDE_ALPHABET = ("drop", "keep")
-OPTIMIZERS = ("adam", "adamw", "keras_adam")
+OPTIMIZERS = ("adam", "adamw", "muon", "keras_adam")
 SCHEDULES = ("constant", "linear", "cosine")
 PARALLEL = ("auto", "jit", "pmap", "mesh")
 LOSSES = ("ctc", "keras_ctc")
 ON_DEVICE = ("auto", "yes", "no")
+
+# A letter four times as wide as it is, or a quarter of it, is a slip of the pen.
+MIN_STRETCH, MAX_STRETCH = 0.25, 4.0
 
 # Numbers that change no shape and no program: what runs that train as one program may differ in.
 NUMBERS = (
@@ -65,6 +68,7 @@ class DataConfig:
       counts them, "keep" has the model read those characters as class 0, unknown, which stands for nothing in a text.
     fitting: how images are fitted to the frame, see `hwr_jax.ink.frame.FrameConfig`. With "line" the model's frames
       follow the width of the ink, so `model.width_px` is only the most there can be.
+    stretch_x: images are drawn so many times as wide as they are, so that a letter takes more of the model's frames.
     width_buckets: with "line", training batches are cut to one of so many widths, each of which is compiled once; a
       batch holds images of like width.
     reshuffle: a new order every epoch; False keeps the split's own order, with a short batch at the end of each epoch.
@@ -87,6 +91,7 @@ class DataConfig:
     plain_marks: bool = False
     outside_alphabet: str = "drop"
     fitting: str = "paper"
+    stretch_x: float = 1.0
     width_buckets: int = 8
     reshuffle: bool = True
     batch_size: int = 64
@@ -104,6 +109,10 @@ class DataConfig:
                 raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
         check_not_negative("data", self, ("training_samples", "validation_samples", "workers"))
         check_choice("data.fitting", self.fitting, FITTINGS)
+        if not MIN_STRETCH <= self.stretch_x <= MAX_STRETCH:
+            raise InputError(f"data.stretch_x: {self.stretch_x} is not from {MIN_STRETCH} to {MAX_STRETCH}")
+        if self.fitting == "keras" and self.stretch_x != 1:
+            raise InputError("data.stretch_x: the Keras example's fitting keeps the aspect ratio; leave it at 1.0")
         check_choice("data.outside_alphabet", self.outside_alphabet, OUTSIDE_ALPHABET)
         check_choice("data.on_device", self.on_device, ON_DEVICE)
 
@@ -126,12 +135,13 @@ class ObjectiveConfig:
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
     """Attributes:
-    name: "adam" (Kingma and Ba 2015), "adamw" (Loshchilov and Hutter 2019) or "keras_adam", where epsilon weighs more
-      in the first steps, see `hwr_jax.training.keras_adam`.
+    name: "adam" (Kingma and Ba 2015), "adamw" (Loshchilov and Hutter 2019), "muon" (Jordan et al. 2024: updates of
+      kernels are made orthogonal; biases by Nadam, Dozat 2016) or "keras_adam", where epsilon weighs more in the first
+      steps, see `hwr_jax.training.keras_adam`.
     learning_rate: the highest of the schedule.
     schedule: from the warm-up's end to the last step "constant", or "linear" or "cosine" down to zero.
     warmup_steps: linear rise from zero.
-    weight_decay: of adamw; kernels only, biases are left alone.
+    weight_decay: of adamw and muon; kernels only, biases are left alone.
     epsilon: added to the root of the second moment (Keras's default is 1e-7).
     clip_norm: gradients of a larger global norm are scaled down to it (0: never).
     average_decay: what is evaluated and kept is a moving average of the parameters, of which a step leaves this share

@@ -66,6 +66,7 @@ def test_a_field_that_does_not_exist_is_wrong_input():
         ("data.validation_samples", -1),
         ("data.workers", -1),
         ("data.fitting", "stretch"),
+        *(("data.stretch_x", factor) for factor in (0.2, 4.1, -1.0, math.nan)),
         ("model.stack", "resnet"),
         ("model.height_px", 30),
         ("model.height_px", 0),
@@ -121,6 +122,12 @@ def test_every_range_is_checked(field, value):
 def test_every_range_of_training_is_checked(values, says):
     with pytest.raises(InputError, match=says):
         TrainingConfig(**values)
+
+
+def test_the_example_s_fitting_is_not_stretched():
+    assert DataConfig(fitting="paper", stretch_x=1.5).stretch_x == 1.5
+    with pytest.raises(InputError, match=r"data\.stretch_x: the Keras example's fitting keeps the aspect ratio"):
+        DataConfig(fitting="keras", stretch_x=1.5)
 
 
 @pytest.mark.parametrize(

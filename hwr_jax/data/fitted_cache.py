@@ -35,7 +35,8 @@ def load_or_fit(
     Returns:
       Frames that are read from the disk when they are used.
     """
-    prefix = f"fitted-{frame.fitting}-{frame.width_px}x{frame.height_px}-"
+    stretch = f"{frame.stretch_x:g}-" if frame.stretch_x != 1 else ""
+    prefix = f"fitted-{frame.fitting}-{stretch}{frame.width_px}x{frame.height_px}-"
     cache = folder / f"{prefix}{_CODE_HASH}"
     if (cached := _read(cache, split, frame)) is not None:
         return cached

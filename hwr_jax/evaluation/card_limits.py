@@ -55,7 +55,8 @@ def _frame(config: Mapping[str, Any], frames: int) -> Iterator[str]:
         return
     width_px, height_px = model["width_px"], model["height_px"]
     if data.get("fitting") == "line":
-        yield f"It sees an image {height_px} px high; what is then wider than {width_px} px is seen smaller."
+        most_px = round(width_px / data.get("stretch_x", 1))
+        yield f"It sees an image {height_px} px high; what is then wider than {most_px} px is seen smaller."
     else:
         yield f"It sees an image at {width_px} x {height_px} px, whatever its size: long texts are seen small."
     yield f"It gives at most {frames} characters an image, a frame each, less those that repeat the one before."

@@ -123,7 +123,9 @@ def describe_frame(config: Mapping[str, Any]) -> str:
     if not {"width_px", "height_px"} <= model.keys():
         return ""
     most = "up to " * (data.get("fitting") == "line")
-    return f"{most}{model['width_px']} x {model['height_px']} px"
+    stretch_x = data.get("stretch_x", 1)
+    stretched = "" if stretch_x == 1 else f", drawn {stretch_x:g} times as wide as they are"
+    return f"{most}{model['width_px']} x {model['height_px']} px{stretched}"
 
 
 def trained_on(data: str, init_from: str | None) -> tuple[str, ...]:

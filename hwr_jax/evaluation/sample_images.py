@@ -58,8 +58,8 @@ def _frame(config: Mapping[str, Any], settings: DataConfig) -> FrameConfig:
     model = model if isinstance(model, Mapping) else {}
     height_px, width_px = (model.get(name) for name in ("height_px", "width_px"))
     if isinstance(height_px, int) and isinstance(width_px, int):
-        return FrameConfig(height_px, width_px, settings.fitting)
-    return FrameConfig(fitting=settings.fitting)
+        return FrameConfig(height_px, width_px, settings.fitting, settings.stretch_x)
+    return FrameConfig(fitting=settings.fitting, stretch_x=settings.stretch_x)
 
 
 def _fit_wanted(

@@ -33,7 +33,7 @@ CLOSED_BORDER, BOLD_INSIDE = 0.98, 0.3
 
 
 def fit_to_frame(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
-    """Fits an image into the frame, keeping its aspect ratio, centred; a line at the left, after a margin.
+    """Fits an image into the frame, keeping its aspect ratio but for `frame.stretch_x`, centred; a line at the left.
 
     "paper": light ink on dark paper is turned over, the paper is levelled to white (255) and faint ink stretched to
     black (to BLACK, by its darkest tenth; ink that is darker already stays as it is, and what hardly stands out from
@@ -83,10 +83,12 @@ def frames_to_input(frames_BxHxW: Any, fitting: str) -> Any:
     raise InputError(f"frame.fitting: no fitting {fitting!r}; choose paper, keras or line")
 
 
-def paper_scale(height_px: int, width_px: int, frame: FrameConfig) -> float:
-    """By how much an image of this size is enlarged or shrunk for fitting "paper" or "line"."""
+def fitted_size(height_px: int, width_px: int, frame: FrameConfig) -> tuple[int, int]:
+    """Height and width of an image of this size in the frame, for fitting "paper" or "line"; 0 if little is left."""
     room_px = frame.width_px - (2 * margin_px(frame.height_px) if frame.fitting == "line" else 0)
-    return min(frame.height_px / height_px, room_px / width_px, MAX_ENLARGEMENT)
+    stretched_px = width_px * frame.stretch_x
+    scale = min(frame.height_px / height_px, room_px / stretched_px, MAX_ENLARGEMENT)
+    return round(height_px * scale), round(stretched_px * scale)
 
 
 def left_column(fitted_px: int, frame: FrameConfig) -> int:
@@ -129,8 +131,7 @@ _LEVELS = np.arange(256, dtype=np.float64)
 
 def _fit_paper(grey_HxW: np.ndarray, frame: FrameConfig) -> np.ndarray:
     height, width = grey_HxW.shape
-    scale = paper_scale(height, width, frame)
-    new_height, new_width = _check_fitted(round(height * scale), round(width * scale), grey_HxW, frame)
+    new_height, new_width = _check_fitted(*fitted_size(height, width, frame), grey_HxW, frame)
     fitted = np.full((frame.height_px, frame.width_px), 255, np.uint8)
     histogram = np.bincount(grey_HxW.ravel(), minlength=256)
     shades = np.flatnonzero(histogram)

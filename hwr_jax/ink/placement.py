@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from hwr_jax.errors import InputError
-from hwr_jax.ink.fitting import MIN_CONTRAST, left_column, light_on_dark, otsu_threshold, paper_scale
+from hwr_jax.ink.fitting import MIN_CONTRAST, fitted_size, left_column, light_on_dark, otsu_threshold
 from hwr_jax.ink.frame import FrameConfig
 
 
@@ -33,7 +33,7 @@ def place_columns(height_px: int, width_px: int, frame: FrameConfig) -> Columns:
       InputError: no such fitting.
     """
     if frame.fitting in ("paper", "line"):
-        fitted_px = max(1, round(width_px * paper_scale(height_px, width_px, frame)))
+        fitted_px = max(1, fitted_size(height_px, width_px, frame)[1])
         left = left_column(fitted_px, frame)
     elif frame.fitting == "keras":
         fitted_px = max(1, round(width_px * min(frame.height_px / height_px, frame.width_px / width_px)))

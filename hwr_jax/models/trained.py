@@ -101,7 +101,10 @@ def build_trained(name: str, config: Mapping[str, Any], characters: str, tree: A
     """
     alphabet = Alphabet(characters)
     model_config = build_dataclass(ModelConfig, config["model"], "model")
-    frame = FrameConfig(model_config.height_px, model_config.width_px, config["data"]["fitting"])
+    data = config["data"]
+    # Configs from before there was a stretch have none.
+    stretch_x = data.get("stretch_x", 1.0)
+    frame = FrameConfig(model_config.height_px, model_config.width_px, data["fitting"], stretch_x)
     _check_shapes(tree, Recognizer(model_config, alphabet.num_classes), where)
     return TrainedModel(name, alphabet, frame, config, jax.tree.map(jnp.asarray, tree))
 

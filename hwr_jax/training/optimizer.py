@@ -1,11 +1,17 @@
 """Optimizers and learning rate schedules by name."""
 
+from typing import Any
+
 import jax
 import optax
+from optax.contrib import MuonDimensionNumbers, muon
 
 from hwr_jax.config import OptimizerConfig
 from hwr_jax.training.average import keep_average
 from hwr_jax.training.keras_adam import scale_by_keras_adam
+
+# Of the elements of an update by Muon: about that of AdamW, so that its rates and decays serve (Liu et al. 2025).
+MUON_RMS = 0.2
 
 
 def make_schedule(config: OptimizerConfig, total_steps: int) -> optax.Schedule:
@@ -30,6 +36,13 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> optax.Gradient
         update = optax.adam(schedule, eps=config.epsilon)
     elif config.name == "keras_adam":
         update = optax.chain(scale_by_keras_adam(eps=config.epsilon), optax.scale_by_learning_rate(schedule))
+    elif config.name == "muon":
+        update = muon(
+            schedule,
+            weight_decay=config.weight_decay,
+            muon_weight_dimension_numbers=_matrices,
+            consistent_rms=MUON_RMS,
+        )
     else:
         update = optax.adamw(schedule, eps=config.epsilon, weight_decay=config.weight_decay, mask=_kernels)
     if config.clip_norm:
@@ -39,3 +52,12 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> optax.Gradient
 
 def _kernels(parameters: optax.Params) -> optax.Params:
     return jax.tree.map(lambda leaf: leaf.ndim > 1, parameters)
+
+
+def _matrices(parameters: optax.Params) -> optax.Params:
+    """What Muon takes for matrices: kernels, from all they are given to their features; biases are left to Nadam."""
+
+    def matrix(leaf: Any) -> MuonDimensionNumbers | None:
+        return MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1) if leaf.ndim > 1 else None
+
+    return jax.tree.map(matrix, parameters)

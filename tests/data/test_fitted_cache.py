@@ -67,10 +67,10 @@ def test_columns_are_kept(load, samples, monkeypatch):
 
 
 def test_splits_and_frames_are_kept_apart(load, samples):
-    for frame in (FRAME, FrameConfig(4, 6, "keras"), FrameConfig(6, 4)):
+    for frame in (FRAME, FrameConfig(4, 6, "keras"), FrameConfig(6, 4), FrameConfig(4, 6, stretch_x=1.5)):
         for split in ("train", "test"):
             load(frame, split)
-    assert load.fitted == 6
+    assert load.fitted == 8
 
 
 def test_other_code_fits_anew_and_leaves_one_cache(load, tmp_path, monkeypatch):

@@ -112,6 +112,29 @@ def test_the_aspect_ratio_is_kept_and_the_ink_centred():
     assert (columns.min(), columns.max() + 1) == (52, 76)
 
 
+@pytest.mark.parametrize("fitting", ["paper", "line"])
+@pytest.mark.parametrize("stretch_x", [0.5, 1.5, 2.0])
+def test_stretched_ink_is_as_high_and_so_many_times_as_wide(stretch_x, fitting):
+    grey = np.full((64, 64), 255, np.uint8)
+    grey[16:48, 8:56] = 0  # 48 x 32 pixels, so 24 x 16 in the frame
+    rows, columns = np.nonzero(fit_to_frame(grey, FrameConfig(fitting=fitting, stretch_x=stretch_x)) < 128)
+    assert (rows.min(), rows.max() + 1) == (8, 24)
+    assert columns.max() + 1 - columns.min() == 24 * stretch_x
+
+
+def test_stretching_is_fitting_what_was_drawn_wider():
+    grey = draw_word("wider", paper=255, ink=0, noise=0)
+    height, width = grey.shape
+    wider = np.asarray(Image.fromarray(grey).resize((2 * width, height), Image.Resampling.BILINEAR))
+    stretched = fit_to_frame(grey, FrameConfig(height, 2 * width, stretch_x=2.0))
+    np.testing.assert_array_equal(stretched, fit_to_frame(wider, FrameConfig(height, 2 * width)))
+
+
+def test_what_is_stretched_beyond_the_frame_is_fitted_to_its_width():
+    columns = np.flatnonzero((fit_to_frame(draw_word("wide"), FrameConfig(stretch_x=4.0)) < 128).any(axis=0))
+    assert 100 < columns[-1] - columns[0] < 128
+
+
 def test_small_images_are_enlarged_moderately():
     grey = np.full((4, 4), 255, np.uint8)
     grey[1:3, 1:3] = 0

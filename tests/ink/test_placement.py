@@ -11,10 +11,12 @@ from hwr_jax.ink.placement import ink_columns, place_columns
 SIZES = [(32, 128), (64, 128), (20, 41), (7, 300), (300, 40), (64, 641), (9, 9), (31, 2000)]
 
 
-@pytest.mark.parametrize("fitting", ["paper", "keras", "line"])
+@pytest.mark.parametrize(
+    ("fitting", "stretch_x"), [("paper", 1.0), ("keras", 1.0), ("line", 1.0), ("paper", 0.8), ("line", 1.2)]
+)
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_a_bar_is_found_where_it_was(height, width, fitting):
-    frame = FrameConfig(32, 128, fitting)
+def test_a_bar_is_found_where_it_was(height, width, fitting, stretch_x):
+    frame = FrameConfig(32, 128, fitting, stretch_x)
     columns = place_columns(height, width, frame)
     for left, right in ((0, width // 3), (width // 3, 2 * width // 3), (width // 2, width)):
         grey_HxW = np.full((height, width), 255, np.uint8)

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from hwr_jax.config import OptimizerConfig
-from hwr_jax.training.optimizer import build_optimizer, make_schedule
+from hwr_jax.training.optimizer import MUON_RMS, build_optimizer, make_schedule
 
 RATE, TOTAL = 0.02, 50
 
@@ -90,9 +90,28 @@ def test_adam_takes_no_weight_decay():
     np.testing.assert_array_equal(updates["kernel"], np.zeros((2, 2)))
 
 
-def test_decay_reaches_every_kernel_and_no_bias(tiny_state):
+def test_muon_makes_the_steps_of_kernels_orthogonal(tiny_state):
+    """All singular values near to one another, where those of the gradient are far apart; as long as AdamW's steps."""
+    optimizer = build_optimizer(OptimizerConfig(name="muon", learning_rate=RATE, schedule="constant"), TOTAL)
+    leaves, tree = jax.tree.flatten(tiny_state.parameters)
+    rng = np.random.default_rng(0)
+    gradient = jax.tree.unflatten(tree, [jnp.asarray(rng.normal(size=leaf.shape), jnp.float32) for leaf in leaves])
+    updates, _ = jax.jit(optimizer.update)(gradient, optimizer.init(tiny_state.parameters), tiny_state.parameters)
+    for (path, update), given in zip(jax.tree.leaves_with_path(updates), jax.tree.leaves(gradient), strict=True):
+        if path[-1].key.endswith("bias"):
+            first = RATE * (1 + 0.9 * 0.1 / (1 - 0.9**2))
+            np.testing.assert_allclose(update, -first * np.sign(given), rtol=1e-4, err_msg=str(path))
+            continue
+        matrix = np.asarray(update).reshape(-1, update.shape[-1])
+        values = np.linalg.svd(matrix, compute_uv=False) / (RATE * MUON_RMS * np.sqrt(max(matrix.shape)))
+        assert 0.5 < values.min() <= values.max() < 1.3, path
+        assert float((update * given).sum()) < 0, path
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_decay_reaches_every_kernel_and_no_bias(tiny_state, name):
     # Without a gradient only the decay moves a parameter.
-    optimizer = build_optimizer(OptimizerConfig(weight_decay=0.5), TOTAL)
+    optimizer = build_optimizer(OptimizerConfig(name=name, weight_decay=0.5), TOTAL)
     parameters = jax.tree.map(jnp.ones_like, tiny_state.parameters)
     zeros = jax.tree.map(jnp.zeros_like, parameters)
     updates, _ = jax.jit(optimizer.update)(zeros, optimizer.init(parameters), parameters)
