@@ -290,6 +290,11 @@ class ExperimentConfig:
             raise InputError(f"seed: {self.seed} is not from 0 to 2**32 - 1")
         if self.data.fitting == "line":
             self._check_lines()
+        if self.data.fitting == "keras" and self.augment.photometric:
+            raise InputError(
+                "augment: pens, paper and light need data.fitting=paper or line, where paper is 0; with keras leave"
+                " pen_px and what follows it at 0"
+            )
 
     def _check_lines(self) -> None:
         """Batches of different widths: not all ways of training take them."""

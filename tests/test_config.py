@@ -130,6 +130,16 @@ def test_the_example_s_fitting_is_not_stretched():
         DataConfig(fitting="keras", stretch_x=1.5)
 
 
+@pytest.mark.parametrize("strength", ["pen_px", "light", "noise", "mask_px"])
+def test_pens_and_paper_are_not_imitated_where_paper_is_ink(strength):
+    config = default_config()
+    config.augment[strength] = 0.5
+    assert resolve_config(config).augment.photometric
+    config.data.fitting = "keras"
+    with pytest.raises(InputError, match=r"^augment: .*need data\.fitting=paper or line"):
+        resolve_config(config)
+
+
 @pytest.mark.parametrize(
     ("group", "values", "says"),
     [

@@ -186,7 +186,7 @@ def test_the_original_is_what_the_model_sees_and_versions_are_those_of_training(
     Image.fromarray(np.tile(np.linspace(0, 255, 40, dtype=np.uint8), (20, 1))).save(buffer, "PNG")
     samples = [Sample(str(number), "x", "w", buffer.getvalue()) for number in range(2)]
     samples.insert(1, Sample("bad", "x", "w", b"no image"))
-    argv = [f"--config={repository}/configs/quickstart.py", "--config.augment.contrast=0.5"]
+    argv = [f"--config={repository}/configs/quickstart.py", "--config.augment.warp_px=2.0"]
     for fitting in ("paper", "keras"):
         config = augmented_config([*argv, f"--config.data.fitting={fitting}"])
         first, bad, second = draw_versions(samples, config, seed=3)
