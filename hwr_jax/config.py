@@ -136,12 +136,12 @@ class ObjectiveConfig:
 class OptimizerConfig:
     """Attributes:
     name: "adam" (Kingma and Ba 2015), "adamw" (Loshchilov and Hutter 2019), "muon" (Jordan et al. 2024: updates of
-      kernels are made orthogonal; biases by Nadam, Dozat 2016) or "keras_adam", where epsilon weighs more in the first
-      steps, see `hwr_jax.training.keras_adam`.
+      kernels are made orthogonal; biases and classifiers by Nadam, Dozat 2016) or "keras_adam", where epsilon weighs
+      more in the first steps, see `hwr_jax.training.keras_adam`.
     learning_rate: the highest of the schedule.
     schedule: from the warm-up's end to the last step "constant", or "linear" or "cosine" down to zero.
     warmup_steps: linear rise from zero.
-    weight_decay: of adamw and muon; kernels only, biases are left alone.
+    weight_decay: of adamw and muon; kernels only, biases are left alone, as muon leaves classifiers.
     epsilon: added to the root of the second moment (Keras's default is 1e-7).
     clip_norm: gradients of a larger global norm are scaled down to it (0: never).
     average_decay: what is evaluated and kept is a moving average of the parameters, of which a step leaves this share

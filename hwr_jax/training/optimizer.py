@@ -13,6 +13,9 @@ from hwr_jax.training.keras_adam import scale_by_keras_adam
 # Of the elements of an update by Muon: about that of AdamW, so that its rates and decays serve (Liu et al. 2025).
 MUON_RMS = 0.2
 
+# Layers that give classes. Their kernels are left to Nadam, as the biases are (Jordan et al. 2024).
+CLASSIFIERS = ("dense2", "shortcut")
+
 
 def make_schedule(config: OptimizerConfig, total_steps: int) -> optax.Schedule:
     """The learning rate of a step, counted from 0."""
@@ -55,9 +58,11 @@ def _kernels(parameters: optax.Params) -> optax.Params:
 
 
 def _matrices(parameters: optax.Params) -> optax.Params:
-    """What Muon takes for matrices: kernels, from all they are given to their features; biases are left to Nadam."""
+    """What Muon takes for matrices: kernels, from what they are given to their features; not classifiers."""
 
-    def matrix(leaf: Any) -> MuonDimensionNumbers | None:
-        return MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1) if leaf.ndim > 1 else None
+    def matrix(path: tuple[jax.tree_util.DictKey, ...], leaf: Any) -> MuonDimensionNumbers | None:
+        if leaf.ndim < 2 or path[0].key in CLASSIFIERS:
+            return None
+        return MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
 
-    return jax.tree.map(matrix, parameters)
+    return jax.tree.map_with_path(matrix, parameters)
