@@ -4,8 +4,8 @@
     python -m experiments.sweep --config=configs/sweeps/levers.py --workdir=runs/levers --launcher=local
     python -m experiments.sweep results runs/levers
 
-Each run differs from the first, configs/unipen_words_seed.py for five epochs, by one lever; those of the residual stack
-build on one another. Sixteen runs, about five hours on one CPU core with `hwr build-kernels`.
+Each run differs from the first, configs/unipen_words_seed.py for three epochs, by one lever; those of the residual
+stack build on one another. Twenty-one runs, about four hours on one CPU core with `hwr build-kernels`.
 """
 
 import itertools
@@ -19,16 +19,22 @@ from hwr_jax.sweeps import Point
 
 RECIPE: list[Point] = [
     {},
+    {"optimizer.name": "adamw", "optimizer.learning_rate": 4e-3},
+    {"optimizer.learning_rate": 4e-3},
+    {"optimizer.learning_rate": 16e-3},
     {"optimizer.schedule": "linear"},
     {"optimizer.average_decay": 0.999},
     {"data.batch_size": 32},
     {"model.dropout": 0.1, "model.lstm_dropout": 0.1},
-    {"augment.shear": 0.5, "augment.rotation_degrees": 6.0, "augment.scale_x": 0.25, "augment.warp_px": 1.2},
+    {"augment.shear": 0.75, "augment.rotation_degrees": 6.0, "augment.scale_x": 0.25, "augment.warp_px": 1.2},
     {"augment.pen_px": 0.4, "augment.gamma": 0.4, "augment.blur_px": 0.5},
     {"augment.mask_px": 6.0},
 ]
+# Shear is in columns a row.
 FRAME_AND_LSTMS: list[Point] = [
-    {"model.height_px": 48, "model.width_px": 384},
+    {"data.stretch_x": 1.0, "model.width_px": 256, "augment.shear": 0.35},
+    {"data.stretch_x": 2.0, "model.width_px": 512, "augment.shear": 0.65},
+    {"data.stretch_x": 1.0, "model.height_px": 48, "augment.shear": 0.35},
     {"model.lstm_features": (256, 128)},
     {"model.lstm_features": (128, 64, 64)},
 ]
@@ -43,14 +49,15 @@ RESIDUAL: list[Point] = [
 
 
 def get_config() -> ConfigDict:
-    """The recipe of configs/unipen_words_seed.py, five epochs long."""
+    """The recipe of configs/unipen_words_seed.py, three epochs long."""
     config, _ = load_config([f"--config={Path(__file__).parent.parent / 'unipen_words_seed.py'}"])
-    config.training.epochs = 5.0
+    config.optimizer.warmup_steps = 500
+    config.training.epochs = 3.0
     return config
 
 
 def sweep() -> Iterator[Point]:
-    """Sixteen runs."""
+    """Twenty-one runs."""
     yield from RECIPE
     yield from FRAME_AND_LSTMS
     yield from itertools.accumulate(RESIDUAL, lambda changed, change: {**changed, **change})
