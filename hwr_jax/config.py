@@ -71,6 +71,8 @@ class DataConfig:
     stretch_x: images are drawn so many times as wide as they are, so that a letter takes more of the model's frames.
     width_buckets: with "line", training batches are cut to one of so many widths, each of which is compiled once; a
       batch holds images of like width.
+    narrow_first_epochs: with "line", batches of so many first epochs come from the narrowest images to the widest
+      (SortaGrad, Amodei et al. 2016).
     reshuffle: a new order every epoch; False keeps the split's own order, with a short batch at the end of each epoch.
     batch_size: samples of a training step, over all devices and processes.
     evaluation_batch_size: samples of an evaluation batch.
@@ -93,6 +95,7 @@ class DataConfig:
     fitting: str = "paper"
     stretch_x: float = 1.0
     width_buckets: int = 8
+    narrow_first_epochs: int = 0
     reshuffle: bool = True
     batch_size: int = 64
     evaluation_batch_size: int = 256
@@ -107,12 +110,16 @@ class DataConfig:
         for name in ("batch_size", "evaluation_batch_size", "width_buckets", "writers", "words_per_writer"):
             if getattr(self, name) < 1:
                 raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
-        check_not_negative("data", self, ("training_samples", "validation_samples", "workers"))
+        check_not_negative("data", self, ("training_samples", "validation_samples", "workers", "narrow_first_epochs"))
         check_choice("data.fitting", self.fitting, FITTINGS)
         if not MIN_STRETCH <= self.stretch_x <= MAX_STRETCH:
             raise InputError(f"data.stretch_x: {self.stretch_x} is not from {MIN_STRETCH} to {MAX_STRETCH}")
         if self.fitting == "keras" and self.stretch_x != 1:
             raise InputError("data.stretch_x: the Keras example's fitting keeps the aspect ratio; leave it at 1.0")
+        if self.fitting != "line" and self.narrow_first_epochs:
+            raise InputError(
+                "data.narrow_first_epochs: only images of data.fitting=line differ in width; leave it at 0"
+            )
         check_choice("data.outside_alphabet", self.outside_alphabet, OUTSIDE_ALPHABET)
         check_choice("data.on_device", self.on_device, ON_DEVICE)
 
@@ -122,14 +129,17 @@ class ObjectiveConfig:
     """Attributes:
     loss: "ctc", or "keras_ctc": the Keras example's, which takes log(softmax + 1e-7) for logits.
     shortcut_weight: of the loss of what `model.shortcut` reads, which is added.
+    smoothing: weight of the frames' divergence from even chances, which is added, see
+      `hwr_jax.training.objective.divergence_from_even`.
     """
 
     loss: str = "ctc"
     shortcut_weight: float = 0.1
+    smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("objective.loss", self.loss, LOSSES)
-        check_not_negative("objective", self, ("shortcut_weight",))
+        check_not_negative("objective", self, ("shortcut_weight", "smoothing"))
 
 
 @dataclasses.dataclass(frozen=True)

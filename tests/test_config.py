@@ -66,6 +66,8 @@ def test_a_field_that_does_not_exist_is_wrong_input():
         ("data.validation_samples", -1),
         ("data.workers", -1),
         ("data.fitting", "stretch"),
+        ("data.narrow_first_epochs", -1),
+        ("data.narrow_first_epochs", 1),  # fitting is "paper"
         *(("data.stretch_x", factor) for factor in (0.2, 4.1, -1.0, math.nan)),
         ("model.stack", "resnet"),
         ("model.height_px", 30),

@@ -5,7 +5,7 @@
     python -m experiments.sweep results runs/levers
 
 Each run differs from the first, configs/unipen_words_seed.py for three epochs, by one lever; those of the residual
-stack build on one another. Twenty-one runs, about four hours on one CPU core with `hwr build-kernels`.
+stack build on one another. Twenty-three runs, about four hours on one CPU core with `hwr build-kernels`.
 """
 
 import itertools
@@ -29,6 +29,8 @@ RECIPE: list[Point] = [
     {"augment.shear": 0.75, "augment.rotation_degrees": 6.0, "augment.scale_x": 0.25, "augment.warp_px": 1.2},
     {"augment.pen_px": 0.4, "augment.gamma": 0.4, "augment.blur_px": 0.5},
     {"augment.mask_px": 6.0},
+    {"objective.smoothing": 0.01},
+    {"data.narrow_first_epochs": 1},
 ]
 # Shear is in columns a row.
 FRAME_AND_LSTMS: list[Point] = [
@@ -57,7 +59,7 @@ def get_config() -> ConfigDict:
 
 
 def sweep() -> Iterator[Point]:
-    """Twenty-one runs."""
+    """Twenty-three runs."""
     yield from RECIPE
     yield from FRAME_AND_LSTMS
     yield from itertools.accumulate(RESIDUAL, lambda changed, change: {**changed, **change})

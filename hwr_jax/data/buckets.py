@@ -88,13 +88,15 @@ class BucketedRows:
     """Rows of the samples in the batch of every step: `BucketedRows(...)[step]` is int64 [batch_size].
 
     Every epoch is a permutation of all samples, drawn from the seed and the epoch, divided by width into batches that
-    come in a random order. What is left of a bucket goes into the next wider one, and what is left of the widest fills
-    a last batch with FILLER: so no sample is left out, and every epoch has the same number of batches.
+    come in a random order, or in the first `narrow_first_epochs` from the narrowest to the widest. What is left of a
+    bucket goes into the next wider one, and what is left of the widest fills a last batch with FILLER: so no sample is
+    left out, and every epoch has the same number of batches.
     """
 
-    def __init__(self, buckets: Buckets, batch_size: int, seed: int) -> None:
+    def __init__(self, buckets: Buckets, batch_size: int, seed: int, narrow_first_epochs: int = 0) -> None:
         self._bucket_N = buckets.bucket_N
         self._count, self._batch_size, self._seed = len(buckets.widths), batch_size, seed
+        self._narrow_first_epochs = narrow_first_epochs
         self._batches = -(-len(self._bucket_N) // batch_size)
         self._plan = functools.lru_cache(maxsize=2)(self._plan_epoch)
 
@@ -114,4 +116,5 @@ class BucketedRows:
             left = rows[whole:]
         if len(left):
             batches.append(np.pad(left, (0, self._batch_size - len(left)), constant_values=FILLER)[None])
-        return random.permutation(np.concatenate(batches))
+        by_width = np.concatenate(batches)
+        return by_width if epoch < self._narrow_first_epochs else random.permutation(by_width)

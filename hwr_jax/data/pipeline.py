@@ -46,6 +46,7 @@ def make_batch_of_step(
     seed: int,
     reshuffle: bool = True,
     buckets: Buckets | None = None,
+    narrow_first_epochs: int = 0,
     resident: bool = False,
     process_index: int = 0,
     process_count: int = 1,
@@ -57,6 +58,7 @@ def make_batch_of_step(
     Args:
       samples: see `sample_arrays`.
       buckets: how batches are cut to a width of their own; None: they are as wide as the samples.
+      narrow_first_epochs: see `BucketedRows`.
       resident: whether the samples lie on the device already, so that a batch needs only tell their rows.
 
     Returns batches of:
@@ -65,7 +67,7 @@ def make_batch_of_step(
       fills a batch up.
     """
     rows_of_step: Any = (
-        BucketedRows(buckets, batch_size, seed)
+        BucketedRows(buckets, batch_size, seed, narrow_first_epochs)
         if buckets
         else batch_rows(len(samples["frames"]), batch_size, seed, reshuffle=reshuffle)
     )

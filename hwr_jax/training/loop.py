@@ -149,6 +149,7 @@ def _make_batch_of_step(
         seed=seed,
         reshuffle=config.data.reshuffle,
         buckets=buckets,
+        narrow_first_epochs=config.data.narrow_first_epochs,
         resident=resident,
         process_index=jax.process_index(),
         process_count=jax.process_count(),

@@ -39,6 +39,21 @@ def keras_ctc_losses(
     return ctc_losses(jnp.log(jax.nn.softmax(logits_BxTxK) + KERAS_EPSILON), labels_BxL, lengths_B)
 
 
+def divergence_from_even(logits_BxTxK: Float[Array, "B T K"], frames: int | Int[Array, "B"]) -> Float[Array, "B"]:
+    """Sum over the frames of KL(p || even chances), in nats: 0 where all classes are as likely.
+
+    Added to the loss it keeps classes from growing certain: label smoothing for CTC after Kim et al. (2018, Improved
+    training for online end-to-end speech recognition systems), the penalty of confidence of Pereyra et al. (2017).
+
+    Args:
+      frames: that count, of all or of each.
+    """
+    log_probs = jax.nn.log_softmax(logits_BxTxK)
+    of_frames_BxT = (jnp.exp(log_probs) * log_probs).sum(axis=-1) + jnp.log(logits_BxTxK.shape[-1])
+    inside_BxT = jnp.arange(logits_BxTxK.shape[1])[None] < jnp.reshape(jnp.asarray(frames), (-1, 1))
+    return jnp.where(inside_BxT, of_frames_BxT, 0.0).sum(axis=1)
+
+
 KERAS_EPSILON = 1e-7
 
 Losses = Callable[[Float[Array, "B T K"], Int[Array, "B L"], Int[Array, "B"]], Float[Array, "B"]]

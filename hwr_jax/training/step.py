@@ -14,7 +14,7 @@ from hwr_jax.ink.fitting import frames_to_input
 from hwr_jax.ink.width import used_columns
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.training.augment import augment
-from hwr_jax.training.objective import LOSSES, fits_frames
+from hwr_jax.training.objective import LOSSES, divergence_from_even, fits_frames
 from hwr_jax.training.state import Totals, TrainState
 
 DeviceBatch = dict[str, Array]
@@ -56,13 +56,17 @@ def make_step(
     follow_width = fitting == "line"
     losses_of = LOSSES[objective.loss]
 
-    def sample_losses(parameters: Any, images: Array, keys_B: Array, batch: DeviceBatch) -> Array:
+    def sample_losses(parameters: Any, images: Array, frames: int | Array, keys_B: Array, batch: DeviceBatch) -> Array:
         labels, lengths = batch["labels"], batch["lengths"]
-        if not model.config.shortcut:
-            logits: Any = model.apply({"params": parameters}, images, keys_B, follow_width=follow_width)
-            return losses_of(logits, labels, lengths)
-        logits, early_logits = model.read_twice(parameters, images, keys_B, follow_width)
-        return losses_of(logits, labels, lengths) + objective.shortcut_weight * losses_of(early_logits, labels, lengths)
+        logits: Any
+        if model.config.shortcut:
+            logits, early_logits = model.read_twice(parameters, images, keys_B, follow_width)
+            losses = losses_of(logits, labels, lengths)
+            losses += objective.shortcut_weight * losses_of(early_logits, labels, lengths)
+        else:
+            logits = model.apply({"params": parameters}, images, keys_B, follow_width=follow_width)
+            losses = losses_of(logits, labels, lengths)
+        return losses + objective.smoothing * divergence_from_even(logits, frames) if objective.smoothing else losses
 
     def step(state: TrainState, batch: DeviceBatch) -> TrainState:
         images = frames_to_input(batch["frames"], fitting)
@@ -82,7 +86,7 @@ def make_step(
         samples = total_over_devices(weights.sum())
 
         def share_of_mean_loss(parameters: Any) -> Array:
-            losses = sample_losses(parameters, images, dropout_keys, batch)
+            losses = sample_losses(parameters, images, frames, dropout_keys, batch)
             return jnp.where(weights > 0, losses, 0.0).sum() / jnp.maximum(samples, 1.0)
 
         mean_loss, gradient = total_over_devices(jax.value_and_grad(share_of_mean_loss)(state.parameters))

@@ -46,6 +46,18 @@ def test_every_epoch_has_every_sample_once(columns, count, batch_size, seed):
             assert columns[rows[step][rows[step] != FILLER]].max() <= buckets.width_of(rows[step])
 
 
+def test_narrow_images_come_first_in_the_first_epochs():
+    columns = np.random.default_rng(0).gamma(4, 30, 200).astype(np.int64) + 1
+    buckets = build_buckets(columns, 4)
+    narrow_first, mixed = BucketedRows(buckets, 16, 5, narrow_first_epochs=2), BucketedRows(buckets, 16, 5)
+    widths = [buckets.width_of(narrow_first[step]) for step in range(26)]
+    assert widths[:13] == sorted(widths[:13])
+    assert widths[13:] == sorted(widths[13:])
+    assert not np.array_equal(narrow_first[13], narrow_first[0])
+    for step in range(26, 39):
+        np.testing.assert_array_equal(narrow_first[step], mixed[step])
+
+
 def test_batches_are_of_like_width_and_depend_on_the_step_alone():
     columns = np.random.default_rng(0).gamma(4, 30, 2000).astype(np.int64) + 1
     buckets = build_buckets(columns, 8)

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwr_jax.config import AugmentConfig, ObjectiveConfig
-from hwr_jax.training.objective import ctc_losses, fits_frames
+from hwr_jax.training.objective import ctc_losses, divergence_from_even, fits_frames
 from hwr_jax.training.step import make_step
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -55,6 +56,21 @@ def test_what_stands_after_the_label_does_not_matter():
     losses = ctc_losses(jnp.stack([logits[0], logits[0]]), labels, lengths)
     assert losses[0] == losses[1]
     assert list(fits_frames(labels, lengths, 2)) == [True, True]
+
+
+@pytest.mark.parametrize("frames", [FRAMES, np.array([1, 3, FRAMES], np.int32)])
+def test_divergence_from_even_chances_is_scipy_s_over_the_frames_that_count(frames):
+    logits = np.random.default_rng(4).normal(size=(3, FRAMES, CLASSES)).astype(np.float32)
+    logits[0] = 7.0
+    probabilities = scipy.special.softmax(logits.astype(np.float64), axis=-1)
+    counted = np.broadcast_to(frames, 3)
+    expected = [
+        scipy.stats.entropy(of_sample[:count], np.full(CLASSES, 1 / CLASSES), axis=-1).sum()
+        for of_sample, count in zip(probabilities, counted, strict=True)
+    ]
+    found = divergence_from_even(jnp.asarray(logits), frames if isinstance(frames, int) else jnp.asarray(frames))
+    assert found[0] == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @settings(deadline=None)

@@ -8,8 +8,9 @@ import pytest
 
 from hwr_jax.config import AugmentConfig, ObjectiveConfig
 from hwr_jax.ink.fitting import frames_to_input
+from hwr_jax.ink.width import used_columns
 from hwr_jax.models.recognizer import Recognizer
-from hwr_jax.training.objective import ctc_losses
+from hwr_jax.training.objective import ctc_losses, divergence_from_even
 from hwr_jax.training.state import init_state
 from hwr_jax.training.step import make_step, sample_keys
 
@@ -37,3 +38,23 @@ def test_the_loss_of_the_shortcut_is_added_with_its_weight(make_batch, tiny_mode
     )
     assert loss(0.0) == pytest.approx(float(late), rel=1e-5)
     assert loss(0.5) == pytest.approx(float(late + 0.5 * early), rel=1e-5)
+
+
+def test_the_divergence_from_even_chances_is_added_with_its_weight(make_batch, tiny_model, tiny_optimizer):
+    state = init_state(tiny_model, tiny_optimizer, seed=0)
+    batch = {name: jnp.asarray(value) for name, value in make_batch(4, seed=0).items()}
+
+    def loss(smoothing):
+        objective = ObjectiveConfig(smoothing=smoothing)
+        step = make_step(
+            tiny_model, tiny_optimizer, fitting="line", augmentation=AugmentConfig(), seed=3, objective=objective
+        )
+        return float(jax.jit(step)(state, batch).totals.loss) / 4
+
+    keys = sample_keys(3, "dropout", state.step, batch["places"])
+    images = frames_to_input(batch["frames"], "line")
+    logits = tiny_model.apply({"params": state.parameters}, images, keys, follow_width=True)
+    frame_px = tiny_model.config.frame_px
+    divergence = divergence_from_even(logits, used_columns(images, frame_px) // frame_px).mean()
+    assert divergence > 0.01
+    assert loss(0.5) - loss(0.0) == pytest.approx(float(0.5 * divergence), rel=1e-4)
