@@ -124,7 +124,7 @@ def describe_frame(config: Mapping[str, Any]) -> str:
         return ""
     most = "up to " * (data.get("fitting") == "line")
     stretch_x = data.get("stretch_x", 1)
-    stretched = "" if stretch_x == 1 else f", drawn {stretch_x:g} times as wide as they are"
+    stretched = "" if stretch_x == 1 else f", drawn {stretch_x:g} times as wide"
     return f"{most}{model['width_px']} x {model['height_px']} px{stretched}"
 
 
