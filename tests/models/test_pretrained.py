@@ -12,12 +12,9 @@ from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import IAM78
 
 
-@pytest.fixture(scope="module")
-def model():
-    return load_exported(PRETRAINED / "unipen_words")
-
-
-def test_it_is_the_seed_model(model):
+@pytest.mark.parametrize("name", ["unipen_words", "unipen_words_seed"])
+def test_word_models_are_the_seed_model(name):
+    model = load_exported(PRETRAINED / name)
     assert model.parameters == 424_081
     assert model.alphabet.characters == IAM78
     assert build_dataclass(ExperimentConfig, model.config).data.name == "unipen_words"
@@ -25,14 +22,14 @@ def test_it_is_the_seed_model(model):
 
 
 def test_they_are_few_and_small_enough_to_ship():
-    assert pretrained_names() == ["copiste_lines", "unipen_lines", "unipen_words"]
+    assert pretrained_names() == ["copiste_lines", "unipen_lines", "unipen_words", "unipen_words_seed"]
     for name in pretrained_names():
         assert sum(path.stat().st_size for path in (PRETRAINED / name).iterdir()) < 2_000_000
 
 
 # They never saw synthetic writers, and the lines are of French on paper. A model whose preprocessing or alphabet is not
 # that of its training reads nothing.
-@pytest.mark.parametrize(("name", "most"), [("unipen_words", 0.2), ("copiste_lines", 0.5)])
+@pytest.mark.parametrize(("name", "most"), [("unipen_words", 0.2), ("unipen_words_seed", 0.2), ("copiste_lines", 0.5)])
 def test_they_read_hands_of_another_kind(name, most):
     model = load_exported(PRETRAINED / name)
     samples = fit_samples(read_synthetic(writers=20, words_per_writer=5), model.frame)
