@@ -111,6 +111,7 @@ def _export_evaluations(
 
 def _export_keras(model: "TrainedModel", options: argparse.Namespace) -> str:
     from hwr_jax.files import write_text
+    from hwr_jax.ink.frame import describe_stretch
     from hwr_jax.models.keras_weights import save_keras
 
     save_keras(model, options.output)
@@ -118,10 +119,10 @@ def _export_keras(model: "TrainedModel", options: argparse.Namespace) -> str:
     write_text(characters, model.alphabet.characters + "\n")
     size = options.output.stat().st_size
     frame = model.frame
-    stretched = f", drawn {frame.stretch_x:g} times as wide" if frame.stretch_x != 1 else ""
     return (
         f"{options.output}: {model.parameters:,} parameters, {size / 1e6:.2f} MB, from {model.name}; images "
-        f"[batch, {frame.width_px}, {frame.height_px}, 1], width first: {IMAGES[frame.fitting]}{stretched}; "
+        f"[batch, {frame.width_px}, {frame.height_px}, 1], width first: {IMAGES[frame.fitting]}"
+        f"{describe_stretch(frame.stretch_x)}; "
         f"characters in {characters}"
     )
 

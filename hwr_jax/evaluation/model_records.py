@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.data_terms import describe_terms, summarize_terms
 from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
+from hwr_jax.ink.frame import describe_stretch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,9 +124,7 @@ def describe_frame(config: Mapping[str, Any]) -> str:
     if not {"width_px", "height_px"} <= model.keys():
         return ""
     most = "up to " * (data.get("fitting") == "line")
-    stretch_x = data.get("stretch_x", 1)
-    stretched = "" if stretch_x == 1 else f", drawn {stretch_x:g} times as wide"
-    return f"{most}{model['width_px']} x {model['height_px']} px{stretched}"
+    return f"{most}{model['width_px']} x {model['height_px']} px{describe_stretch(data.get('stretch_x', 1))}"
 
 
 def trained_on(data: str, init_from: str | None) -> tuple[str, ...]:

@@ -27,3 +27,8 @@ class FrameConfig:
 def frame_of(config: ExperimentConfig) -> FrameConfig:
     """The frame of a run's images."""
     return FrameConfig(config.model.height_px, config.model.width_px, config.data.fitting, config.data.stretch_x)
+
+
+def describe_stretch(stretch_x: float | int) -> str:
+    """What follows a frame's size for people: ", drawn 1.5 times as wide"; "" where images keep their aspect ratio."""
+    return f", drawn {stretch_x:g} times as wide" if stretch_x != 1 else ""

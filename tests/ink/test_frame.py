@@ -1,10 +1,16 @@
 """The frame that a config asks for."""
 
 from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig
-from hwr_jax.ink.frame import FrameConfig, frame_of
+from hwr_jax.ink.frame import FrameConfig, describe_stretch, frame_of
 
 
 def test_size_fitting_and_stretch_are_the_config_s():
     data = DataConfig(fitting="line", stretch_x=1.5)
     config = ExperimentConfig(data=data, model=ModelConfig(height_px=48, width_px=640))
     assert frame_of(config) == FrameConfig(height_px=48, width_px=640, fitting="line", stretch_x=1.5)
+
+
+def test_a_stretch_is_told_where_there_is_one():
+    assert describe_stretch(1.0) == describe_stretch(1) == ""
+    assert describe_stretch(1.5) == ", drawn 1.5 times as wide"
+    assert describe_stretch(2.0) == ", drawn 2 times as wide"
