@@ -152,7 +152,7 @@ class OptimizerConfig:
     schedule: from the warm-up's end to the last step "constant", or "linear" or "cosine" down to zero.
     warmup_steps: linear rise from zero.
     weight_decay: of adamw and muon; kernels only, biases are left alone, as muon leaves classifiers.
-    epsilon: added to the root of the second moment (Keras's default is 1e-7).
+    epsilon: added to the root of the second moment (Keras's default is 1e-7); muon has optax's own, 1e-8.
     clip_norm: gradients of a larger global norm are scaled down to it (0: never).
     average_decay: what is evaluated and kept is a moving average of the parameters, of which a step leaves this share
       (0.999; 0: the parameters themselves).

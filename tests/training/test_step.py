@@ -17,6 +17,19 @@ from hwr_jax.training.step import make_step, sample_keys
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
+def loss_of_step(model, optimizer, state, batch, fitting, **objective) -> float:
+    """The mean loss of a step with this `ObjectiveConfig` that augments nothing, by seed 3."""
+    step = make_step(
+        model,
+        optimizer,
+        fitting=fitting,
+        augmentation=AugmentConfig(),
+        seed=3,
+        objective=ObjectiveConfig(**objective),
+    )
+    return float(jax.jit(step)(state, batch).totals.loss) / len(batch["places"])
+
+
 def test_the_loss_of_the_shortcut_is_added_with_its_weight(make_batch, tiny_model, tiny_optimizer):
     config = dataclasses.replace(tiny_model.config, stack="residual", conv_blocks=(0, 0), shortcut=True)
     model = Recognizer(config, tiny_model.num_classes)
@@ -24,11 +37,7 @@ def test_the_loss_of_the_shortcut_is_added_with_its_weight(make_batch, tiny_mode
     batch = {name: jnp.asarray(value) for name, value in make_batch(4, seed=0).items()}
 
     def loss(weight):
-        objective = ObjectiveConfig(shortcut_weight=weight)
-        step = make_step(
-            model, tiny_optimizer, fitting="paper", augmentation=AugmentConfig(), seed=3, objective=objective
-        )
-        return float(jax.jit(step)(state, batch).totals.loss) / 4
+        return loss_of_step(model, tiny_optimizer, state, batch, "paper", shortcut_weight=weight)
 
     keys = sample_keys(3, "dropout", state.step, batch["places"])
     images = frames_to_input(batch["frames"], "paper")
@@ -45,11 +54,7 @@ def test_the_divergence_from_even_chances_is_added_with_its_weight(make_batch, t
     batch = {name: jnp.asarray(value) for name, value in make_batch(4, seed=0).items()}
 
     def loss(smoothing):
-        objective = ObjectiveConfig(smoothing=smoothing)
-        step = make_step(
-            tiny_model, tiny_optimizer, fitting="line", augmentation=AugmentConfig(), seed=3, objective=objective
-        )
-        return float(jax.jit(step)(state, batch).totals.loss) / 4
+        return loss_of_step(tiny_model, tiny_optimizer, state, batch, "line", smoothing=smoothing)
 
     keys = sample_keys(3, "dropout", state.step, batch["places"])
     images = frames_to_input(batch["frames"], "line")
