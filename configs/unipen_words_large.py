@@ -1,6 +1,6 @@
-"""A residual stack of 1.7 million parameters on UNIPEN words, with the recipe of configs/unipen_words_seed.py.
+"""A residual stack of 1.7 million parameters on UNIPEN words, those cut out of its texts too.
 
-    hwr data prepare unipen_words --source=unipen.tar.xz
+    hwr data prepare unipen_words/with_cut_lines --source=unipen.tar.xz --cut_lines
     hwr train --config=configs/unipen_words_large.py --workdir=runs/unipen_words_large
 
 Its result is not measured yet.
@@ -14,8 +14,9 @@ from hwr_jax.commands.options import load_config
 
 
 def get_config() -> ConfigDict:
-    """The recipe of configs/unipen_words_seed.py for a stack with deeper convolutions and wider LSTMs."""
+    """The recipe of configs/unipen_words_seed.py for deeper convolutions, wider LSTMs and more hands."""
     config, _ = load_config([f"--config={Path(__file__).parent / 'unipen_words_seed.py'}"])
+    config.data.name = "unipen_words/with_cut_lines"
     config.model.stack = "residual"
     config.model.conv_features = (32, 64, 128)
     config.model.conv_blocks = (0, 1, 0)
@@ -27,5 +28,5 @@ def get_config() -> ConfigDict:
     config.model.lstm_dropout = 0.1
     config.optimizer.learning_rate = 4e-3
     config.optimizer.weight_decay = 2e-2
-    config.training.epochs = 14.0
+    config.training.epochs = 10.0
     return config

@@ -35,9 +35,15 @@ def add_reader_flags(parser: argparse.ArgumentParser) -> None:
         const=False,
         help="only lines that were written as lines (unipen_lines)",
     )
+    group.add_argument(
+        "--cut_lines",
+        action="store_const",
+        const=True,
+        help="words cut out of lines too, to train on (unipen_words)",
+    )
 
 
 def reader_options(args: argparse.Namespace) -> "Options":
     """The options that were given."""
-    names = (*_TEXT_FLAGS, "keep_err", "joined")
+    names = (*_TEXT_FLAGS, "keep_err", "joined", "cut_lines")
     return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}

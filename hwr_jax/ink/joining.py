@@ -65,31 +65,6 @@ def widest_gap(strokes: Sequence[np.ndarray]) -> float:
     return widest
 
 
-def count_lines(strokes: Sequence[np.ndarray]) -> int:
-    """On how many lines a text was written, by the pen's returns to the left and down.
-
-    Dots and bars that are put in later are returns to the left too, but the pen does not go down for them.
-    """
-    heights_S = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
-    tall = float(np.median(heights_S[heights_S > 0])) if (heights_S > 0).any() else 0.0
-    x_P = np.concatenate([stroke[:, 0] for stroke in strokes])
-    width = float(np.ptp(x_P))
-    lines = 1
-    right, centres = -np.inf, [float(strokes[0][:, 1].mean())]
-    for stroke in strokes:
-        centre = float(stroke[:, 1].mean())
-        back = right - float(stroke[:, 0].min())
-        if back > _RETURN_SHARE * width and centre - float(np.median(centres)) > _RETURN_HEIGHTS * tall:
-            lines += 1
-            right, centres = -np.inf, []
-        centres.append(centre)
-        right = max(right, float(stroke[:, 0].max()))
-    return lines
-
-
-_RETURN_SHARE, _RETURN_HEIGHTS = 0.4, 1.5
-
-
 def _is_turn(y_N: np.ndarray) -> np.ndarray:
     """Where y (down) goes no further down: inner points and ends."""
     before, after = np.concatenate([[-np.inf], y_N[:-1]]), np.concatenate([y_N[1:], [-np.inf]])

@@ -14,6 +14,7 @@ from hwr_jax.data.archives import read_tar
 from hwr_jax.data.formats.unipen import read_unipen_words
 from hwr_jax.data.formats.unipen_ink import InkError, ink_strokes, read_components, segments_of_kind
 from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
 from hwr_jax.ink.strokes import draw_strokes, encode_png, pen_width_for
 
@@ -381,8 +382,14 @@ def test_a_contributor_of_the_real_archive(real_data: Path, tmp_path: Path) -> N
 @pytest.mark.full
 @pytest.mark.skipif(not os.environ.get("HWR_TEST_FULL"), reason="reads all of UNIPEN; runs with HWR_TEST_FULL=1")
 def test_the_real_archive(real_data: Path) -> None:
-    outcomes = read(real_data / "unipen.tar.xz", workers=os.cpu_count() or 1)
-    samples = [outcome for outcome in outcomes if isinstance(outcome, Sample)]
-    assert Counter(outcome.reason for outcome in outcomes if isinstance(outcome, Skip)) == {"quality BAD": 679}
+    source = real_data / "unipen.tar.xz"
+    outcomes = list(read_unipen_words(source, workers=os.cpu_count() or 1, cut_lines=True))
+    written = [outcome for outcome in outcomes if not outcome.id.startswith("cut/")]
+    samples = [outcome for outcome in written if isinstance(outcome, Sample)]
+    assert Counter(outcome.reason for outcome in written if isinstance(outcome, Skip)) == {"quality BAD": 679}
     assert len(samples) == len({sample.id for sample in samples}) == 73_339
     assert len({sample.writer for sample in samples}) == 386
+    cut = [outcome for outcome in outcomes[len(written) :] if isinstance(outcome, Sample)]
+    assert len(cut) == len({sample.id for sample in cut}) == 41_802
+    assert len({sample.writer for sample in cut}) == 300
+    assert {split_of(sample.writer) for sample in cut} == {"train"}

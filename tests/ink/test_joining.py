@@ -1,11 +1,11 @@
-"""Words joined to lines, and texts told from lines by the pen's returns."""
+"""Words joined to lines."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from hwr_jax.ink.joining import count_lines, find_baseline, join_words, widest_gap
+from hwr_jax.ink.joining import find_baseline, join_words, widest_gap
 
 Strokes = list[np.ndarray]
 
@@ -55,11 +55,3 @@ def test_the_same_seed_joins_the_same() -> None:
     first, again, other = (join_words(words, 10.0, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(np.concatenate(first), np.concatenate(again))
     assert not np.array_equal(np.concatenate(first), np.concatenate(other))
-
-
-def test_lines_are_counted_by_returns_of_the_pen() -> None:
-    bar = [np.array([(3.0, -18.0), (9.0, -18.0)])]  # put in late, far to the left
-    assert count_lines(letters("a")) == 1
-    assert count_lines(letters("allapalla") + bar) == 1
-    assert count_lines(letters("allapalla") + letters("pala", y=40)) == 2
-    assert count_lines(letters("alla") + letters("la", y=30) + letters("papa", y=60)) == 3

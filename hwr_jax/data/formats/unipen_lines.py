@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from hwr_jax.data.formats.unipen_segments import InkSegment, read_segments, small_letters_height
-from hwr_jax.data.formats.unipen_source import DataFile, group_by_writer, load_data_files
+from hwr_jax.data.formats.unipen_source import DataFile, count_segments, group_by_writer, load_data_files
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
-from hwr_jax.ink.joining import count_lines, join_words
+from hwr_jax.ink.cutting import split_lines
+from hwr_jax.ink.joining import join_words
 from hwr_jax.ink.strokes import DEFAULT_HEIGHT_PX, draw_strokes, encode_png, pen_width_for
 
 # A line of 60 letters in a frame of 64 px is about 1,500 px wide.
@@ -55,7 +56,7 @@ def read_unipen_lines(
     texts = group_by_writer(files["8"])
     words = group_by_writer(files.get("7", []))
     if tell_total is not None:
-        tell_total(_count_segments(texts) + _count_segments(words) // _MOST_WORDS)
+        tell_total(count_segments(texts) + count_segments(words) // _MOST_WORDS)
     for outcomes in map_in_order(_read_texts, texts, workers=workers, chunk_items=1):
         yield from outcomes
     for samples in map_in_order(_join_group, words, workers=workers, chunk_items=1):
@@ -68,20 +69,21 @@ def tidy_label(label: str) -> str:
     return " ".join(_SPACE_BEFORE_MARK.sub("", label).split())
 
 
-def _count_segments(groups: list[list[DataFile]]) -> int:
-    return sum(file.text.count(".SEGMENT") for group in groups for file in group)
+def letter_height_of_lines(texts: list[InkSegment | Skip]) -> float | None:
+    """About the height of a writer's small letters, from the texts that are one line; None if there is none."""
+    return small_letters_height([o for o in texts if isinstance(o, InkSegment) and len(split_lines(o.strokes)) == 1])
 
 
 def _read_texts(group: list[DataFile]) -> list[Sample | Skip]:
     outcomes = [outcome for file in group for outcome in read_segments(file, "TEXT")]
-    letter_height = small_letters_height([o for o in outcomes if isinstance(o, Skip) or count_lines(o.strokes) == 1])
+    letter_height = letter_height_of_lines(outcomes)
     return [_draw_text(outcome, letter_height) for outcome in outcomes]
 
 
 def _draw_text(segment: InkSegment | Skip, letter_height: float | None) -> Sample | Skip:
     if isinstance(segment, Skip):
         return segment
-    if count_lines(segment.strokes) > 1:
+    if len(split_lines(segment.strokes)) > 1:
         return Skip(segment.id, "text runs over several lines")
     return _draw(dataclasses.replace(segment, text=tidy_label(segment.text)), letter_height)
 

@@ -46,6 +46,11 @@ def group_by_writer(data_files: list[DataFile]) -> list[list[DataFile]]:
     return [groups[key] for key in sorted(groups)]
 
 
+def count_segments(groups: list[list[DataFile]]) -> int:
+    """How many segments grouped files have, of whatever kind."""
+    return sum(file.text.count(".SEGMENT") for group in groups for file in group)
+
+
 def _load_files(source: Path, categories: tuple[str, ...]) -> dict[str, SourceFile]:
     """Name, from the root that holds data/ and include/, -> file."""
     first = categories[0]
