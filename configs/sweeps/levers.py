@@ -1,11 +1,12 @@
 """What moves the error of UNIPEN words, one lever a run: the recipe's, then the architecture's.
 
     hwr data prepare unipen_words --source=unipen.tar.xz
+    hwr data prepare unipen_words/with_cut_lines --source=unipen.tar.xz --cut_lines
     python -m experiments.sweep --config=configs/sweeps/levers.py --workdir=runs/levers --launcher=local
     python -m experiments.sweep results runs/levers
 
 Each run differs from the first, configs/unipen_words_seed.py for three epochs, by one lever; those of the residual
-stack build on one another. Twenty-three runs, about four hours on one CPU core with `hwr build-kernels`.
+stack build on one another. Twenty-five runs, about six hours on one CPU core with `hwr build-kernels`.
 """
 
 import itertools
@@ -31,12 +32,15 @@ RECIPE: list[Point] = [
     {"augment.mask_px": 6.0},
     {"objective.smoothing": 0.01},
     {"data.narrow_first_epochs": 1},
+    # As many steps.
+    {"data.name": "unipen_words/with_cut_lines", "training.epochs": 1.825},
 ]
 # Shear is in columns a row.
 FRAME_AND_LSTMS: list[Point] = [
     {"data.stretch_x": 1.0, "model.width_px": 256, "augment.shear": 0.35},
     {"data.stretch_x": 2.0, "model.width_px": 512, "augment.shear": 0.65},
     {"data.stretch_x": 1.0, "model.height_px": 48, "augment.shear": 0.35},
+    {"data.stretch_x": 1.0, "model.height_px": 64, "model.width_px": 512, "augment.shear": 0.35},
     {"model.lstm_features": (256, 128)},
     {"model.lstm_features": (128, 64, 64)},
 ]
@@ -59,7 +63,7 @@ def get_config() -> ConfigDict:
 
 
 def sweep() -> Iterator[Point]:
-    """Twenty-three runs."""
+    """Twenty-five runs."""
     yield from RECIPE
     yield from FRAME_AND_LSTMS
     yield from itertools.accumulate(RESIDUAL, lambda changed, change: {**changed, **change})
