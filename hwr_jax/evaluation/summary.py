@@ -3,6 +3,7 @@
 import collections
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def summarize(
         "split": split,
         "split_rule": split_rule,
         "decoder": decoder,
-        **({"decoder_settings": dict(decoder_settings)} if decoder_settings else {}),
+        **({"decoder_settings": _shorten_paths(decoder_settings)} if decoder_settings else {}),
         "samples": totals.samples,
         "writers": len(writers),
         "ids_hash": hash_of_ids(result.id for result in results),
@@ -84,6 +85,16 @@ def summarize(
         "decoding_seconds": round(evaluation.decoding_seconds, 3),
         "skipped_reasons": dict(collections.Counter(evaluation.skipped.values())),
         "skipped": evaluation.skipped,
+    }
+
+
+def _shorten_paths(decoder_settings: Mapping[str, Any]) -> dict[str, Any]:
+    """With the last part of absolute paths, which tell of one machine only; hashes tell which files they were."""
+    return {
+        name: {**value, "path": Path(value["path"]).name}
+        if isinstance(value, Mapping) and Path(value.get("path", "")).is_absolute()
+        else value
+        for name, value in decoder_settings.items()
     }
 
 

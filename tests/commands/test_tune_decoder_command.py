@@ -59,6 +59,8 @@ def test_what_is_tuned_is_evaluated(model, data_dir, tuned, tmp_path, capsys):
     assert used["temperature"] == settings["temperature"]
     for name in ("language_model", "lexicon"):
         assert used[name]["sha256"] == settings[name]["sha256"]
+        # Of its path what is true on any machine.
+        assert used[name]["path"] == settings[name]["path"]
     assert used["lexicon"]["words_outside_alphabet"] == 1
     assert 0 <= summary["expected_calibration_error"] <= 1
     assert summary["samples"] == 90
