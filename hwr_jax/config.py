@@ -12,7 +12,7 @@ from hwr_jax.strict import build_dataclass, check_choice, check_not_negative
 
 FITTINGS = ("paper", "keras", "line")
 OUTSIDE_ALPHABET = ("drop", "keep")
-OPTIMIZERS = ("adam", "adamw", "muon", "keras_adam")
+OPTIMIZERS = ("adam", "adamw", "muon", "muon_by_gate", "keras_adam")
 SCHEDULES = ("constant", "linear", "cosine")
 PARALLEL = ("auto", "jit", "pmap", "mesh")
 LOSSES = ("ctc", "keras_ctc")
@@ -146,8 +146,9 @@ class ObjectiveConfig:
 class OptimizerConfig:
     """Attributes:
     name: "adam" (Kingma and Ba 2015), "adamw" (Loshchilov and Hutter 2019), "muon" (Jordan et al. 2024: updates of
-      kernels are made orthogonal; biases and classifiers by Nadam, Dozat 2016) or "keras_adam", where epsilon weighs
-      more in the first steps, see `hwr_jax.training.keras_adam`.
+      kernels are made orthogonal; biases and classifiers by Nadam, Dozat 2016), "muon_by_gate" (each gate's part of
+      an LSTM's kernel by itself) or "keras_adam", where epsilon weighs more in the first steps, see
+      `hwr_jax.training.keras_adam`.
     learning_rate: the highest of the schedule.
     schedule: from the warm-up's end to the last step "constant", or "linear" or "cosine" down to zero.
     warmup_steps: linear rise from zero.

@@ -6,7 +6,7 @@
     python -m experiments.sweep results runs/levers
 
 Each run differs from the first, configs/unipen_words_seed.py for three epochs, by one lever; those of the residual
-stack build on one another. Twenty-five runs, about six hours on one CPU core with `hwr build-kernels`.
+stack build on one another. Twenty-six runs, about six hours on one CPU core with `hwr build-kernels`.
 """
 
 import itertools
@@ -21,6 +21,7 @@ from hwr_jax.sweeps import Point
 RECIPE: list[Point] = [
     {},
     {"optimizer.name": "adamw", "optimizer.learning_rate": 4e-3},
+    {"optimizer.name": "muon_by_gate"},
     {"optimizer.learning_rate": 4e-3},
     {"optimizer.learning_rate": 16e-3},
     {"optimizer.schedule": "linear"},
@@ -63,7 +64,7 @@ def get_config() -> ConfigDict:
 
 
 def sweep() -> Iterator[Point]:
-    """Twenty-five runs."""
+    """Twenty-six runs."""
     yield from RECIPE
     yield from FRAME_AND_LSTMS
     yield from itertools.accumulate(RESIDUAL, lambda changed, change: {**changed, **change})

@@ -16,6 +16,9 @@ MUON_RMS = 0.2
 # Layers that give classes. Their kernels are left to Nadam, as the biases are (Jordan et al. 2024).
 CLASSIFIERS = ("dense2", "shortcut")
 
+# Kernels of an LSTM, its four gates side by side.
+GATED_KERNELS = ("forward_kernel", "forward_recurrent_kernel", "backward_kernel", "backward_recurrent_kernel")
+
 
 def make_schedule(config: OptimizerConfig, total_steps: int) -> optax.Schedule:
     """The learning rate of a step, counted from 0."""
@@ -39,18 +42,45 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> optax.Gradient
         update = optax.adam(schedule, eps=config.epsilon)
     elif config.name == "keras_adam":
         update = optax.chain(scale_by_keras_adam(eps=config.epsilon), optax.scale_by_learning_rate(schedule))
-    elif config.name == "muon":
+    elif config.name in ("muon", "muon_by_gate"):
         update = muon(
             schedule,
             weight_decay=config.weight_decay,
             muon_weight_dimension_numbers=_matrices,
             consistent_rms=MUON_RMS,
         )
+        if config.name == "muon_by_gate":
+            update = split_gates(update)
     else:
         update = optax.adamw(schedule, eps=config.epsilon, weight_decay=config.weight_decay, mask=_kernels)
     if config.clip_norm:
         update = optax.chain(optax.clip_by_global_norm(config.clip_norm), update)
     return keep_average(update, config.average_decay) if config.average_decay else update
+
+
+def split_gates(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The optimizer, given kernels of LSTMs [in, 4 units] as [in, 4, units]: a matrix for each gate."""
+
+    def split(parameters: optax.Params) -> optax.Params:
+        def split_leaf(path: tuple[jax.tree_util.DictKey, ...], leaf: Any) -> Any:
+            return leaf.reshape(len(leaf), 4, -1) if _holds_gates(path) else leaf
+
+        return jax.tree.map_with_path(split_leaf, parameters)
+
+    def init(parameters: optax.Params) -> optax.OptState:
+        return optimizer.init(split(parameters))
+
+    def update(
+        gradient: optax.Updates, state: optax.OptState, parameters: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
+        updates, state = optimizer.update(split(gradient), state, None if parameters is None else split(parameters))
+        return jax.tree.map(lambda change, like: change.reshape(like.shape), updates, gradient), state
+
+    return optax.GradientTransformation(init, update)
+
+
+def _holds_gates(path: tuple[jax.tree_util.DictKey, ...]) -> bool:
+    return path[-1].key in GATED_KERNELS
 
 
 def _kernels(parameters: optax.Params) -> optax.Params:
@@ -63,6 +93,7 @@ def _matrices(parameters: optax.Params) -> optax.Params:
     def matrix(path: tuple[jax.tree_util.DictKey, ...], leaf: Any) -> MuonDimensionNumbers | None:
         if leaf.ndim < 2 or path[0].key in CLASSIFIERS:
             return None
-        return MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
+        given = (0,) if _holds_gates(path) and leaf.ndim == 3 else tuple(range(leaf.ndim - 1))
+        return MuonDimensionNumbers(given, leaf.ndim - 1)
 
     return jax.tree.map_with_path(matrix, parameters)

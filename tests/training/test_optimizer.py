@@ -108,7 +108,31 @@ def test_muon_makes_the_steps_of_kernels_orthogonal(tiny_state):
         assert float((update * given).sum()) < 0, path
 
 
-@pytest.mark.parametrize(("name", "left_alone"), [("adamw", ""), ("muon", "dense2")])
+def test_muon_by_gate_takes_every_gate_for_a_kernel_of_its_own():
+    rng = np.random.default_rng(0)
+    kernels = {"forward_kernel": (6, 32), "backward_recurrent_kernel": (8, 32), "kernel": (5, 32)}
+    together = {name: jnp.asarray(rng.normal(size=shape), jnp.float32) for name, shape in kernels.items()}
+    apart = {
+        f"{name} {gate}": part
+        for name, kernel in together.items()
+        for gate, part in enumerate(jnp.split(kernel, 1 if name == "kernel" else 4, axis=1))
+    }
+
+    def steps(name: str, kernels: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        """Of the second step, its gradient and the parameters being the same."""
+        optimizer = build_optimizer(OptimizerConfig(name=name, weight_decay=0.1, clip_norm=1.0), TOTAL)
+        parameters = {"layer": kernels}
+        _, state = optimizer.update(parameters, optimizer.init(parameters), parameters)
+        return optimizer.update(parameters, state, parameters)[0]["layer"]
+
+    expected = steps("muon", apart)
+    for name, update in steps("muon_by_gate", together).items():
+        parts = [expected[part] for part in apart if part.startswith(f"{name} ")]
+        np.testing.assert_allclose(update, np.concatenate(parts, axis=1), atol=1e-7, err_msg=name)
+        assert np.abs(update).max() > 1e-4
+
+
+@pytest.mark.parametrize(("name", "left_alone"), [("adamw", ""), ("muon", "dense2"), ("muon_by_gate", "dense2")])
 def test_decay_reaches_every_kernel_and_no_bias(tiny_state, name, left_alone):
     # Without a gradient only the decay moves a parameter.
     optimizer = build_optimizer(OptimizerConfig(name=name, weight_decay=0.5), TOTAL)
