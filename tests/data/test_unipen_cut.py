@@ -23,22 +23,17 @@ def write_tree(root: Path, *, texts: bool = True) -> Path:
     """For each of two writers a word "ab", and the texts "abc , de" and, of the same ink, "a bcdefghij"."""
     for number, writer in enumerate((TRAIN, TEST)):
         ink = f".WRITER_ID {writer}\n" + "".join(map(letter, (0, 12, 24, 36, 80, 92)))
-        files = {
-            f"data/7/abc/abc7_{number}.dat": ['.SEGMENT WORD 0-1 OK "ab"'],
-            f"data/8/abc/abc8_{number}.dat": [
-                '.SEGMENT TEXT 0-5 OK "abc , de"',
-                '.SEGMENT TEXT 0-5 OK "a bcdefghij"',
-                '.SEGMENT TEXT 0-5 BAD "never"',
-            ],
+        include = f".INCLUDE abc/data/{number}.dat\n"
+        labels = ['0-5 OK "abc , de"', '0-5 OK "a bcdefghij"', '0-5 BAD "never"']
+        contents = {
+            f"include/abc/data/{number}.dat": ink,
+            f"data/7/abc/abc7_{number}.dat": include + '.SEGMENT WORD 0-1 OK "ab"\n',
+            f"data/8/abc/abc8_{number}.dat": include + "".join(f".SEGMENT TEXT {label}\n" for label in labels),
         }
-        for name, lines in files.items():
-            if texts or name.startswith("data/7"):
-                path = root / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text("\n".join([f".INCLUDE abc/data/{number}.dat", *lines]))
-        path = root / "include" / "abc" / "data" / f"{number}.dat"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(ink)
+        for name, content in contents.items():
+            if texts or not name.startswith("data/8"):
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(content)
     return root
 
 
