@@ -21,8 +21,8 @@ _WIDTH_SPREAD, _WIDTH_OF_NONE, _LEAST_GAP = 0.25, 0.5, 0.1
 
 
 @dataclasses.dataclass(frozen=True)
-class _Piece:
-    """Strokes over one another, with white columns on both sides."""
+class Piece:
+    """Strokes over one another, with white columns on both sides; of which line, and from where to where."""
 
     line: int
     left: float
@@ -67,7 +67,7 @@ def cut_words(lines: Sequence[Strokes], letters: Sequence[int]) -> list[Strokes]
       lines: strokes of each line, as `split_lines` gives them. A word does not run over two lines.
       letters: of each word in reading order, all positive.
     """
-    pieces = [piece for number, line in enumerate(lines) for piece in _pieces(number, line)]
+    pieces = [piece for number, line in enumerate(lines) for piece in split_pieces(line, number)]
     gaps = [
         after.left - before.right if before.line == after.line else math.inf
         for before, after in itertools.pairwise(pieces)
@@ -87,31 +87,29 @@ def cut_words(lines: Sequence[Strokes], letters: Sequence[int]) -> list[Strokes]
     inside = [gap for end, gap in enumerate(gaps, start=1) if end not in starts]
     if min(between, default=math.inf) < GAP_SHARE * max(inside, default=0.0):
         return None
-    ends = [*starts[1:], len(pieces)]
-    widths = [pieces[end - 1].right - pieces[start].left for start, end in zip(starts, ends, strict=True)]
+    words = [pieces[start:end] for start, end in itertools.pairwise([*starts, len(pieces)])]
+    widths = [word[-1].right - word[0].left for word in words]
     letter_width = sum(widths) / sum(letters)
     if max(abs(_deviation(*of_word, letter_width)) for of_word in zip(widths, letters, strict=True)) > WIDTH_TOLERANCE:
         return None
-    return [
-        [stroke for piece in pieces[start:end] for stroke in piece.strokes]
-        for start, end in zip(starts, ends, strict=True)
-    ]
+    return [[stroke for piece in word for stroke in piece.strokes] for word in words]
 
 
-def _pieces(line: int, strokes: Strokes) -> list[_Piece]:
-    pieces: list[_Piece] = []
+def split_pieces(strokes: Sequence[np.ndarray], line: int = 0) -> list[Piece]:
+    """The pieces of a line, from the left."""
+    pieces: list[Piece] = []
     for stroke in sorted(strokes, key=lambda stroke: float(stroke[:, 0].min())):
         left, right = float(stroke[:, 0].min()), float(stroke[:, 0].max())
         if pieces and left <= pieces[-1].right:
             last = pieces.pop()
-            pieces.append(_Piece(line, last.left, max(last.right, right), [*last.strokes, stroke]))
+            pieces.append(Piece(line, last.left, max(last.right, right), [*last.strokes, stroke]))
         else:
-            pieces.append(_Piece(line, left, right, [stroke]))
+            pieces.append(Piece(line, left, right, [stroke]))
     return pieces
 
 
 def _search(
-    pieces: list[_Piece], gaps: list[float], letters: Sequence[int], letter_width: float, usual_gap: float
+    pieces: list[Piece], gaps: list[float], letters: Sequence[int], letter_width: float, usual_gap: float
 ) -> list[int] | None:
     """The first piece of each word in the cheapest cut; None if there is no cut."""
     count = len(pieces)

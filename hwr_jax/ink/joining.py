@@ -1,8 +1,11 @@
 """Words written one by one, put side by side on one line as if they had been written together."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
+
+from hwr_jax.ink.cutting import split_pieces
 
 # The gap between words in heights of small letters: its median, and its spread (of the logarithm) from one line to
 # another and from one gap to the next. Over 764 lines of UNIPEN category 8 the gaps' median is 0.9, half of the lines
@@ -58,11 +61,8 @@ def find_baseline(strokes: Sequence[np.ndarray]) -> float:
 
 def widest_gap(strokes: Sequence[np.ndarray]) -> float:
     """The widest column without ink within a word, 0 if there is none."""
-    sides = sorted((float(stroke[:, 0].min()), float(stroke[:, 0].max())) for stroke in strokes)
-    widest, right = 0.0, sides[0][1]
-    for left, end in sides[1:]:
-        widest, right = max(widest, left - right), max(right, end)
-    return widest
+    pieces = split_pieces(strokes)
+    return max((after.left - before.right for before, after in itertools.pairwise(pieces)), default=0.0)
 
 
 def _is_turn(y_N: np.ndarray) -> np.ndarray:
