@@ -3,7 +3,6 @@
 import collections
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from hwr_jax.data.splits import hash_of_ids
 from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.selection import count_confusions, sum_by_writer
+from hwr_jax.evaluation.training_facts import shorten_path
 from hwr_jax.text.bootstrap import bootstrap_interval
 from hwr_jax.text.distance import Edits
 
@@ -89,10 +89,10 @@ def summarize(
 
 
 def _shorten_paths(decoder_settings: Mapping[str, Any]) -> dict[str, Any]:
-    """With the last part of absolute paths, which tell of one machine only; hashes tell which files they were."""
+    """Without the folders of absolute paths; hashes tell which files they were."""
     return {
-        name: {**value, "path": Path(value["path"]).name}
-        if isinstance(value, Mapping) and Path(value.get("path", "")).is_absolute()
+        name: {**value, "path": shorten_path(value["path"])}
+        if isinstance(value, Mapping) and "path" in value
         else value
         for name, value in decoder_settings.items()
     }

@@ -75,9 +75,12 @@ def describe_command(argv: Sequence[str]) -> str:
 
 def _shorten(arg: str) -> str:
     name, equals, value = arg.partition("=")
-    if equals and value.startswith("/"):
-        return f"{name}={Path(value).name}"
-    return Path(arg).name if arg.startswith("/") else arg
+    return f"{name}={shorten_path(value)}" if equals and value.startswith("/") else shorten_path(arg)
+
+
+def shorten_path(path: str) -> str:
+    """The last part of an absolute path, which tells of one machine only; another path as it is."""
+    return Path(path).name if path.startswith("/") else path
 
 
 def _describe_init(init_from: Mapping[str, Any]) -> dict[str, Any] | None:
