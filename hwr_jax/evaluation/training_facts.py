@@ -86,9 +86,8 @@ def shorten_path(path: str) -> str:
 def _describe_init(init_from: Mapping[str, Any]) -> dict[str, Any] | None:
     if not init_from:
         return None
-    model = str(init_from.get("model"))
     return {
-        "model": Path(model).name if model.startswith("/") else model,
+        "model": shorten_path(str(init_from.get("model"))),
         "kept": len(init_from.get("kept", "")),
         "new": init_from.get("new", ""),
     }
