@@ -12,6 +12,7 @@ from hwr_jax.errors import InputError
 
 PAPER = 255
 DEFAULT_HEIGHT_PX = 64
+DEFAULT_MAX_WIDTH_PX = 1024
 # A stroke is cut into pieces no longer than this, each drawn into one small square of pixels.
 _PIECE_PX = 2.0
 # Points of a stroke that follow each other within this length of path are one point: no eye sees the difference.
@@ -24,7 +25,7 @@ def draw_strokes(
     pen_width_px: float,
     height_px: int = DEFAULT_HEIGHT_PX,
     margin_px: float = 1.0,
-    max_width_px: int = 1024,
+    max_width_px: int = DEFAULT_MAX_WIDTH_PX,
     reference_height: float | None = None,
 ) -> np.ndarray:
     """Draws polylines with a round pen: round caps and joins, one grey level per 1/255 of a pixel covered.

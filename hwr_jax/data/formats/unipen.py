@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hwr_jax.data.formats.unipen_cut import cut_texts
+from hwr_jax.data.formats.unipen_drawing import draw_segment
 from hwr_jax.data.formats.unipen_lines import letter_height_of_lines
-from hwr_jax.data.formats.unipen_segments import InkSegment, read_segments, small_letters_height
+from hwr_jax.data.formats.unipen_segments import read_segments, small_letters_height
 from hwr_jax.data.formats.unipen_source import DataFile, count_segments, group_by_writer, load_data_files
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
-from hwr_jax.ink.strokes import DEFAULT_HEIGHT_PX, draw_strokes, encode_png, pen_width_for
 
 # About so many words are cut out of a text.
 _WORDS_OF_A_TEXT = 3
@@ -56,23 +56,10 @@ def read_unipen_words(
 def _read_group(group: list[DataFile]) -> list[Sample | Skip]:
     outcomes = [outcome for file in group for outcome in read_segments(file, "WORD")]
     reference_height = small_letters_height(outcomes)
-    return [outcome if isinstance(outcome, Skip) else _draw(outcome, reference_height) for outcome in outcomes]
+    return [draw_segment(outcome, reference_height) for outcome in outcomes]
 
 
 def _cut_group(group: list[DataFile]) -> list[Sample | Skip]:
     texts = [outcome for file in group for outcome in read_segments(file, "TEXT")]
     letter_height = letter_height_of_lines(texts)
-    return [outcome if isinstance(outcome, Skip) else _draw(outcome, letter_height) for outcome in cut_texts(texts)]
-
-
-def _draw(word: InkSegment, reference_height: float | None) -> Sample | Skip:
-    try:
-        grey_HxW = draw_strokes(
-            word.strokes,
-            pen_width_px=pen_width_for(word.id),
-            height_px=DEFAULT_HEIGHT_PX,
-            reference_height=reference_height,
-        )
-    except InputError:
-        return Skip(word.id, "strokes cannot be drawn")
-    return Sample(word.id, word.text, word.writer, encode_png(grey_HxW))
+    return [draw_segment(outcome, letter_height) for outcome in cut_texts(texts)]

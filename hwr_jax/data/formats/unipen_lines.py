@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from hwr_jax.data.formats.unipen_drawing import draw_segment
 from hwr_jax.data.formats.unipen_segments import InkSegment, read_segments, small_letters_height
 from hwr_jax.data.formats.unipen_source import DataFile, count_segments, group_by_writer, load_data_files
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
-from hwr_jax.errors import InputError
 from hwr_jax.ink.cutting import split_lines
 from hwr_jax.ink.joining import join_words
-from hwr_jax.ink.strokes import DEFAULT_HEIGHT_PX, draw_strokes, encode_png, pen_width_for
 
 # A line of 60 letters in a frame of 64 px is about 1,500 px wide.
 MAX_WIDTH_PX = 4096
@@ -85,7 +84,9 @@ def _draw_text(segment: InkSegment | Skip, letter_height: float | None) -> Sampl
         return segment
     if len(split_lines(segment.strokes)) > 1:
         return Skip(segment.id, "text runs over several lines")
-    return _draw(dataclasses.replace(segment, text=tidy_label(segment.text)), letter_height)
+    return draw_segment(
+        dataclasses.replace(segment, text=tidy_label(segment.text)), letter_height, max_width_px=MAX_WIDTH_PX
+    )
 
 
 def _join_group(group: list[DataFile]) -> list[Sample | Skip]:
@@ -113,20 +114,6 @@ def _join_lines(words: list[InkSegment], letter_height: float) -> list[Sample | 
         start += len(chosen)
         strokes = join_words([word.strokes for word in chosen], letter_height, rng)
         text = " ".join(word.text for word in chosen)
-        line = _draw(InkSegment(line_id, text, chosen[0].writer, strokes), letter_height)
-        lines.append(line)
+        line = InkSegment(line_id, text, chosen[0].writer, strokes)
+        lines.append(draw_segment(line, letter_height, max_width_px=MAX_WIDTH_PX))
     return lines
-
-
-def _draw(line: InkSegment, letter_height: float | None) -> Sample | Skip:
-    try:
-        grey_HxW = draw_strokes(
-            line.strokes,
-            pen_width_px=pen_width_for(line.id),
-            height_px=DEFAULT_HEIGHT_PX,
-            max_width_px=MAX_WIDTH_PX,
-            reference_height=letter_height,
-        )
-    except InputError:
-        return Skip(line.id, "strokes cannot be drawn")
-    return Sample(line.id, line.text, line.writer, encode_png(grey_HxW))
