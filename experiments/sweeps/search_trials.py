@@ -23,6 +23,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import is_number, read_metrics
 
 CER = "validation/cer"
+_TAKEN_UP = "taken_up"
 
 
 def open_study(storage: str, name: str, seed: int) -> Any:
@@ -111,10 +112,10 @@ class Search:
 
     def table(self) -> Iterator[tuple[str, str, float | None, Point]]:
         """Run, state, lowest CER and point of each trial that has a run, the best first."""
-        rows = []
+        rows, taken_up = [], self._taken_up()
         for trial in self._study.get_trials(deepcopy=False):
             cers = [trial.value] if trial.value is not None else list(trial.intermediate_values.values())
-            if "run" in trial.user_attrs and not trial.user_attrs.get("taken_up"):
+            if "run" in trial.user_attrs and trial.number not in taken_up:
                 state = trial.state.name.lower()
                 rows.append((trial.user_attrs["run"], state, min(cers, default=None), trial.user_attrs["point"]))
         return iter(sorted(rows, key=lambda row: (row[1] != "complete", row[2] is None, row[2])))
@@ -125,9 +126,14 @@ class Search:
         if self.stopped:
             return False
         waiting = optuna.trial.TrialState.WAITING
-        trials = self._study.get_trials(deepcopy=False)
-        counted = sum(trial.state != waiting and not trial.user_attrs.get("taken_up") for trial in trials)
+        trials, taken_up = self._study.get_trials(deepcopy=False), self._taken_up()
+        counted = sum(trial.state != waiting and trial.number not in taken_up for trial in trials)
         return counted < self._trials
+
+    def _taken_up(self) -> set[int]:
+        """Numbers of the trials that later ones go on with: a key each, as several machines may write at once."""
+        prefix = f"{_TAKEN_UP}/"
+        return {int(key.removeprefix(prefix)) for key in self._study.user_attrs if key.startswith(prefix)}
 
     def _take_up_what_was_left(self) -> None:
         """Trials of this machine whose run was stopped are asked for again: their runs go on from their checkpoints."""
@@ -136,7 +142,7 @@ class Search:
         for trial in self._study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
             name = trial.user_attrs.get("run", "")
             if trial.user_attrs.get("host") == platform.node() and not is_held(self._folder / name):
-                self._study._storage.set_trial_user_attr(trial._trial_id, "taken_up", True)
+                self._study.set_user_attr(f"{_TAKEN_UP}/{trial.number}", True)
                 self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
                 self._study.enqueue_trial(trial.params)
 
