@@ -34,6 +34,7 @@ _IAM = DataTerms(
 TERMS = {
     "synthetic": DataTerms("synthetic writers of hwr_jax", "no one's", "made up by hwr_jax, of no one's handwriting"),
     "unipen_words": _UNIPEN,
+    "unipen_words/with_cut_lines": _UNIPEN,
     "unipen_lines": _UNIPEN,
     "copiste_lines": DataTerms(
         "Copiste d'un jour, Bibliothèque et Archives nationales du Québec (BAnQ)", "CC BY 4.0", "CC BY 4.0"

@@ -108,8 +108,9 @@ class ModelRecord:
 
 
 def reads_what(data: str, evaluation: Mapping[str, Any] | None) -> str:
-    """WORDS or LINES, by the name of the data set, else by the words a label of an evaluation; "" if neither tells."""
-    kind = _KIND_OF_ENDING.get(data.rpartition("_")[2], "")
+    """WORDS or LINES, by the data's format, else by the words a label of an evaluation; "" if neither tells."""
+    data_format = data.partition("/")[0]
+    kind = _KIND_OF_ENDING.get(data_format.rpartition("_")[2], "")
     if kind or evaluation is None:
         return kind
     words, samples = evaluation.get("words"), evaluation.get("samples")

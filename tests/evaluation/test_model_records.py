@@ -131,15 +131,16 @@ def test_words_or_lines():
     ]
     assert reads_what("pairs/x", {"words": 12, "samples": 10}) == "words"
     assert reads_what("pairs/x", {"words": 0, "samples": 0}) == ""
-    # The name of the format tells more than the labels: a word of UNIPEN may hold a space.
+    # The format tells more than a name of one's own, and than the labels: a word of UNIPEN may hold a space.
+    assert reads_what("unipen_words/with_cut_lines", None) == "words"
     assert reads_what("unipen_words", {"words": 20, "samples": 10}) == "words"
 
 
 def test_terms_are_of_data_sets_that_there_are():
-    assert set(TERMS) <= set(DATA_NAMES)
+    assert {name.partition("/")[0] for name in TERMS} <= set(DATA_NAMES)
     assert describe_terms(["unipen_words", "unipen_lines"]) == describe_terms(["unipen_lines"])
     assert summarize_terms(["copiste_lines", "unipen_words"]) == "CC BY 4.0"
     assert summarize_terms(["synthetic", "pairs/x"]) == "no one's, not recorded"
-    for name in ("unipen_words", "copiste_lines"):
+    for name in ("unipen_words", "unipen_words/with_cut_lines", "copiste_lines"):
         assert "CC BY 4.0" in describe_terms([name])
     assert json.dumps(describe_terms(["pairs/x"])) == '"pairs/x: terms not recorded."'
