@@ -3,7 +3,8 @@
     hwr data prepare unipen_words/with_cut_lines --source=unipen.tar.xz --cut_lines
     hwr train --config=configs/unipen_words_large.py --workdir=runs/unipen_words_large
 
-Its result is not measured yet.
+Expect a CER of 7.3 % and a WER of 26.0 % on the 37 test writers (6.8 % and 24.3 % without case), after about four
+hours and 20 minutes on one CPU core.
 """
 
 from pathlib import Path

@@ -31,7 +31,8 @@ def test_the_models_of_the_package(capsys):
         low, high = (f"{100 * bound:.2f}" for bound in evaluation["cer_interval"])
         assert f"{100 * evaluation['cer']:.2f} ({low} - {high})" in line
         assert f"{found[name]['parameters']:,}" in line
-        assert found[name]["bytes"] < 2_000_000
+        files = (PRETRAINED / name / file for file in ("model.json", "parameters.npz"))
+        assert found[name]["bytes"] == sum(path.stat().st_size for path in files)
         assert found[name]["licence"]
     defaults = {command: name for name, entry in found.items() for command in entry["default_of"]}
     assert set(defaults) == {"hwr read", "hwr read --page"}

@@ -1,4 +1,4 @@
-"""The models that come with the package have the seed model's layers, are small, and read."""
+"""The models that come with the package have the layers they are said to have, are small, and read."""
 
 import numpy as np
 import pytest
@@ -21,15 +21,27 @@ def test_word_models_are_the_seed_model(name):
     assert all(np.isfinite(leaf).all() for layer in model.tree.values() for leaf in layer.values())
 
 
+def test_the_large_model_of_words_is_a_residual_stack():
+    model = load_exported(PRETRAINED / "unipen_words_large")
+    assert build_dataclass(ExperimentConfig, model.config).model.stack == "residual"
+    assert model.parameters == 1_740_130
+    assert model.alphabet.characters == IAM78
+
+
 def test_they_are_few_and_small_enough_to_ship():
-    assert pretrained_names() == ["copiste_lines", "unipen_lines", "unipen_words", "unipen_words_seed"]
-    for name in pretrained_names():
-        assert sum(path.stat().st_size for path in (PRETRAINED / name).iterdir()) < 2_000_000
+    small, large = ["copiste_lines", "unipen_lines", "unipen_words", "unipen_words_seed"], ["unipen_words_large"]
+    assert pretrained_names() == sorted(small + large)
+    sizes = {name: sum(path.stat().st_size for path in (PRETRAINED / name).iterdir()) for name in small + large}
+    assert max(sizes[name] for name in small) < 2_000_000
+    assert sum(sizes.values()) < 30_000_000
 
 
 # They never saw synthetic writers, and the lines are of French on paper. A model whose preprocessing or alphabet is not
 # that of its training reads nothing.
-@pytest.mark.parametrize(("name", "most"), [("unipen_words", 0.2), ("unipen_words_seed", 0.2), ("copiste_lines", 0.5)])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("unipen_words", 0.2), ("unipen_words_seed", 0.2), ("unipen_words_large", 0.2), ("copiste_lines", 0.5)],
+)
 def test_they_read_hands_of_another_kind(name, most):
     model = load_exported(PRETRAINED / name)
     samples = fit_samples(read_synthetic(writers=20, words_per_writer=5), model.frame)
