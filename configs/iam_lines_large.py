@@ -1,7 +1,7 @@
 """The residual stack of configs/unipen_words_large.py on IAM lines, 40 epochs, each line as wide as it is.
 
     hwr data prepare iam_lines --source=iam/
-    hwr train --config=configs/iam_lines_large.py --workdir=runs/iam_lines_large
+    hwr train --config=configs/iam_lines_large.py --workdir=runs/iam_lines_large --init_from=unipen_words_large
 
 Not measured here: IAM comes from its makers alone. `--config.data.split=FOLDER` takes lists of ids (RWTH's, Aachen's).
 """
@@ -25,4 +25,5 @@ def get_config() -> ConfigDict:
     config.model.alphabet = "iam79"
     config.optimizer = large.optimizer
     config.optimizer.warmup_steps = 500
+    config.training.epochs = 40.0
     return config

@@ -1,7 +1,7 @@
 """The residual stack of configs/unipen_words_large.py, 1.7 million parameters, on IAM words, 20 epochs.
 
     hwr data prepare iam_words --source=iam/
-    hwr train --config=configs/iam_words_large.py --workdir=runs/iam_words_large
+    hwr train --config=configs/iam_words_large.py --workdir=runs/iam_words_large --init_from=unipen_words_large
 
 Not measured here: IAM comes from its makers alone. `--config.data.split=FOLDER` takes lists of ids (RWTH's, Aachen's).
 """
@@ -14,10 +14,11 @@ from hwr_jax.commands.options import load_config
 
 
 def get_config() -> ConfigDict:
-    """Data and augmentation of configs/iam_words_seed.py; model and optimizer of configs/unipen_words_large.py."""
+    """Data, augmentation, length of configs/iam_words_seed.py; model, optimizer of configs/unipen_words_large.py."""
     folder = Path(__file__).parent
     config, _ = load_config([f"--config={folder / 'unipen_words_large.py'}"])
     scans, _ = load_config([f"--config={folder / 'iam_words_seed.py'}"])
     config.data = scans.data
     config.augment = scans.augment
+    config.training = scans.training
     return config

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import re
 import subprocess
 import sys
 
@@ -215,6 +216,13 @@ def test_config_files_resolve_and_build(repository):
         rows = layer_table(config.model, alphabet.num_classes)
         assert rows[-1].output_shape == (config.model.frames, alphabet.num_classes)
         build_optimizer(config.optimizer, config.total_steps(1000))
+
+
+def test_config_files_are_as_long_as_their_first_lines_say(repository):
+    told = {file: file.read_text(encoding="utf-8").splitlines()[0] for file in (repository / "configs").glob("*.py")}
+    epochs = {file: int(found[1]) for file, line in told.items() if (found := re.search(r"(\d+) epochs", line))}
+    assert len(epochs) > 5
+    assert {file: load_config([f"--config={file}"])[0].training.epochs for file in epochs} == epochs
 
 
 def test_config_imports_no_jax(repository):

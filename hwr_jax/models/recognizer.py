@@ -22,6 +22,8 @@ from hwr_jax.models.lstm import BidirectionalLstm
 from hwr_jax.models.padding import IMPOSSIBLE, blank_outside
 from hwr_jax.models.residual import SHORTCUT, ChannelNorm, ColumnMax, Conv, ResidualBlock, Shortcut
 
+# Layers with a feature for each class.
+CLASS_LAYERS = ("dense2", "shortcut")
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hwr_jax.errors import InputError
+from hwr_jax.models.recognizer import CLASS_LAYERS
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.workdir import write_json
@@ -68,8 +69,8 @@ def carry_over(
 ) -> tuple[Any, CharacterChanges]:
     """The new model's first parameters: those of the trained model, and fresh ones for new characters.
 
-    Classes are the last axis of the last layer; a character's column there goes with the character, wherever it
-    stands in the other alphabet. The unknown and the unused class and the blank keep theirs.
+    Classes are the last axis of the layers that give them; a character's column there goes with the character, wherever
+    it stands in the other alphabet. The unknown and the unused class and the blank keep theirs.
 
     Args:
       trained: parameters of the trained model, nested dicts of arrays.
@@ -85,11 +86,10 @@ def carry_over(
       InputError: a layer is missing, or has another shape for another reason than its classes.
     """
     old, new = flatten(trained, "/"), flatten(fresh, "/")
-    class_layer = f"{_class_layer(new, alphabet)}/"
     for parameter in sorted(old.keys() | new.keys()):
         shapes = [np.shape(part[parameter]) if parameter in part else None for part in (old, new)]
         # The number of classes may differ, and nothing else.
-        compared = [shape and shape[:-1] for shape in shapes] if parameter.startswith(class_layer) else shapes
+        compared = [shape and shape[:-1] for shape in shapes] if _gives_classes(parameter) else shapes
         if None in shapes or compared[0] != compared[1]:
             found, asked = ("missing" if shape is None else str(shape) for shape in shapes)
             raise InputError(
@@ -100,7 +100,7 @@ def carry_over(
     carried = {}
     for parameter, values in new.items():
         source = np.asarray(old[parameter])
-        if parameter.startswith(class_layer):
+        if _gives_classes(parameter):
             values = np.array(values)
             values[..., to_class] = source[..., from_class]
             carried[parameter] = values
@@ -118,12 +118,8 @@ def compare_characters(trained: Alphabet, alphabet: Alphabet) -> CharacterChange
     )
 
 
-def _class_layer(parameters: dict[str, Any], alphabet: Alphabet) -> str:
-    """The name of the layer whose bias has an entry for each class; the last by name, as Keras's layers count up."""
-    biases = [name for name, values in parameters.items() if name.count("/") == 1 and name.endswith("/bias")]
-    matching = [name for name in biases if np.shape(parameters[name]) == (alphabet.num_classes,)]
-    assert matching  # The recognizer's last layer gives the classes.
-    return sorted(matching)[-1].partition("/")[0]
+def _gives_classes(parameter: str) -> bool:
+    return parameter.partition("/")[0] in CLASS_LAYERS
 
 
 def _matching_classes(trained: Alphabet, alphabet: Alphabet) -> tuple[list[int], list[int]]:

@@ -1,5 +1,6 @@
 """What a run leaves behind as it goes: metrics, progress, status, checkpoints. Only process 0 keeps it."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,12 @@ class Journal:
         self._seconds_before = 0.0
         self._about = about
         self._keeps = jax.process_index() == 0
+        self._opened = contextlib.ExitStack()
         if self._keeps:
             self._checkpoints = Checkpoints(workdir / "checkpoints")
+            self._opened.callback(self._checkpoints.close)
             self._progress = Progress(total_steps, name=name)
+            self._opened.callback(self._progress.end)
 
     def restore(self, initial: TrainState) -> TrainState:
         """The newest whole checkpoint, or the initial state; the same in every process. Opens the metrics there."""
@@ -37,6 +41,7 @@ class Journal:
             restored = self._checkpoints.restore_latest(state)
             state = restored.state if restored else state
             self._metrics = MetricsFile(self._workdir, int(state.step))
+            self._opened.callback(self._metrics.close)
             self._seconds_before = self._metrics.seconds_before
             self.status("running", step=int(state.step))
         if jax.process_count() == 1:
@@ -73,7 +78,4 @@ class Journal:
 
     def close(self) -> None:
         """Ends the progress line and completes what is being saved."""
-        if self._keeps:
-            self._progress.end()
-            self._metrics.close()
-            self._checkpoints.close()
+        self._opened.close()

@@ -7,14 +7,12 @@ import optax
 from optax.contrib import MuonDimensionNumbers, muon
 
 from hwr_jax.config import OptimizerConfig
+from hwr_jax.models.recognizer import CLASS_LAYERS
 from hwr_jax.training.average import keep_average
 from hwr_jax.training.keras_adam import scale_by_keras_adam
 
 # Of the elements of an update by Muon: about that of AdamW, so that its rates and decays serve (Liu et al. 2025).
 MUON_RMS = 0.2
-
-# Layers that give classes. Their kernels are left to Nadam, as the biases are (Jordan et al. 2024).
-CLASSIFIERS = ("dense2", "shortcut")
 
 # Kernels of an LSTM, its four gates side by side.
 GATED_KERNELS = ("forward_kernel", "forward_recurrent_kernel", "backward_kernel", "backward_recurrent_kernel")
@@ -88,10 +86,13 @@ def _kernels(parameters: optax.Params) -> optax.Params:
 
 
 def _matrices(parameters: optax.Params) -> optax.Params:
-    """What Muon takes for matrices: kernels, from what they are given to their features; not classifiers."""
+    """What Muon takes for matrices: kernels, from what they are given to their features.
+
+    Those of layers that give classes are left to Nadam, as the biases are (Jordan et al. 2024).
+    """
 
     def matrix(path: tuple[jax.tree_util.DictKey, ...], leaf: Any) -> MuonDimensionNumbers | None:
-        if leaf.ndim < 2 or path[0].key in CLASSIFIERS:
+        if leaf.ndim < 2 or path[0].key in CLASS_LAYERS:
             return None
         given = (0,) if _holds_gates(path) and leaf.ndim == 3 else tuple(range(leaf.ndim - 1))
         return MuonDimensionNumbers(given, leaf.ndim - 1)

@@ -240,6 +240,14 @@ def test_a_run_begins_from_another_model_with_characters_of_its_own(whole_run, t
     assert f"holds a run that began from {whole_run}, not from unipen_words" in other.stderr.splitlines()[-1]
 
 
+def test_a_model_of_other_sizes_to_begin_from_is_one_line(tmp_path, train):
+    done = train(tmp_path, "--init_from=unipen_words")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("hwr train: --init_from=unipen_words: ")
+    assert json.loads((tmp_path / "status.json").read_text())["status"] == "failed"
+
+
 def test_a_workdir_that_cannot_be_made_is_named(tmp_path, train):
     (tmp_path / "file").write_text("not a folder")
     done = train(tmp_path / "file" / "run")

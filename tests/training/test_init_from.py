@@ -1,5 +1,7 @@
 """Parameters carried over to a model with other characters."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,7 @@ from hwr_jax.training.init_from import carry_over, compare_characters, find_init
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SMALL = ModelConfig(width_px=32, height_px=16, conv_features=(2, 2), dense_features=4, lstm_features=(4,))
+RESIDUAL = dataclasses.replace(SMALL, stack="residual", conv_blocks=(0, 1), shortcut=True)
 
 
 def parameters(alphabet: Alphabet, seed: int, config: ModelConfig = SMALL):
@@ -22,17 +25,23 @@ def parameters(alphabet: Alphabet, seed: int, config: ModelConfig = SMALL):
     return jax.jit(Recognizer(config, alphabet.num_classes).init)(jax.random.key(seed), image)["params"]
 
 
-def logits(tree, alphabet: Alphabet) -> np.ndarray:
-    image = jax.random.uniform(jax.random.key(5), (2, SMALL.width_px, SMALL.height_px, 1))
-    return np.asarray(jax.jit(Recognizer(SMALL, alphabet.num_classes).apply)({"params": tree}, image))
+def logits(tree, alphabet: Alphabet, config: ModelConfig = SMALL) -> np.ndarray:
+    """Of the classes; and beside them, on a first axis, of the shortcut to them if there is one."""
+    image = jax.random.uniform(jax.random.key(5), (2, config.width_px, config.height_px, 1))
+    model = Recognizer(config, alphabet.num_classes)
+    if not config.shortcut:
+        return np.asarray(jax.jit(model.apply)({"params": tree}, image))
+    keys = jax.random.split(jax.random.key(6), 2)
+    return np.asarray(jax.jit(lambda tree: model.read_twice(tree, image, keys, follow_width=False))(tree))
 
 
+@pytest.mark.parametrize("config", [SMALL, RESIDUAL], ids=["keras", "residual"])
 @pytest.mark.parametrize("characters", ["abc", "abcdé", "ace", "xyz", "Zabc"])
-def test_logits_of_what_both_models_know_are_the_same(characters: str) -> None:
+def test_logits_of_what_both_models_know_are_the_same(characters: str, config: ModelConfig) -> None:
     old, new = Alphabet("abc"), Alphabet("".join(sorted(characters)))
-    trained, fresh = parameters(old, 1), parameters(new, 2)
+    trained, fresh = parameters(old, 1, config), parameters(new, 2, config)
     carried, changes = carry_over(trained, old, fresh, new, "m")
-    before, after = logits(trained, old), logits(jax.tree.map(jnp.asarray, carried), new)
+    before, after = logits(trained, old, config), logits(jax.tree.map(jnp.asarray, carried), new, config)
     for character in set("abc") & set(characters):
         places = old.encode(character)[0], new.encode(character)[0]
         np.testing.assert_allclose(after[..., places[1]], before[..., places[0]], rtol=1e-6)
@@ -63,7 +72,7 @@ def test_the_changes_are_said() -> None:
 )
 def test_another_shape_is_refused(change, message: str) -> None:
     alphabet = Alphabet("abc")
-    other = ModelConfig(**{**{f: getattr(SMALL, f) for f in SMALL.__dataclass_fields__}, **change})
+    other = dataclasses.replace(SMALL, **change)
     with pytest.raises(InputError, match=message):
         carry_over(parameters(alphabet, 1), alphabet, parameters(alphabet, 2, other), alphabet, "m")
 
