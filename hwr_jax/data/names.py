@@ -20,6 +20,7 @@ from hwr_jax.data.formats.synthetic import read_synthetic
 from hwr_jax.data.formats.unipen import read_unipen_words
 from hwr_jax.data.formats.unipen_lines import read_unipen_lines
 from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.split_name import split_name
 from hwr_jax.errors import InputError
 
 # Keyword arguments of a reader other than `workers` and `tell_total`.
@@ -51,12 +52,6 @@ class SyntheticParams:
     writers: int = 200
     words_per_writer: int = 50
     seed: int = 0
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """The format and the user's own name of a data set: "manifest/letters" is ("manifest", "letters")."""
-    format_name, _, own_name = name.partition("/")
-    return format_name, own_name
 
 
 def check_data_name(name: str) -> str:

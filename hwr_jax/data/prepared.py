@@ -24,8 +24,9 @@ from hwr_jax.data.builders import (
     fingerprint,
     synthetic_config_name,
 )
-from hwr_jax.data.names import SYNTHETIC, Options, SyntheticParams, check_data_name, check_options, split_name
+from hwr_jax.data.names import SYNTHETIC, Options, SyntheticParams, check_data_name, check_options
 from hwr_jax.data.sample import Sample
+from hwr_jax.data.split_name import split_name
 from hwr_jax.data.splits import SPLIT_RULE, SPLITS
 from hwr_jax.errors import InputError
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwr_jax.data.split_name import split_name
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.data_terms import describe_terms, summarize_terms
 from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
@@ -109,8 +110,7 @@ class ModelRecord:
 
 def reads_what(data: str, evaluation: Mapping[str, Any] | None) -> str:
     """WORDS or LINES, by the data's format, else by the words a label of an evaluation; "" if neither tells."""
-    data_format = data.partition("/")[0]
-    kind = _KIND_OF_ENDING.get(data_format.rpartition("_")[2], "")
+    kind = _KIND_OF_ENDING.get(split_name(data)[0].rpartition("_")[2], "")
     if kind or evaluation is None:
         return kind
     words, samples = evaluation.get("words"), evaluation.get("samples")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hwr_jax.data.names import DATA_NAMES
+from hwr_jax.data.split_name import split_name
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation import model_records
 from hwr_jax.evaluation.data_terms import TERMS, describe_terms, summarize_terms
@@ -137,7 +138,7 @@ def test_words_or_lines():
 
 
 def test_terms_are_of_data_sets_that_there_are():
-    assert {name.partition("/")[0] for name in TERMS} <= set(DATA_NAMES)
+    assert {split_name(name)[0] for name in TERMS} <= set(DATA_NAMES)
     assert describe_terms(["unipen_words", "unipen_lines"]) == describe_terms(["unipen_lines"])
     assert summarize_terms(["copiste_lines", "unipen_words"]) == "CC BY 4.0"
     assert summarize_terms(["synthetic", "pairs/x"]) == "no one's, not recorded"

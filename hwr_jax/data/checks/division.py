@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hwr_jax.data.checks.kinds import PAGES_LEAK, WRITERS_LEAK
-from hwr_jax.data.names import split_name
+from hwr_jax.data.split_name import split_name
 from hwr_jax.data.split_rules import (
     BY_WRITER,
     GIVEN,

@@ -3,7 +3,7 @@
 from hwr_jax.data.formats.unipen_segments import InkSegment
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
-from hwr_jax.ink.strokes import DEFAULT_HEIGHT_PX, DEFAULT_MAX_WIDTH_PX, draw_strokes, encode_png, pen_width_for
+from hwr_jax.ink.strokes import DEFAULT_MAX_WIDTH_PX, draw_strokes, encode_png, pen_width_for
 
 
 def draw_segment(
@@ -22,7 +22,6 @@ def draw_segment(
         grey_HxW = draw_strokes(
             segment.strokes,
             pen_width_px=pen_width_for(segment.id),
-            height_px=DEFAULT_HEIGHT_PX,
             max_width_px=max_width_px,
             reference_height=letter_height,
         )
