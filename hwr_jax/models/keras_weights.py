@@ -13,6 +13,7 @@ from hwr_jax.files import write_bytes
 from hwr_jax.models.keras_architecture import Architecture, read_architecture
 from hwr_jax.models.keras_file import WeightedLayer, read_keras_file
 from hwr_jax.models.keras_model import build_keras_model
+from hwr_jax.models.recognizer import CLASSES
 from hwr_jax.models.trained import TrainedModel
 from hwr_jax.strict import build_dataclass
 
@@ -75,7 +76,7 @@ def load_keras_weights(path: Path, width_px: int | None = None) -> KerasWeights:
     names += ["dense1", *(f"bidirectional_{index}" if index else "bidirectional" for index in range(len(lstms)))]
     tree = {
         name: dict(zip(_array_names(layer), layer.arrays, strict=True))
-        for name, layer in zip([*names, "dense2"], [*convolutions, denses[0], *lstms, denses[1]], strict=True)
+        for name, layer in zip([*names, CLASSES], [*convolutions, denses[0], *lstms, denses[1]], strict=True)
     }
     try:
         config = ModelConfig(
@@ -110,7 +111,7 @@ def sort_classes(tree: Tree, characters: str) -> tuple[Tree, str]:
     Raises:
       InputError: the model has another number of classes; or a character comes twice.
     """
-    num_classes = tree["dense2"]["bias"].shape[0]
+    num_classes = tree[CLASSES]["bias"].shape[0]
     if num_classes != len(characters) + OTHER_CLASSES:
         raise InputError(
             f"the model has {num_classes} classes, which is {max(num_classes - OTHER_CLASSES, 0)} characters (and "
@@ -120,8 +121,8 @@ def sort_classes(tree: Tree, characters: str) -> tuple[Tree, str]:
         raise InputError(f"the alphabet has {' '.join(map(repr, twice))} more than once; each class is one character")
     order = sorted(range(len(characters)), key=lambda place: characters[place])
     columns = np.array([0, *(place + 1 for place in order), num_classes - 2, num_classes - 1])
-    last = {name: array[..., columns] for name, array in tree["dense2"].items()}
-    return {**tree, "dense2": last}, "".join(characters[place] for place in order)
+    last = {name: array[..., columns] for name, array in tree[CLASSES].items()}
+    return {**tree, CLASSES: last}, "".join(characters[place] for place in order)
 
 
 def save_keras(model: TrainedModel, path: Path) -> None:

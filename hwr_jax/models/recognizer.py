@@ -22,8 +22,9 @@ from hwr_jax.models.lstm import BidirectionalLstm
 from hwr_jax.models.padding import IMPOSSIBLE, blank_outside
 from hwr_jax.models.residual import SHORTCUT, ChannelNorm, ColumnMax, Conv, ResidualBlock, Shortcut
 
-# Layers with a feature for each class.
-CLASS_LAYERS = ("dense2", "shortcut")
+# The layer that tells classes apart, by its name in the Keras example; and all layers with a feature for each class.
+CLASSES = "dense2"
+CLASS_LAYERS = (CLASSES, SHORTCUT)
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -56,7 +57,7 @@ def residual_stack(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]
     if config.dense_features:
         yield Dense(config.dense_features, rectified=True, dtype=dtype, name="dense1")
     if config.shortcut:
-        yield Shortcut(num_classes, dtype=dtype, name="shortcut")
+        yield Shortcut(num_classes, dtype=dtype, name=SHORTCUT)
     yield Dropout(config.dropout, name="dropout")
     yield from _lstms_and_classes(config, num_classes)
 
@@ -66,7 +67,7 @@ def _lstms_and_classes(config: ModelConfig, num_classes: int) -> Iterator[nn.Mod
     for index, units in enumerate(config.lstm_features):
         suffix = f"_{index}" if index else ""
         yield BidirectionalLstm(units, config.lstm_dropout, dtype=dtype, name=f"bidirectional{suffix}")
-    yield Dense(num_classes, dtype=dtype, name="dense2")
+    yield Dense(num_classes, dtype=dtype, name=CLASSES)
 
 
 Stack = Callable[[ModelConfig, int], Iterator[nn.Module]]
@@ -123,7 +124,7 @@ class Recognizer(nn.Module):
         logits, kept = self.apply(
             {"params": parameters}, images_BxWxHx1, keys_B, follow_width=follow_width, mutable=[SHORTCUT]
         )
-        return logits, kept[SHORTCUT]["shortcut"]["logits"][0]
+        return logits, kept[SHORTCUT][SHORTCUT]["logits"][0]
 
 
 def frames_of_images(log_probs_BxTxK: np.ndarray) -> int | list[int]:

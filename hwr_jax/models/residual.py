@@ -18,7 +18,7 @@ from hwr_jax.models.convolution import convolve_3x3
 from hwr_jax.models.dropout import KeysB
 from hwr_jax.models.padding import blank_outside, zero_outside
 
-# The collection in which `Shortcut` leaves its logits.
+# The name of the layer `Shortcut`, and of the collection in which it leaves its logits.
 SHORTCUT = "shortcut"
 
 
