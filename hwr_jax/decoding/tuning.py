@@ -14,8 +14,6 @@ GRID: Mapping[str, Sequence[float]] = {
     "lexicon": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0),
     "escape": (-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -8.0, -10.0, -14.0, -20.0, -math.inf),
 }
-LANGUAGE_MODEL_WEIGHTS = ("language_model", "length_bonus")
-LEXICON_WEIGHTS = ("length_bonus", "lexicon", "escape")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,10 +53,11 @@ class Suspect:
 class LabelDoubter:
     """Reads samples as they come, and keeps the MOST_SUSPECTS most doubtful labels of either kind.
 
+    Labels that no run would train on are not doubted: `hwr_jax.data.labels.find_untrainable` tells those.
+
     Attributes:
       wrong_labels: number of samples read as something else, with WRONG_LABEL_FROM times the label's probability.
       wrong_cases: number of samples whose label is likelier in another case (`CASES`), WRONG_CASE_FROM times.
-      unjudged: number of labels that have no loss.
     """
 
     def __init__(self, log_probs: Callable[[np.ndarray], np.ndarray], alphabet: Alphabet, frames: int) -> None:
@@ -71,7 +72,7 @@ class LabelDoubter:
         self._labels: list[tuple[float, int, Suspect]] = []
         self._cases: list[tuple[float, int, Suspect]] = []
         self._seen = 0
-        self.wrong_labels = self.wrong_cases = self.unjudged = 0
+        self.wrong_labels = self.wrong_cases = 0
 
     def see(self, ids: Sequence[str], texts: Sequence[str], frames_BxHxW: np.ndarray) -> None:
         """Reads some samples, any number of them."""
@@ -93,7 +94,6 @@ class LabelDoubter:
         ):
             self._seen += 1
             if loss is None:
-                self.unjudged += 1
                 continue
             # Of one path alone, so that the odds are rather too small.
             log_odds = reading.log_ctc + min(loss, case[0])

@@ -1,6 +1,5 @@
 """Any trained model by name or path: shipped with the package, exported, or the folder of a run."""
 
-import json
 from pathlib import Path
 
 from hwr_jax.errors import InputError
@@ -44,16 +43,3 @@ def load_run(workdir: Path, checkpoint: str = "best") -> TrainedModel:
         evaluated_of_saved(restored.state),
         str(workdir),
     )
-
-
-def run_environment(workdir: Path) -> dict[str, object]:
-    """environment.json of a run, {} if there is none.
-
-    Raises:
-      InputError: it is damaged.
-    """
-    path = workdir / "environment.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
-        raise InputError(f"{path}: damaged; delete it to go on without it") from error

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from hwr_jax.decoding.text_model import FusionWeights
-from hwr_jax.decoding.tuning import GRID, LANGUAGE_MODEL_WEIGHTS, tune_weights
+from hwr_jax.decoding.tuning import GRID, tune_weights
 from hwr_jax.errors import InputError
 
 
@@ -27,7 +27,7 @@ def test_the_lowest_point_is_found_and_nothing_tried_twice():
 
 def test_weights_not_named_stay():
     start = FusionWeights(lexicon=0.123, escape=-7.5)
-    tuning = tune_weights(bowl, start, LANGUAGE_MODEL_WEIGHTS)
+    tuning = tune_weights(bowl, start, ["language_model", "length_bonus"])
     assert tuning.weights == dataclasses.replace(start, language_model=0.8, length_bonus=1.5)
 
 

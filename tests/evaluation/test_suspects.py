@@ -45,7 +45,7 @@ def test_wrong_labels_and_wrong_case_apart_the_worst_first() -> None:
     )
     assert [(one.id, one.text, one.reading) for one in doubter.labels] == [("id3", "a", "b"), ("id1", "ab", "ba")]
     assert [(one.id, one.text, one.reading) for one in doubter.cases] == [("id2", "ab", "AB"), ("id6", "Ab", "ab")]
-    assert (doubter.wrong_labels, doubter.wrong_cases, doubter.unjudged) == (2, 2, 2)
+    assert (doubter.wrong_labels, doubter.wrong_cases) == (2, 2)
     assert doubter.labels[1].frame_HxW[0, 0] == 1
     # "a" where the model is sure of "b": that path and those that spread it, of equal small probability.
     worst = doubter.labels[0]

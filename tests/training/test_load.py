@@ -1,6 +1,5 @@
 """Models by name or path: exported folders, runs, and what is neither."""
 
-import json
 from pathlib import Path
 
 import jax
@@ -14,7 +13,7 @@ from hwr_jax.models.trained import save_exported
 from hwr_jax.strict import to_plain
 from hwr_jax.training import load
 from hwr_jax.training.checkpoint import Checkpoints
-from hwr_jax.training.load import load_model, load_run, run_environment
+from hwr_jax.training.load import load_model, load_run
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +85,3 @@ def test_a_checkpoint_of_another_alphabet_is_wrong_input(tmp_path, tiny_model, t
     checkpoints.close()
     with pytest.raises(InputError, match=r"dense2/bias is \(6,\), the config's model and alphabet ask for \(7,\)"):
         load_model(str(tmp_path))
-
-
-def test_the_environment_of_a_run(tmp_path):
-    assert run_environment(tmp_path) == {}
-    (tmp_path / "environment.json").write_text(json.dumps({"git": "abc"}))
-    assert run_environment(tmp_path) == {"git": "abc"}
-    (tmp_path / "environment.json").write_text('{"git"')
-    with pytest.raises(InputError, match=r"environment\.json: damaged"):
-        run_environment(tmp_path)
