@@ -2,9 +2,12 @@
 
     hwr data prepare unipen_words/with_cut_lines --source=unipen.tar.xz --cut_lines
     hwr train --config=configs/unipen_words_large.py --workdir=runs/unipen_words_large
+    hwr train --config=configs/unipen_words_large.py:second --init_from=runs/unipen_words_large \
+        --workdir=runs/unipen_words_large_2
 
-Expect a CER of 7.3 % and a WER of 26.0 % on the 37 test writers (6.8 % and 24.3 % without case), after about four
-hours and 20 minutes on one CPU core.
+The first stage is ten epochs. Expect a CER of 7.3 % and a WER of 26.0 % on the 37 test writers, 6.8 % and 24.3 % in
+small letters, after about four hours and 20 minutes on one CPU core. The second begins with its parameters and is seven
+epochs: 6.8 % and 25.1 %, 6.3 % and 23.3 % in small letters, after three hours and ten minutes more.
 """
 
 from pathlib import Path
@@ -12,10 +15,15 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from hwr_jax.commands.options import load_config
+from hwr_jax.errors import InputError
+
+STAGES = ("first", "second")
 
 
-def get_config() -> ConfigDict:
-    """The recipe of configs/unipen_words_seed.py for deeper convolutions, wider LSTMs and more hands."""
+def get_config(stage: str = "first") -> ConfigDict:
+    """The recipe of configs/unipen_words_seed.py for deeper convolutions, wider LSTMs and more hands; one of STAGES."""
+    if stage not in STAGES:
+        raise InputError(f"{stage!r} is none of {', '.join(STAGES)}")
     config, _ = load_config([f"--config={Path(__file__).parent / 'unipen_words_seed.py'}"])
     config.data.name = "unipen_words/with_cut_lines"
     config.model.stack = "residual"
@@ -30,4 +38,9 @@ def get_config() -> ConfigDict:
     config.optimizer.learning_rate = 4e-3
     config.optimizer.weight_decay = 2e-2
     config.training.epochs = 10.0
+    if stage == "second":
+        config.optimizer.name = "muon_by_gate"
+        config.optimizer.learning_rate = 3e-3
+        config.optimizer.warmup_steps = 500
+        config.training.epochs = 7.0
     return config

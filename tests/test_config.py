@@ -205,9 +205,9 @@ def test_frames_follow_the_pooling():
 
 
 def test_config_files_resolve_and_build(repository):
-    files = sorted((repository / "configs").glob("*.py"))
+    files = sorted(map(str, (repository / "configs").glob("*.py")))
     assert files
-    for file in files:
+    for file in [*files, f"{repository}/configs/unipen_words_large.py:second"]:
         config_dict, rest = load_config([f"--config={file}"])
         config = resolve_config(config_dict)
         assert rest == []
