@@ -21,11 +21,10 @@ STAGES = ("first", "second")
 
 
 def get_config(stage: str = "first") -> ConfigDict:
-    """The recipe of configs/unipen_words_seed.py for deeper convolutions, wider LSTMs and more hands; one of STAGES."""
+    """The data of configs/unipen_words_seed.py for deeper convolutions and wider LSTMs; stage is one of STAGES."""
     if stage not in STAGES:
         raise InputError(f"{stage!r} is none of {', '.join(STAGES)}")
     config, _ = load_config([f"--config={Path(__file__).parent / 'unipen_words_seed.py'}"])
-    config.data.name = "unipen_words/with_cut_lines"
     config.model.stack = "residual"
     config.model.conv_features = (32, 64, 128)
     config.model.conv_blocks = (0, 1, 0)
@@ -35,6 +34,8 @@ def get_config(stage: str = "first") -> ConfigDict:
     config.model.lstm_features = (192, 192)
     config.model.dropout = 0.1
     config.model.lstm_dropout = 0.1
+    config.optimizer.name = "muon"
+    config.optimizer.schedule = "cosine"
     config.optimizer.learning_rate = 4e-3
     config.optimizer.weight_decay = 2e-2
     config.training.epochs = 10.0

@@ -5,8 +5,9 @@
     python -m experiments.sweep --config=configs/sweeps/levers.py --workdir=runs/levers --launcher=local
     python -m experiments.sweep results runs/levers
 
-Each run differs from the first, configs/unipen_words_seed.py for three epochs, by one lever; those of the residual
-stack build on one another. Twenty-six runs, about six hours on one CPU core with `hwr build-kernels`.
+Each run differs from the first by one lever; those of the residual stack build on one another. The first is
+configs/unipen_words_seed.py for three epochs, with its words alone, Muon for whole kernels and a rate that falls along
+a cosine. Twenty-eight runs, about six hours on one CPU core with `hwr build-kernels`.
 """
 
 import itertools
@@ -18,6 +19,14 @@ from ml_collections import ConfigDict
 from hwr_jax.commands.options import load_config
 from hwr_jax.sweeps import Point
 
+GEOMETRY = (
+    "augment.shear",
+    "augment.rotation_degrees",
+    "augment.scale_x",
+    "augment.scale_y",
+    "augment.shift_y_px",
+    "augment.warp_px",
+)
 RECIPE: list[Point] = [
     {},
     {"optimizer.name": "adamw", "optimizer.learning_rate": 4e-3},
@@ -25,9 +34,11 @@ RECIPE: list[Point] = [
     {"optimizer.learning_rate": 4e-3},
     {"optimizer.learning_rate": 16e-3},
     {"optimizer.schedule": "linear"},
+    {"optimizer.clip_norm": 0.0},
     {"optimizer.average_decay": 0.999},
     {"data.batch_size": 32},
     {"model.dropout": 0.1, "model.lstm_dropout": 0.1},
+    dict.fromkeys(GEOMETRY, 0.0),
     {"augment.shear": 0.75, "augment.rotation_degrees": 6.0, "augment.scale_x": 0.25, "augment.warp_px": 1.2},
     {"augment.pen_px": 0.4, "augment.gamma": 0.4, "augment.blur_px": 0.5},
     {"augment.mask_px": 6.0},
@@ -56,15 +67,18 @@ RESIDUAL: list[Point] = [
 
 
 def get_config() -> ConfigDict:
-    """The recipe of configs/unipen_words_seed.py, three epochs long."""
+    """What the first run trains."""
     config, _ = load_config([f"--config={Path(__file__).parent.parent / 'unipen_words_seed.py'}"])
+    config.data.name = "unipen_words"
+    config.optimizer.name = "muon"
+    config.optimizer.schedule = "cosine"
     config.optimizer.warmup_steps = 500
     config.training.epochs = 3.0
     return config
 
 
 def sweep() -> Iterator[Point]:
-    """Twenty-six runs."""
+    """Twenty-eight runs."""
     yield from RECIPE
     yield from FRAME_AND_LSTMS
     yield from itertools.accumulate(RESIDUAL, lambda changed, change: {**changed, **change})
