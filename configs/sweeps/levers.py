@@ -7,7 +7,7 @@
 
 Each run differs from the first by one lever; those of the residual stack build on one another. The first is
 configs/unipen_words_seed.py for three epochs, with its words alone, Muon for whole kernels and a rate that falls along
-a cosine. Twenty-eight runs, about six hours on one CPU core with `hwr build-kernels`.
+a cosine. Twenty-nine runs, hours on one CPU core with `hwr build-kernels`.
 """
 
 import itertools
@@ -63,6 +63,14 @@ RESIDUAL: list[Point] = [
     {"model.conv_blocks": (0, 1, 0)},
     {"model.shortcut": True},
     {"model.columns": "max"},
+    # 6.2 million parameters.
+    {
+        "model.conv_features": (32, 64, 128, 256),
+        "model.conv_blocks": (0, 1, 1, 1),
+        "model.dense_features": 0,
+        "model.lstm_features": (256, 256, 256),
+        "optimizer.learning_rate": 4e-3,
+    },
 ]
 
 
@@ -78,7 +86,7 @@ def get_config() -> ConfigDict:
 
 
 def sweep() -> Iterator[Point]:
-    """Twenty-eight runs."""
+    """Twenty-nine runs."""
     yield from RECIPE
     yield from FRAME_AND_LSTMS
     yield from itertools.accumulate(RESIDUAL, lambda changed, change: {**changed, **change})
