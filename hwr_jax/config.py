@@ -35,6 +35,7 @@ NUMBERS = (
     "augment.shift_x_px",
     "augment.shift_y_px",
     "augment.warp_px",
+    "augment.elastic_px",
     "augment.pen_px",
     "augment.light",
     "augment.texture",
@@ -182,15 +183,17 @@ class AugmentConfig:
     """Strengths; 0 leaves an effect out. docs/augmentation.md describes them, `hwr data show --augmented` draws them.
 
     Each sample draws uniformly from -strength .. strength, but for contrast, light, texture, blur_px, noise and mask_px
-    from 0 .. strength. What follows warp_spacing_px takes 0 for paper: data.fitting "paper" or "line".
+    from 0 .. strength. What follows elastic_spread_px takes 0 for paper: data.fitting "paper" or "line".
 
     Attributes:
       shear: slant, horizontal shift per height (0.3 is about 17 degrees).
       rotation_degrees: turn about the centre.
       scale_x, scale_y: relative change of width and height (0.2: 1/1.2 .. 1.2).
       shift_x_px, shift_y_px: translation.
-      warp_px: smooth displacement, bilinear between random vectors on a coarse grid (after Simard et al. 2003).
+      warp_px: displacement, bilinear between random vectors on a coarse grid (after Wigington et al. 2017).
       warp_spacing_px: distance of that grid's points.
+      elastic_px: displacement by random vectors, blurred and brought back to their variance (Simard et al. 2003).
+      elastic_spread_px: standard deviation of that blur.
       pen_px: how far the edges of strokes move out or in, at most 1 (grey dilation and erosion).
       light: share of the light that comes and goes over a few heights' distance, at most 1.
       texture: blotches and grain of the paper, as a share of the darkest ink's darkness, at most 1.
@@ -210,6 +213,8 @@ class AugmentConfig:
     shift_y_px: float = 0.0
     warp_px: float = 0.0
     warp_spacing_px: int = 16
+    elastic_px: float = 0.0
+    elastic_spread_px: int = 4
     pen_px: float = 0.0
     light: float = 0.0
     texture: float = 0.0
@@ -222,7 +227,7 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         check_not_negative("augment", self, tuple(field.name for field in dataclasses.fields(self)))
-        for name in ("warp_spacing_px", "mask_spacing_px"):
+        for name in ("warp_spacing_px", "elastic_spread_px", "mask_spacing_px"):
             if getattr(self, name) < 1:
                 raise InputError(f"augment.{name}: {getattr(self, name)} is not positive")
         limits = {"pen_px": 1, "light": 1, "texture": 1, "blur_px": 1, "mask_px": self.mask_spacing_px}
@@ -233,7 +238,8 @@ class AugmentConfig:
     @property
     def geometric(self) -> bool:
         """Whether any strength that moves ink is above 0."""
-        return self._any("shear", "rotation_degrees", "scale_x", "scale_y", "shift_x_px", "shift_y_px", "warp_px")
+        affine = self._any("shear", "rotation_degrees", "scale_x", "scale_y", "shift_x_px", "shift_y_px")
+        return affine or self._any("warp_px", "elastic_px")
 
     @property
     def photometric(self) -> bool:

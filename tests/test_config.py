@@ -92,6 +92,7 @@ def test_a_field_that_does_not_exist_is_wrong_input():
         *((f"augment.{field.name}", type(field.default)(-1)) for field in dataclasses.fields(AugmentConfig)),
         ("augment.shear", math.nan),
         ("augment.warp_spacing_px", 0),
+        ("augment.elastic_spread_px", 0),
         ("augment.mask_spacing_px", 0),
         *((f"augment.{name}", 1.01) for name in ("pen_px", "light", "texture", "blur_px")),
         ("augment.mask_px", 65.0),
@@ -232,5 +233,5 @@ def test_config_imports_no_jax(repository):
 
 def test_runs_in_one_program_may_differ_in_every_strength():
     strengths = {f"augment.{field.name}" for field in dataclasses.fields(AugmentConfig) if field.type is float}
-    assert len(strengths) == 15
+    assert len(strengths) == 16
     assert strengths <= set(NUMBERS)

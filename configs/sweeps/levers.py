@@ -7,7 +7,7 @@
 
 Each run differs from the first by one lever; those of the residual stack build on one another. The first is
 configs/unipen_words_seed.py for three epochs, with its words alone, Muon for whole kernels and a rate that falls along
-a cosine. Twenty-nine runs, hours on one CPU core with `hwr build-kernels`.
+a cosine. Thirty runs, hours on one CPU core with `hwr build-kernels`.
 """
 
 import itertools
@@ -42,6 +42,7 @@ RECIPE: list[Point] = [
     {"augment.shear": 0.75, "augment.rotation_degrees": 6.0, "augment.scale_x": 0.25, "augment.warp_px": 1.2},
     {"augment.pen_px": 0.4, "augment.gamma": 0.4, "augment.blur_px": 0.5},
     {"augment.mask_px": 6.0},
+    {"augment.elastic_px": 0.7},
     {"objective.smoothing": 0.01},
     {"data.narrow_first_epochs": 1},
     # As many steps.
@@ -86,7 +87,7 @@ def get_config() -> ConfigDict:
 
 
 def sweep() -> Iterator[Point]:
-    """Twenty-nine runs."""
+    """Thirty runs."""
     yield from RECIPE
     yield from FRAME_AND_LSTMS
     yield from itertools.accumulate(RESIDUAL, lambda changed, change: {**changed, **change})

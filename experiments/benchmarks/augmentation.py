@@ -36,6 +36,7 @@ EVERYTHING = AugmentConfig(
     shift_x_px=2.0,
     shift_y_px=2.0,
     warp_px=0.8,
+    elastic_px=0.7,
     pen_px=0.5,
     light=0.3,
     texture=0.2,
@@ -50,9 +51,10 @@ GREY_LEVELS = ("pen_px", "light", "texture", "contrast", "gamma", "blur_px", "no
 EFFECTS = {
     "affine": AFFINE,
     "affine_and_warp": (*AFFINE, "warp_px"),
+    "affine_and_both_warps": (*AFFINE, "warp_px", "elastic_px"),
     **{name: (name,) for name in GREY_LEVELS},
     "grey_levels": GREY_LEVELS,
-    "everything": (*AFFINE, "warp_px", *GREY_LEVELS),
+    "everything": (*AFFINE, "warp_px", "elastic_px", *GREY_LEVELS),
 }
 STEP, AUGMENTED_STEP = "step", "step_with_everything"
 HEADER = ("", "ms a batch", "(rounds)", "of the step")

@@ -1,5 +1,6 @@
 """Augmentation: what each strength does, and the resampling against SciPy's."""
 
+import dataclasses
 import functools
 
 import jax
@@ -23,6 +24,7 @@ ALL = AugmentConfig(
     shift_y_px=3.0,
     warp_px=2.0,
     warp_spacing_px=8,
+    elastic_px=1.0,
 )
 
 augment_jitted = jax.jit(augment, static_argnames=("config", "own_width"))
@@ -120,9 +122,9 @@ def test_shift_y_is_vertical():
 
 
 def test_warp_is_bilinear_between_grid_points_and_bounded():
-    config = AugmentConfig(warp_px=3.0, warp_spacing_px=8)
     keys = jax.random.split(jax.random.key(4), 50)
-    both = np.stack(jax.vmap(lambda key: module._smooth_displacement((WIDTH, HEIGHT), key, config))(keys))
+    draw = functools.partial(module._smooth_displacement, (WIDTH, HEIGHT), weigh=module._hat_weights)
+    both = np.asarray(jax.vmap(lambda key: draw(key, 3.0, 8))(keys)).swapaxes(0, 1)
     assert_spread(both[:, :, ::8, ::8].ravel(), -3, 3)
     assert np.abs(both).max() <= 3 + 1e-5
     for axis, size in ((2, WIDTH), (3, HEIGHT)):
@@ -131,6 +133,38 @@ def test_warp_is_bilinear_between_grid_points_and_bounded():
         assert np.delete(bends, on_grid, axis=axis).max() < 1e-5
         assert np.take(bends, on_grid, axis=axis).max() > 0.1
     assert np.abs(both[0] - both[1]).max() > 0.5, "both directions share one displacement"
+
+
+@pytest.mark.parametrize("spread", [2, 4])
+@pytest.mark.parametrize("size", [WIDTH, HEIGHT])
+def test_elastic_displacement_is_noise_blurred_and_brought_back_to_its_variance(spread, size):
+    dot = np.zeros(12 * spread + 1)
+    dot[6 * spread] = 1
+    bell = ndimage.gaussian_filter1d(dot, spread)
+    of_blurred_noise = np.correlate(bell, bell, "full")[len(bell) - 1 :][: 4 * spread] / (bell @ bell)
+    bells = np.asarray(module._bell_weights(size, spread))
+    covariance = bells @ bells.T
+    for place in (0, size // 4, size - 4 * spread):
+        np.testing.assert_allclose(covariance[place, place : place + 4 * spread], of_blurred_noise, atol=1e-3)
+
+
+def test_elastic_displacement_is_as_strong_as_it_says_everywhere():
+    keys = jax.random.split(jax.random.key(4), 4000)
+    draw = functools.partial(module._smooth_displacement, (12, 8), weigh=module._bell_weights)
+    drawn = np.asarray(jax.vmap(lambda key: draw(key, 3.0, 4))(keys))
+    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=0.15)
+    np.testing.assert_allclose(drawn.std(axis=0), 3 / np.sqrt(3), rtol=0.06)
+    correlation = np.corrcoef(drawn[:, 0, 5, 4], drawn[:, 1, 5, 4])[0, 1]
+    assert abs(correlation) < 0.1, "both directions share one displacement"
+
+
+def test_elastic_displacement_adds_to_what_the_others_do(images, keys):
+    alone = AugmentConfig(elastic_px=1.0)
+    assert alone.geometric
+    assert (np.asarray(augment_jitted(images, keys, alone)) != images).any(axis=(1, 2, 3)).all()
+    shear_and_warp = AugmentConfig(shear=0.5, warp_px=2.0)
+    gentle = augment_jitted(images, keys, dataclasses.replace(shear_and_warp, elastic_px=1e-4))
+    np.testing.assert_allclose(gentle, augment_jitted(images, keys, shear_and_warp), atol=1e-3)
 
 
 def test_a_sample_depends_on_its_key_alone(images, keys):
