@@ -74,7 +74,11 @@ def _affine_coordinates(
 
 
 def _smooth_displacement(
-    shape: tuple[int, ...], key: Array, most: float, spacing: int, weigh: Callable[[int, int], Array]
+    shape: tuple[int, ...],
+    key: Array,
+    most: float | Float[Array, ""],
+    spacing: int,
+    weigh: Callable[[int, int], Array],
 ) -> Float[Array, "2 W H"]:
     """Random vectors on a grid of that spacing, up to `most` along either axis, and what `weigh` makes between them."""
     along, across = (weigh(size, spacing) for size in shape)

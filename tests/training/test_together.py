@@ -139,7 +139,7 @@ POINTS = {
     ],
     "seeds": [{"seed": 1}, {"seed": 2**32 - 1}],
     "strengths": [
-        {"augment": AugmentConfig(shear=0.2, warp_px=1.0)},
+        {"augment": AugmentConfig(shear=0.2, warp_px=1.0, elastic_px=0.5)},
         {"augment": AugmentConfig(rotation_degrees=3.0), "seed": 5},
         {},
     ],
