@@ -38,7 +38,8 @@ def test_each_was_trained_by_the_config_of_its_name(name, repository):
 
 
 def test_they_are_few_and_small_enough_to_ship():
-    small, large = ["copiste_lines", "unipen_lines", "unipen_words", "unipen_words_seed"], ["unipen_words_large"]
+    small = ["copiste_lines", "unipen_lines", "unipen_words", "unipen_words_seed"]
+    large = ["copiste_lines_large", "unipen_words_large"]
     assert pretrained_names() == sorted(small + large)
     sizes = {name: sum(path.stat().st_size for path in (PRETRAINED / name).iterdir()) for name in small + large}
     assert max(sizes[name] for name in small) < 2_000_000
@@ -49,7 +50,13 @@ def test_they_are_few_and_small_enough_to_ship():
 # that of its training reads nothing.
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("unipen_words", 0.2), ("unipen_words_seed", 0.2), ("unipen_words_large", 0.2), ("copiste_lines", 0.5)],
+    [
+        ("unipen_words", 0.2),
+        ("unipen_words_seed", 0.2),
+        ("unipen_words_large", 0.2),
+        ("copiste_lines", 0.5),
+        ("copiste_lines_large", 0.5),
+    ],
 )
 def test_they_read_hands_of_another_kind(name, most):
     model = load_exported(PRETRAINED / name)
