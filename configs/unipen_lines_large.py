@@ -3,7 +3,7 @@
     hwr data prepare unipen_lines --source=unipen.tar.xz
     hwr train --config=configs/unipen_lines_large.py --workdir=runs/unipen_lines_large --init_from=unipen_words_large
 
-It takes about 75 minutes on one CPU core.
+Expect a CER of 11.0 % and a WER of 39.8 % on the 23 test writers, after about 60 minutes on one CPU core.
 """
 
 from pathlib import Path
@@ -22,4 +22,6 @@ def get_config() -> ConfigDict:
     config.augment = lines.augment
     config.model.alphabet = lines.model.alphabet
     config.training.epochs = 5.0
+    # About twice an epoch.
+    config.training.evaluate_every_steps = 650
     return config
