@@ -46,8 +46,8 @@ def test_they_are_few_and_small_enough_to_ship():
     assert sum(sizes.values()) < 30_000_000
 
 
-# They never saw synthetic writers, and the lines are of French on paper. A model whose preprocessing or alphabet is not
-# that of its training reads nothing.
+# They never saw synthetic writers, and Copiste's lines are of French on paper. A model whose preprocessing or alphabet
+# is not that of its training reads nothing.
 @pytest.mark.parametrize(
     ("name", "most"),
     [
@@ -56,6 +56,8 @@ def test_they_are_few_and_small_enough_to_ship():
         ("unipen_words_large", 0.2),
         ("copiste_lines", 0.5),
         ("copiste_lines_large", 0.5),
+        ("unipen_lines", 0.4),
+        ("unipen_lines_large", 0.4),
     ],
 )
 def test_they_read_hands_of_another_kind(name, most):
