@@ -3,8 +3,8 @@
     hwr data prepare iam_lines --source=iam/
     hwr train --config=configs/iam_lines_large.py --workdir=runs/iam_lines_large --init_from=unipen_words_large
 
-Not measured, as IAM comes from its makers alone. Expect a CER of about 6 %: it is 6.4 % on Copiste's lines, by that
-recipe. `--config.data.split=FOLDER` takes lists of ids (RWTH's, Aachen's).
+Not measured, as IAM comes from its makers alone. A CER of about 6 % is a guess: it is 6.4 % on Copiste's lines.
+`--config.data.split=FOLDER` takes lists of ids (RWTH's, Aachen's).
 """
 
 from pathlib import Path

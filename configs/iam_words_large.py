@@ -3,8 +3,8 @@
     hwr data prepare iam_words --source=iam/
     hwr train --config=configs/iam_words_large.py --workdir=runs/iam_words_large --init_from=unipen_words_large
 
-Not measured, as IAM comes from its makers alone. Expect a CER of about 7 %: it is 6.8 % on UNIPEN's words, by that
-recipe. `--config.data.split=FOLDER` takes lists of ids (RWTH's, Aachen's).
+Not measured, as IAM comes from its makers alone. A CER of about 7 % is a guess: it is 6.8 % on UNIPEN's words.
+`--config.data.split=FOLDER` takes lists of ids (RWTH's, Aachen's).
 """
 
 from pathlib import Path
