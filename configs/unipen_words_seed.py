@@ -18,8 +18,8 @@ def get_config() -> ConfigDict:
     """The recipe of configs/unipen_words.py, longer, by Muon, of more hands, with more frames, as long as the word."""
     config, _ = load_config([f"--config={Path(__file__).parent / 'unipen_words.py'}"])
     config.data.name = "unipen_words/with_cut_lines"
-    config.data.fitting = "line"
-    config.data.stretch_x = 1.5
+    config.data.preprocessing = "line"
+    config.data.horizontal_scale = 1.5
     config.model.width_px = 384
     config.augment.shear = 0.5
     # A word at its own width begins where its ink does.

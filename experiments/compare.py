@@ -25,9 +25,9 @@ def main(argv: Sequence[str]) -> int:
     # absl tells of every TFDS folder that is opened.
     logging.getLogger("absl").setLevel(logging.ERROR)
     from hwr_jax.evaluation.compare import compare_runs
-    from hwr_jax.evaluation.compare_page import build_comparison_page
-    from hwr_jax.evaluation.compare_table import write_csv, write_markdown, write_text_tables
     from hwr_jax.files import write_text
+    from hwr_jax.reports.compare_page import build_comparison_page
+    from hwr_jax.reports.compare_table import write_csv, write_markdown, write_text_tables
 
     comparison = compare_runs(
         options.runs, split=options.split, allow_different_samples=options.allow_different_samples

@@ -9,8 +9,8 @@ from pathlib import Path
 from hwr_jax.commands.main import run
 from hwr_jax.commands.options import Parser
 from hwr_jax.commands.text_sources import load_training_labels
-from hwr_jax.evaluation.compare_table import align_columns, show_rate
-from hwr_jax.evaluation.readings import RecordedReading, read_readings
+from hwr_jax.evaluation.predictions import RecordedPrediction, load_predictions
+from hwr_jax.reports.compare_table import align_columns, show_rate
 from hwr_jax.text.distance import Edits
 
 WORDS_IN_A_ROW = 4
@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("absl").setLevel(logging.ERROR)
     from hwr_jax.training.load import load_model
 
-    evaluations = [(path, read_readings(path)) for path in options.readings]
+    evaluations = [(path, load_predictions(path)) for path in options.readings]
     known = load_training_labels(load_model(options.model), options.data_dir)
     rows = [("readings", "text", "samples", "CER", "WER")]
     for path, readings in evaluations:
@@ -42,8 +42,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def part_by_known_texts(
-    readings: Sequence[RecordedReading], known: Sequence[str]
-) -> Iterator[tuple[str, list[RecordedReading]]]:
+    readings: Sequence[RecordedPrediction], known: Sequence[str]
+) -> Iterator[tuple[str, list[RecordedPrediction]]]:
     """All readings, and in two ways those of known texts and the others, each with a name.
 
     Args:

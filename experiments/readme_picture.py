@@ -22,11 +22,11 @@ from hwr_jax.data.formats.synthetic import write_samples
 from hwr_jax.data.sample import Sample
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.default_model import default_name
 from hwr_jax.files import write_bytes
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.label_font import load_label_font, printable
 from hwr_jax.text.alignment import align
+from hwr_jax.zoo.default_model import default_name
 
 if TYPE_CHECKING:
     from hwr_jax.reader import Reading

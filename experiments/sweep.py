@@ -110,7 +110,7 @@ def _make_jobs(folder: Path, config_file: str, runs: Sequence[Run], at_once: int
             names = [run.name for run in group]
             name = f"{len(names)} together, {names[0]} and more"
             workdir = folder / f"together-{names[0]}"
-            program = [sys.executable, "-m", "experiments.sweeps.together", f"--workdir={workdir}"]
+            program = [sys.executable, "-m", "experiments.sweeps.vectorized", f"--workdir={workdir}"]
             jobs.append(Job([*program, str(folder), *names], {}, workdir, name))
     return jobs
 

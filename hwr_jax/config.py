@@ -10,7 +10,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.model_config import ModelConfig
 from hwr_jax.strict import build_dataclass, check_choice, check_not_negative
 
-FITTINGS = ("paper", "keras", "line")
+PREPROCESSINGS = ("word", "keras", "line")
 OUTSIDE_ALPHABET = ("drop", "keep")
 OPTIMIZERS = ("adam", "adamw", "muon", "muon_by_gate", "keras_adam")
 SCHEDULES = ("constant", "linear", "cosine")
@@ -19,7 +19,7 @@ LOSSES = ("ctc", "keras_ctc")
 ON_DEVICE = ("auto", "yes", "no")
 
 # A letter four times as wide as it is, or a quarter of it, is a slip of the pen.
-MIN_STRETCH, MAX_STRETCH = 0.25, 4.0
+MIN_HORIZONTAL_SCALE, MAX_HORIZONTAL_SCALE = 0.25, 4.0
 
 # Numbers that change no shape and no program: what runs that train as one program may differ in.
 NUMBERS = (
@@ -67,9 +67,9 @@ class DataConfig:
     plain_marks: straight quotes and hyphens in labels for typographic quotes and dashes.
     outside_alphabet: what becomes of training samples with characters outside the alphabet: "drop" leaves them out and
       counts them, "keep" has the model read those characters as class 0, unknown, which stands for nothing in a text.
-    fitting: how images are fitted to the frame, see `hwr_jax.ink.frame.FrameConfig`. With "line" the model's frames
-      follow the width of the ink, so `model.width_px` is only the most there can be.
-    stretch_x: images are drawn so many times as wide as they are, so that a letter takes more of the model's frames.
+    preprocessing: how images become the model's input, see `hwr_jax.ink.model_input.Preprocessing`. With "line" the
+      model's frames follow the width of the ink, so `model.width_px` is only the most there can be.
+    horizontal_scale: images are drawn so many times as wide as they are, so that a letter takes more frames.
     width_buckets: with "line", training batches are cut to one of so many widths, each of which is compiled once; a
       batch holds images of like width.
     narrow_first_epochs: with "line", batches of so many first epochs come from the narrowest images to the widest
@@ -93,8 +93,8 @@ class DataConfig:
     casefold: bool = False
     plain_marks: bool = False
     outside_alphabet: str = "drop"
-    fitting: str = "paper"
-    stretch_x: float = 1.0
+    preprocessing: str = "word"
+    horizontal_scale: float = 1.0
     width_buckets: int = 8
     narrow_first_epochs: int = 0
     reshuffle: bool = True
@@ -112,14 +112,19 @@ class DataConfig:
             if getattr(self, name) < 1:
                 raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
         check_not_negative("data", self, ("training_samples", "validation_samples", "workers", "narrow_first_epochs"))
-        check_choice("data.fitting", self.fitting, FITTINGS)
-        if not MIN_STRETCH <= self.stretch_x <= MAX_STRETCH:
-            raise InputError(f"data.stretch_x: {self.stretch_x} is not from {MIN_STRETCH} to {MAX_STRETCH}")
-        if self.fitting == "keras" and self.stretch_x != 1:
-            raise InputError("data.stretch_x: the Keras example's fitting keeps the aspect ratio; leave it at 1.0")
-        if self.fitting != "line" and self.narrow_first_epochs:
+        check_choice("data.preprocessing", self.preprocessing, PREPROCESSINGS)
+        if not MIN_HORIZONTAL_SCALE <= self.horizontal_scale <= MAX_HORIZONTAL_SCALE:
             raise InputError(
-                "data.narrow_first_epochs: only images of data.fitting=line differ in width; leave it at 0"
+                f"data.horizontal_scale: {self.horizontal_scale} is not from "
+                f"{MIN_HORIZONTAL_SCALE} to {MAX_HORIZONTAL_SCALE}"
+            )
+        if self.preprocessing == "keras" and self.horizontal_scale != 1:
+            raise InputError(
+                "data.horizontal_scale: the Keras example's preprocessing keeps the aspect ratio; leave it at 1.0"
+            )
+        if self.preprocessing != "line" and self.narrow_first_epochs:
+            raise InputError(
+                "data.narrow_first_epochs: only images of data.preprocessing=line differ in width; leave it at 0"
             )
         check_choice("data.outside_alphabet", self.outside_alphabet, OUTSIDE_ALPHABET)
         check_choice("data.on_device", self.on_device, ON_DEVICE)
@@ -156,7 +161,7 @@ class OptimizerConfig:
     weight_decay: of adamw and muon; kernels only, biases are left alone, as muon leaves classifiers.
     epsilon: added to the root of the second moment (Keras's default is 1e-7); muon has optax's own, 1e-8.
     clip_norm: gradients of a larger global norm are scaled down to it (0: never).
-    average_decay: what is evaluated and kept is a moving average of the parameters, of which a step leaves this share
+    ema_decay: what is evaluated and kept is a moving average of the parameters, of which a step leaves this share
       (0.999; 0: the parameters themselves).
     """
 
@@ -167,15 +172,15 @@ class OptimizerConfig:
     weight_decay: float = 0.0
     epsilon: float = 1e-7
     clip_norm: float = 0.0
-    average_decay: float = 0.0
+    ema_decay: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("optimizer.name", self.name, OPTIMIZERS)
         check_choice("optimizer.schedule", self.schedule, SCHEDULES)
         numbers = ("learning_rate", "warmup_steps", "weight_decay", "epsilon", "clip_norm")
         check_not_negative("optimizer", self, numbers)
-        if not 0 <= self.average_decay < 1:
-            raise InputError(f"optimizer.average_decay: {self.average_decay} is not in [0, 1)")
+        if not 0 <= self.ema_decay < 1:
+            raise InputError(f"optimizer.ema_decay: {self.ema_decay} is not in [0, 1)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,7 +188,7 @@ class AugmentConfig:
     """Strengths; 0 leaves an effect out. docs/augmentation.md describes them, `hwr data show --augmented` draws them.
 
     Each sample draws uniformly from -strength .. strength, but for contrast, light, texture, blur_px, noise and mask_px
-    from 0 .. strength. What follows elastic_spread_px takes 0 for paper: data.fitting "paper" or "line".
+    from 0 .. strength. What follows elastic_spread_px takes 0 for paper: data.preprocessing "word" or "line".
 
     Attributes:
       shear: slant, horizontal shift per height (0.3 is about 17 degrees).
@@ -305,12 +310,12 @@ class ExperimentConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed: {self.seed} is not from 0 to 2**32 - 1")
-        if self.data.fitting == "line":
+        if self.data.preprocessing == "line":
             self._check_lines()
-        if self.data.fitting == "keras" and self.augment.photometric:
+        if self.data.preprocessing == "keras" and self.augment.photometric:
             raise InputError(
-                "augment: pens, paper and light need data.fitting=paper or line, where paper is 0; with keras leave"
-                " pen_px and what follows it at 0"
+                "augment: pens, paper and light need data.preprocessing=word or line, where the background is 0; with"
+                " keras leave pen_px and what follows it at 0"
             )
 
     def _check_lines(self) -> None:
@@ -322,12 +327,12 @@ class ExperimentConfig:
             ("objective.loss", self.objective.loss != "ctc", "ctc"),
         ):
             if wrong:
-                raise InputError(f"{name}: with data.fitting=line it must be {instead}")
+                raise InputError(f"{name}: with data.preprocessing=line it must be {instead}")
 
     @property
     def follows_width(self) -> bool:
         """Whether the number of frames follows the width of the ink."""
-        return self.data.fitting == "line"
+        return self.data.preprocessing == "line"
 
     def total_steps(self, samples: int) -> int:
         """Number of steps of a run on so many training samples."""

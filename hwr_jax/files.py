@@ -18,3 +18,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def shorten_path(path: str) -> str:
+    """The last part of an absolute path, which tells of one machine only; another path as it is."""
+    return Path(path).name if path.startswith("/") else path

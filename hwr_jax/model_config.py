@@ -17,7 +17,7 @@ class ModelConfig:
 
     Attributes:
       stack: which layers: "keras", the Keras example's, or "residual", see `hwr_jax.models.recognizer`.
-      height_px, width_px: the frame. The width gives `width_px / frame_px` CTC frames.
+      height_px, width_px: the frame. The width gives `width_px / stride_px` CTC frames.
       alphabet: a named alphabet ("iam78", "iam79" with the space, "latin1-european"), the characters themselves, or
         "training": those of the training split.
       conv_features: features of the convolutions, each followed by 2 x 2 max pooling; in the residual stack the last is
@@ -53,9 +53,9 @@ class ModelConfig:
     def __post_init__(self) -> None:
         check_choice("model.stack", self.stack, STACKS)
         for name in ("height_px", "width_px"):
-            if (size := getattr(self, name)) <= 0 or size % self.frame_px:
+            if (size := getattr(self, name)) <= 0 or size % self.stride_px:
                 raise InputError(
-                    f"model.{name}: {size} is not a positive multiple of {self.frame_px}, the pooling's reduction"
+                    f"model.{name}: {size} is not a positive multiple of {self.stride_px}, the pooling's reduction"
                 )
         check_choice("model.compute_dtype", self.compute_dtype, COMPUTE_DTYPES)
         check_choice("model.normalization", self.normalization, NORMALIZATIONS)
@@ -86,9 +86,9 @@ class ModelConfig:
     @property
     def frames(self) -> int:
         """Length of the model's output, T."""
-        return self.width_px // self.frame_px
+        return self.width_px // self.stride_px
 
     @property
-    def frame_px(self) -> int:
+    def stride_px(self) -> int:
         """Columns of the image a frame of the output."""
         return 2 ** (len(self.conv_features) - (self.stack == "residual"))

@@ -14,10 +14,10 @@ from hwr_jax.decoding.greedy_decoder import GreedyDecoder
 from hwr_jax.decoding.locate import keep_characters, locate_characters, settle_characters
 from hwr_jax.decoding.settings import DecoderSettings, build_decoder
 from hwr_jax.errors import InputError
-from hwr_jax.ink.fitting import fit_to_frame
-from hwr_jax.ink.frame import FrameConfig
 from hwr_jax.ink.image import check_size, open_grey, to_grey
+from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.placement import ink_columns, place_columns
+from hwr_jax.ink.preprocessing import preprocess
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model
 
@@ -79,10 +79,10 @@ class Model(Protocol):
     def alphabet(self) -> Alphabet: ...
 
     @property
-    def frame(self) -> FrameConfig: ...
+    def preprocessing(self) -> Preprocessing: ...
 
     @property
-    def frame_px(self) -> int: ...
+    def stride_px(self) -> int: ...
 
     @property
     def log_probs(self) -> Callable[[np.ndarray], np.ndarray]: ...
@@ -124,7 +124,7 @@ class Reader:
         frames = [
             self.fit(grey, _name(image, place)) for place, (grey, image) in enumerate(zip(greys, images, strict=True))
         ]
-        return self.read_frames(np.stack(frames), n_best, greys if boxes else None) if frames else []
+        return self.read_preprocessed(np.stack(frames), n_best, greys if boxes else None) if frames else []
 
     def open(self, image: ImageLike, name: str) -> np.ndarray:
         """Opens an image as grey, uint8 [H, W], turned upright by its EXIF orientation.
@@ -145,24 +145,24 @@ class Reader:
           InputError: `name` and the cause.
         """
         try:
-            return fit_to_frame(_grey(image, name), self.model.frame)
+            return preprocess(_grey(image, name), self.model.preprocessing)
         except InputError as error:
             cause = str(error).removeprefix(f"{name}: ")
             raise InputError(f"{name}: {cause}") from error
 
-    def read_frames(
-        self, frames_BxHxW: np.ndarray, n_best: int = 1, greys: Sequence[np.ndarray] | None = None
+    def read_preprocessed(
+        self, images_BxHxW: np.ndarray, n_best: int = 1, greys: Sequence[np.ndarray] | None = None
     ) -> list[Reading]:
         """Reads frames that `fit` made, any number of them.
 
         Args:
-          frames_BxHxW: uint8.
+          images_BxHxW: uint8.
           n_best: how many texts to tell of each.
           greys: the images that they were made from, as `open` gives them; with them the readings have boxes.
         """
         readings = []
-        for start in range(0, len(frames_BxHxW), BATCH_SIZE):
-            log_probs_BxTxK = self.model.log_probs(frames_BxHxW[start : start + BATCH_SIZE])
+        for start in range(0, len(images_BxHxW), BATCH_SIZE):
+            log_probs_BxTxK = self.model.log_probs(images_BxHxW[start : start + BATCH_SIZE])
             found = self.decoder.decode(log_probs_BxTxK, n_best)
             boxes: list[tuple[CharacterBox, ...]] = [()] * len(found)
             if greys is not None:
@@ -173,9 +173,9 @@ class Reader:
     def _locate(
         self, log_probs_BxTxK: np.ndarray, found: list[tuple[Hypothesis, ...]], greys: Sequence[np.ndarray]
     ) -> list[tuple[CharacterBox, ...]]:
-        alphabet, frame = self.model.alphabet, self.model.frame
+        alphabet, preprocessing = self.model.alphabet, self.model.preprocessing
         texts = [keep_characters(row[0].ids, alphabet.num_classes) if row else () for row in found]
-        located = locate_characters(log_probs_BxTxK, texts, log_probs_BxTxK.shape[1] * self.model.frame_px)
+        located = locate_characters(log_probs_BxTxK, texts, log_probs_BxTxK.shape[1] * self.model.stride_px)
         boxes = []
         for ids, columns_Lx2, grey_HxW in zip(texts, located, greys, strict=True):
             characters = [alphabet.decode([id]) for id in ids]
@@ -183,7 +183,7 @@ class Reader:
                 boxes.append(tuple(CharacterBox(character, None, None) for character in characters))
                 continue
             height_px, width_px = grey_HxW.shape
-            seen_Lx2 = place_columns(height_px, width_px, frame).to_image(columns_Lx2)
+            seen_Lx2 = place_columns(height_px, width_px, preprocessing).to_image(columns_Lx2)
             settled_Lx2 = settle_characters(seen_Lx2, ink_columns(grey_HxW) or (0.0, float(width_px)))
             places = zip(characters, settled_Lx2.tolist(), strict=True)
             boxes.append(tuple(CharacterBox(character, left, right) for character, (left, right) in places))

@@ -66,10 +66,10 @@ def test_a_field_that_does_not_exist_is_wrong_input():
         ("data.training_samples", -1),
         ("data.validation_samples", -1),
         ("data.workers", -1),
-        ("data.fitting", "stretch"),
+        ("data.preprocessing", "stretch"),
         ("data.narrow_first_epochs", -1),
-        ("data.narrow_first_epochs", 1),  # fitting is "paper"
-        *(("data.stretch_x", factor) for factor in (0.2, 4.1, -1.0, math.nan)),
+        ("data.narrow_first_epochs", 1),  # preprocessing is "word"
+        *(("data.horizontal_scale", factor) for factor in (0.2, 4.1, -1.0, math.nan)),
         ("model.stack", "resnet"),
         ("model.height_px", 30),
         ("model.height_px", 0),
@@ -129,9 +129,11 @@ def test_every_range_of_training_is_checked(values, says):
 
 
 def test_the_example_s_fitting_is_not_stretched():
-    assert DataConfig(fitting="paper", stretch_x=1.5).stretch_x == 1.5
-    with pytest.raises(InputError, match=r"data\.stretch_x: the Keras example's fitting keeps the aspect ratio"):
-        DataConfig(fitting="keras", stretch_x=1.5)
+    assert DataConfig(preprocessing="word", horizontal_scale=1.5).horizontal_scale == 1.5
+    with pytest.raises(
+        InputError, match=r"data\.horizontal_scale: the Keras example's preprocessing keeps the aspect ratio"
+    ):
+        DataConfig(preprocessing="keras", horizontal_scale=1.5)
 
 
 @pytest.mark.parametrize("strength", ["pen_px", "light", "noise", "mask_px"])
@@ -139,24 +141,24 @@ def test_pens_and_paper_are_not_imitated_where_paper_is_ink(strength):
     config = default_config()
     config.augment[strength] = 0.5
     assert resolve_config(config).augment.photometric
-    config.data.fitting = "keras"
-    with pytest.raises(InputError, match=r"^augment: .*need data\.fitting=paper or line"):
+    config.data.preprocessing = "keras"
+    with pytest.raises(InputError, match=r"^augment: .*need data\.preprocessing=paper or line"):
         resolve_config(config)
 
 
 @pytest.mark.parametrize(
     ("group", "values", "says"),
     [
-        ("data", {"reshuffle": False}, "data.reshuffle: with data.fitting=line it must be True"),
+        ("data", {"reshuffle": False}, "data.reshuffle: with data.preprocessing=line it must be True"),
         ("data", {"on_device": "yes"}, "data.on_device"),
         ("training", {"steps": 4, "steps_per_dispatch": 2}, "training.steps_per_dispatch"),
         ("objective", {"loss": "keras_ctc"}, "objective.loss"),
     ],
 )
 def test_what_images_of_any_width_cannot_do_is_refused(group, values, says):
-    for fitting, refused in (("paper", False), ("line", True)):
+    for kind, refused in (("word", False), ("line", True)):
         config = default_config()
-        config.data.fitting = fitting
+        config.data.preprocessing = kind
         if group == "training":
             config.training.epochs = 0.0
         config[group].update(values)

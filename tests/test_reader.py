@@ -11,7 +11,7 @@ from PIL import Image
 import hwr_jax
 from hwr_jax.decoding.decoder import BeamDecoder, Hypothesis
 from hwr_jax.errors import InputError
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.reader import Reader, Reading
 from hwr_jax.text.alphabet import Alphabet
 
@@ -22,15 +22,15 @@ class WidthModel:
     """Reads "a", "ab" or "abc", for one, two or three dark blocks; frames are 4 x 12 pixels."""
 
     alphabet = ALPHABET
-    frame = FrameConfig(height_px=4, width_px=12)
-    frame_px = 2
+    preprocessing = Preprocessing(height_px=4, width_px=12)
+    stride_px = 2
 
     def __init__(self):
         self.batches: list[int] = []
 
-    def log_probs(self, frames_BxHxW: np.ndarray) -> np.ndarray:
-        self.batches.append(len(frames_BxHxW))
-        ink_BxT = (frames_BxHxW < 128).any(axis=1).reshape(len(frames_BxHxW), 6, 2).any(axis=2)
+    def log_probs(self, images_BxHxW: np.ndarray) -> np.ndarray:
+        self.batches.append(len(images_BxHxW))
+        ink_BxT = (images_BxHxW < 128).any(axis=1).reshape(len(images_BxHxW), 6, 2).any(axis=2)
         probs_BxTxK = np.full((*ink_BxT.shape, ALPHABET.num_classes), 0.02, np.float32)
         for row, ink_T in zip(probs_BxTxK, ink_BxT, strict=True):
             letters = iter([1, 2, 3])

@@ -23,7 +23,7 @@ CHANGES: list[Point] = [
     {},
     {"data.reshuffle": True},
     {"objective.loss": "ctc", "data.last_token_labels": False},
-    {"data.fitting": "paper"},
+    {"data.preprocessing": "word"},
     {
         "optimizer.name": "adamw",
         "optimizer.learning_rate": 4e-3,

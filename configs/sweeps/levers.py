@@ -35,7 +35,7 @@ RECIPE: list[Point] = [
     {"optimizer.learning_rate": 16e-3},
     {"optimizer.schedule": "linear"},
     {"optimizer.clip_norm": 0.0},
-    {"optimizer.average_decay": 0.999},
+    {"optimizer.ema_decay": 0.999},
     {"data.batch_size": 32},
     {"model.dropout": 0.1, "model.lstm_dropout": 0.1},
     dict.fromkeys(GEOMETRY, 0.0),
@@ -50,10 +50,10 @@ RECIPE: list[Point] = [
 ]
 # Shear is in columns a row.
 FRAME_AND_LSTMS: list[Point] = [
-    {"data.stretch_x": 1.0, "model.width_px": 256, "augment.shear": 0.35},
-    {"data.stretch_x": 2.0, "model.width_px": 512, "augment.shear": 0.65},
-    {"data.stretch_x": 1.0, "model.height_px": 48, "augment.shear": 0.35},
-    {"data.stretch_x": 1.0, "model.height_px": 64, "model.width_px": 512, "augment.shear": 0.35},
+    {"data.horizontal_scale": 1.0, "model.width_px": 256, "augment.shear": 0.35},
+    {"data.horizontal_scale": 2.0, "model.width_px": 512, "augment.shear": 0.65},
+    {"data.horizontal_scale": 1.0, "model.height_px": 48, "augment.shear": 0.35},
+    {"data.horizontal_scale": 1.0, "model.height_px": 64, "model.width_px": 512, "augment.shear": 0.35},
     {"model.lstm_features": (256, 128)},
     {"model.lstm_features": (128, 64, 64)},
 ]

@@ -116,7 +116,7 @@ def _build_programs(options: argparse.Namespace) -> dict[str, Callable[[], objec
     words = make_words(options.batch_size, ModelConfig())
     images_BxWxHx1 = jax.device_put(words.images_BxWxHx1)
     keys_B = jax.random.split(jax.random.key(0), options.batch_size)
-    arrays = sample_arrays(words.frames_BxHxW, Labels(words.labels_BxL, words.lengths_B))
+    arrays = sample_arrays(words.images_BxHxW, Labels(words.labels_BxL, words.lengths_B))
     batch = next(read_batches(arrays, options.batch_size, 1))
 
     def alone(config: AugmentConfig) -> Callable[[], object]:

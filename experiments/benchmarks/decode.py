@@ -24,10 +24,10 @@ from experiments.benchmarks.words import draw_words
 from hwr_jax.commands.main import run
 from hwr_jax.commands.options import Parser
 from hwr_jax.config import DataConfig
-from hwr_jax.data.fitted import FittedSamples, fit_samples
 from hwr_jax.data.loading import load_split
 from hwr_jax.data.names import SYNTHETIC
 from hwr_jax.data.prepared import find_prepared
+from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder
 from hwr_jax.decoding.greedy_decoder import GreedyDecoder
 from hwr_jax.decoding.lexicon import build_lexicon
@@ -78,7 +78,7 @@ class Way:
         self.cpu_seconds.append(time.process_time() - cpu)
 
     @property
-    def words_per_second(self) -> list[float]:
+    def samples_per_second(self) -> list[float]:
         """Of each round, by the clock on the wall."""
         return [self.rows / seconds for seconds in self.wall_seconds]
 
@@ -98,7 +98,7 @@ def main(argv: Sequence[str]) -> int:
     machine = describe_machine()
     model = load_exported(PRETRAINED / MODEL)
     samples, data = _load(options, model)
-    log_probs_NxTxK = model.log_probs(samples.frames_NxHxW[: options.words])
+    log_probs_NxTxK = model.log_probs(samples.images_NxHxW[: options.words])
     ways = [*our_ways(model.alphabet, options.beam_width, len(log_probs_NxTxK))]
     missing = importlib.util.find_spec(PYCTCDECODE) is None
     if not missing:
@@ -169,7 +169,7 @@ def ratio_to_ours(ways: Sequence[Way], way: Way) -> float | None:
     if not way.label.startswith(PYCTCDECODE):
         return None
     ours = next(other for other in ways if other.label == OURS)
-    pairs = zip(ours.words_per_second, way.words_per_second, strict=True)
+    pairs = zip(ours.samples_per_second, way.samples_per_second, strict=True)
     return statistics.median(own / theirs for own, theirs in pairs)
 
 
@@ -183,7 +183,7 @@ def describe_ways(ways: Sequence[Way]) -> str:
     """The table."""
     lines = [f"{'':<34}{'words/s (lowest - highest round)':>36}{'words/CPU s':>14}{'ours':>8}{'same text':>12}"]
     for way in ways:
-        rates = way.words_per_second
+        rates = way.samples_per_second
         speed = f"{statistics.median(rates):,.0f} ({min(rates):,.0f} - {max(rates):,.0f})"
         ratio = ratio_to_ours(ways, way)
         # With a text model it is meant to read other texts.
@@ -202,7 +202,7 @@ def ways_to_json(ways: Sequence[Way]) -> dict[str, Any]:
             "rows": way.rows,
             "wall_seconds": way.wall_seconds,
             "cpu_seconds": way.cpu_seconds,
-            "words_per_second": statistics.median(way.words_per_second),
+            "samples_per_second": statistics.median(way.samples_per_second),
             "words_per_cpu_second": way.words_per_cpu_second,
             "ours_is_faster": ratio_to_ours(ways, way),
             "same_texts": same_texts(ways, way),
@@ -215,14 +215,14 @@ def _first_texts(decoder: Decoder) -> Decode:
     return lambda log_probs_NxTxK: [found[0].text if found else "" for found in decoder.decode(log_probs_NxTxK)]
 
 
-def _load(options: argparse.Namespace, model: TrainedModel) -> tuple[FittedSamples, str]:
+def _load(options: argparse.Namespace, model: TrainedModel) -> tuple[PreprocessedSamples, str]:
     """The words, and where they are from."""
     if options.data != SYNTHETIC and find_prepared(options.data) is None:
         print(f"{options.data} is not prepared: synthetic words in its place", file=sys.stderr)
     elif options.data != SYNTHETIC:
         config = DataConfig(name=options.data)
-        return load_split(config, "validation", model.frame, limit=options.words), f"{options.data}, validation"
-    return fit_samples(draw_words(options.words), model.frame), "synthetic"
+        return load_split(config, "validation", model.preprocessing, limit=options.words), f"{options.data}, validation"
+    return preprocess_samples(draw_words(options.words), model.preprocessing), "synthetic"
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

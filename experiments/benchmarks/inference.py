@@ -2,7 +2,7 @@
 
 All run the seed model: ours as `hwr read` and `hwr evaluate` do, the others in the fastest way of theirs, images on
 the host in, probabilities on the host out. They take turns as in `experiments.benchmarks.train_step`. Latency is that
-of one word, speed that of batches; opening and fitting images and decoding are not in it.
+of one word, speed that of batches; opening and preprocessing images and decoding are not in it.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def _to_json(results: Sequence[Measured], result: Measured) -> dict[str, Any]:
     if result.state == "measured":
         numbers["latency_median_seconds"] = statistics.median(result.seconds(ONE))
         numbers["latency_p95_seconds"] = percentile_95(result.seconds(ONE))
-        numbers["words_per_second"] = BATCH / statistics.median(result.seconds(BATCH))
+        numbers["samples_per_second"] = BATCH / statistics.median(result.seconds(BATCH))
         for size in (ONE, BATCH):
             numbers[f"ratio_to_ours_{size}"] = ratio_to_ours(results, result, size)
             numbers[f"compile_seconds_{size}"] = first_run_seconds(result, size)

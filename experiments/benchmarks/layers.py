@@ -30,7 +30,7 @@ from hwr_jax.models.cpu_kernels import library
 PLAIN, BY_XLA, BY_KERNEL = "plain Flax", "ours, XLA", "ours, compiled"
 # Width, height and channels of the input, and features of the output.
 CONVOLUTIONS = {"first convolution and pool": (128, 32, 1, 32), "second convolution and pool": (64, 16, 32, 64)}
-# Frames, features of the input, and units of a direction.
+# Images, features of the input, and units of a direction.
 LSTMS = {"first bidirectional LSTM": (32, 64, 128), "second bidirectional LSTM": (32, 256, 64)}
 
 

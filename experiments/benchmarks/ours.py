@@ -23,7 +23,7 @@ def build_train(task: Task) -> Program:
     (batch_size,) = task.batch_sizes
     words = load_words(task.words_file).first(batch_size)
     steps = TrainingSteps(example_config(task.compute_dtype), words.num_classes, batch_size)
-    arrays = sample_arrays(words.frames_BxHxW, Labels(words.labels_BxL, words.lengths_B))
+    arrays = sample_arrays(words.images_BxHxW, Labels(words.labels_BxL, words.lengths_B))
     # Shuffled: the same words as everybody's in another order.
     batch = next(read_batches(arrays, batch_size, 1))
     return Program(
@@ -45,7 +45,7 @@ def build_predict(task: Task) -> Program:
     parameters: Any = jax.jit(model.init)(jax.random.key(0), words.images_BxWxHx1[:1])["params"]
     trained = build_trained("benchmark", to_plain(config), alphabet.characters, parameters, "benchmark")
     return Program(
-        runs={size: functools.partial(trained.log_probs, words.frames_BxHxW[:size]) for size in task.batch_sizes},
+        runs={size: functools.partial(trained.log_probs, words.images_BxHxW[:size]) for size in task.batch_sizes},
         parameters=trained.parameters,
         packages=PACKAGES,
         device=jax_device(),

@@ -1,8 +1,8 @@
 """`python -m experiments.benchmarks.pipeline`: whether the data keep up with the training step.
 
 First the batches alone, as fast as they come; then in a loop of training steps, where the time blocked in next(batches)
-is what training waits for. The samples are those of a prepared data set, fitted and in memory as in training; where it
-is not prepared, synthetic words.
+is what training waits for. The samples are those of a prepared data set, preprocessed and in memory as in training;
+where it is not prepared, synthetic words.
 """
 
 import argparse
@@ -18,14 +18,14 @@ from experiments.benchmarks.words import draw_words
 from hwr_jax.commands.main import run
 from hwr_jax.commands.options import Parser
 from hwr_jax.config import DataConfig
-from hwr_jax.data.fitted import FittedSamples, fit_samples
 from hwr_jax.data.labels import encode_labels, select_trainable
 from hwr_jax.data.loading import load_split
 from hwr_jax.data.names import SYNTHETIC
 from hwr_jax.data.pipeline import Samples, sample_arrays
 from hwr_jax.data.prepared import find_prepared, load_prepared
+from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
 from hwr_jax.data.sample import Sample
-from hwr_jax.ink.frame import FrameConfig, frame_of
+from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
 from hwr_jax.text.alphabet import resolve_alphabet
 
 WARMUP_STEPS = 3
@@ -42,10 +42,10 @@ def main(argv: Sequence[str]) -> int:
     machine = describe_machine()
     config = example_config(options.compute_dtype)
     alphabet = resolve_alphabet(config.model.alphabet)
-    frame = frame_of(config)
-    fitted, name, fitting_rate = _load(options, frame)
+    preprocessing = preprocessing_of(config)
+    fitted, name, fitting_rate = _load(options, preprocessing)
     samples = select_trainable(fitted, alphabet, config.model.frames)
-    arrays = sample_arrays(samples.frames_NxHxW, encode_labels(samples.texts, alphabet))
+    arrays = sample_arrays(samples.images_NxHxW, encode_labels(samples.texts, alphabet))
     alone = time_batches(arrays, options.batch_size, options.batches)
     steps = TrainingSteps(config, alphabet.num_classes, options.batch_size)
     waited, step_seconds = time_loop(steps, arrays, options.batch_size, options.steps)
@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
     numbers = {
         "data": name,
         "samples": len(samples),
-        "images_fitted_per_second": fitting_rate,
+        "images_preprocessed_per_second": fitting_rate,
         "images_per_second": options.batch_size / alone,
         "step_median_seconds": step,
         "wait_median_seconds": statistics.median(waited),
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
     }
     print(f"data pipeline, batch {options.batch_size}, {name}: {len(samples):,} samples")
     print(f"{machine}\n")
-    print(f"read and fitted    {fitting_rate:12,.0f} images/s by one process, the first time that data are trained on")
+    print(f"read and preprocessed    {fitting_rate:12,.0f} images/s by one process, the first time data are used")
     print(f"batches alone      {numbers['images_per_second']:12,.0f} images/s, over {options.batches} batches")
     print(f"training step      {options.batch_size / step:12,.0f} images/s, {1e3 * step:.1f} ms a step")
     wait = f"median {1e3 * statistics.median(waited):.2f} ms"
@@ -99,21 +99,21 @@ def time_loop(steps: TrainingSteps, samples: Samples, batch_size: int, count: in
     return waited, step_seconds
 
 
-def _load(options: argparse.Namespace, frame: FrameConfig) -> tuple[FittedSamples, str, float]:
-    """The fitted samples, where they are from, and how many are read and fitted a second by one process."""
+def _load(options: argparse.Namespace, preprocessing: Preprocessing) -> tuple[PreprocessedSamples, str, float]:
+    """The preprocessed samples, where they are from, and how many are read and preprocessed a second by one process."""
     if options.data != SYNTHETIC and find_prepared(options.data) is None:
         print(f"{options.data} is not prepared: synthetic words in its place", file=sys.stderr)
     elif options.data != SYNTHETIC:
-        rate = _time_fitting(load_prepared(options.data, "train")[:TIMED_SAMPLES], frame)[1]
-        samples = load_split(DataConfig(name=options.data), "train", frame, limit=options.samples)
+        rate = _time_preprocessing(load_prepared(options.data, "train")[:TIMED_SAMPLES], preprocessing)[1]
+        samples = load_split(DataConfig(name=options.data), "train", preprocessing, limit=options.samples)
         return samples, f"{options.data}, train", rate
-    samples, rate = _time_fitting(draw_words(options.samples or SYNTHETIC_SAMPLES), frame)
+    samples, rate = _time_preprocessing(draw_words(options.samples or SYNTHETIC_SAMPLES), preprocessing)
     return samples, "synthetic words", rate
 
 
-def _time_fitting(samples: Sequence[Sample], frame: FrameConfig) -> tuple[FittedSamples, float]:
+def _time_preprocessing(samples: Sequence[Sample], preprocessing: Preprocessing) -> tuple[PreprocessedSamples, float]:
     start = time.perf_counter()
-    fitted = fit_samples(samples, frame)
+    fitted = preprocess_samples(samples, preprocessing)
     return fitted, len(fitted) / (time.perf_counter() - start)
 
 

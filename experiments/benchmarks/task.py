@@ -47,14 +47,14 @@ class Words:
     """The batch that every peer is handed, on the host.
 
     Attributes:
-      frames_BxHxW: uint8, what our program takes.
+      images_BxHxW: uint8, what our program takes.
       images_BxWxHx1: float32, the same images as the other frameworks take them.
       labels_BxL: int32 class ids from 1 up, zeros after each label's end.
       lengths_B: int32.
       num_classes: the CTC blank is the last.
     """
 
-    frames_BxHxW: np.ndarray
+    images_BxHxW: np.ndarray
     images_BxWxHx1: np.ndarray
     labels_BxL: np.ndarray
     lengths_B: np.ndarray
@@ -63,7 +63,7 @@ class Words:
     def first(self, count: int) -> "Words":
         """The first so many words."""
         return Words(
-            self.frames_BxHxW[:count],
+            self.images_BxHxW[:count],
             self.images_BxWxHx1[:count],
             self.labels_BxL[:count],
             self.lengths_B[:count],
@@ -75,7 +75,7 @@ def load_words(path: str) -> Words:
     """Reads the file that `experiments.benchmarks.words.save_words` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
         return Words(
-            arrays["frames"], arrays["images"], arrays["labels"], arrays["lengths"], int(arrays["num_classes"])
+            arrays["images"], arrays["images"], arrays["labels"], arrays["lengths"], int(arrays["num_classes"])
         )
 
 

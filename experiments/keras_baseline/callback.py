@@ -84,7 +84,7 @@ def make_reporter(
             values: dict[str, float] = {
                 "train/loss": self.window_loss / max(self.window_steps, 1),
                 "train/learning_rate": float(self.model.optimizer.learning_rate),
-                "train/words_per_second": config.data.batch_size / seconds_a_step,
+                "train/samples_per_second": config.data.batch_size / seconds_a_step,
             }
             if validates:
                 values |= self._validate()

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from hwr_jax.data.pipeline import Batch
-from hwr_jax.ink.fitting import frames_to_input
+from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.models.keras_model import import_keras
 
 
-def make_feed(batch_of_step: Callable[[int], Batch], steps_per_epoch: int, fitting: str) -> Any:
+def make_feed(batch_of_step: Callable[[int], Batch], steps_per_epoch: int, kind: str) -> Any:
     """A keras.utils.PyDataset of (images [B, W, H, 1] float32, labels [B, L] int32).
 
     Labels are padded with 0, the unknown class, which is never a target. What only fills up the last batch of an epoch
@@ -19,7 +19,7 @@ def make_feed(batch_of_step: Callable[[int], Batch], steps_per_epoch: int, fitti
     Args:
       batch_of_step: see `hwr_jax.data.pipeline.make_batch_of_step`.
       steps_per_epoch: Keras resets its running means after so many.
-      fitting: of the frames.
+      preprocessing: of the frames.
     """
     keras = import_keras()
 
@@ -34,7 +34,7 @@ def make_feed(batch_of_step: Callable[[int], Batch], steps_per_epoch: int, fitti
         def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
             batch = batch_of_step(self.epoch * steps_per_epoch + index)
             real = batch["weights"] > 0
-            return frames_to_input(batch["frames"][real], fitting), batch["labels"][real]
+            return images_to_input(batch["images"][real], kind), batch["labels"][real]
 
         def on_epoch_end(self) -> None:
             self.epoch += 1

@@ -15,9 +15,9 @@ from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.pipeline import make_batch_of_step, sample_arrays
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.run import LogProbs, evaluate_run, measure_validation
-from hwr_jax.ink.fitting import frames_to_input
+from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.models.keras_model import build_keras_model, import_keras
+from hwr_jax.reports.run import LogProbs, evaluate_run, measure_validation
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import resolve_alphabet
 from hwr_jax.training.metrics import MetricsFile, Progress
@@ -57,7 +57,7 @@ def train(config: ExperimentConfig, workdir: Path) -> int:
             write_status(workdir, "running", step=0)
             steps_per_epoch = -(-len(training) // config.data.batch_size)
             batch_of_step = make_batch_of_step(
-                sample_arrays(training.frames_NxHxW, encode_labels(training.texts, alphabet)),
+                sample_arrays(training.images_NxHxW, encode_labels(training.texts, alphabet)),
                 batch_size=config.data.batch_size,
                 seed=config.seed,
                 reshuffle=config.data.reshuffle,
@@ -70,7 +70,7 @@ def train(config: ExperimentConfig, workdir: Path) -> int:
                 metrics,
                 Progress(total_steps),
                 validate=lambda: measure_validation(
-                    make_log_probs(reader, config.data.fitting), alphabet, validation, config, stop.poll
+                    make_log_probs(reader, config.data.preprocessing), alphabet, validation, config, stop.poll
                 ),
                 reader=reader,
                 best_path=workdir / "model.keras",
@@ -78,7 +78,7 @@ def train(config: ExperimentConfig, workdir: Path) -> int:
             )
             try:
                 model.fit(
-                    make_feed(batch_of_step, steps_per_epoch, config.data.fitting),
+                    make_feed(batch_of_step, steps_per_epoch, config.data.preprocessing),
                     epochs=-(-total_steps // steps_per_epoch),
                     shuffle=False,
                     verbose=0,
@@ -89,7 +89,7 @@ def train(config: ExperimentConfig, workdir: Path) -> int:
             write_usage(workdir, reporter.first_step_seconds, parameters)
             best = keras.saving.load_model(workdir / "model.keras")
             summary, write_page = evaluate_run(
-                make_log_probs(best, config.data.fitting),
+                make_log_probs(best, config.data.preprocessing),
                 alphabet,
                 config,
                 workdir,
@@ -110,11 +110,11 @@ def train(config: ExperimentConfig, workdir: Path) -> int:
     return 0
 
 
-def make_log_probs(model: Any, fitting: str) -> LogProbs:
-    """Returns `log_probs(frames_BxHxW) -> log_probs_BxTxK` of a Keras model."""
+def make_log_probs(model: Any, kind: str) -> LogProbs:
+    """Returns `log_probs(images_BxHxW) -> log_probs_BxTxK` of a Keras model."""
 
-    def log_probs(frames_BxHxW: np.ndarray) -> np.ndarray:
-        probabilities = np.asarray(model.predict_on_batch(frames_to_input(frames_BxHxW, fitting)))
+    def log_probs(images_BxHxW: np.ndarray) -> np.ndarray:
+        probabilities = np.asarray(model.predict_on_batch(images_to_input(images_BxHxW, kind)))
         return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
 
     return log_probs
@@ -126,7 +126,7 @@ def _refuse(config: ExperimentConfig, workdir: Path) -> None:
             "augment: Keras trains without it here; set its strengths to 0, as configs/keras_example.py does"
         )
     if config.follows_width:
-        raise InputError("data.fitting: Keras's model reads frames of one width; give paper or keras")
+        raise InputError("data.preprocessing: Keras's model reads frames of one width; give paper or keras")
     if config.model.compute_dtype != "float32":
         raise InputError("model.compute_dtype: the baseline computes in float32")
     status = workdir / "status.json"

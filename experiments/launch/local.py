@@ -18,8 +18,8 @@ from experiments.launch.devices import Share, divide_machine
 from experiments.launch.flags import positive
 from experiments.launch.job import CHECKOUT, Job, Launcher
 from experiments.sweeps.state import LOG_FILE, RunState, is_held, last_line, read_state
-from hwr_jax.evaluation.page import count_of
 from hwr_jax.evaluation.run_files import read_json_if_whole
+from hwr_jax.reports.page import count_of
 from hwr_jax.training.workdir import write_status
 
 FAILED, PREEMPTED = 1, 75

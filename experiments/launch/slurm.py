@@ -11,9 +11,9 @@ from experiments.launch.flags import positive
 from experiments.launch.job import CHECKOUT, Job, Launcher
 from experiments.launch.jobs_file import write_jobs
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.page import count_of
 from hwr_jax.evaluation.run_files import read_json_if_whole
 from hwr_jax.files import write_text
+from hwr_jax.reports.page import count_of
 from hwr_jax.training.workdir import write_json
 
 FOLDER = "slurm"

@@ -21,8 +21,8 @@ from experiments.launch.remote import check_committed, current_commit, relocate,
 from experiments.launch.tpu_vm_machine import ABSENT, COMING, GONE, READY, Machine
 from experiments.sweeps.state import read_state
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.page import count_of
 from hwr_jax.evaluation.run_files import read_json_if_whole
+from hwr_jax.reports.page import count_of
 from hwr_jax.training.workdir import write_json
 
 RECORD_FILE = "tpu_vm.json"

@@ -17,7 +17,7 @@ def group_runs(runs: Sequence[Run], at_once: int) -> list[list[Run]]:
     ordered: list[list[Run]] = []
     for run in runs:
         values = flatten(run.config, ".")
-        same = ("seed",) if values["data.fitting"] == "line" else ()
+        same = ("seed",) if values["data.preprocessing"] == "line" else ()
         rest = {name: value for name, value in values.items() if name not in NUMBERS or name in same}
         alike = groups.setdefault(json.dumps(rest, sort_keys=True), [])
         if not alike or len(alike[-1]) == at_once:

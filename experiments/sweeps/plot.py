@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from experiments.sweeps.table import write_value
-from hwr_jax.evaluation.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, log_ticks, nice_ticks
-from hwr_jax.evaluation.page import escape
 from hwr_jax.evaluation.run_files import is_number
+from hwr_jax.reports.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, log_ticks, nice_ticks
+from hwr_jax.reports.page import escape
 
 COLORS = ("#2563a8", "#d9730d", "#2e8b57", "#8e44ad", "#c8102e", "#6b7684")
 MAX_PLACES = 10  # More values than this, as in a random search, get an axis of numbers instead of a place each.

@@ -11,6 +11,7 @@ from hwr_jax.config import ExperimentConfig
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import read_json_if_whole
 from hwr_jax.nested import flatten, unflatten
+from hwr_jax.renames import rename_config
 from hwr_jax.strict import to_plain
 from hwr_jax.training.workdir import git_revision, write_json
 
@@ -114,4 +115,4 @@ def describe_change(before: Record | None, after: Record) -> str:
 
 def _complete(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config that an older version wrote, with the fields that are new since: it ran with their defaults."""
-    return unflatten(flatten(to_plain(ExperimentConfig()), ".") | flatten(config, "."), ".")
+    return unflatten(flatten(to_plain(ExperimentConfig()), ".") | flatten(rename_config(config), "."), ".")

@@ -10,10 +10,10 @@ from experiments.sweeps.record import Record
 from experiments.sweeps.results import Measured, Results, Setting, write_interval, write_minutes, write_rate
 from experiments.sweeps.state import STATUSES
 from experiments.sweeps.table import write_value
-from hwr_jax.evaluation.page import build_head, build_page, build_section, escape
-from hwr_jax.evaluation.report_style import STYLE
 from hwr_jax.evaluation.run_files import is_number
 from hwr_jax.files import write_text
+from hwr_jax.reports.page import build_head, build_page, build_section, escape
+from hwr_jax.reports.report_style import STYLE
 
 MAX_LINES = 6
 _STYLE = (

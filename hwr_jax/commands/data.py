@@ -85,7 +85,7 @@ def _parser() -> Parser:
     show.add_argument(
         "--augmented",
         action="store_true",
-        help="each fitted to the frame of --config=FILE.py, and below it as that config augments it, several times",
+        help="each as --config=FILE.py preprocesses it, and below it as that config augments it, several times",
     )
     for action in (prepare, checked, show):
         action.add_argument("name", metavar="NAME", help=_NAMES_HELP)

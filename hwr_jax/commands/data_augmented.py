@@ -35,7 +35,7 @@ def augmented_config(config_argv: Sequence[str]) -> "ExperimentConfig":
 
 
 def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed: int) -> "list[list[np.ndarray] | str]":
-    """Each sample fitted to the model's frame, and VERSIONS augmented ones; or why there are none.
+    """Each sample preprocessed to the model's frame, and VERSIONS augmented ones; or why there are none.
 
     Args:
       seed: version n of sample m is what it is in step n of a run with this seed, as the m-th of its batch.
@@ -46,20 +46,20 @@ def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed:
     import jax
     import numpy as np
 
-    from hwr_jax.data.fitted import fit_sample
-    from hwr_jax.ink.fitting import frames_to_input
-    from hwr_jax.ink.frame import frame_of
+    from hwr_jax.data.preprocessed import preprocess_sample
+    from hwr_jax.ink.model_input import preprocessing_of
+    from hwr_jax.ink.preprocessing import images_to_input
     from hwr_jax.ink.width import cut_to_ink
     from hwr_jax.training.augment import augment
     from hwr_jax.training.step import sample_keys
 
-    fitting = config.data.fitting
-    outcomes = [fit_sample(sample, frame_of(config)) for sample in samples]
+    kind = config.data.preprocessing
+    outcomes = [preprocess_sample(sample, preprocessing_of(config)) for sample in samples]
     frames = [outcome for outcome in outcomes if not isinstance(outcome, str)]
     if not frames:
         return [str(outcome) for outcome in outcomes]
-    frames_NxHxW = cut_to_ink(np.stack(frames), fitting)
-    images_NxWxHx1 = frames_to_input(frames_NxHxW, fitting)
+    images_NxHxW = cut_to_ink(np.stack(frames), kind)
+    images_NxWxHx1 = images_to_input(images_NxHxW, kind)
     places = jax.numpy.arange(len(frames))
 
     @jax.jit
@@ -67,10 +67,10 @@ def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed:
         keys = sample_keys(seed, "augment", version, places)
         return augment(images, keys, config.augment, config.follows_width)
 
-    versions = [frames_NxHxW]
+    versions = [images_NxHxW]
     for version in range(VERSIONS):
         ink_NxHxW = np.asarray(draw(images_NxWxHx1, np.int32(version)))[..., 0].swapaxes(1, 2)
-        grey_NxHxW = ink_NxHxW[:, ::-1] if fitting == "keras" else 1 - ink_NxHxW
+        grey_NxHxW = ink_NxHxW[:, ::-1] if kind == "keras" else 1 - ink_NxHxW
         versions.append(np.round(255 * grey_NxHxW).astype(np.uint8))
     of_each = iter(np.stack(versions, axis=1))
     return [outcome if isinstance(outcome, str) else list(next(of_each)) for outcome in outcomes]

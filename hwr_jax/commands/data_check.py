@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hwr_jax.config import ExperimentConfig
     from hwr_jax.data.checks.check import CheckRules, Findings
     from hwr_jax.data.sample import Sample, Skip
-    from hwr_jax.evaluation.suspects import LabelDoubter
+    from hwr_jax.evaluation.label_errors import LabelDoubter
     from hwr_jax.models.trained import TrainedModel
 
 CHECK_DESCRIPTION = """Reads everything once and tells what is wrong: images that cannot be read, are blank, turned over
@@ -60,9 +60,9 @@ def check(
     """
     from hwr_jax.data.checks.check import check_data
     from hwr_jax.data.prepared import default_data_dir
-    from hwr_jax.evaluation.check_page import build_check_page
-    from hwr_jax.evaluation.suspects import LabelDoubter
+    from hwr_jax.evaluation.label_errors import LabelDoubter
     from hwr_jax.files import write_text
+    from hwr_jax.reports.check_page import build_check_page
 
     if args.output and args.output.suffix != ".json":
         raise InputError(f"--output={args.output}: must end in .json")
@@ -70,7 +70,7 @@ def check(
     config, model = _find_config(args, config_argv)
     rules = _make_rules(args, config, model, prepared)
     doubter = LabelDoubter(model.log_probs, model.alphabet, rules.frames) if model else None
-    findings = check_data(items, rules, workers=args.workers, see_frames=doubter.see if doubter else None)
+    findings = check_data(items, rules, workers=args.workers, see_images=doubter.see if doubter else None)
     data_dir = args.data_dir or default_data_dir()
     path = args.output or data_dir / "checks" / f"{args.name.replace('/', '.')}.json"
     facts = _facts(args, config, model, findings)
@@ -89,7 +89,7 @@ def describe_findings(findings: "Findings", doubter: "LabelDoubter | None") -> l
     from hwr_jax.data.builders import describe_skips
     from hwr_jax.data.checks.check import RARE_BELOW
     from hwr_jax.data.checks.label_faults import name_characters
-    from hwr_jax.evaluation.check_page import count_suspects
+    from hwr_jax.reports.check_page import count_suspects
 
     lines = [f"{'split':<12}{'samples':>10}{'writers':>10}"]
     lines += [f"{split:<12}{count:>10,}{findings.writers[split]:>10,}" for split, count in findings.kept.items()]
@@ -151,14 +151,14 @@ def _make_rules(
     from hwr_jax.data.checks.check import CheckRules
     from hwr_jax.data.prepared import load_given_splits, load_listed
     from hwr_jax.data.split_rules import GIVEN
-    from hwr_jax.ink.frame import frame_of
+    from hwr_jax.ink.model_input import preprocessing_of
     from hwr_jax.text.alphabet import FROM_TRAINING, resolve_alphabet
 
     named = None if config.model.alphabet == FROM_TRAINING else config.model.alphabet
     return CheckRules(
         data=config.data,
         alphabet=model.alphabet if model else resolve_alphabet(named) if named else None,
-        frame=frame_of(config),
+        preprocessing=preprocessing_of(config),
         frames=config.model.frames,
         given=load_given_splits(args.name, args.data_dir) if prepared and config.data.split == GIVEN else {},
         listed=(lambda: load_listed(args.name, args.data_dir)) if prepared else None,
@@ -175,7 +175,7 @@ def _facts(
         "source": str(args.source) if args.source else "prepared",
         "split_rule": rule_name(config.data.split),
         "alphabet": model.alphabet.characters if model else config.model.alphabet,
-        "frame": f"{config.model.width_px} x {config.model.height_px} px, {config.data.fitting}",
+        "frame": f"{config.model.width_px} x {config.model.height_px} px, {config.data.preprocessing}",
         "frames": config.model.frames,
         "model": model.name if model else None,
         "read": findings.items,
@@ -184,7 +184,7 @@ def _facts(
 
 
 def _plain_suspects(doubter: "LabelDoubter | None") -> dict[str, Any]:
-    from hwr_jax.evaluation.check_page import count_suspects
+    from hwr_jax.reports.check_page import count_suspects
 
     return {
         kind.replace(" ", "_"): {

@@ -17,7 +17,7 @@ from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
     from hwr_jax.config import DataConfig
-    from hwr_jax.data.fitted import FittedSamples
+    from hwr_jax.data.preprocessed import PreprocessedSamples
     from hwr_jax.data.sample import Sample, Skip
     from hwr_jax.models.trained import TrainedModel
 
@@ -43,11 +43,11 @@ def main(argv: Sequence[str]) -> int:
     from hwr_jax.data.split_rules import rule_name
     from hwr_jax.decoding.settings import describe_settings
     from hwr_jax.evaluation.evaluate import evaluate_samples
-    from hwr_jax.evaluation.evaluation_facts import describe_evaluator, describe_parameters, describe_prepared
     from hwr_jax.evaluation.example_metric import metric_of_results
-    from hwr_jax.evaluation.report import write_report
     from hwr_jax.evaluation.summary import summarize
-    from hwr_jax.evaluation.write import write_evaluation
+    from hwr_jax.reports.evaluation_facts import describe_evaluator, describe_parameters, describe_prepared
+    from hwr_jax.reports.report import write_report
+    from hwr_jax.reports.write import write_evaluation
     from hwr_jax.training.workdir import write_json
 
     model = _load_model(options)
@@ -92,11 +92,11 @@ def main(argv: Sequence[str]) -> int:
         write_json(path, summary)
         written = [path]
     elif path:
-        written = write_evaluation(path, evaluation, summary, samples.frames_NxHxW)
+        written = write_evaluation(path, evaluation, summary, samples.images_NxHxW)
     if path:
         written += _write_card(path, options, model, summary)
     if options.workdir:
-        written.append(write_report(options.workdir, evaluation, samples.frames_NxHxW, summary))
+        written.append(write_report(options.workdir, evaluation, samples.images_NxHxW, summary))
     for path in written:
         print(f"{'written':<10}{path}")
     return 0
@@ -185,13 +185,13 @@ def _data_name(options: argparse.Namespace, model: "TrainedModel") -> str:
     return check_data_name(options.data or model.config["data"]["name"])
 
 
-def _load_samples(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "FittedSamples":
-    from hwr_jax.data.fitted import fit_samples
+def _load_samples(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "PreprocessedSamples":
     from hwr_jax.data.labels import final_label
+    from hwr_jax.data.preprocessed import preprocess_samples
 
     if options.source:
         _refuse_other_rules(options, model, data_name)
-        samples = fit_samples(_raw_samples(options, data_name), model.frame, workers=options.workers)
+        samples = preprocess_samples(_raw_samples(options, data_name), model.preprocessing, workers=options.workers)
         forms = dataclasses.replace(_data_config(options, model, data_name), last_token_labels=False)
         return dataclasses.replace(samples, texts=tuple(final_label(text, forms) for text in samples.texts))
     return _prepared_samples(options, model, data_name)
@@ -236,15 +236,15 @@ def _data_config(options: argparse.Namespace, model: "TrainedModel", data_name: 
     return dataclasses.replace(config, data_dir=data_dir, workers=options.workers)
 
 
-def _prepared_samples(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "FittedSamples":
-    from hwr_jax.data.fitted import join_fitted
+def _prepared_samples(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "PreprocessedSamples":
     from hwr_jax.data.loading import ensure_prepared, load_split
+    from hwr_jax.data.preprocessed import join_samples
 
     config = _data_config(options, model, data_name)
     with ProgressLine(data_name) as progress:
         ensure_prepared(config, progress=progress)
     splits = SPLITS[:-1] if options.split == ALL else (options.split,)
-    return join_fitted([load_split(config, split, model.frame) for split in splits])
+    return join_samples([load_split(config, split, model.preprocessing) for split in splits])
 
 
 def _count_batches(progress: Callable[[int, int | None], None], total: int) -> Callable[[], None]:
@@ -262,9 +262,9 @@ def _write_card(
     path: Path, options: argparse.Namespace, model: "TrainedModel", summary: Mapping[str, Any]
 ) -> list[Path]:
     """The card beside the evaluation; what is told of the training comes from the model's folder."""
-    from hwr_jax.evaluation.model_records import CARD_FILE, PRETRAINED
-    from hwr_jax.evaluation.training_facts import gather_about
-    from hwr_jax.evaluation.write_card import describe_model, write_card
+    from hwr_jax.reports.write_card import describe_model, write_card
+    from hwr_jax.zoo.model_records import CARD_FILE, PRETRAINED
+    from hwr_jax.zoo.training_facts import gather_about
 
     name = str(options.workdir or options.model)
     folder = model_folder(name) or PRETRAINED / name

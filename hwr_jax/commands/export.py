@@ -12,9 +12,9 @@ from hwr_jax.commands.options import Parser
 if TYPE_CHECKING:
     from hwr_jax.models.trained import TrainedModel
 
-# What Keras must be given, as `hwr_jax.ink.fitting` makes it.
+# What Keras must be given, as `hwr_jax.ink.preprocessing` makes it.
 IMAGES = {
-    "paper": "1 - grey / 255, so paper is 0 and ink 1; fitted in with its aspect ratio, paper all round",
+    "word": "1 - grey / 255, so paper is 0 and ink 1; preprocessed in with its aspect ratio, paper all round",
     "keras": "grey / 255 as the Keras example makes them, black all round, the height axis reversed",
 }
 
@@ -55,10 +55,10 @@ def _export_folder(model: "TrainedModel", options: argparse.Namespace) -> str:
     import dataclasses
 
     from hwr_jax.commands.decoders import model_folder
-    from hwr_jax.evaluation.data_terms import describe_terms
-    from hwr_jax.evaluation.model_records import PRETRAINED
-    from hwr_jax.evaluation.training_facts import gather_about
     from hwr_jax.models.trained import save_exported
+    from hwr_jax.zoo.data_terms import describe_terms
+    from hwr_jax.zoo.model_records import PRETRAINED
+    from hwr_jax.zoo.training_facts import gather_about
 
     source = options.workdir or model_folder(options.model) or PRETRAINED / options.model
     about = gather_about(source, model.name)
@@ -75,7 +75,7 @@ def _export_folder(model: "TrainedModel", options: argparse.Namespace) -> str:
 def _own_evaluations(source: Path, model: "TrainedModel") -> dict[str, Mapping[str, Any]]:
     """The evaluations of these very parameters that lie with a model."""
     from hwr_jax.evaluation.fingerprint import fingerprint_parameters
-    from hwr_jax.evaluation.model_records import is_exported, is_of, read_evaluations
+    from hwr_jax.zoo.model_records import is_exported, is_of, read_evaluations
 
     fingerprint = fingerprint_parameters(model.tree)
     found = read_evaluations(source if is_exported(source) else source / "evaluation")
@@ -87,9 +87,9 @@ def _export_evaluations(
 ) -> str:
     """Writes numbers and card, no readings. Returns what to tell of it."""
     from hwr_jax.evaluation.fingerprint import fingerprint_parameters
-    from hwr_jax.evaluation.model_records import PRETRAINED
-    from hwr_jax.evaluation.write_card import describe_model, write_card
+    from hwr_jax.reports.write_card import describe_model, write_card
     from hwr_jax.training.workdir import write_json
+    from hwr_jax.zoo.model_records import PRETRAINED
 
     if not evaluations:
         return ""
@@ -111,18 +111,18 @@ def _export_evaluations(
 
 def _export_keras(model: "TrainedModel", options: argparse.Namespace) -> str:
     from hwr_jax.files import write_text
-    from hwr_jax.ink.frame import describe_stretch
+    from hwr_jax.ink.model_input import describe_scale
     from hwr_jax.models.keras_weights import save_keras
 
     save_keras(model, options.output)
     characters = options.output.with_suffix(".characters.txt")
     write_text(characters, model.alphabet.characters + "\n")
     size = options.output.stat().st_size
-    frame = model.frame
+    preprocessing = model.preprocessing
     return (
         f"{options.output}: {model.parameters:,} parameters, {size / 1e6:.2f} MB, from {model.name}; images "
-        f"[batch, {frame.width_px}, {frame.height_px}, 1], width first: {IMAGES[frame.fitting]}"
-        f"{describe_stretch(frame.stretch_x)}; "
+        f"[batch, {preprocessing.width_px}, {preprocessing.height_px}, 1], width first: {IMAGES[preprocessing.kind]}"
+        f"{describe_scale(preprocessing.horizontal_scale)}; "
         f"characters in {characters}"
     )
 

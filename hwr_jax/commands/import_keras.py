@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"{options.file}: {error} (--alphabet={options.alphabet})") from error
     model_config = dataclasses.replace(weights.config, alphabet=_alphabet_field(characters))
     if config_dict is None:
-        config = published_config(model_config, options.fitting or "keras")
+        config = published_config(model_config, options.preprocessing or "keras")
     else:
         config = resolve_config(config_dict)
         _check_same_model(config, model_config, options)
@@ -76,7 +76,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="hwr import-keras",
         description="A model trained with Keras becomes a run that `hwr read`, `evaluate`, `export` and `train` take.",
-        usage="hwr import-keras FILE --alphabet=iam78|CHARACTERS|FILE.txt --workdir=DIR [--fitting=keras|paper]\n"
+        usage="hwr import-keras FILE --alphabet=iam78|CHARACTERS|FILE.txt --workdir=DIR [--preprocessing=keras|paper]\n"
         "                        [--width_px=N] [--config=FILE.py[:arg] [--config.a.b=VALUE ...]]",
         epilog=_EPILOG,
     )
@@ -86,9 +86,9 @@ def _parser() -> Parser:
     )
     parser.add_argument("--workdir", type=Path, required=True, help="the folder to make")
     parser.add_argument(
-        "--fitting",
-        choices=("keras", "paper"),
-        help="how its images were fitted (default keras: as in the example, black padding and bilinear)",
+        "--preprocessing",
+        choices=("keras", "word"),
+        help="how its images were preprocessed (default keras: as in the example, black padding and bilinear)",
     )
     parser.add_argument(
         "--width_px", type=int, metavar="N", help="width of its images, where the file has weights alone (default 128)"
@@ -126,13 +126,13 @@ def read_characters(name_file_or_characters: str) -> str:
     return "".join(lines)
 
 
-def published_config(model: "ModelConfig", fitting: str) -> "ExperimentConfig":
+def published_config(model: "ModelConfig", kind: str) -> "ExperimentConfig":
     """The recipe of the Keras example as published, for another model (as configs/keras_example.py)."""
     from hwr_jax.config import DataConfig, ExperimentConfig, ObjectiveConfig, OptimizerConfig, TrainingConfig
 
     return ExperimentConfig(
         data=DataConfig(
-            name="iam_words", split="keras_example", last_token_labels=True, fitting=fitting, reshuffle=False
+            name="iam_words", split="keras_example", last_token_labels=True, preprocessing=kind, reshuffle=False
         ),
         model=model,
         objective=ObjectiveConfig(loss="keras_ctc"),
@@ -157,10 +157,10 @@ def _check_same_model(config: "ExperimentConfig", model: "ModelConfig", options:
     """The config may ask for other dropout than the model was trained with, but not for another model."""
     from hwr_jax.text.alphabet import resolve_alphabet
 
-    if options.fitting and options.fitting != config.data.fitting:
+    if options.preprocessing and options.preprocessing != config.data.preprocessing:
         raise InputError(
-            f"--fitting={options.fitting}: the config says {config.data.fitting}; add "
-            f"--config.data.fitting={options.fitting}"
+            f"--preprocessing={options.preprocessing}: the config says {config.data.preprocessing}; add "
+            f"--config.data.preprocessing={options.preprocessing}"
         )
     for name in ("stack", "height_px", "width_px", "conv_features", "dense_features", "lstm_features"):
         asked, found = getattr(config.model, name), getattr(model, name)
@@ -206,7 +206,7 @@ def _describe(options: argparse.Namespace, config: "ExperimentConfig", character
     model, workdir = config.model, options.workdir
     print(
         f"{workdir}: {parameters:,} parameters, {len(characters)} characters, images {model.width_px} x "
-        f"{model.height_px} px fitted as {config.data.fitting!r}\n"
+        f"{model.height_px} px preprocessed as {config.data.preprocessing!r}\n"
         f"Read images:  hwr read --model={workdir} IMAGE ...\n"
         f"Measure it:   hwr evaluate --workdir={workdir} --data=NAME --source=PATH --split=all\n"
         f"Pack it:      hwr export --workdir={workdir} --output=DIR"

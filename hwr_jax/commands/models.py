@@ -12,7 +12,7 @@ from hwr_jax.commands.options import Parser
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
-    from hwr_jax.evaluation.model_records import ModelRecord
+    from hwr_jax.zoo.model_records import ModelRecord
 
 _EPILOG = """examples:
   hwr models                       the models that come with the package
@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     """Prints a table, or a card."""
     options = _parse(argv)
 
-    from hwr_jax.evaluation.model_records import find_records, shipped_records
+    from hwr_jax.zoo.model_records import find_records, shipped_records
 
     if options.card:
         for path in options.models:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     rows = [_row(record) for record in records]
     if options.markdown:
-        from hwr_jax.evaluation.markdown import build_table
+        from hwr_jax.reports.markdown import build_table
 
         print(build_table(_HEAD, rows, numbers=_NUMBERS))
     else:
@@ -83,19 +83,19 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _is_shipped(name: str) -> bool:
-    from hwr_jax.evaluation.model_records import PRETRAINED, is_exported
+    from hwr_jax.zoo.model_records import PRETRAINED, is_exported
 
     return "/" not in name and is_exported(PRETRAINED / name)
 
 
 def _folder(name: str) -> Path:
-    from hwr_jax.evaluation.model_records import PRETRAINED
+    from hwr_jax.zoo.model_records import PRETRAINED
 
     return PRETRAINED / name if _is_shipped(name) else Path(name)
 
 
 def _read_card(name: str) -> str:
-    from hwr_jax.evaluation.model_records import is_exported, read_record
+    from hwr_jax.zoo.model_records import is_exported, read_record
 
     if not _folder(name).is_dir():
         raise InputError(f"{name}: no such folder, nor the name of a model that comes with the package")
@@ -110,7 +110,7 @@ def _read_card(name: str) -> str:
 
 def _find_defaults(records: "Sequence[ModelRecord]") -> dict[str, tuple[str, str]]:
     """Name of a model -> the command that takes it by itself, and why."""
-    from hwr_jax.evaluation.default_model import choose_for_pages, choose_for_words
+    from hwr_jax.zoo.default_model import choose_for_pages, choose_for_words
 
     defaults = {}
     for command, choose in (("hwr read", choose_for_words), ("hwr read --page", choose_for_pages)):
@@ -159,7 +159,7 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _notes(records: "Sequence[ModelRecord]", defaults: Mapping[str, tuple[str, str]]) -> list[str]:
-    from hwr_jax.evaluation.data_terms import describe_terms
+    from hwr_jax.zoo.data_terms import describe_terms
 
     notes = [f"{command} takes {name} by itself: {why}." for name, (command, why) in defaults.items()]
     notes += ["CER and WER as recorded: greedy, on the model's own data, with 95 % bootstrap intervals over writers."]

@@ -34,9 +34,9 @@ def main(argv: Sequence[str]) -> int:
 
     # Orbax tells through absl that it opens a run's checkpoints for reading only.
     logging.getLogger("absl").setLevel(logging.ERROR)
-    from hwr_jax.evaluation.default_model import default_name
     from hwr_jax.reader import Reader
     from hwr_jax.training.load import load_model
+    from hwr_jax.zoo.default_model import default_name
 
     name = options.model or default_name(options.page)
     model = load_model(name)
@@ -171,8 +171,8 @@ def _name_drawings(images: Sequence[str], folder: Path) -> dict[int, Path]:
 
 
 def _draw(path: Path, grey_HxW: "np.ndarray | None", reading: "Reading") -> None:
-    from hwr_jax.evaluation.boxes import draw_boxes
     from hwr_jax.files import write_bytes
+    from hwr_jax.reports.boxes import draw_boxes
 
     assert grey_HxW is not None  # It was read.
     write_bytes(path, draw_boxes(grey_HxW, [(box.character, box.left, box.right) for box in reading.boxes]))

@@ -60,7 +60,7 @@ def load_training_labels(model: "TrainedModel", data_dir: Path | None) -> tuple[
     config = dataclasses.replace(config, data_dir=str(data_dir) if data_dir else config.data_dir)
     with ProgressLine(config.name) as progress:
         ensure_prepared(config, progress=progress)
-    return load_split(config, "train", model.frame, limit=config.training_samples).texts
+    return load_split(config, "train", model.preprocessing, limit=config.training_samples).texts
 
 
 def read_lines(paths: Sequence[Path]) -> list[str]:

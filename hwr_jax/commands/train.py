@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hwr_jax.config import ExperimentConfig
-    from hwr_jax.data.fitted import FittedSamples
+    from hwr_jax.data.preprocessed import PreprocessedSamples
     from hwr_jax.text.alphabet import Alphabet
     from hwr_jax.training.signals import StopRequest
 
@@ -173,7 +173,7 @@ def conclude(config: "ExperimentConfig", workdir: Path, step: int, stop: "StopRe
     Raises:
       Preempted: a signal came; nothing was written.
     """
-    from hwr_jax.evaluation.run import evaluate_run
+    from hwr_jax.reports.run import evaluate_run
     from hwr_jax.training.load import load_run
     from hwr_jax.training.workdir import write_status
 
@@ -196,7 +196,7 @@ def conclude(config: "ExperimentConfig", workdir: Path, step: int, stop: "StopRe
 
 def load_data(
     config: "ExperimentConfig", alphabet: "Alphabet", *, say: Callable[[str], None], poll: Callable[[], None]
-) -> "tuple[FittedSamples, FittedSamples]":
+) -> "tuple[PreprocessedSamples, PreprocessedSamples]":
     """Training and validation samples, prepared with a progress line if need be.
 
     Args:
@@ -280,24 +280,24 @@ def _make_initial(
 
 
 def make_validate(
-    config: "ExperimentConfig", alphabet: "Alphabet", validation: "FittedSamples"
+    config: "ExperimentConfig", alphabet: "Alphabet", validation: "PreprocessedSamples"
 ) -> Callable[[Any, Callable[[], None]], Mapping[str, float]]:
-    """Returns what measures the validation split during training, see `hwr_jax.training.member.Validate`."""
+    """Returns what measures the validation split during training, see `hwr_jax.training.trial.Validate`."""
     import jax
 
     from hwr_jax.ink.width import cut_to_ink
     from hwr_jax.models.trained import make_log_probs
     from hwr_jax.strict import to_plain
 
-    program = make_log_probs(to_plain(config), alphabet, config.data.fitting)
+    program = make_log_probs(to_plain(config), alphabet, config.data.preprocessing)
 
     def validate(parameters: Any, poll: Callable[[], None]) -> Mapping[str, float]:
-        from hwr_jax.evaluation.run import measure_validation  # The first step does not wait for it.
+        from hwr_jax.reports.run import measure_validation  # The first step does not wait for it.
 
         on_device = jax.device_put(parameters)
 
-        def log_probs(frames_BxHxW: "np.ndarray") -> "np.ndarray":
-            return program(on_device, cut_to_ink(frames_BxHxW, config.data.fitting))
+        def log_probs(images_BxHxW: "np.ndarray") -> "np.ndarray":
+            return program(on_device, cut_to_ink(images_BxHxW, config.data.preprocessing))
 
         return measure_validation(log_probs, alphabet, validation, config, poll)
 
@@ -307,8 +307,8 @@ def make_validate(
 def _describe(
     config: "ExperimentConfig",
     alphabet: "Alphabet",
-    training: "FittedSamples",
-    validation: "FittedSamples",
+    training: "PreprocessedSamples",
+    validation: "PreprocessedSamples",
     workdir: Path,
 ) -> None:
     import jax

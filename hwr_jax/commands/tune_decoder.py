@@ -19,7 +19,7 @@ from hwr_jax.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from hwr_jax.data.fitted import FittedSamples
+    from hwr_jax.data.preprocessed import PreprocessedSamples
     from hwr_jax.decoding.settings import DecoderSettings
     from hwr_jax.models.trained import TrainedModel
 
@@ -122,7 +122,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _load_validation(options: argparse.Namespace, model: "TrainedModel") -> "tuple[FittedSamples, str]":
+def _load_validation(options: argparse.Namespace, model: "TrainedModel") -> "tuple[PreprocessedSamples, str]":
     """The validation split of the model's own data, and the name of the rule that made it."""
     from hwr_jax.config import DataConfig
     from hwr_jax.data.loading import ensure_prepared, load_split
@@ -134,26 +134,26 @@ def _load_validation(options: argparse.Namespace, model: "TrainedModel") -> "tup
     config = dataclasses.replace(config, data_dir=data_dir, workers=options.workers)
     with ProgressLine(config.name) as progress:
         ensure_prepared(config, progress=progress)
-    samples = load_split(config, "validation", model.frame)
+    samples = load_split(config, "validation", model.preprocessing)
     if not len(samples):
         raise InputError(f"data {config.name!r}: no validation samples to tune on")
     return samples, rule_name(config.split)
 
 
-def _read_all(model: "TrainedModel", samples: "FittedSamples", progress: ProgressLine) -> "np.ndarray":
+def _read_all(model: "TrainedModel", samples: "PreprocessedSamples", progress: ProgressLine) -> "np.ndarray":
     import numpy as np
 
     from hwr_jax.ink.width import common_width
     from hwr_jax.models.padding import IMPOSSIBLE
 
     # All as long as the widest image, blank in the frames that a batch of narrower ones does not have.
-    columns = common_width(samples.columns_N, model.frame)
+    columns = common_width(samples.columns_N, model.preprocessing)
     log_probs_NxTxK = np.full(
-        (len(samples), columns // model.frame_px, model.alphabet.num_classes), IMPOSSIBLE, np.float32
+        (len(samples), columns // model.stride_px, model.alphabet.num_classes), IMPOSSIBLE, np.float32
     )
     log_probs_NxTxK[:, :, -1] = 0
     for start in range(0, len(samples), BATCH_SIZE):
-        read = model.log_probs(samples.frames_NxHxW[start : start + BATCH_SIZE])
+        read = model.log_probs(samples.images_NxHxW[start : start + BATCH_SIZE])
         log_probs_NxTxK[start : start + BATCH_SIZE, : read.shape[1]] = read
         progress(min(start + BATCH_SIZE, len(samples)), len(samples))
     return log_probs_NxTxK

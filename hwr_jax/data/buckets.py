@@ -80,8 +80,8 @@ def buckets_of(columns_N: Int[np.ndarray, "N"], config: ExperimentConfig) -> Buc
     """
     if not config.follows_width:
         return None
-    frame_px = config.model.frame_px
-    return build_buckets(-(-columns_N // frame_px) * frame_px, config.data.width_buckets)
+    stride_px = config.model.stride_px
+    return build_buckets(-(-columns_N // stride_px) * stride_px, config.data.width_buckets)
 
 
 class BucketedRows:

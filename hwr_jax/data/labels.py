@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwr_jax.config import DataConfig
-from hwr_jax.data.fitted import FittedSamples
-from hwr_jax.data.frames import select_frames
+from hwr_jax.data.preprocessed import PreprocessedSamples
+from hwr_jax.data.stored_images import select_images
 from hwr_jax.text.alphabet import UNKNOWN, Alphabet
 from hwr_jax.text.normalization import normalize_text
 
@@ -73,8 +73,8 @@ def encode_labels(texts: tuple[str, ...], alphabet: Alphabet) -> Labels:
 
 
 def select_trainable(
-    samples: FittedSamples, alphabet: Alphabet, frames: int | Sequence[int], outside_alphabet: str = "drop"
-) -> FittedSamples:
+    samples: PreprocessedSamples, alphabet: Alphabet, frames: int | Sequence[int], outside_alphabet: str = "drop"
+) -> PreprocessedSamples:
     """The samples whose labels can be trained on; the others join `skipped` with their reasons.
 
     Args:
@@ -99,13 +99,13 @@ def select_trainable(
     )
 
 
-def take(samples: FittedSamples, rows: np.ndarray) -> FittedSamples:
+def take(samples: PreprocessedSamples, rows: np.ndarray) -> PreprocessedSamples:
     """The given rows, in their order; `skipped` stays as it is, and frames in files stay there."""
-    return FittedSamples(
+    return PreprocessedSamples(
         ids=tuple(samples.ids[row] for row in rows),
         texts=tuple(samples.texts[row] for row in rows),
         writers=tuple(samples.writers[row] for row in rows),
-        frames_NxHxW=select_frames(samples.frames_NxHxW, rows),
+        images_NxHxW=select_images(samples.images_NxHxW, rows),
         skipped=samples.skipped,
         known_columns_N=None if samples.known_columns_N is None else samples.known_columns_N[rows],
     )

@@ -1,4 +1,4 @@
-"""A split of a run's data, prepared if need be and fitted to the frame."""
+"""A split of a run's data, prepared if need be and preprocessed to the frame."""
 
 import collections
 import dataclasses
@@ -10,9 +10,7 @@ import numpy as np
 
 from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.builders import describe_skips
-from hwr_jax.data.fitted import FittedSamples, fit_samples, join_fitted
-from hwr_jax.data.fitted_cache import load_or_fit
-from hwr_jax.data.frame_writer import FrameWriter
+from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.data.labels import final_label, select_trainable, take
 from hwr_jax.data.names import SYNTHETIC, SyntheticParams
 from hwr_jax.data.prepared import (
@@ -23,6 +21,8 @@ from hwr_jax.data.prepared import (
     load_prepared,
     prepare,
 )
+from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
+from hwr_jax.data.preprocessed_cache import load_or_preprocess
 from hwr_jax.data.split_rules import (
     BY_WRITER,
     GIVEN,
@@ -33,7 +33,7 @@ from hwr_jax.data.split_rules import (
 )
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
-from hwr_jax.ink.frame import FrameConfig, frame_of
+from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
 from hwr_jax.ink.width import count_frames
 from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, alphabet_of, resolve_alphabet
 
@@ -66,8 +66,8 @@ def ensure_prepared(
     )
 
 
-def load_split(config: DataConfig, split: str, frame: FrameConfig, *, limit: int = 0) -> FittedSamples:
-    """The fitted samples of a split of a prepared data set.
+def load_split(config: DataConfig, split: str, preprocessing: Preprocessing, *, limit: int = 0) -> PreprocessedSamples:
+    """The preprocessed samples of a split of a prepared data set.
 
     By writer they come in an order that depends on their ids alone, as the Keras example's in its order, and by lists
     in the source's order.
@@ -80,31 +80,33 @@ def load_split(config: DataConfig, split: str, frame: FrameConfig, *, limit: int
     """
     left_out: dict[str, str] = {}
     if config.split == BY_WRITER:
-        samples = _load_fitted(config, split, frame)
+        samples = _load_preprocessed(config, split, preprocessing)
     else:
-        samples, left_out = _select_split(config, split, frame)
+        samples, left_out = _select_split(config, split, preprocessing)
     if limit and limit < len(samples):
         samples = take(samples, np.arange(limit))
     samples = dataclasses.replace(samples, texts=tuple(final_label(text, config) for text in samples.texts))
     return dataclasses.replace(samples, skipped=samples.skipped | left_out)
 
 
-def _load_fitted(config: DataConfig, part: str, frame: FrameConfig) -> FittedSamples:
+def _load_preprocessed(config: DataConfig, part: str, preprocessing: Preprocessing) -> PreprocessedSamples:
     """A split by writer, as it is prepared."""
     data_dir, synthetic = _data_dir(config), _synthetic(config)
     prepared = load_prepared(config.name, part, data_dir, synthetic=synthetic)
     info = find_prepared(config.name, data_dir, synthetic=synthetic)
     assert info is not None  # It was loaded.
 
-    def fit(writer: FrameWriter) -> FittedSamples:
-        return fit_samples(prepared, frame, workers=worker_count(config.workers), writer=writer)
+    def fit(writer: ImageWriter) -> PreprocessedSamples:
+        return preprocess_samples(prepared, preprocessing, workers=worker_count(config.workers), writer=writer)
 
-    return load_or_fit(info.folder, part, frame, fit)
+    return load_or_preprocess(info.folder, part, preprocessing, fit)
 
 
-def _select_split(config: DataConfig, split: str, frame: FrameConfig) -> tuple[FittedSamples, dict[str, str]]:
+def _select_split(
+    config: DataConfig, split: str, preprocessing: Preprocessing
+) -> tuple[PreprocessedSamples, dict[str, str]]:
     """The samples of a split by another rule, and id -> reason of those in none (told with the training split)."""
-    samples = join_fitted([_load_fitted(config, part, frame) for part in SPLITS])
+    samples = join_samples([_load_preprocessed(config, part, preprocessing) for part in SPLITS])
     row_of_id = {id: row for row, id in enumerate(samples.ids)}
     listed = load_listed(config.name, _data_dir(config), synthetic=_synthetic(config))
     left_out: dict[str, str] = {}
@@ -136,7 +138,7 @@ def find_alphabet(config: ExperimentConfig) -> Alphabet:
     """
     if config.model.alphabet != FROM_TRAINING:
         return resolve_alphabet(config.model.alphabet)
-    training = load_split(config.data, "train", frame_of(config), limit=config.data.training_samples)
+    training = load_split(config.data, "train", preprocessing_of(config), limit=config.data.training_samples)
     return alphabet_of(training.texts)
 
 
@@ -146,7 +148,7 @@ def load_for_training(
     *,
     say: Callable[[str], None],
     poll: Callable[[], None] = lambda: None,
-) -> tuple[FittedSamples, FittedSamples]:
+) -> tuple[PreprocessedSamples, PreprocessedSamples]:
     """The training samples that can be trained on, and the validation samples, of a prepared data set.
 
     Args:
@@ -158,14 +160,14 @@ def load_for_training(
     Raises:
       InputError: the data are not prepared, or no samples are left in one of the splits.
     """
-    frame = frame_of(config)
+    preprocessing = preprocessing_of(config)
     most = "at most " * config.follows_width
-    say(f"fitting images to {most}{frame.width_px} x {frame.height_px} px")
-    training = load_split(config.data, "train", frame, limit=config.data.training_samples)
+    say(f"preprocessing images to {most}{preprocessing.width_px} x {preprocessing.height_px} px")
+    training = load_split(config.data, "train", preprocessing, limit=config.data.training_samples)
     poll()
-    validation = load_split(config.data, "validation", frame, limit=config.data.validation_samples)
+    validation = load_split(config.data, "validation", preprocessing, limit=config.data.validation_samples)
     poll()
-    frames = count_frames(training.columns_N, frame, config.model.frame_px)
+    frames = count_frames(training.columns_N, preprocessing, config.model.stride_px)
     trainable = select_trainable(training, alphabet, frames, config.data.outside_alphabet)
     for what, part in (("training", trainable), ("validation", validation)):
         if not len(part):

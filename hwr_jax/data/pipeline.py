@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Int
 
 from hwr_jax.data.buckets import FILLER, BucketedRows, Buckets
-from hwr_jax.data.frames import Frames
 from hwr_jax.data.labels import Labels
+from hwr_jax.data.stored_images import Images
 
 Batch = dict[str, np.ndarray]
-Samples = Mapping[str, Frames]
+Samples = Mapping[str, Images]
 
 
 class _RowsInOrder:
@@ -62,14 +62,14 @@ def make_batch_of_step(
       resident: whether the samples lie on the device already, so that a batch needs only tell their rows.
 
     Returns batches of:
-      "frames" uint8 [B, H, W], "labels" int32 [B, L] and "lengths" int32 [B], or if resident "rows" int32 [B];
-      "places" int32 [B], where each sample stands in the global batch; and "weights" float32 [B], 1, or 0 for what only
-      fills a batch up.
+      "images" uint8 [B, H, W], "labels" int32 [B, L] and "lengths" int32 [B], or if resident "rows" int32 [B];
+      "positions" int32 [B], where each sample stands in the global batch; and "weights" float32 [B], 1, or 0 for
+      what only fills a batch up.
     """
     rows_of_step: Any = (
         BucketedRows(buckets, batch_size, seed, narrow_first_epochs)
         if buckets
-        else batch_rows(len(samples["frames"]), batch_size, seed, reshuffle=reshuffle)
+        else batch_rows(len(samples["images"]), batch_size, seed, reshuffle=reshuffle)
     )
     share = batch_size // process_count
     places = np.arange(process_index * share, (process_index + 1) * share, dtype=np.int32)
@@ -77,14 +77,14 @@ def make_batch_of_step(
     def batch_of_step(step: int) -> Batch:
         global_rows: Int[np.ndarray, "B"] = rows_of_step[step]
         rows = global_rows[places]
-        batch = {"places": places, "weights": (rows != FILLER).astype(np.float32)}
+        batch = {"positions": places, "weights": (rows != FILLER).astype(np.float32)}
         rows = np.maximum(rows, 0)
         if resident:
             return batch | {"rows": rows.astype(np.int32)}
         if buckets:
             width = buckets.width_of(global_rows)
             return batch | {
-                name: values_N[rows, :, :width] if name == "frames" else values_N[rows]
+                name: values_N[rows, :, :width] if name == "images" else values_N[rows]
                 for name, values_N in samples.items()
             }
         return batch | {name: values_N[rows] for name, values_N in samples.items()}
@@ -92,9 +92,9 @@ def make_batch_of_step(
     return batch_of_step
 
 
-def sample_arrays(frames_NxHxW: Frames, labels: Labels) -> dict[str, Frames]:
-    """What a step needs of the samples: "frames" uint8 [N, H, W], "labels" int32 [N, L], "lengths" int32 [N]."""
-    return {"frames": frames_NxHxW, "labels": labels.ids_NxL, "lengths": labels.lengths_N}
+def sample_arrays(images_NxHxW: Images, labels: Labels) -> dict[str, Images]:
+    """What a step needs of the samples: "images" uint8 [N, H, W], "labels" int32 [N, L], "lengths" int32 [N]."""
+    return {"images": images_NxHxW, "labels": labels.ids_NxL, "lengths": labels.lengths_N}
 
 
 def plan_dispatches(start_step: int, stop_step: int, steps: int, stops: Sequence[int]) -> list[range]:

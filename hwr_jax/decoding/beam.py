@@ -98,7 +98,7 @@ def beam_search(
 
 
 def mask_frames(log_probs_BxTxK: Float[Array, "B T K"], frames_B: Int[Array, " B"]) -> Float[Array, "B T K"]:
-    """Frames from `frames_B` on become certain blanks, which change no text and no probability."""
+    """Images from `frames_B` on become certain blanks, which change no text and no probability."""
     num_classes = log_probs_BxTxK.shape[2]
     blank_1x1xK = jnp.where(jnp.arange(num_classes) == num_classes - 1, 0.0, -jnp.inf)[None, None]
     inside_BxT = jnp.arange(log_probs_BxTxK.shape[1])[None] < frames_B[:, None]

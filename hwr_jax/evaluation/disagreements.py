@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from hwr_jax.evaluation.readings import RecordedReading
+from hwr_jax.evaluation.predictions import RecordedPrediction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Disagreements:
 
 
 def find_disagreements(
-    results_of_runs: Sequence[Sequence[RecordedReading]], pairs: Sequence[tuple[int, int]], most: int
+    results_of_runs: Sequence[Sequence[RecordedPrediction]], pairs: Sequence[tuple[int, int]], most: int
 ) -> list[Disagreements]:
     """Both directions of every pair, at most `most` samples in all, shared out evenly.
 
@@ -44,7 +44,7 @@ def find_disagreements(
     ]
 
 
-def _find(results_of_runs: Sequence[Sequence[RecordedReading]], better: int, worse: int) -> Disagreements:
+def _find(results_of_runs: Sequence[Sequence[RecordedPrediction]], better: int, worse: int) -> Disagreements:
     ranked = []
     reads = 0
     for index, (of_better, of_worse) in enumerate(zip(results_of_runs[better], results_of_runs[worse], strict=True)):

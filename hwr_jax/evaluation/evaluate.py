@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import numpy as np
 
-from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.labels import encode_labels, find_untrainable
+from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.decoding.decoder import Decoder, Hypothesis
 from hwr_jax.decoding.greedy_decoder import GreedyDecoder
 from hwr_jax.models.recognizer import frames_of_images
@@ -52,7 +52,7 @@ class Evaluation:
     Attributes:
       results: one a sample, in the order of the samples.
       skipped: id -> reason, of the samples that could not be read at all.
-      seconds: wall time of reading, fitting not counted.
+      seconds: wall time of reading, preprocessing not counted.
       decoding_seconds: how much of it the decoder took.
     """
 
@@ -83,7 +83,7 @@ _NO_TEXT = Hypothesis("", 0.0, -math.inf, -math.inf)
 def evaluate_samples(
     log_probs: Callable[[np.ndarray], np.ndarray],
     alphabet: Alphabet,
-    samples: FittedSamples,
+    samples: PreprocessedSamples,
     *,
     decoder: Decoder | None = None,
     batch_size: int = 64,
@@ -106,9 +106,9 @@ def evaluate_samples(
     decoding_seconds = 0.0
     results: dict[int, SampleResult] = {}
     losses = _Losses(samples.texts, alphabet)
-    for rows, frames_BxHxW in _batches(samples, batch_size):
+    for rows, images_BxHxW in _batches(samples, batch_size):
         poll()
-        log_probs_BxTxK = np.asarray(log_probs(frames_BxHxW))
+        log_probs_BxTxK = np.asarray(log_probs(images_BxHxW))
         decoding_started = time.monotonic()
         readings = decoder.decode(log_probs_BxTxK)
         decoding_seconds += time.monotonic() - decoding_started
@@ -131,13 +131,13 @@ def evaluate_samples(
     return Evaluation(in_order, dict(samples.skipped), seconds, decoding_seconds)
 
 
-def _batches(samples: FittedSamples, batch_size: int) -> Iterator[tuple[list[int], np.ndarray]]:
+def _batches(samples: PreprocessedSamples, batch_size: int) -> Iterator[tuple[list[int], np.ndarray]]:
     """Rows and their frames, those with ink up to like columns together."""
     order = np.argsort(samples.columns_N, kind="stable")
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        filled = np.full((batch_size, *samples.frames_NxHxW.shape[1:]), 255, np.uint8)
-        filled[: len(rows)] = samples.frames_NxHxW[rows]
+        filled = np.full((batch_size, *samples.images_NxHxW.shape[1:]), 255, np.uint8)
+        filled[: len(rows)] = samples.images_NxHxW[rows]
         yield rows.tolist(), filled
 
 

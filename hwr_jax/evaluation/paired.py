@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from hwr_jax.evaluation.readings import RecordedReading
+from hwr_jax.evaluation.predictions import RecordedPrediction
 from hwr_jax.text.bootstrap import PairedDifference, paired_bootstrap
 
 NO_DIFFERENCE = "no clear difference"
@@ -30,7 +30,7 @@ class Pair:
     neither_right: int
 
 
-def compare_pairs(results_of_runs: Sequence[Sequence[RecordedReading]], groups: Sequence[str]) -> tuple[Pair, ...]:
+def compare_pairs(results_of_runs: Sequence[Sequence[RecordedPrediction]], groups: Sequence[str]) -> tuple[Pair, ...]:
     """Every pair of runs.
 
     Args:
@@ -48,7 +48,7 @@ def tell_verdict(difference: PairedDifference | None, name_a: str, name_b: str) 
     return f"{name_a if difference.difference < 0 else name_b} better, {BEYOND_NOISE}"
 
 
-def _compare(a: int, b: int, results_of_runs: Sequence[Sequence[RecordedReading]], groups: Sequence[str]) -> Pair:
+def _compare(a: int, b: int, results_of_runs: Sequence[Sequence[RecordedPrediction]], groups: Sequence[str]) -> Pair:
     edits_a = [result.edits for result in results_of_runs[a]]
     edits_b = [result.edits for result in results_of_runs[b]]
     right = [(not of_a.character_edits, not of_b.character_edits) for of_a, of_b in zip(edits_a, edits_b, strict=True)]

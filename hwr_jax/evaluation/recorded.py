@@ -11,7 +11,7 @@ from typing import Any
 
 from hwr_jax.data.splits import hash_of_ids
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.readings import RecordedReading, read_readings
+from hwr_jax.evaluation.predictions import RecordedPrediction, load_predictions
 from hwr_jax.evaluation.run_files import is_number, points_of, read_json, read_metrics
 from hwr_jax.text.distance import Edits
 
@@ -37,7 +37,7 @@ class RecordedRun:
     usage: Mapping[str, Any]
     metrics: list[dict[str, Any]]
     summary: Mapping[str, Any]
-    results: tuple[RecordedReading, ...]
+    results: tuple[RecordedPrediction, ...]
 
     @property
     def totals(self) -> Edits:
@@ -79,10 +79,10 @@ class RecordedRun:
         return told if told is not None or not seconds else seconds[-1]
 
     @property
-    def words_per_second(self) -> float | None:
+    def samples_per_second(self) -> float | None:
         """The training's speed: as told, or the median of the lines of metrics."""
-        told = _finite(self.usage.get("words_per_second"))
-        speeds = [speed for _, speed in points_of(self.metrics, "step", "train/words_per_second")]
+        told = _finite(self.usage.get("samples_per_second"))
+        speeds = [speed for _, speed in points_of(self.metrics, "step", "train/samples_per_second")]
         return told if told is not None or not speeds else statistics.median(speeds)
 
     @property
@@ -148,7 +148,7 @@ def _load(folder: Path, name: str, split: str) -> RecordedRun:
             f"{folder}: no evaluation of the split {split!r}, {has}; "
             f"run hwr evaluate --workdir={folder} --split={split}"
         )
-    summary, results = read_json(path), read_readings(path.with_suffix(".tsv"))
+    summary, results = read_json(path), load_predictions(path.with_suffix(".tsv"))
     _check_sums(path, summary, results)
     config, environment, status, usage = (
         read_json(folder / f"{file}.json") for file in ("config", "environment", "status", "usage")
@@ -157,7 +157,7 @@ def _load(folder: Path, name: str, split: str) -> RecordedRun:
     return RecordedRun(name, folder, config, environment, status, usage, metrics, summary, results)
 
 
-def _check_sums(path: Path, summary: Mapping[str, Any], results: Sequence[RecordedReading]) -> None:
+def _check_sums(path: Path, summary: Mapping[str, Any], results: Sequence[RecordedPrediction]) -> None:
     """The readings are those that the numbers were counted from."""
     totals = sum((result.edits for result in results), Edits())
     counted = {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hwr_jax.errors import InputError
+from hwr_jax.renames import rename_config, rename_metrics
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -23,7 +24,16 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: damaged, not JSON") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: damaged, not a JSON object")
-    return value
+    return _rename(path.name, value)
+
+
+def _rename(file: str, value: dict[str, Any]) -> dict[str, Any]:
+    """What files of older versions hold, under today's names."""
+    if file == "config.json":
+        return rename_config(value)
+    if file == "model.json" and isinstance(value.get("config"), Mapping):
+        return value | {"config": rename_config(value["config"])}
+    return rename_metrics(value) if file == "usage.json" else value
 
 
 def read_json_if_whole(path: Path) -> dict[str, Any]:
@@ -47,7 +57,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         except ValueError:  # the last line of a run that is being killed
             continue
         if isinstance(value, dict) and isinstance(value.get("step"), int):
-            parsed.append(value)
+            parsed.append(rename_metrics(value))
     return parsed
 
 

@@ -11,7 +11,7 @@ from hwr_jax.data.splits import hash_of_ids
 from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.selection import count_confusions, sum_by_writer
-from hwr_jax.evaluation.training_facts import shorten_path
+from hwr_jax.files import shorten_path
 from hwr_jax.text.bootstrap import bootstrap_interval
 from hwr_jax.text.distance import Edits
 

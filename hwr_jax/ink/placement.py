@@ -1,12 +1,12 @@
-"""Where `hwr_jax.ink.fitting.fit_to_frame` puts an image, and where its ink is: from frames back to pixels."""
+"""Where `hwr_jax.ink.preprocessing.preprocess` puts an image, and where its ink is: from frames back to pixels."""
 
 import dataclasses
 
 import numpy as np
 
 from hwr_jax.errors import InputError
-from hwr_jax.ink.fitting import MIN_CONTRAST, fitted_size, left_column, light_on_dark, otsu_threshold
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.preprocessing import MIN_CONTRAST, left_column, light_on_dark, otsu_threshold, scaled_size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,21 +26,23 @@ class Columns:
         return np.clip((np.asarray(frame_x, np.float64) - self.left) / self.scale, 0.0, float(self.width_px))
 
 
-def place_columns(height_px: int, width_px: int, frame: FrameConfig) -> Columns:
+def place_columns(height_px: int, width_px: int, preprocessing: Preprocessing) -> Columns:
     """How an image of this size lies in the frame.
 
     Raises:
-      InputError: no such fitting.
+      InputError: no such preprocessing.
     """
-    if frame.fitting in ("paper", "line"):
-        fitted_px = max(1, fitted_size(height_px, width_px, frame)[1])
-        left = left_column(fitted_px, frame)
-    elif frame.fitting == "keras":
-        fitted_px = max(1, round(width_px * min(frame.height_px / height_px, frame.width_px / width_px)))
-        left = (frame.width_px - fitted_px + 1) // 2
+    if preprocessing.kind in ("word", "line"):
+        scaled_px = max(1, scaled_size(height_px, width_px, preprocessing)[1])
+        left = left_column(scaled_px, preprocessing)
+    elif preprocessing.kind == "keras":
+        scaled_px = max(
+            1, round(width_px * min(preprocessing.height_px / height_px, preprocessing.width_px / width_px))
+        )
+        left = (preprocessing.width_px - scaled_px + 1) // 2
     else:
-        raise InputError(f"frame.fitting: no fitting {frame.fitting!r}; choose paper, keras or line")
-    return Columns(left, fitted_px / width_px, width_px)
+        raise InputError(f"preprocessing.kind: no preprocessing {preprocessing.kind!r}; choose paper, keras or line")
+    return Columns(left, scaled_px / width_px, width_px)
 
 
 def ink_columns(grey_HxW: np.ndarray) -> tuple[float, float] | None:

@@ -1,11 +1,11 @@
-"""How much of a frame an image uses, where frames are filled from the left: fitting "line"."""
+"""How much of a frame an image uses, where frames are filled from the left: preprocessing "line"."""
 
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
 
 # Rows looked at together: of a large set that lies on the disk.
 _CHUNK = 512
@@ -32,25 +32,25 @@ def used_columns(images_BxWxHx1: Any, multiple: int) -> Any:
     return _with_margin((images_BxWxHx1 > 0).any(axis=(2, 3)), height, multiple)
 
 
-def used_columns_of_frames(frames_NxHxW: Any, multiple: int) -> np.ndarray:
-    """`used_columns` of fitted frames, uint8 with 255 for paper; any number of them, also in files."""
-    if not len(frames_NxHxW):
+def used_columns_of_images(images_NxHxW: Any, multiple: int) -> np.ndarray:
+    """`used_columns` of preprocessed frames, uint8 with 255 for paper; any number of them, also in files."""
+    if not len(images_NxHxW):
         return np.zeros(0, np.int32)
-    parts = (frames_NxHxW[start : start + _CHUNK] for start in range(0, len(frames_NxHxW), _CHUNK))
+    parts = (images_NxHxW[start : start + _CHUNK] for start in range(0, len(images_NxHxW), _CHUNK))
     return np.concatenate([_with_margin(part.min(axis=1) != 255, part.shape[1], multiple) for part in parts])
 
 
-def count_frames(columns_N: Int[np.ndarray, "N"], frame: FrameConfig, frame_px: int) -> int | list[int]:
-    """CTC frames of fitted images: of all of them, or with fitting "line" of each.
+def count_frames(columns_N: Int[np.ndarray, "N"], preprocessing: Preprocessing, stride_px: int) -> int | list[int]:
+    """CTC frames of preprocessed images: of all of them, or with preprocessing "line" of each.
 
     Args:
       columns_N: that each uses, see `used_columns`.
-      frame: that they are fitted to.
-      frame_px: columns a frame of the output; the width is a multiple of it.
+      preprocessing: that they are preprocessed to.
+      stride_px: columns a frame of the output; the width is a multiple of it.
     """
-    if frame.fitting != "line":
-        return frame.width_px // frame_px
-    return (-(-columns_N // frame_px)).tolist()
+    if preprocessing.kind != "line":
+        return preprocessing.width_px // stride_px
+    return (-(-columns_N // stride_px)).tolist()
 
 
 def standard_width(columns: int, most: int) -> int:
@@ -65,20 +65,20 @@ def standard_width(columns: int, most: int) -> int:
     return min(width, most)
 
 
-def common_width(columns_N: Int[np.ndarray, "N"], frame: FrameConfig) -> int:
-    """With fitting "line" the `standard_width` that holds the columns of all, else the frame's."""
-    if frame.fitting != "line" or not len(columns_N):
-        return frame.width_px
-    return standard_width(int(columns_N.max()), frame.width_px)
+def common_width(columns_N: Int[np.ndarray, "N"], preprocessing: Preprocessing) -> int:
+    """With preprocessing "line" the `standard_width` that holds the columns of all, else the frame's."""
+    if preprocessing.kind != "line" or not len(columns_N):
+        return preprocessing.width_px
+    return standard_width(int(columns_N.max()), preprocessing.width_px)
 
 
-def cut_to_ink(frames_BxHxW: np.ndarray, fitting: str) -> np.ndarray:
+def cut_to_ink(images_BxHxW: np.ndarray, kind: str) -> np.ndarray:
     """Fitted frames, uint8, cut to their `common_width`."""
-    if fitting != "line":
-        return frames_BxHxW
-    height, width = frames_BxHxW.shape[1:]
-    columns_B = used_columns_of_frames(frames_BxHxW, 1)
-    return frames_BxHxW[:, :, : common_width(columns_B, FrameConfig(height, width, fitting))]
+    if kind != "line":
+        return images_BxHxW
+    height, width = images_BxHxW.shape[1:]
+    columns_B = used_columns_of_images(images_BxHxW, 1)
+    return images_BxHxW[:, :, : common_width(columns_B, Preprocessing(height, width, kind))]
 
 
 def _with_margin(inked_BxW: Any, height: int, multiple: int) -> Any:

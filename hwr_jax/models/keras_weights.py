@@ -136,7 +136,7 @@ def save_keras(model: TrainedModel, path: Path) -> None:
     config = build_dataclass(ModelConfig, model.config["model"], "model")
     if config.stack != "keras":
         raise InputError(f"model {model.name}: its stack is {config.stack!r}; only 'keras' can be written for Keras")
-    if model.frame.fitting == "line":
+    if model.preprocessing.kind == "line":
         raise InputError(f"model {model.name}: reads lines of any width, which plain Keras layers cannot")
     if path.suffix != ".keras":
         raise InputError(f"{path}: Keras asks for a name that ends in .keras")

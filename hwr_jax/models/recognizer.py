@@ -96,14 +96,14 @@ class Recognizer(nn.Module):
         """Logits, float32.
 
         Args:
-          images_BxWxHx1: as made by `hwr_jax.ink.fitting.frames_to_input`: the width comes first.
+          images_BxWxHx1: as made by `hwr_jax.ink.preprocessing.images_to_input`: the width comes first.
           keys_B: one dropout key a sample for training; None for inference.
           observe: called with every layer, its input and its output.
           follow_width: whether the columns to the right of an image, see `hwr_jax.ink.width.used_columns`, are padding:
             no layer sees them, and their frames are certainly blank, so that losses and decoders need not know of them.
         """
         x, width_px = images_BxWxHx1, images_BxWxHx1.shape[1]
-        columns_B = used_columns(images_BxWxHx1, self.config.frame_px) if follow_width else None
+        columns_B = used_columns(images_BxWxHx1, self.config.stride_px) if follow_width else None
 
         def inside(places: int) -> Bool[Array, "B W"] | None:
             if columns_B is None:
@@ -128,7 +128,7 @@ class Recognizer(nn.Module):
 
 
 def frames_of_images(log_probs_BxTxK: np.ndarray) -> int | list[int]:
-    """Frames that show an image: T if that is so for all images, else of each those that `Recognizer` did not pad."""
+    """Images that show an image: T if that is so for all images, else of each those that `Recognizer` did not pad."""
     open_B = (log_probs_BxTxK[:, :, :-1].max(axis=2) > IMPOSSIBLE / 2).sum(axis=1)
     frames = log_probs_BxTxK.shape[1]
     return frames if (open_B == frames).all() else open_B.tolist()

@@ -14,11 +14,12 @@ from jaxtyping import Array, Float, UInt8
 
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
-from hwr_jax.ink.fitting import frames_to_input
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.ink.width import cut_to_ink
 from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.nested import flatten, unflatten
+from hwr_jax.renames import rename_config
 from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import Alphabet
 
@@ -35,40 +36,40 @@ class TrainedModel:
     """Attributes:
     name: for people.
     alphabet: of its classes.
-    frame: what its images are fitted to.
+    preprocessing: what its images are preprocessed to.
     config: the resolved config of its experiment, plain values.
     tree: its parameters, nested dicts of arrays.
     """
 
     name: str
     alphabet: Alphabet
-    frame: FrameConfig
+    preprocessing: Preprocessing
     config: Mapping[str, Any]
     tree: Any
     _program: Any = dataclasses.field(init=False, repr=False, compare=False)
 
     @property
-    def frame_px(self) -> int:
+    def stride_px(self) -> int:
         """Columns of an image a frame of the output."""
-        return build_dataclass(ModelConfig, self.config["model"], "model").frame_px
+        return build_dataclass(ModelConfig, self.config["model"], "model").stride_px
 
     @property
     def parameters(self) -> int:
         """Number of parameters."""
         return count_parameters(self.tree)
 
-    def log_probs(self, frames_BxHxW: UInt8[np.ndarray, "B H W"]) -> Float[np.ndarray, "B T K"]:
-        """Log probabilities of the classes at every frame, for any number of fitted images.
+    def log_probs(self, images_BxHxW: UInt8[np.ndarray, "B H W"]) -> Float[np.ndarray, "B T K"]:
+        """Log probabilities of the classes at every frame, for any number of preprocessed images.
 
-        With fitting "line" there are as many frames as the widest of them takes, and those to the right of an image are
+        With "line" there are as many frames as the widest of them takes, and those to the right of an image are
         certainly blank.
         """
-        count = len(frames_BxHxW)
-        frames_BxHxW = cut_to_ink(frames_BxHxW, self.frame.fitting)
+        count = len(images_BxHxW)
+        images_BxHxW = cut_to_ink(images_BxHxW, self.preprocessing.kind)
         size = BATCH_SIZES[0] if count == 1 else BATCH_SIZES[-1]
         parts = []
         for start in range(0, count, size):
-            part = frames_BxHxW[start : start + size]
+            part = images_BxHxW[start : start + size]
             filled = np.pad(part, ((0, size - len(part)), (0, 0), (0, 0)), constant_values=255)
             parts.append(np.asarray(self._program(self.tree, filled))[: len(part)])
         if not parts:
@@ -78,16 +79,16 @@ class TrainedModel:
 
     def __post_init__(self) -> None:
         # Set past the frozen dataclass: it is derived, and kept so that it compiles once.
-        object.__setattr__(self, "_program", make_log_probs(self.config, self.alphabet, self.frame.fitting))
+        object.__setattr__(self, "_program", make_log_probs(self.config, self.alphabet, self.preprocessing.kind))
 
 
-def make_log_probs(config: Mapping[str, Any], alphabet: Alphabet, fitting: str) -> Any:
-    """The jitted `(parameters, frames_BxHxW) -> log_probs_BxTxK` of an experiment's config."""
+def make_log_probs(config: Mapping[str, Any], alphabet: Alphabet, kind: str) -> Any:
+    """The jitted `(parameters, images_BxHxW) -> log_probs_BxTxK` of an experiment's config."""
     model = Recognizer(build_dataclass(ModelConfig, config["model"], "model"), alphabet.num_classes)
 
-    def log_probs(tree: Any, frames_BxHxW: UInt8[Array, "B H W"]) -> Float[Array, "B T K"]:
-        images = frames_to_input(frames_BxHxW, fitting)
-        logits: Any = model.apply({"params": tree}, images, follow_width=fitting == "line")
+    def log_probs(tree: Any, images_BxHxW: UInt8[Array, "B H W"]) -> Float[Array, "B T K"]:
+        images = images_to_input(images_BxHxW, kind)
+        logits: Any = model.apply({"params": tree}, images, follow_width=kind == "line")
         return jax.nn.log_softmax(logits)
 
     return jax.jit(log_probs)
@@ -100,13 +101,16 @@ def build_trained(name: str, config: Mapping[str, Any], characters: str, tree: A
       InputError: the parameters are not those of the config's model with this alphabet.
     """
     alphabet = Alphabet(characters)
+    config = rename_config(config)
     model_config = build_dataclass(ModelConfig, config["model"], "model")
     data = config["data"]
     # Configs from before there was a stretch have none.
-    stretch_x = data.get("stretch_x", 1.0)
-    frame = FrameConfig(model_config.height_px, model_config.width_px, data["fitting"], stretch_x)
+    horizontal_scale = data.get("horizontal_scale", 1.0)
+    preprocessing = Preprocessing(
+        model_config.height_px, model_config.width_px, data["preprocessing"], horizontal_scale
+    )
     _check_shapes(tree, Recognizer(model_config, alphabet.num_classes), where)
-    return TrainedModel(name, alphabet, frame, config, jax.tree.map(jnp.asarray, tree))
+    return TrainedModel(name, alphabet, preprocessing, config, jax.tree.map(jnp.asarray, tree))
 
 
 def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any]) -> None:

@@ -57,9 +57,9 @@ def _affine_coordinates(
       used: columns of the frame that hold the image, None for all: it turns about their centre, and is stretched to no
         more than the frame, of which it then uses as many columns as it takes.
     """
-    shear, turn, stretch_x, stretch_y, shift_x, shift_y = jax.random.uniform(key, (6,), minval=-1.0, maxval=1.0)
+    shear, turn, horizontal_scale, stretch_y, shift_x, shift_y = jax.random.uniform(key, (6,), minval=-1.0, maxval=1.0)
     angle = turn * jnp.deg2rad(config.rotation_degrees)
-    factor_x = (1 + config.scale_x) ** stretch_x
+    factor_x = (1 + config.scale_x) ** horizontal_scale
     factor_y = (1 + config.scale_y) ** stretch_y
     width, height = shape
     centre = centre_before = jnp.asarray((width - 1) / 2)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from hwr_jax.errors import InputError
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
-from hwr_jax.training.average import evaluated_of_saved
 from hwr_jax.training.checkpoint import Checkpoints
+from hwr_jax.training.ema import evaluated_of_saved
 
 
 def load_model(name_or_path: str, checkpoint: str = "best") -> TrainedModel:

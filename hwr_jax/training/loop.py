@@ -10,23 +10,23 @@ import numpy as np
 
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.buckets import Buckets, buckets_of
-from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.pipeline import Batch, make_batch_of_step, make_batches, plan_dispatches, sample_arrays
+from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.devices import Placement, keep_on_device, make_placement
-from hwr_jax.training.journal import Journal
-from hwr_jax.training.member import Fetch, Member, Outcome, Validate
 from hwr_jax.training.optimizer import build_optimizer
+from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import Preempted, StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
 from hwr_jax.training.step import make_step_of
+from hwr_jax.training.trial import Fetch, Outcome, Trial, Validate
 
 
 def run_training(
     config: ExperimentConfig,
-    samples: FittedSamples,
+    samples: PreprocessedSamples,
     *,
     alphabet: Alphabet,
     workdir: Path,
@@ -56,28 +56,28 @@ def run_training(
     optimizer = build_optimizer(config.optimizer, total_steps)
     make_named_step = functools.partial(make_step_of, config, model, optimizer)
     placement = make_placement(config.training.parallel, make_named_step, config.data.batch_size)
-    journal = Journal(workdir, total_steps, about)
+    run_logger = RunLogger(workdir, total_steps, about)
     try:
         start = init_state(model, optimizer, config.seed)
         if initial is not None:
             parameters = initial(start.parameters)
             start = start.replace(parameters=parameters, optimizer=optimizer.init(parameters))  # type: ignore[attr-defined]
-        state = journal.restore(start)
-        member = Member(config, total_steps, journal, validate, stop, state)
+        state = run_logger.restore(start)
+        member = Trial(config, total_steps, run_logger, validate, stop, state)
         advance([member], state, placement, config, [config.seed], samples, alphabet, stop)
         assert member.outcome is not None
         return member.outcome
     finally:
-        journal.close()
+        run_logger.close()
 
 
 def advance(
-    members: Sequence[Member],
+    trials: Sequence[Trial],
     state: TrainState,
     placement: Placement,
     config: ExperimentConfig,
     seeds: Sequence[int],
-    samples: FittedSamples,
+    samples: PreprocessedSamples,
     alphabet: Alphabet,
     stop: StopRequest,
     take: Callable[[TrainState, int], TrainState] = lambda state, _: state,
@@ -86,11 +86,11 @@ def advance(
     """Runs the steps that are left, of one run or of several that advance together; every member gets its outcome.
 
     Args:
-      members: the runs.
+      trials: the runs.
       state: on the host, as `placement` takes it.
       placement: of the steps.
-      config: the members' own, as far as they have it in common.
-      seeds: of the order of the samples: one for all members, or one each, whose batches are then stacked.
+      config: the trials' own, as far as they have it in common.
+      seeds: of the order of the samples: one for all trials, or one each, whose batches are then stacked.
       samples: to train on.
       alphabet: of the labels.
       stop: polled between steps.
@@ -103,14 +103,14 @@ def advance(
     def fetch_of(index: int) -> Fetch:
         return lambda part: placement.fetch(part(take(state, index)))
 
-    def going() -> list[tuple[Member, Fetch]]:
-        return [(member, fetch_of(index)) for index, member in enumerate(members) if member.outcome is None]
+    def going() -> list[tuple[Trial, Fetch]]:
+        return [(member, fetch_of(index)) for index, member in enumerate(trials) if member.outcome is None]
 
     try:
         for member, fetch in going():
             if not member.reported:  # It may have been stopped while it validated after this step.
                 member.finish_step(step, fetch)
-        arrays = sample_arrays(samples.frames_NxHxW, encode_labels(samples.texts, alphabet))
+        arrays = sample_arrays(samples.images_NxHxW, encode_labels(samples.texts, alphabet))
         resident = not config.follows_width and keep_on_device(
             arrays, config.data.on_device, config.training.steps_per_dispatch
         )
@@ -157,7 +157,7 @@ def _make_batch_of_step(
 
 
 def _stack(batches: Sequence[Batch]) -> Batch:
-    """The batches of one seed for all members, or those of each along a leading axis."""
+    """The batches of one seed for all trials, or those of each along a leading axis."""
     if len(batches) == 1:
         return batches[0]
     return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}

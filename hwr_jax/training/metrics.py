@@ -84,7 +84,7 @@ class Progress:
         """Loss, speed, time left and the newest validation."""
         parts = [*filter(None, [self._name]), f"step {step}/{self._total_steps}"]
         if "train/loss" in values:
-            parts += [f"loss {values['train/loss']:.3f}", f"{values['train/words_per_second']:.0f} words/s"]
+            parts += [f"loss {values['train/loss']:.3f}", f"{values['train/samples_per_second']:.0f} words/s"]
         parts.append(f"{format_duration(seconds_left)} left")
         if "validation/cer" in values:
             parts.append(f"validation CER {values['validation/cer']:.2%} WER {values['validation/wer']:.2%}")

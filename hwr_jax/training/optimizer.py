@@ -8,7 +8,7 @@ from optax.contrib import MuonDimensionNumbers, muon
 
 from hwr_jax.config import OptimizerConfig
 from hwr_jax.models.recognizer import CLASS_LAYERS
-from hwr_jax.training.average import keep_average
+from hwr_jax.training.ema import keep_ema
 from hwr_jax.training.keras_adam import scale_by_keras_adam
 
 # Of the elements of an update by Muon: about that of AdamW, so that its rates and decays serve (Liu et al. 2025).
@@ -53,7 +53,7 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> optax.Gradient
         update = optax.adamw(schedule, eps=config.epsilon, weight_decay=config.weight_decay, mask=_kernels)
     if config.clip_norm:
         update = optax.chain(optax.clip_by_global_norm(config.clip_norm), update)
-    return keep_average(update, config.average_decay) if config.average_decay else update
+    return keep_ema(update, config.ema_decay) if config.ema_decay else update
 
 
 def split_gates(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:

@@ -115,7 +115,7 @@ def _raise(ink_BxWxH: Array, power_Bx1x1: Array) -> Array:
 def _uneven_light(keys_B: Array, width: int, height: int) -> Array:
     """[B, W, H], smooth over two heights along the line and half of one across it; 0 on average, at most 1 or -1.
 
-    All paper darker would not be uneven; besides, `hwr_jax.ink.fitting` levels that.
+    All paper darker would not be uneven; besides, `hwr_jax.ink.preprocessing` levels that.
     """
     points = _random_points(keys_B, -(-width // (2 * height)), 2)
     points = points - points.mean(axis=(1, 2), keepdims=True)

@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Key
 
 from hwr_jax.config import AugmentConfig, ExperimentConfig, ObjectiveConfig
-from hwr_jax.ink.fitting import frames_to_input
+from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.ink.width import used_columns
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.training.augment import augment
@@ -22,21 +22,21 @@ Step = Callable[[TrainState, DeviceBatch], TrainState]
 Steps = Callable[[TrainState, DeviceBatch, DeviceBatch], TrainState]
 
 
-def sample_keys(seed: int | Array, stream: str, step: Array, places_B: Array) -> Key[Array, "B"]:
+def sample_keys(seed: int | Array, stream: str, step: Array, positions_B: Array) -> Key[Array, "B"]:
     """One key a sample from the run's seed, the stream's name, the step and the place in the global batch.
 
     So a sample's random numbers do not depend on how the batch is divided over devices.
     """
     key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(stream.encode()))
     key = jax.random.fold_in(key, step)
-    return jax.vmap(lambda place: jax.random.fold_in(key, place))(places_B)
+    return jax.vmap(lambda place: jax.random.fold_in(key, place))(positions_B)
 
 
 def make_step(
     model: Recognizer,
     optimizer: optax.GradientTransformation,
     *,
-    fitting: str,
+    kind: str,
     augmentation: AugmentConfig,
     seed: int | Array,
     objective: ObjectiveConfig,
@@ -53,7 +53,7 @@ def make_step(
     def total_over_devices(tree: Any) -> Any:
         return jax.lax.psum(tree, axis_name) if axis_name else tree
 
-    follow_width = fitting == "line"
+    follow_width = kind == "line"
     losses_of = LOSSES[objective.loss]
 
     def sample_losses(parameters: Any, images: Array, frames: int | Array, keys_B: Array, batch: DeviceBatch) -> Array:
@@ -69,8 +69,8 @@ def make_step(
         return losses + objective.smoothing * divergence_from_even(logits, frames) if objective.smoothing else losses
 
     def step(state: TrainState, batch: DeviceBatch) -> TrainState:
-        images = frames_to_input(batch["frames"], fitting)
-        augment_keys = sample_keys(seed, "augment", state.step, batch["places"])
+        images = images_to_input(batch["images"], kind)
+        augment_keys = sample_keys(seed, "augment", state.step, batch["positions"])
         # A branch that is always taken. Without it XLA on CPUs fuses the augmentation into each of the nine products of
         # the first convolution and computes it as often (a barrier does not help, it is dropped before fusion).
         images = jax.lax.cond(
@@ -78,10 +78,10 @@ def make_step(
             lambda: augment(images, augment_keys, augmentation, follow_width),
             lambda: jnp.zeros_like(images),
         )
-        dropout_keys = sample_keys(seed, "dropout", state.step, batch["places"])
+        dropout_keys = sample_keys(seed, "dropout", state.step, batch["positions"])
         # Stretching may leave a line too few frames for its label.
-        frame_px = model.config.frame_px
-        frames = used_columns(images, frame_px) // frame_px if follow_width else model.config.frames
+        stride_px = model.config.stride_px
+        frames = used_columns(images, stride_px) // stride_px if follow_width else model.config.frames
         weights = batch["weights"] * fits_frames(batch["labels"], batch["lengths"], frames)
         samples = total_over_devices(weights.sum())
 
@@ -116,7 +116,7 @@ def make_step_of(
     return make_step(
         model,
         optimizer,
-        fitting=config.data.fitting,
+        kind=config.data.preprocessing,
         augmentation=config.augment,
         seed=config.seed,
         objective=config.objective,
@@ -127,7 +127,7 @@ def make_step_of(
 def make_steps(step: Step) -> Steps:
     """Returns `steps(state, resident, batches) -> state`: as many steps as there are batches, in one program.
 
-    `resident` holds the samples if they lie on the device, "frames" [N, H, W] and labels likewise, else nothing;
+    `resident` holds the samples if they lie on the device, "images" [N, H, W] and labels likewise, else nothing;
     `batches` holds batches stacked along a leading axis, whose samples are told by "rows" [K, B] if they are resident.
     """
 
@@ -141,7 +141,7 @@ def make_steps(step: Step) -> Steps:
 
         # A count that the compiler does not know. Where it knows it to be 1 it makes no loop, and then fuses the step,
         # and rounds, otherwise than in a loop.
-        count = jnp.where(state.step < 0, 0, batches["places"].shape[0])
+        count = jnp.where(state.step < 0, 0, batches["positions"].shape[0])
         return jax.lax.fori_loop(0, count, advance, state)
 
     return steps

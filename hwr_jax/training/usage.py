@@ -6,6 +6,7 @@ import statistics
 import sys
 from pathlib import Path
 
+from hwr_jax.renames import rename_metrics
 from hwr_jax.training.workdir import write_json
 
 
@@ -23,13 +24,16 @@ def write_usage(workdir: Path, first_step_seconds: float, parameters: int) -> No
     Raises:
       OSError: the file cannot be written.
     """
-    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    speeds = [line["train/words_per_second"] for line in lines if "train/words_per_second" in line]
+    lines = [
+        rename_metrics(json.loads(line))
+        for line in (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    speeds = [line["train/samples_per_second"] for line in lines if "train/samples_per_second" in line]
     usage = {
         "parameters": parameters,
         "first_step_seconds": round(first_step_seconds, 3),
         "training_seconds": round(lines[-1]["train/seconds"], 3) if lines else None,
-        "words_per_second": round(statistics.median(speeds), 1) if speeds else None,
+        "samples_per_second": round(statistics.median(speeds), 1) if speeds else None,
         "peak_memory_bytes": peak_memory_bytes(),
     }
     write_json(workdir / "usage.json", usage)

@@ -16,6 +16,7 @@ from hwr_jax.config import ExperimentConfig
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 from hwr_jax.nested import flatten
+from hwr_jax.renames import rename_config
 from hwr_jax.strict import to_plain
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
@@ -90,7 +91,7 @@ def _read_config(path: Path) -> Mapping[str, Any]:
         config = None
     if not isinstance(config, Mapping):
         raise InputError(f"{path}: damaged; delete it if the config is the one this run was started with")
-    return config
+    return rename_config(config)
 
 
 def write_environment(workdir: Path, argv: list[str], devices: list[str], framework: str = "hwr_jax") -> None:

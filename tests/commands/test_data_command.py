@@ -14,9 +14,9 @@ from hwr_jax.data.names import SyntheticParams
 from hwr_jax.data.prepared import find_prepared
 from hwr_jax.data.sample import Sample
 from hwr_jax.errors import InputError
-from hwr_jax.ink.fitting import fit_to_frame, frames_to_input
-from hwr_jax.ink.frame import FrameConfig
 from hwr_jax.ink.image import open_grey
+from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.preprocessing import images_to_input, preprocess
 from hwr_jax.training.augment import augment
 from hwr_jax.training.step import sample_keys
 
@@ -161,13 +161,13 @@ def test_a_manifest_under_a_name_of_ones_own(tmp_path: Path, capsys: pytest.Capt
     assert "--text_column: iam_words takes no such option; it takes none" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("fitting", ["paper", "line", "keras"])
+@pytest.mark.parametrize("kind", ["word", "line", "keras"])
 def test_show_draws_augmented_samples(
-    fitting: str, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "sheet.png"
     argv = ["show", "synthetic", f"--data_dir={tmp_path}", "--augmented", "--count=2", f"--output={output}", *SMALL]
-    argv += [f"--config={repository}/configs/quickstart.py", f"--config.data.fitting={fitting}"]
+    argv += [f"--config={repository}/configs/quickstart.py", f"--config.data.preprocessing={kind}"]
     with pytest.raises(InputError, match=r"augments nothing; raise a strength, for example with --config\.augment"):
         data.main(argv)
     assert not output.exists()
@@ -187,16 +187,18 @@ def test_the_original_is_what_the_model_sees_and_versions_are_those_of_training(
     samples = [Sample(str(number), "x", "w", buffer.getvalue()) for number in range(2)]
     samples.insert(1, Sample("bad", "x", "w", b"no image"))
     argv = [f"--config={repository}/configs/quickstart.py", "--config.augment.warp_px=2.0"]
-    for fitting in ("paper", "keras"):
-        config = augmented_config([*argv, f"--config.data.fitting={fitting}"])
+    for kind in ("word", "keras"):
+        config = augmented_config([*argv, f"--config.data.preprocessing={kind}"])
         first, bad, second = draw_versions(samples, config, seed=3)
         assert "not an image" in bad
-        frame = fit_to_frame(open_grey(buffer.getvalue(), ""), FrameConfig(32, 128, fitting))
+        preprocessing = preprocess(open_grey(buffer.getvalue(), ""), Preprocessing(32, 128, kind))
         assert len(first) == len(second) == 6
-        np.testing.assert_array_equal(first[0], frame)
+        np.testing.assert_array_equal(first[0], preprocessing)
         for version in range(1, 6):
             for place, images in enumerate((first, second)):
                 key = sample_keys(3, "augment", jnp.int32(version - 1), jnp.array([place]))
-                seen = augment(jnp.asarray(frames_to_input(frame[None], fitting)), key, config.augment)[0, ..., 0].T
-                grey = seen[::-1] if fitting == "keras" else 1 - seen
+                seen = augment(jnp.asarray(images_to_input(preprocessing[None], kind)), key, config.augment)[
+                    0, ..., 0
+                ].T
+                grey = seen[::-1] if kind == "keras" else 1 - seen
                 np.testing.assert_allclose(images[version], 255 * grey, atol=0.51)

@@ -41,7 +41,14 @@ def file(exported, write_keras_weights, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def imported(file, tmp_path_factory) -> Path:
     workdir = tmp_path_factory.mktemp("runs") / "tiny"
-    argv = ["import-keras", str(file), "--alphabet=iam78", f"--workdir={workdir}", "--width_px=64", "--fitting=paper"]
+    argv = [
+        "import-keras",
+        str(file),
+        "--alphabet=iam78",
+        f"--workdir={workdir}",
+        "--width_px=64",
+        "--preprocessing=paper",
+    ]
     assert main(argv) == 0
     return workdir
 
@@ -51,8 +58,8 @@ def test_the_run_reads_as_the_model_does(imported, exported):
     assert (model.name, model.alphabet, model.frame) == ("tiny@0", exported.alphabet, exported.frame)
     jax.tree.map(np.testing.assert_array_equal, model.tree, exported.tree)
     frames = np.random.default_rng(0).integers(0, 256, (3, 16, 64), dtype=np.uint8)
-    readings = Reader(model).read_frames(frames)
-    assert readings == Reader(exported).read_frames(frames)
+    readings = Reader(model).read_preprocessed(frames)
+    assert readings == Reader(exported).read_preprocessed(frames)
     assert any(reading.text for reading in readings)
 
 
@@ -68,7 +75,7 @@ def test_the_run_has_the_files_of_a_run(imported):
     assert status["message"].endswith("tiny.weights.h5")
     config = json.loads((imported / "config.json").read_text())
     assert config["model"]["alphabet"] == "iam78"
-    assert config["data"]["fitting"] == "paper"
+    assert config["data"]["preprocessing"] == "word"
 
 
 def test_the_run_is_exported(imported, exported, tmp_path):
@@ -114,8 +121,8 @@ def test_classes_in_another_order_are_put_right(file, exported, tmp_path, capsys
     model = load_run(tmp_path / "run")
     assert model.alphabet == exported.alphabet
     frames = np.random.default_rng(0).integers(0, 256, (2, 16, 64), dtype=np.uint8)
-    frame = dataclasses.replace(exported.frame, fitting="keras")
-    config = {**exported.config, "data": {**exported.config["data"], "fitting": "keras"}}
+    frame = dataclasses.replace(exported.frame, kind="keras")
+    config = {**exported.config, "data": {**exported.config["data"], "preprocessing": "keras"}}
     before = TrainedModel("tiny", exported.alphabet, frame, config, exported.tree).log_probs(frames)
     after = model.log_probs(frames)
     for character in "aZ7.":
@@ -136,7 +143,7 @@ def test_the_default_recipe_is_the_published_one(repository):
         (["--alphabet=nowhere.txt"], "--alphabet=nowhere.txt: no such file"),
         ([], "the following arguments are required: --alphabet"),
         (["--alphabet=iam78", "--width_px=50"], "model.width_px: 50 is not a positive multiple of 4"),
-        (["--alphabet=iam78", "--fitting=stretch"], "--fitting: invalid choice"),
+        (["--alphabet=iam78", "--preprocessing=stretch"], "--preprocessing: invalid choice"),
         (["--alphabet=iam78", "--config=nowhere.py"], "no such file"),
     ],
 )
@@ -155,7 +162,10 @@ def test_wrong_input_is_one_line_and_leaves_nothing(file, tmp_path, capsys, flag
     [
         ([], "model.height_px is 16, not 32; add --config.model.height_px=16"),
         (["--config.model.height_px=16"], "model.conv_features is (4, 4), not (32, 64); add "),
-        (["--fitting=keras"], "--fitting=keras: the config says paper; add --config.data.fitting=keras"),
+        (
+            ["--preprocessing=keras"],
+            "--preprocessing=keras: the config says paper; add --config.data.preprocessing=keras",
+        ),
     ],
 )
 def test_a_config_of_another_model_is_told(file, repository, tmp_path, capsys, flags, says):

@@ -9,8 +9,8 @@ import pytest
 from hwr_jax.commands import models
 from hwr_jax.commands.main import main
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.model_records import PRETRAINED
 from hwr_jax.training.workdir import write_json
+from hwr_jax.zoo.model_records import PRETRAINED
 
 
 def columns(line: str) -> list[str]:

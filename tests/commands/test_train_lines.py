@@ -11,7 +11,7 @@ from hwr_jax.config import DataConfig
 from hwr_jax.data.buckets import build_buckets
 from hwr_jax.data.loading import load_split
 from hwr_jax.evaluation.evaluate import evaluate_samples
-from hwr_jax.ink.width import used_columns_of_frames
+from hwr_jax.ink.width import used_columns_of_images
 from hwr_jax.reader import Reader
 from hwr_jax.strict import build_dataclass
 from hwr_jax.training.load import load_run
@@ -23,12 +23,12 @@ STEPS = 30
 def workdir(tmp_path_factory, training_command, run_environment):
     """A finished run."""
     folder = tmp_path_factory.mktemp("lines") / "run"
-    flags = ["--config.data.fitting=line", "--config.model.width_px=128", "--config.data.width_buckets=3"]
+    flags = ["--config.data.preprocessing=line", "--config.model.width_px=128", "--config.data.width_buckets=3"]
     flags += [f"--config.training.steps={STEPS}", "--config.training.log_every_steps=10"]
     command = training_command(folder, *flags)
     done = subprocess.run(command, env=run_environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert "fitting images to at most 128 x 32 px" in done.stderr
+    assert "preprocessing images to at most 128 x 32 px" in done.stderr
     assert re.search(r"^batches \d+, \d+, \d+ px wide, \d+ % of it padding$", done.stderr, re.MULTILINE)
     return folder
 
@@ -51,15 +51,15 @@ def test_every_step_was_run_and_the_run_was_measured(workdir, samples):
 
 
 def test_words_come_in_several_widths(samples):
-    columns = used_columns_of_frames(samples.frames_NxHxW, 4)
+    columns = used_columns_of_images(samples.images_NxHxW, 4)
     assert len(build_buckets(columns, 3).widths) == 3
 
 
 def test_an_image_reads_alone_as_it_does_beside_others(workdir, samples):
     model = load_run(workdir)
-    together = model.log_probs(samples.frames_NxHxW[:])
-    for frame_HxW, log_probs_TxK in zip(samples.frames_NxHxW, together, strict=True):
-        (alone_TxK,) = model.log_probs(frame_HxW[None])
+    together = model.log_probs(samples.images_NxHxW[:])
+    for image_HxW, log_probs_TxK in zip(samples.images_NxHxW, together, strict=True):
+        (alone_TxK,) = model.log_probs(image_HxW[None])
         frames = len(alone_TxK)
         np.testing.assert_allclose(alone_TxK, log_probs_TxK[:frames], atol=1e-5)
         assert (log_probs_TxK[frames:, -1] == 0).all()
@@ -69,8 +69,8 @@ def test_the_evaluation_is_that_of_readings_one_by_one(workdir, samples):
     model = load_run(workdir)
     evaluation = evaluate_samples(model.log_probs, model.alphabet, samples, batch_size=5)
     reader = Reader(model)
-    for result, frame_HxW in zip(evaluation.results, samples.frames_NxHxW, strict=True):
-        (reading,) = reader.read_frames(frame_HxW[None])
+    for result, image_HxW in zip(evaluation.results, samples.images_NxHxW, strict=True):
+        (reading,) = reader.read_preprocessed(image_HxW[None])
         assert (reading.text, reading.confidence) == (result.prediction, pytest.approx(result.confidence, rel=1e-4))
     assert [result.id for result in evaluation.results] == list(samples.ids)
     written = json.loads((workdir / "evaluation" / "test.json").read_text())
@@ -79,7 +79,7 @@ def test_the_evaluation_is_that_of_readings_one_by_one(workdir, samples):
 
 def test_boxes_lie_in_the_image(workdir, samples):
     model = load_run(workdir)
-    wide_HxW = np.concatenate([samples.frames_NxHxW[0][:, :60], samples.frames_NxHxW[1][:, :60]], axis=1)
+    wide_HxW = np.concatenate([samples.images_NxHxW[0][:, :60], samples.images_NxHxW[1][:, :60]], axis=1)
     (reading,) = Reader(model).read(wide_HxW, boxes=True)
     for box in reading.boxes:
         assert box.left is None or 0 <= box.left <= box.right <= 120

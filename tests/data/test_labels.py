@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwr_jax.config import DataConfig
-from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.labels import encode_labels, final_label, frames_needed, select_trainable, take, why_untrainable
+from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.errors import InputError
 from hwr_jax.text.alphabet import IAM78, UNKNOWN, Alphabet
 
@@ -44,17 +44,17 @@ def test_reasons_in_their_order():
     assert why_untrainable("", AB, 2) == "empty label"
 
 
-def fitted(texts: list[str], skipped: dict[str, str]) -> FittedSamples:
+def fitted(texts: list[str], skipped: dict[str, str]) -> PreprocessedSamples:
     frames = np.arange(len(texts), dtype=np.uint8)[:, None, None] * np.ones((1, 2, 3), np.uint8)
     ids = tuple(f"s{number}" for number in range(len(texts)))
-    return FittedSamples(ids, tuple(texts), tuple(f"w-{text}" for text in texts), frames, skipped)
+    return PreprocessedSamples(ids, tuple(texts), tuple(f"w-{text}" for text in texts), frames, skipped)
 
 
 def test_what_cannot_be_trained_on_is_counted_and_the_rest_keeps_its_order():
     samples = fitted(["ab", "", "aé", "b", "aaaa", "aé", "a"], {"s9": "damaged image"})
     kept = select_trainable(samples, AB, 4)
     assert (kept.ids, kept.texts, kept.writers) == (("s0", "s3", "s6"), ("ab", "b", "a"), ("w-ab", "w-b", "w-a"))
-    np.testing.assert_array_equal(kept.frames_NxHxW[:, 0, 0], [0, 3, 6])
+    np.testing.assert_array_equal(kept.images_NxHxW[:, 0, 0], [0, 3, 6])
     assert kept.skipped == {
         "s9": "damaged image",
         "s1": "empty label",
@@ -74,7 +74,7 @@ def test_nothing_is_copied_when_all_can_be_trained_on():
 def test_nothing_may_be_left():
     kept = select_trainable(fitted(["", ""], {}), AB, 4)
     assert len(kept) == 0
-    assert kept.frames_NxHxW.shape == (0, 2, 3)
+    assert kept.images_NxHxW.shape == (0, 2, 3)
     assert len(kept.skipped) == 2
 
 
@@ -101,7 +101,7 @@ def test_a_character_outside_the_alphabet_is_named():
 def test_rows_are_taken_in_their_order():
     taken = take(fitted(["a", "b", "ab"], {"x": "y"}), np.array([2, 0, 2]))
     assert taken.ids == ("s2", "s0", "s2")
-    np.testing.assert_array_equal(taken.frames_NxHxW[:, 0, 0], [2, 0, 2])
+    np.testing.assert_array_equal(taken.images_NxHxW[:, 0, 0], [2, 0, 2])
     assert taken.skipped == {"x": "y"}
 
 

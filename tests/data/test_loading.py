@@ -1,4 +1,4 @@
-"""Loading a split for a run: prepared when need be, fitted, cut short."""
+"""Loading a split for a run: prepared when need be, preprocessed, cut short."""
 
 import dataclasses
 import json
@@ -12,10 +12,10 @@ from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_split, worker_count
 from hwr_jax.data.split_rules import divide_as_keras_example
 from hwr_jax.errors import InputError
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.text.alphabet import IAM78
 
-FRAME = FrameConfig(height_px=16, width_px=64)
+FRAME = Preprocessing(height_px=16, width_px=64)
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +38,14 @@ def test_a_split_is_fitted_to_the_frame(config, info):
     for split in ("train", "validation", "test"):
         samples = load_split(config, split, FRAME)
         assert len(samples) + len(samples.skipped) == info.splits[split].samples
-        assert samples.frames_NxHxW.shape[1:] == (16, 64)
-        assert samples.frames_NxHxW.dtype == np.uint8
+        assert samples.images_NxHxW.shape[1:] == (16, 64)
+        assert samples.images_NxHxW.dtype == np.uint8
 
 
 def test_a_limit_takes_the_first_samples(config, info):
     everything, some = load_split(config, "train", FRAME), load_split(config, "train", FRAME, limit=5)
     assert some.ids == everything.ids[:5]
-    np.testing.assert_array_equal(some.frames_NxHxW, everything.frames_NxHxW[:5])
+    np.testing.assert_array_equal(some.images_NxHxW, everything.images_NxHxW[:5])
     assert load_split(config, "train", FRAME, limit=10**6).ids == everything.ids
 
 
@@ -61,7 +61,7 @@ def test_the_example_s_splits_keep_its_order(config, info):
     assert {split: list(samples.ids) for split, samples in loaded.items()} == divide_as_keras_example(ids)
     by_writer = load_split(config, "train", FRAME)
     row = loaded["train"].ids.index(by_writer.ids[0])
-    np.testing.assert_array_equal(loaded["train"].frames_NxHxW[row], by_writer.frames_NxHxW[0])
+    np.testing.assert_array_equal(loaded["train"].images_NxHxW[row], by_writer.images_NxHxW[0])
     assert load_split(example, "train", FRAME, limit=5).ids == loaded["train"].ids[:5]
 
 
@@ -90,7 +90,7 @@ def test_the_last_token_is_what_follows_the_last_space(tmp_path):
     config = DataConfig(data_dir=str(tmp_path), writers=2, words_per_writer=2, workers=1)
     info = ensure_prepared(config)
     texts = {split: load_split(config, split, FRAME).texts for split in SPLITS}
-    for cache in info.folder.glob("fitted-*/*.json"):
+    for cache in info.folder.glob("preprocessed-*/*.json"):
         columns = json.loads(cache.read_text())
         columns["texts"] = [f"B C {text}" for text in columns["texts"]]
         cache.write_text(json.dumps(columns))

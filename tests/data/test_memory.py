@@ -4,21 +4,21 @@ import os
 import subprocess
 import sys
 
-# Frames of a megabyte, so that few are many times the memory that the process has.
+# Images of a megabyte, so that few are many times the memory that the process has.
 _SCRIPT = """
 import dataclasses, io, resource, sys
 import numpy as np
 from pathlib import Path
 from PIL import Image
-from hwr_jax.data.fitted import fit_samples, join_fitted
-from hwr_jax.data.fitted_cache import load_or_fit
+from hwr_jax.data.preprocessed import preprocess_samples, join_samples
+from hwr_jax.data.preprocessed_cache import load_or_preprocess
 from hwr_jax.data.labels import encode_labels, select_trainable
 from hwr_jax.data.pipeline import make_batch_of_step, make_batches, plan_dispatches, sample_arrays
 from hwr_jax.data.sample import Sample
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.text.alphabet import Alphabet
 
-COUNT, FRAME, ALPHABET = 400, FrameConfig(512, 2048, "line"), Alphabet("ab")
+COUNT, FRAME, ALPHABET = 400, Preprocessing(512, 2048, "line"), Alphabet("ab")
 pixels = COUNT * FRAME.height_px * FRAME.width_px
 
 def status(name):
@@ -31,21 +31,21 @@ def draw():
         yield Sample(str(number), "ab" if number % 10 else "x", "w", image.getvalue())
 
 def fit(writer):
-    return fit_samples(draw(), FRAME, writer=writer)
+    return preprocess_samples(draw(), FRAME, writer=writer)
 
 room = pixels // 4
 resource.setrlimit(resource.RLIMIT_DATA, (status("VmData") + room,) * 2)
 before = status("VmHWM")
-for _ in range(2):  # fitted anew, then from the cache
-    fitted = load_or_fit(Path(sys.argv[1]), "train", FRAME, fit)
-    joined = join_fitted([fitted, fitted])
+for _ in range(2):  # preprocessed anew, then from the cache
+    preprocessed = load_or_preprocess(Path(sys.argv[1]), "train", FRAME, fit)
+    joined = join_samples([preprocessed, preprocessed])
     samples = select_trainable(joined, ALPHABET, 99)
     assert len(samples) == 2 * COUNT * 9 // 10, len(samples)
     batch_of_step = make_batch_of_step(
-        sample_arrays(samples.frames_NxHxW, encode_labels(samples.texts, ALPHABET)), batch_size=4, seed=0
+        sample_arrays(samples.images_NxHxW, encode_labels(samples.texts, ALPHABET)), batch_size=4, seed=0
     )
     batches = make_batches(batch_of_step, plan_dispatches(0, len(samples) // 4, 1, ()))
-    assert sum(batch["frames"].nbytes for batch in batches) == samples.frames_NxHxW.nbytes
+    assert sum(batch["images"].nbytes for batch in batches) == samples.images_NxHxW.nbytes
 grown = status("VmHWM") - before
 assert grown < room, f"{grown / 1e6:.0f} MB more than before, of {pixels / 1e6:.0f} MB of pixels"
 """

@@ -83,22 +83,22 @@ def test_a_batch_holds_the_rows_of_its_step():
     batches = batches_of(0, 9)
     assert len(batches) == 9
     for batch, expected in zip(batches, rows, strict=True):
-        np.testing.assert_array_equal(batch["frames"], expected[:, None, None] * np.ones((1, 2, 3)))
+        np.testing.assert_array_equal(batch["images"], expected[:, None, None] * np.ones((1, 2, 3)))
         np.testing.assert_array_equal(batch["labels"], expected[:, None] * np.array([[1, 2]]))
         np.testing.assert_array_equal(batch["lengths"], expected)
-        np.testing.assert_array_equal(batch["places"], np.arange(BATCH))
+        np.testing.assert_array_equal(batch["positions"], np.arange(BATCH))
         assert {name: value.dtype.name for name, value in batch.items()} == {
-            "frames": "uint8",
+            "images": "uint8",
             "labels": "int32",
             "lengths": "int32",
-            "places": "int32",
+            "positions": "int32",
             "weights": "float32",
         }
 
 
 def test_one_order_is_that_of_the_samples_with_a_short_last_batch():
     batches = batches_of(0, 8, reshuffle=False)  # 23 samples are 4 batches of 6, the last of 5.
-    rows = np.concatenate([batch["frames"][batch["weights"] == 1, 0, 0] for batch in batches])
+    rows = np.concatenate([batch["images"][batch["weights"] == 1, 0, 0] for batch in batches])
     np.testing.assert_array_equal(rows, [*range(SAMPLES), *range(SAMPLES)])
     assert [batch["weights"].sum() for batch in batches] == [6, 6, 6, 5] * 2
     assert (batch_rows(SAMPLES, BATCH, 0, reshuffle=False)[3] == FILLER).sum() == 1
@@ -129,13 +129,13 @@ def test_batches_of_like_width_are_cut_to_it(processes):
     seen = []
     for step in range(-(-SAMPLES // BATCH)):
         parts = [batch_of_step(step) for batch_of_step in shares]
-        widths = {part["frames"].shape[2] for part in parts}
+        widths = {part["images"].shape[2] for part in parts}
         assert len(widths) == 1
         assert widths <= set(buckets.widths)
         rows = np.concatenate([part["lengths"][part["weights"] > 0] for part in parts])
         assert columns[rows].max() <= min(widths)
         for part in parts:
-            np.testing.assert_array_equal(part["frames"], frames[part["lengths"], :, : min(widths)])
+            np.testing.assert_array_equal(part["images"], frames[part["lengths"], :, : min(widths)])
         seen += rows.tolist()
     assert sorted(seen) == numbers.tolist()
 
@@ -148,7 +148,7 @@ def test_shares_of_the_processes_make_the_global_batch(processes):
         for parts in zip(*shares, strict=True)
     ]
     assert_same(together, batches_of(2, 6))
-    assert all(len(batch["places"]) == BATCH // processes for share in shares for batch in share)
+    assert all(len(batch["positions"]) == BATCH // processes for share in shares for batch in share)
 
 
 @given(
@@ -171,18 +171,18 @@ def test_a_plan_runs_every_step_once_and_returns_at_every_stop(start, length, st
 
 
 def test_resident_batches_tell_rows():
-    samples = {"frames": np.arange(SAMPLES)[:, None, None], "lengths": np.arange(SAMPLES)}
+    samples = {"images": np.arange(SAMPLES)[:, None, None], "lengths": np.arange(SAMPLES)}
     sent, told = (make_batch_of_step(samples, batch_size=BATCH, seed=3, resident=r) for r in (False, True))
     for step in range(5):
-        np.testing.assert_array_equal(samples["frames"][told(step)["rows"]], sent(step)["frames"])
-        assert told(step).keys() == {"rows", "places", "weights"}
+        np.testing.assert_array_equal(samples["images"][told(step)["rows"]], sent(step)["images"])
+        assert told(step).keys() == {"rows", "positions", "weights"}
 
 
 def test_batches_of_several_steps_are_stacked():
-    batch_of_step = make_batch_of_step({"frames": np.arange(SAMPLES)}, batch_size=BATCH, seed=0)
+    batch_of_step = make_batch_of_step({"images": np.arange(SAMPLES)}, batch_size=BATCH, seed=0)
     dispatches = plan_dispatches(0, 7, 3, ())
     stacked = list(make_batches(batch_of_step, dispatches))
-    assert [len(batch["places"]) for batch in stacked] == [3, 3, 1]
+    assert [len(batch["positions"]) for batch in stacked] == [3, 3, 1]
     np.testing.assert_array_equal(
-        np.concatenate([batch["frames"] for batch in stacked]), [batch_of_step(step)["frames"] for step in range(7)]
+        np.concatenate([batch["images"] for batch in stacked]), [batch_of_step(step)["images"] for step in range(7)]
     )

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from hwr_jax.data.fitted import FittedSamples, fit_samples
 from hwr_jax.data.formats.synthetic import read_synthetic
+from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
 from hwr_jax.decoding.beam import Hypotheses
 from hwr_jax.decoding.decoder import RAN_OUT, BeamDecoder
 from hwr_jax.decoding.greedy import greedy_decode
@@ -32,13 +32,13 @@ def model() -> TrainedModel:
 
 
 @pytest.fixture(scope="module")
-def samples(model) -> FittedSamples:
-    return fit_samples(read_synthetic(writers=34, words_per_writer=4), model.frame)
+def samples(model) -> PreprocessedSamples:
+    return preprocess_samples(read_synthetic(writers=34, words_per_writer=4), model.preprocessing)
 
 
 @pytest.fixture(scope="module")
 def log_probs(model, samples) -> np.ndarray:
-    return model.log_probs(samples.frames_NxHxW[:])
+    return model.log_probs(samples.images_NxHxW[:])
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def found(decoder, log_probs) -> Hypotheses:
     return decoder.search(log_probs)
 
 
-def errors(samples: FittedSamples, readings: list[str]) -> Edits:
+def errors(samples: PreprocessedSamples, readings: list[str]) -> Edits:
     return sum(map(count_edits, samples.texts, readings), Edits())
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.compare import compare_runs
-from hwr_jax.evaluation.compare_table import (
+from hwr_jax.reports.compare_table import (
     align_columns,
     show_bytes,
     show_rate,
@@ -35,7 +35,7 @@ def runs(tmp_path, write_run):
     usage = {
         "parameters": 1_234_567,
         "training_seconds": 90.25,
-        "words_per_second": 123.456,
+        "samples_per_second": 123.456,
         "first_step_seconds": 4.0,
         "peak_memory_bytes": 2_500_000_000,
     }
@@ -197,7 +197,7 @@ def test_the_csv_holds_the_raw_numbers(runs):
         assert float(row["cer"]) == run.totals.cer
         assert (float(row["cer_lower"]), float(row["cer_upper"])) == interval
         assert (int(row["parameters"]), int(row["peak_memory_bytes"])) == (1_234_567, 2_500_000_000)
-        assert (float(row["training_seconds"]), float(row["words_per_second"])) == (90.25, 123.456)
+        assert (float(row["training_seconds"]), float(row["samples_per_second"])) == (90.25, 123.456)
         assert (row["samples"], row["writers"], row["steps"], row["status"]) == ("48", "12", "10", "done")
         assert row["framework"] == run.framework
 
@@ -229,7 +229,7 @@ def test_what_is_not_known_is_a_dash_or_empty(tmp_path, write_run):
 
 def test_the_text_fits_120_columns(tmp_path, write_run):
     environment = {"framework": "keras 3.12.1 on tensorflow 2.21.0", "git": "0123456789abcdef+changes"}
-    usage = {"parameters": 10**9, "training_seconds": 1e6, "words_per_second": 1e6, "peak_memory_bytes": 10**12}
+    usage = {"parameters": 10**9, "training_seconds": 1e6, "samples_per_second": 1e6, "peak_memory_bytes": 10**12}
     names = ("a_run_with_a_name_that_nobody_would_like_to_type_twice", "b_run of many short words in a name of words")
     folders = [write_run(tmp_path / name, BAD, environment=environment, usage=usage) for name in names]
     text = write_text_tables(compare_runs(folders))

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from hwr_jax.data.fitted import FittedSamples
+from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.decoding.decoder import Hypothesis
 from hwr_jax.evaluation.evaluate import evaluate_samples
 from hwr_jax.evaluation.summary import summarize
-from hwr_jax.evaluation.write import write_readings
+from hwr_jax.reports.write import write_predictions
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import edit_distance
 from hwr_jax.training.workdir import write_json
@@ -23,13 +23,13 @@ ALPHABET = Alphabet("abcdxyz")
 FRAMES = 6
 
 
-def make_samples(truths: list[str], writers: list[str] | None = None) -> FittedSamples:
+def make_samples(truths: list[str], writers: list[str] | None = None) -> PreprocessedSamples:
     """Samples whose frames hold nothing but their own number, so that a fake model knows them."""
     count = len(truths)
-    frames_NxHxW = np.zeros((count, 2, 4), np.uint8)
-    frames_NxHxW[:, 0, 0] = np.arange(count)
+    images_NxHxW = np.zeros((count, 2, 4), np.uint8)
+    images_NxHxW[:, 0, 0] = np.arange(count)
     ids = tuple(f"s{i}" for i in range(count))
-    return FittedSamples(ids, tuple(truths), tuple(writers or ["w"] * count), frames_NxHxW, {"bad": "empty file"})
+    return PreprocessedSamples(ids, tuple(truths), tuple(writers or ["w"] * count), images_NxHxW, {"bad": "empty file"})
 
 
 class FakeModel:
@@ -39,12 +39,12 @@ class FakeModel:
         self.readings, self.probability = readings, probability
         self.batches: list[int] = []
 
-    def log_probs(self, frames_BxHxW: np.ndarray) -> np.ndarray:
-        self.batches.append(len(frames_BxHxW))
+    def log_probs(self, images_BxHxW: np.ndarray) -> np.ndarray:
+        self.batches.append(len(images_BxHxW))
         other = (1 - self.probability) / (ALPHABET.num_classes - 1)
-        probs_BxTxK = np.full((len(frames_BxHxW), FRAMES, ALPHABET.num_classes), other, np.float32)
-        for row, frame_HxW in zip(probs_BxTxK, frames_BxHxW, strict=True):
-            number = int(frame_HxW[0, 0])
+        probs_BxTxK = np.full((len(images_BxHxW), FRAMES, ALPHABET.num_classes), other, np.float32)
+        for row, image_HxW in zip(probs_BxTxK, images_BxHxW, strict=True):
+            number = int(image_HxW[0, 0])
             reading = self.readings[number] if number < len(self.readings) else "xyz"
             path = [*ALPHABET.encode(reading), *[ALPHABET.blank_id] * FRAMES][:FRAMES]
             row[np.arange(FRAMES), path] = self.probability
@@ -100,7 +100,7 @@ def test_confidence_is_the_probability_of_the_best_path():
 
 def test_loss_against_the_sum_over_all_paths():
     evaluation, _, model = evaluate(["ab"], ["b"], probability=0.7)
-    log_probs_TxK = model.log_probs(make_samples(["ab"]).frames_NxHxW)[0]
+    log_probs_TxK = model.log_probs(make_samples(["ab"]).images_NxHxW)[0]
     classes = [int(ALPHABET.encode("a")[0]), int(ALPHABET.encode("b")[0]), ALPHABET.blank_id]
     probability = 0.0
     for path in itertools.product(classes, repeat=FRAMES):
@@ -171,7 +171,7 @@ def test_the_summary_is_json_and_the_readings_are_a_line_each(tmp_path):
     truths = ["a\tb", "c\nd", "x\\t", '"ab', "ab"]
     evaluation, summary, _ = evaluate(truths, ["ab", "cd", "x", "ab", ""])
     write_json(tmp_path / "new" / "test.json", summary)
-    write_readings(tmp_path / "new" / "test.tsv", evaluation.results)
+    write_predictions(tmp_path / "new" / "test.tsv", evaluation.results)
     assert json.loads((tmp_path / "new" / "test.json").read_text()) == summary
     header, *lines = (tmp_path / "new" / "test.tsv").read_text().splitlines()
     assert header == "id\twriter\ttruth\tprediction\tconfidence"

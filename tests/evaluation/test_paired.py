@@ -4,18 +4,18 @@ import pytest
 
 from hwr_jax.evaluation.disagreements import find_disagreements
 from hwr_jax.evaluation.paired import compare_pairs, tell_verdict
-from hwr_jax.evaluation.readings import RecordedReading
+from hwr_jax.evaluation.predictions import RecordedPrediction
 from hwr_jax.text.distance import count_edits
 
 
-def read(*pairs: tuple[str, str]) -> list[RecordedReading]:
+def read(*pairs: tuple[str, str]) -> list[RecordedPrediction]:
     return [
-        RecordedReading(f"id{i}", f"w{i % 3}", truth, prediction, 0.5, count_edits(truth, prediction))
+        RecordedPrediction(f"id{i}", f"w{i % 3}", truth, prediction, 0.5, count_edits(truth, prediction))
         for i, (truth, prediction) in enumerate(pairs)
     ]
 
 
-def writers(results: list[RecordedReading]) -> list[str]:
+def writers(results: list[RecordedPrediction]) -> list[str]:
     return [result.writer for result in results]
 
 

@@ -22,7 +22,7 @@ def test_what_a_run_told(tmp_path, write_run):
         "parameters": 424081,
         "first_step_seconds": 4.5,
         "training_seconds": 120.0,
-        "words_per_second": 333.3,
+        "samples_per_second": 333.3,
         "peak_memory_bytes": 10**9,
     }
     environment = {"framework": "keras 3.1 on jax 0.10", "git": "0123456789abcdef+changes"}
@@ -31,23 +31,23 @@ def test_what_a_run_told(tmp_path, write_run):
     run, bare = load_recorded([folder, write_run(tmp_path / "bare", SAMPLES, split_rule=None)])
     assert (run.framework, run.commit) == ("keras 3.1 on jax 0.10", "0123456789+changes")
     assert (run.parameters, run.steps, run.evaluated_step) == (424081, 20, 10)
-    assert (run.training_seconds, run.words_per_second) == (120.0, 333.3)
+    assert (run.training_seconds, run.samples_per_second) == (120.0, 333.3)
     assert (run.first_step_seconds, run.peak_memory_bytes) == (4.5, 10**9)
     assert (run.totals.characters, run.totals.character_edits) == (11, 3)
     assert (bare.framework, bare.commit, bare.parameters, bare.steps) == ("hwr_jax", "", None, None)
-    assert (bare.training_seconds, bare.words_per_second) == (None, None)
+    assert (bare.training_seconds, bare.samples_per_second) == (None, None)
     assert (bare.first_step_seconds, bare.peak_memory_bytes) == (None, None)
 
 
 def test_without_usage_the_metrics_and_the_evaluation_tell(tmp_path, write_run):
     metrics = [
-        {"step": step, "train/seconds": float(step), "train/words_per_second": speed}
+        {"step": step, "train/seconds": float(step), "train/samples_per_second": speed}
         for step, speed in ((1, 5.0), (2, 100.0), (3, 90.0))
     ]
-    usage = {"words_per_second": None, "training_seconds": float("nan"), "parameters": "many"}
+    usage = {"samples_per_second": None, "training_seconds": float("nan"), "parameters": "many"}
     folders = [write_run(tmp_path / name, SAMPLES, metrics=metrics, usage=usage) for name in ("a", "b")]
     run = load_recorded(folders)[0]
-    assert (run.training_seconds, run.words_per_second, run.parameters) == (3.0, 90.0, 1234)
+    assert (run.training_seconds, run.samples_per_second, run.parameters) == (3.0, 90.0, 1234)
 
 
 @pytest.mark.parametrize(

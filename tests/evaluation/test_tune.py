@@ -24,7 +24,7 @@ WORDS = ("ab", "abc", "cab", "bac")
 
 @pytest.fixture(scope="module")
 def noisy() -> tuple[np.ndarray, list[str]]:
-    """Frames that say their words, under noise."""
+    """Images that say their words, under noise."""
     rng = np.random.default_rng(0)
     texts = [WORDS[i] for i in rng.integers(0, 4, 48)]
     logits_NxTxK = rng.normal(0, 1.6, (48, 8, ALPHABET.num_classes))

@@ -91,7 +91,7 @@ def test_inference(run, tmp_path):
     assert [len(steps) for steps in one["round_seconds"]] == [10]
     assert [len(steps) for steps in batch["round_seconds"]] == [1]
     assert 0 < ours["latency_median_seconds"] <= ours["latency_p95_seconds"]
-    assert ours["words_per_second"] == pytest.approx(64 / batch["round_seconds"][0][0])
+    assert ours["samples_per_second"] == pytest.approx(64 / batch["round_seconds"][0][0])
     assert "PyTorch: skipped: torch is not installed" in done.stdout
 
 

@@ -25,7 +25,7 @@ def test_decode(repository, tmp_path):
     assert {"greedy", OURS, f"{OURS} + language model + lexicon"} <= numbers["ways"].keys()
     for way in numbers["ways"].values():
         assert len(way["wall_seconds"]) == 2
-        assert way["words_per_second"] > 0
+        assert way["samples_per_second"] > 0
     assert numbers["ways"][OURS]["same_texts"] == 1
     if numbers["versions"][PYCTCDECODE] is None:
         assert "pyctcdecode: skipped: pyctcdecode is not installed" in done.stdout

@@ -122,7 +122,7 @@ def test_torch_is_the_same_model(words, tree, log_probs, loss):
 
 def test_the_words_are_the_same_in_every_run(words):
     again = make_words(6, CONFIG)
-    np.testing.assert_array_equal(words.frames_BxHxW, again.frames_BxHxW)
+    np.testing.assert_array_equal(words.images_BxHxW, again.images_BxHxW)
     np.testing.assert_array_equal(words.labels_BxL, again.labels_BxL)
     assert words.labels_BxL.shape == (6, PADDED_LENGTH)
     assert ((words.labels_BxL > 0).sum(axis=1) == words.lengths_B).all()

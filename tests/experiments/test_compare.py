@@ -45,7 +45,7 @@ def test_two_real_runs(repository, run_environment, trained, tmp_path):
     assert [row["steps"] for row in rows] == ["4", "4"]
     for row in rows:
         assert int(row["parameters"]) > 100
-        assert float(row["words_per_second"]) > 0
+        assert float(row["samples_per_second"]) > 0
         assert 0 < float(row["first_step_seconds"]) <= float(row["training_seconds"])
         assert int(row["peak_memory_bytes"]) > 1_000_000
     page = (folder / "compare.html").read_text(encoding="utf-8")

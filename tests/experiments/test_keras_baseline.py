@@ -17,7 +17,7 @@ TINY = [
     "--config.data.batch_size=8",
     "--config.data.workers=1",
     "--config.data.reshuffle=False",
-    "--config.data.fitting=keras",
+    "--config.data.preprocessing=keras",
     "--config.objective.loss=keras_ctc",
     "--config.model.conv_features=(2,2)",
     "--config.model.dense_features=4",
@@ -98,5 +98,5 @@ def test_what_keras_does_not_do_is_refused(run, tmp_path):
     assert done.returncode == 1
     assert "experiments.keras_baseline: augment: Keras trains without it here" in done.stderr
     assert "Traceback" not in done.stderr
-    with pytest.raises(InputError, match=r"data\.fitting: Keras's model reads frames of one width"):
-        _refuse(ExperimentConfig(data=DataConfig(fitting="line")), tmp_path)
+    with pytest.raises(InputError, match=r"data\.preprocessing: Keras's model reads frames of one width"):
+        _refuse(ExperimentConfig(data=DataConfig(kind="line")), tmp_path)

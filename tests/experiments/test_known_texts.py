@@ -6,14 +6,14 @@ import sys
 
 from experiments.known_texts import main, part_by_known_texts
 from hwr_jax.commands.main import run
-from hwr_jax.evaluation.readings import RecordedReading
+from hwr_jax.evaluation.predictions import RecordedPrediction
 from hwr_jax.text.distance import count_edits
 
 KNOWN = ("a b c d e", "short text")
 
 
-def reading(truth: str) -> RecordedReading:
-    return RecordedReading(truth, "writer", truth, "", 1.0, count_edits(truth, ""))
+def reading(truth: str) -> RecordedPrediction:
+    return RecordedPrediction(truth, "writer", truth, "", 1.0, count_edits(truth, ""))
 
 
 def parts(*truths: str) -> dict[str, list[str]]:

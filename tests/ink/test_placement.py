@@ -1,30 +1,30 @@
-"""From the frame back to the image: against what the fitting really does."""
+"""From the frame back to the image: against what the preprocessing really does."""
 
 import numpy as np
 import pytest
 
 from hwr_jax.errors import InputError
-from hwr_jax.ink.fitting import fit_to_frame
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.placement import ink_columns, place_columns
+from hwr_jax.ink.preprocessing import preprocess
 
 SIZES = [(32, 128), (64, 128), (20, 41), (7, 300), (300, 40), (64, 641), (9, 9), (31, 2000)]
 
 
 @pytest.mark.parametrize(
-    ("fitting", "stretch_x"), [("paper", 1.0), ("keras", 1.0), ("line", 1.0), ("paper", 0.8), ("line", 1.2)]
+    ("kind", "horizontal_scale"), [("word", 1.0), ("keras", 1.0), ("line", 1.0), ("word", 0.8), ("line", 1.2)]
 )
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_a_bar_is_found_where_it_was(height, width, fitting, stretch_x):
-    frame = FrameConfig(32, 128, fitting, stretch_x)
-    columns = place_columns(height, width, frame)
+def test_a_bar_is_found_where_it_was(height, width, kind, horizontal_scale):
+    preprocessing = Preprocessing(32, 128, kind, horizontal_scale)
+    columns = place_columns(height, width, preprocessing)
     for left, right in ((0, width // 3), (width // 3, 2 * width // 3), (width // 2, width)):
         grey_HxW = np.full((height, width), 255, np.uint8)
         grey_HxW[:, left:right] = 0
-        grey_HxW[0, :] = 255  # paper all round the border, so that the fitting takes dark for ink
-        fitted_HxW = fit_to_frame(grey_HxW, frame)
-        middle_W = fitted_HxW[16].astype(float)
-        if fitting == "keras":  # the padding is black too: look inside the image alone
+        grey_HxW[0, :] = 255  # paper all round the border, so that the preprocessing takes dark for ink
+        preprocessed_HxW = preprocess(grey_HxW, preprocessing)
+        middle_W = preprocessed_HxW[16].astype(float)
+        if kind == "keras":  # the padding is black too: look inside the image alone
             inside = np.zeros(128, bool)
             inside[columns.left : columns.left + max(1, round(columns.scale * width))] = True
             middle_W[~inside] = 255
@@ -35,13 +35,13 @@ def test_a_bar_is_found_where_it_was(height, width, fitting, stretch_x):
 
 
 def test_nothing_lies_outside_the_image():
-    columns = place_columns(64, 64, FrameConfig(32, 128))
+    columns = place_columns(64, 64, Preprocessing(32, 128))
     np.testing.assert_array_equal(columns.to_image(np.array([0.0, 127.0])), [0, 64])
 
 
 def test_an_unknown_fitting():
-    with pytest.raises(InputError, match="no fitting 'glossy'"):
-        place_columns(32, 32, FrameConfig(32, 128, "glossy"))
+    with pytest.raises(InputError, match="no preprocessing 'glossy'"):
+        place_columns(32, 32, Preprocessing(32, 128, "glossy"))
 
 
 def test_ink():

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwr_jax.ink.fitting import fit_to_frame, frames_to_input
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.preprocessing import images_to_input, preprocess
 from hwr_jax.ink.width import (
     count_frames,
     cut_to_ink,
     margin_px,
     standard_width,
     used_columns,
-    used_columns_of_frames,
+    used_columns_of_images,
 )
 
 HEIGHT, WIDTH = 16, 96
@@ -23,17 +23,17 @@ HEIGHT, WIDTH = 16, 96
 
 def image_up_to(column: int) -> np.ndarray:
     """uint8 [HEIGHT, WIDTH] whose last ink is left of `column`."""
-    frame_HxW = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    image_HxW = np.full((HEIGHT, WIDTH), 255, np.uint8)
     if column:
-        frame_HxW[HEIGHT // 2, column - 1] = 254  # as faint as ink can be
-        frame_HxW[2, : column // 2] = 0
-    return frame_HxW
+        image_HxW[HEIGHT // 2, column - 1] = 254  # as faint as ink can be
+        image_HxW[2, : column // 2] = 0
+    return image_HxW
 
 
 @given(columns=st.lists(st.integers(0, WIDTH), min_size=1, max_size=5), multiple=st.sampled_from([1, 2, 4, 8]))
 def test_ink_a_margin_and_what_makes_a_multiple(columns, multiple):
     frames = np.stack([image_up_to(column) for column in columns])
-    found = used_columns_of_frames(frames, multiple)
+    found = used_columns_of_images(frames, multiple)
     assert found.dtype == np.int32
     for column, used in zip(columns, found.tolist(), strict=True):
         needed = column + HEIGHT // 8
@@ -43,7 +43,7 @@ def test_ink_a_margin_and_what_makes_a_multiple(columns, multiple):
 
 def test_it_is_the_same_inside_jit():
     frames = np.stack([image_up_to(column) for column in (0, 1, 40, WIDTH)])
-    images = frames_to_input(frames, "line")
+    images = images_to_input(frames, "line")
     on_device = jax.jit(lambda x: used_columns(x, 4))(jnp.asarray(images))
     assert on_device.dtype == jnp.int32
     np.testing.assert_array_equal(on_device, used_columns(images, 4))
@@ -53,27 +53,27 @@ def test_more_sets_than_are_looked_at_together():
     columns = np.arange(5000) % WIDTH
     frames = np.full((5000, 8, WIDTH), 255, np.uint8)
     frames[np.arange(5000), 3, columns] = 0
-    np.testing.assert_array_equal(used_columns_of_frames(frames, 1), np.minimum(columns + 2, WIDTH))
-    assert used_columns_of_frames(frames[:0], 4).shape == (0,)
+    np.testing.assert_array_equal(used_columns_of_images(frames, 1), np.minimum(columns + 2, WIDTH))
+    assert used_columns_of_images(frames[:0], 4).shape == (0,)
 
 
 def test_frames_follow_the_ink_of_lines_alone():
-    columns = used_columns_of_frames(np.stack([image_up_to(column) for column in (2, 50)]), 1)
-    assert count_frames(columns, FrameConfig(HEIGHT, WIDTH, "paper"), 4) == WIDTH // 4
-    assert count_frames(columns, FrameConfig(HEIGHT, WIDTH, "line"), 4) == [1, 13]
+    columns = used_columns_of_images(np.stack([image_up_to(column) for column in (2, 50)]), 1)
+    assert count_frames(columns, Preprocessing(HEIGHT, WIDTH, "word"), 4) == WIDTH // 4
+    assert count_frames(columns, Preprocessing(HEIGHT, WIDTH, "line"), 4) == [1, 13]
 
 
 @given(columns=st.lists(st.integers(0, WIDTH), min_size=1, max_size=5), multiple=st.sampled_from([1, 2, 4, 8]))
 def test_counted_frames_are_used_columns_of_so_many_px(columns, multiple):
     frames = np.stack([image_up_to(column) for column in columns])
-    counted = count_frames(used_columns_of_frames(frames, 1), FrameConfig(HEIGHT, WIDTH, "line"), multiple)
-    assert counted == (used_columns_of_frames(frames, multiple) // multiple).tolist()
+    counted = count_frames(used_columns_of_images(frames, 1), Preprocessing(HEIGHT, WIDTH, "line"), multiple)
+    assert counted == (used_columns_of_images(frames, multiple) // multiple).tolist()
 
 
 def test_frames_and_their_input_use_the_same_columns():
     frames = np.random.default_rng(0).choice([255, 255, 254, 0], (40, HEIGHT, WIDTH)).astype(np.uint8)
     frames.swapaxes(1, 2)[np.arange(WIDTH) >= 2 * np.arange(40)[:, None]] = 255
-    np.testing.assert_array_equal(used_columns_of_frames(frames, 4), used_columns(frames_to_input(frames, "line"), 4))
+    np.testing.assert_array_equal(used_columns_of_images(frames, 4), used_columns(images_to_input(frames, "line"), 4))
 
 
 @given(st.integers(1, 3000))
@@ -87,7 +87,7 @@ def test_standard_widths_are_few_and_near(columns):
 
 def test_only_lines_are_cut():
     frames = np.stack([image_up_to(20), image_up_to(63)])
-    assert cut_to_ink(frames, "paper") is frames
+    assert cut_to_ink(frames, "word") is frames
     np.testing.assert_array_equal(cut_to_ink(frames[:1], "line"), frames[:1, :, :64])
     assert cut_to_ink(frames, "line").shape == frames.shape  # with the margin, more than 64
     assert cut_to_ink(frames[:0], "line").shape == (0, HEIGHT, WIDTH)
@@ -96,12 +96,12 @@ def test_only_lines_are_cut():
 @pytest.mark.parametrize("size", [(40, 90), (16, 30), (9, 200), (64, 20), (300, 4000)])
 def test_a_line_begins_after_a_margin_and_is_as_on_paper(size):
     grey_HxW = np.random.default_rng(0).integers(0, 2, size, dtype=np.uint8) * 255
-    frame = FrameConfig(HEIGHT, WIDTH, "line")
-    line = fit_to_frame(grey_HxW, frame)
+    preprocessing = Preprocessing(HEIGHT, WIDTH, "line")
+    line = preprocess(grey_HxW, preprocessing)
     margin = margin_px(HEIGHT)
     assert (line[:, :margin] == 255).all()
     assert (line[:, WIDTH - margin :] == 255).all()
-    paper = fit_to_frame(grey_HxW, FrameConfig(HEIGHT, WIDTH - 2 * margin, "paper"))
+    paper = preprocess(grey_HxW, Preprocessing(HEIGHT, WIDTH - 2 * margin, "word"))
     shift = np.flatnonzero((paper != 255).any(axis=0))[0] - np.flatnonzero((line != 255).any(axis=0))[0]
     np.testing.assert_array_equal(
         line[:, margin : WIDTH - margin - max(shift + margin, 0)], paper[:, max(shift + margin, 0) :]

@@ -70,7 +70,7 @@ def test_parameters_are_counted(model):
 
 def test_an_exported_model_is_the_same_model(model, exported, frames):
     loaded = load_exported(exported)
-    assert (loaded.name, loaded.alphabet, loaded.frame) == (model.name, model.alphabet, model.frame)
+    assert (loaded.name, loaded.alphabet, loaded.preprocessing) == (model.name, model.alphabet, model.preprocessing)
     assert loaded.config == model.config
     jax.tree.map(np.testing.assert_array_equal, loaded.tree, model.tree)
     np.testing.assert_array_equal(loaded.log_probs(frames[:2]), model.log_probs(frames[:2]))
@@ -112,7 +112,7 @@ def rewrite(folder: Path, **changes: object) -> None:
         ({"characters": "ba"}, "characters must be distinct and in code point order"),
         ({"characters": ""}, "no characters"),
         ({"config": {}}, "not a whole exported model"),
-        ({"config": {"model": {"hight_px": 16}, "data": {"fitting": "paper"}}}, "did you mean 'height_px'"),
+        ({"config": {"model": {"hight_px": 16}, "data": {"preprocessing": "word"}}}, "did you mean 'height_px'"),
         ({"name": None, "config": None}, "not a whole exported model"),
     ],
 )
@@ -155,5 +155,5 @@ def test_pickled_arrays_are_refused(copy, model):
 def test_shipped_models_load_and_read(frames):
     for name in pretrained_names():
         shipped = load_exported(Path(__file__).parents[2] / "hwr_jax" / "pretrained" / name)
-        height, width = shipped.frame.height_px, shipped.frame.width_px
+        height, width = shipped.preprocessing.height_px, shipped.preprocessing.width_px
         assert np.isfinite(shipped.log_probs(np.full((1, height, width), 255, np.uint8))).all()

@@ -46,10 +46,10 @@ def make_batch() -> Callable[..., dict[str, np.ndarray]]:
             labels[row], lengths[row] = 1, 10
         labels[np.arange(10)[None] >= lengths[:, None]] = 0
         return {
-            "frames": rng.integers(0, 256, (size, TINY.height_px, TINY.width_px), dtype=np.uint8),
+            "images": rng.integers(0, 256, (size, TINY.height_px, TINY.width_px), dtype=np.uint8),
             "labels": labels,
             "lengths": lengths,
-            "places": np.arange(size, dtype=np.int32),
+            "positions": np.arange(size, dtype=np.int32),
             "weights": np.ones(size, dtype=np.float32),
         }
 

@@ -29,7 +29,7 @@ def place(tiny_model, tiny_optimizer):
         make_step,
         tiny_model,
         tiny_optimizer,
-        fitting="paper",
+        kind="word",
         augmentation=AugmentConfig(shear=0.3, shift_x_px=2.0, warp_px=1.0),
         seed=7,
         objective=ObjectiveConfig(),
@@ -81,11 +81,11 @@ def test_several_steps_in_one_program_are_those_one_by_one(place, train, tiny_st
     batches = [make_batch(BATCH, seed=step, hopeless=(5,)) for step in range(STEPS)]
     samples = {}
     if resident:
-        names = ("frames", "labels", "lengths")
+        names = ("images", "labels", "lengths")
         samples = {name: np.concatenate([batch[name] for batch in batches]) for name in names}
         rows = np.arange(STEPS * BATCH, dtype=np.int32).reshape(STEPS, BATCH)
         batches = [
-            {"rows": rows[step], "places": batch["places"], "weights": batch["weights"]}
+            {"rows": rows[step], "positions": batch["positions"], "weights": batch["weights"]}
             for step, batch in enumerate(batches)
         ]
     placement = place(kind)
@@ -95,14 +95,16 @@ def test_several_steps_in_one_program_are_those_one_by_one(place, train, tiny_st
 
 
 def test_samples_stay_on_the_device_where_they_fit():
-    samples = {"frames": np.zeros((4, 2, 2), np.uint8)}
+    samples = {"images": np.zeros((4, 2, 2), np.uint8)}
     assert [keep_on_device(samples, choice, 1) for choice in ("yes", "no")] == [True, False]
     assert [keep_on_device(samples, "auto", steps) for steps in (1, 2)] == [False, True]  # of a CPU
 
 
 def test_dropout_and_augmentation_go_with_the_place_in_the_batch(place, train, tiny_state, make_batch):
     batch = make_batch(BATCH, seed=0, hopeless=(5,))
-    moved = place("jit").steps(place("jit").place(tiny_state), {}, stack([{**batch, "places": batch["places"] + 100}]))
+    moved = place("jit").steps(
+        place("jit").place(tiny_state), {}, stack([{**batch, "positions": batch["positions"] + 100}])
+    )
     assert abs(float(moved.totals.loss) - train("jit")[0][0, 0]) > 1e-3
 
 

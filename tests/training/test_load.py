@@ -38,7 +38,7 @@ def test_a_run_gives_its_best_or_latest_model(workdir, tiny_model):
     assert (best.name, values(best.tree)) == ("first@10", {10.0})
     assert (latest.name, values(latest.tree)) == ("first@20", {20.0})
     assert best.alphabet.characters == "abc"
-    assert (best.frame.height_px, best.frame.width_px) == (16, 64)
+    assert (best.preprocessing.height_px, best.preprocessing.width_px) == (16, 64)
     assert best.config["model"] == to_plain(tiny_model.config)
 
 

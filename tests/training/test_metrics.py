@@ -84,7 +84,7 @@ def test_durations(seconds, text):
     assert format_duration(seconds) == text
 
 
-TRAINED = {"train/loss": 12.34567, "train/words_per_second": 1234.5}
+TRAINED = {"train/loss": 12.34567, "train/samples_per_second": 1234.5}
 VALIDATED = {**TRAINED, "validation/cer": 0.19051, "validation/wer": 0.5}
 
 

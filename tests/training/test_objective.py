@@ -90,7 +90,7 @@ def run_step(tiny_model, tiny_optimizer, tiny_state):
         make_step(
             tiny_model,
             tiny_optimizer,
-            fitting="paper",
+            kind="word",
             augmentation=AugmentConfig(),
             seed=3,
             objective=ObjectiveConfig(),

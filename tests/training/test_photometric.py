@@ -15,7 +15,7 @@ from hwr_jax.ink.width import used_columns
 from hwr_jax.training import photometric as module
 from hwr_jax.training.augment import augment
 from hwr_jax.training.photometric import imitate_scan
-from hwr_jax.training.together import _with_numbers
+from hwr_jax.training.vectorized import _with_numbers
 
 COUNT, WIDTH, HEIGHT, SPACING = 200, 64, 16, 16
 MARGIN = HEIGHT // 8

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from hwr_jax.config import AugmentConfig, ObjectiveConfig
-from hwr_jax.ink.fitting import frames_to_input
+from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.ink.width import used_columns
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.training.objective import ctc_losses, divergence_from_even
@@ -17,17 +17,17 @@ from hwr_jax.training.step import make_step, sample_keys
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-def loss_of_step(model, optimizer, state, batch, fitting, **objective) -> float:
+def loss_of_step(model, optimizer, state, batch, kind, **objective) -> float:
     """The mean loss of a step with this `ObjectiveConfig` that augments nothing, by seed 3."""
     step = make_step(
         model,
         optimizer,
-        fitting=fitting,
+        kind=kind,
         augmentation=AugmentConfig(),
         seed=3,
         objective=ObjectiveConfig(**objective),
     )
-    return float(jax.jit(step)(state, batch).totals.loss) / len(batch["places"])
+    return float(jax.jit(step)(state, batch).totals.loss) / len(batch["positions"])
 
 
 def test_the_loss_of_the_shortcut_is_added_with_its_weight(make_batch, tiny_model, tiny_optimizer):
@@ -37,10 +37,10 @@ def test_the_loss_of_the_shortcut_is_added_with_its_weight(make_batch, tiny_mode
     batch = {name: jnp.asarray(value) for name, value in make_batch(4, seed=0).items()}
 
     def loss(weight):
-        return loss_of_step(model, tiny_optimizer, state, batch, "paper", shortcut_weight=weight)
+        return loss_of_step(model, tiny_optimizer, state, batch, "word", shortcut_weight=weight)
 
-    keys = sample_keys(3, "dropout", state.step, batch["places"])
-    images = frames_to_input(batch["frames"], "paper")
+    keys = sample_keys(3, "dropout", state.step, batch["positions"])
+    images = images_to_input(batch["images"], "word")
     late, early = (
         ctc_losses(logits, batch["labels"], batch["lengths"]).mean()
         for logits in model.read_twice(state.parameters, images, keys, follow_width=False)
@@ -56,10 +56,10 @@ def test_the_divergence_from_even_chances_is_added_with_its_weight(make_batch, t
     def loss(smoothing):
         return loss_of_step(tiny_model, tiny_optimizer, state, batch, "line", smoothing=smoothing)
 
-    keys = sample_keys(3, "dropout", state.step, batch["places"])
-    images = frames_to_input(batch["frames"], "line")
+    keys = sample_keys(3, "dropout", state.step, batch["positions"])
+    images = images_to_input(batch["images"], "line")
     logits = tiny_model.apply({"params": state.parameters}, images, keys, follow_width=True)
-    frame_px = tiny_model.config.frame_px
-    divergence = divergence_from_even(logits, used_columns(images, frame_px) // frame_px).mean()
+    stride_px = tiny_model.config.stride_px
+    divergence = divergence_from_even(logits, used_columns(images, stride_px) // stride_px).mean()
     assert divergence > 0.01
     assert loss(0.5) - loss(0.0) == pytest.approx(float(0.5 * divergence), rel=1e-4)

@@ -17,15 +17,15 @@ from hwr_jax.data.checks.duplicates import find_duplicates
 from hwr_jax.data.checks.examination import Examination, examine
 from hwr_jax.data.checks.kinds import MEANING, OTHER_LABEL, OUTSIDE, SAME_LABEL, SEVERAL_SPLITS, UNREADABLE
 from hwr_jax.data.checks.label_faults import find_label_faults, name_characters
-from hwr_jax.data.checks.oddity import OddGroup, find_odd_groups, source_of
+from hwr_jax.data.checks.outliers import OddGroup, find_odd_groups, source_of
 from hwr_jax.data.checks.thumbnails import Thumbnails
-from hwr_jax.data.fitted import FittedSamples
 from hwr_jax.data.labels import final_label, select_trainable
 from hwr_jax.data.parallel import map_in_order
+from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.text.alphabet import Alphabet, alphabet_of
 
 # Large images are under way a few chunks a worker at a time.
@@ -33,8 +33,8 @@ CHUNK_SAMPLES = 128
 RARE_BELOW = 20
 READING = "reading"
 
-# Takes ids, labels as a run has them, and fitted frames, uint8 [B, height_px, width_px].
-SeeFrames = Callable[[Sequence[str], Sequence[str], np.ndarray], None]
+# Takes ids, labels as a run has them, and preprocessed frames, uint8 [B, height_px, width_px].
+SeeImages = Callable[[Sequence[str], Sequence[str], np.ndarray], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class CheckRules:
     Attributes:
       data: name, split rule and label forms of the run.
       alphabet: of the model; None: the characters of the training split.
-      frame: of the model.
+      preprocessing: of the model.
       frames: of its output.
       given: id -> split as the source gives it, beside what samples say themselves.
       listed: ids in the source's own order, None where that is not known.
@@ -52,7 +52,7 @@ class CheckRules:
 
     data: DataConfig
     alphabet: Alphabet | None
-    frame: FrameConfig
+    preprocessing: Preprocessing
     frames: int
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
     listed: Callable[[], Sequence[str]] | None = None
@@ -103,7 +103,7 @@ class Findings:
 
 
 def check_data(
-    items: Iterable[Sample | Skip], rules: CheckRules, *, workers: int = 1, see_frames: SeeFrames | None = None
+    items: Iterable[Sample | Skip], rules: CheckRules, *, workers: int = 1, see_images: SeeImages | None = None
 ) -> Findings:
     """Reads, opens and fits every sample once; of the images only a bounded number of thumbnails is kept.
 
@@ -111,23 +111,25 @@ def check_data(
       items: of a reader, or of prepared splits and what was skipped when they were prepared.
       rules: of the run.
       workers: processes; the result does not depend on it.
-      see_frames: called with the samples that could be fitted, some at a time, in their order.
+      see_images: called with the samples that could be preprocessed, some at a time, in their order.
 
     Raises:
       InputError: no sample can be read, two have one id, or the split rule needs what is not there.
     """
     reading = _Reading(rules)
     items, ahead = itertools.tee(items)
-    look = functools.partial(examine, frame=rules.frame, keep_frame=see_frames is not None)
+    look = functools.partial(examine, preprocessing=rules.preprocessing, keep_image=see_images is not None)
     examinations = map_in_order(look, ahead, workers=workers, chunk_items=CHUNK_SAMPLES)
     pairs = zip(items, examinations, strict=True)
     while batch := list(itertools.islice(pairs, CHUNK_SAMPLES)):
         for item, examination in batch:
             reading.add(item, examination)
-        if see_frames is not None and (fitted := [(i, e.frame_HxW) for i, e in batch if e.frame_HxW is not None]):
+        if see_images is not None and (fitted := [(i, e.image_HxW) for i, e in batch if e.image_HxW is not None]):
             samples = [item for item, _ in fitted if isinstance(item, Sample)]
             labels = [_label(sample.text, rules.data) for sample in samples]
-            see_frames([sample.id for sample in samples], labels, np.stack([frame for _, frame in fitted]))
+            see_images(
+                [sample.id for sample in samples], labels, np.stack([preprocessing for _, preprocessing in fitted])
+            )
     return reading.conclude()
 
 
@@ -159,9 +161,9 @@ class _Reading:
         if examination.reason is not None:
             self._unreadable[item.id] = examination.reason
         rules = self._rules
-        frame_px = rules.frame.width_px // rules.frames
-        frames = rules.frames if examination.reason else min(rules.frames, -(-examination.columns // frame_px))
-        if rules.data.fitting == "line":
+        stride_px = rules.preprocessing.width_px // rules.frames
+        frames = rules.frames if examination.reason else min(rules.frames, -(-examination.columns // stride_px))
+        if rules.data.preprocessing == "line":
             self._frames[item.id] = frames
         label_faults = find_label_faults(item.text, rules.data, rules.alphabet, frames)
         for kind, detail in (*examination.faults, *label_faults):
@@ -236,11 +238,11 @@ class _Reading:
             name: {id: why for id, why in self._unreadable.items() if split.get(id) == name} for name in SPLITS
         }
         nowhere = {id: why for id, why in self._unreadable.items() if id not in split}
-        train = FittedSamples(
+        train = PreprocessedSamples(
             ids=tuple(ids["train"]),
             texts=tuple(labels[id] for id in ids["train"]),
             writers=tuple(self._writers[id] for id in ids["train"]),
-            frames_NxHxW=np.zeros((len(ids["train"]), 0, 0), np.uint8),  # They have been looked at.
+            images_NxHxW=np.zeros((len(ids["train"]), 0, 0), np.uint8),  # They have been looked at.
             skipped=unreadable["train"] | {id: why for id, why in in_none.items() if id in labels},
         )
         frames = [self._frames[id] for id in ids["train"]] if self._frames else self._rules.frames

@@ -7,13 +7,13 @@ import numpy as np
 from PIL import Image
 
 from hwr_jax.data.checks.kinds import ALMOST_BLANK, BLANK, EXTREME_SHAPE, EXTREME_SIZE, INVERTED
-from hwr_jax.data.fitted import fit_sample
+from hwr_jax.data.preprocessed import preprocess_sample
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
-from hwr_jax.ink.fitting import MIN_CONTRAST, fit_to_frame, light_on_dark, otsu_threshold
-from hwr_jax.ink.frame import FrameConfig
 from hwr_jax.ink.image import open_grey
-from hwr_jax.ink.width import used_columns_of_frames
+from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.preprocessing import MIN_CONTRAST, light_on_dark, otsu_threshold, preprocess
+from hwr_jax.ink.width import used_columns_of_images
 
 THUMBNAIL_PX = (192, 64)  # width and height at most
 
@@ -32,7 +32,7 @@ class Examination:
     faults: (kind, detail), kinds as in `hwr_jax.data.checks.kinds`.
     pixels: digest of size and grey levels, b"" for a blank image.
     thumbnail_HxW: uint8, the image as it is, not enlarged.
-    frame_HxW: uint8, the fitted frame, None unless it was asked for.
+    image_HxW: uint8, the preprocessed frame, None unless it was asked for.
     columns: of the frame that a model looks at.
     """
 
@@ -40,44 +40,46 @@ class Examination:
     faults: tuple[tuple[str, str], ...] = ()
     pixels: bytes = b""
     thumbnail_HxW: np.ndarray | None = None
-    frame_HxW: np.ndarray | None = None
+    image_HxW: np.ndarray | None = None
     columns: int = 0
 
 
-def examine(item: Sample | Skip, frame: FrameConfig, keep_frame: bool) -> Examination:
+def examine(item: Sample | Skip, preprocessing: Preprocessing, keep_image: bool) -> Examination:
     """Opens, fits and measures an image. What is wrong with it is told, never raised.
 
     Args:
       item: of a reader.
-      frame: that training fits it to.
-      keep_frame: whether to return the fitted frame.
+      preprocessing: that training fits it to.
+      keep_image: whether to return the preprocessed frame.
     """
     if isinstance(item, Skip):
         return Examination(item.reason)
     try:
         grey_HxW = open_grey(item.image, item.id)
-        frame_HxW = fit_to_frame(grey_HxW, frame)
+        image_HxW = preprocess(grey_HxW, preprocessing)
     except InputError:
-        return Examination(str(fit_sample(item, frame)))  # In the words of training.
-    faults = find_faults(grey_HxW, frame)
+        return Examination(str(preprocess_sample(item, preprocessing)))  # In the words of training.
+    faults = find_faults(grey_HxW, preprocessing)
     blank = any(kind == BLANK for kind, _ in faults)
     return Examination(
         reason=None,
         faults=faults,
         pixels=b"" if blank else digest(grey_HxW),
         thumbnail_HxW=shrink(grey_HxW),
-        frame_HxW=frame_HxW if keep_frame else None,
-        columns=int(used_columns_of_frames(frame_HxW[None], 1)[0]) if frame.fitting == "line" else frame.width_px,
+        image_HxW=image_HxW if keep_image else None,
+        columns=int(used_columns_of_images(image_HxW[None], 1)[0])
+        if preprocessing.kind == "line"
+        else preprocessing.width_px,
     )
 
 
-def find_faults(grey_HxW: np.ndarray, frame: FrameConfig) -> tuple[tuple[str, str], ...]:
+def find_faults(grey_HxW: np.ndarray, preprocessing: Preprocessing) -> tuple[tuple[str, str], ...]:
     """(kind, detail) of all that is odd about an image, uint8."""
     height, width = grey_HxW.shape
     faults = []
     if min(height, width) < SMALLEST_SIDE_PX or height * width > MOST_PIXELS:
         faults.append((EXTREME_SIZE, f"{width:,} x {height:,} px"))
-    height_left = min(1.0, frame.width_px / width * height / frame.height_px)
+    height_left = min(1.0, preprocessing.width_px / width * height / preprocessing.height_px)
     if height_left < LEAST_OF_HEIGHT or height / width > MOST_HEIGHT_PER_WIDTH:
         faults.append((EXTREME_SHAPE, f"{width:,} x {height:,} px"))
     histogram = np.bincount(grey_HxW.ravel(), minlength=256)

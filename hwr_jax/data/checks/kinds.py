@@ -22,10 +22,10 @@ WRONG_CASE = "likely wrong case"
 
 # In the order in which they are told.
 MEANING = {
-    UNREADABLE: "cannot be opened, or fitted to the frame; left out",
+    UNREADABLE: "cannot be opened, or preprocessed to the frame; left out",
     BLANK: "no ink: the darkest and the lightest pixel are nearly equal",
     ALMOST_BLANK: "hardly any ink, or ink hardly darker than the paper",
-    INVERTED: "turned over by fitting 'paper', not by fitting 'keras'",
+    INVERTED: "turned over by preprocessing 'paper', not by preprocessing 'keras'",
     EXTREME_SIZE: "a side below 4 px, or more than 20 million pixels",
     EXTREME_SHAPE: "so long that it fills less than a quarter of the frame's height, or 12 times as high as wide",
     EMPTY_LABEL: "left out of training",

@@ -29,10 +29,10 @@ from hwr_jax.data.prepared import load_given_splits, load_prepared, prepare
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import SPLITS, split_of
 from hwr_jax.errors import InputError
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.text.alphabet import resolve_alphabet
 
-FRAME = FrameConfig()
+FRAME = Preprocessing()
 TRAINER, TESTER = (next(f"w{n}" for n in range(99) if split_of(f"w{n}") == split) for split in ("train", "test"))
 
 
@@ -127,13 +127,13 @@ def test_plain_values_are_json_and_workers_change_nothing() -> None:
 def test_pictures_are_bounded_and_frames_come_in_order() -> None:
     seen: list[str] = []
 
-    def see(ids: object, texts: object, frames_BxHxW: np.ndarray) -> None:
-        assert frames_BxHxW.shape == (len(ids), 32, 128)
+    def see(ids: object, texts: object, images_BxHxW: np.ndarray) -> None:
+        assert images_BxHxW.shape == (len(ids), 32, 128)
         assert set(texts) == {"dark"}
         seen.extend(ids)
 
     many = [Sample(f"{n}", "dark", "w", image(n, ink=255, paper=0) if n % 5 else b"") for n in range(300)]
-    findings = check_data(many, rules(), see_frames=see)
+    findings = check_data(many, rules(), see_images=see)
     assert seen == [f"{n}" for n in range(300) if n % 5]
     assert len(findings.cases[INVERTED]) == 240
     assert len(findings.thumbnails.of(INVERTED)) == MOST_A_KIND

@@ -8,11 +8,11 @@ from PIL import Image
 
 from hwr_jax.data.checks.examination import THUMBNAIL_PX, digest, examine, find_faults
 from hwr_jax.data.checks.kinds import ALMOST_BLANK, BLANK, EXTREME_SHAPE, EXTREME_SIZE, INVERTED
-from hwr_jax.data.fitted import fit_sample
+from hwr_jax.data.preprocessed import preprocess_sample
 from hwr_jax.data.sample import Sample, Skip
-from hwr_jax.ink.frame import FrameConfig
+from hwr_jax.ink.model_input import Preprocessing
 
-FRAME = FrameConfig()
+FRAME = Preprocessing()
 
 
 def word(height: int = 32, width: int = 100, ink: int = 0, paper: int = 255) -> np.ndarray:
@@ -56,19 +56,19 @@ def test_each_kind_is_found_and_no_other(grey: np.ndarray, kinds: list[str]) -> 
 @pytest.mark.parametrize("image", [b"", b"no image", png(word())[:60], png(word(1, 3000))])
 def test_what_cannot_be_read_is_told_as_training_tells_it(image: bytes) -> None:
     sample = Sample("some/id", "x", "w", image)
-    examination = examine(sample, FRAME, keep_frame=True)
-    assert examination.reason == fit_sample(sample, FRAME)
+    examination = examine(sample, FRAME, keep_image=True)
+    assert examination.reason == preprocess_sample(sample, FRAME)
     assert examination.reason
     assert "some/id" not in examination.reason
-    assert examination.frame_HxW is None
+    assert examination.image_HxW is None
 
 
 def test_a_skip_keeps_its_reason() -> None:
-    assert examine(Skip("id", "quality BAD"), FRAME, keep_frame=False).reason == "quality BAD"
+    assert examine(Skip("id", "quality BAD"), FRAME, keep_image=False).reason == "quality BAD"
 
 
 def test_pixels_decide_and_not_the_file() -> None:
-    plain, packed = (examine(Sample(id, "x", "w", image), FRAME, keep_frame=False) for id, image in images())
+    plain, packed = (examine(Sample(id, "x", "w", image), FRAME, keep_image=False) for id, image in images())
     assert plain.pixels == packed.pixels != b""
     assert digest(word()) != digest(word(ink=1))
     assert digest(np.zeros((2, 6), np.uint8)) != digest(np.zeros((3, 4), np.uint8))
@@ -83,10 +83,10 @@ def images() -> list[tuple[str, bytes]]:
 
 def test_blank_images_are_not_compared_and_frames_come_if_asked_for() -> None:
     blank = Sample("a", "x", "w", png(np.full((9, 9), 255, np.uint8)))
-    assert examine(blank, FRAME, keep_frame=False).pixels == b""
+    assert examine(blank, FRAME, keep_image=False).pixels == b""
     sample = Sample("a", "x", "w", png(word(400, 1600)))
-    examination = examine(sample, FRAME, keep_frame=True)
-    np.testing.assert_array_equal(examination.frame_HxW, fit_sample(sample, FRAME))
+    examination = examine(sample, FRAME, keep_image=True)
+    np.testing.assert_array_equal(examination.image_HxW, preprocess_sample(sample, FRAME))
     assert examination.thumbnail_HxW is not None
     assert examination.thumbnail_HxW.shape == (THUMBNAIL_PX[0] // 4, THUMBNAIL_PX[0])
-    assert examine(sample, FRAME, keep_frame=False).frame_HxW is None
+    assert examine(sample, FRAME, keep_image=False).image_HxW is None

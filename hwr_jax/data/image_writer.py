@@ -1,0 +1,137 @@
+"""Fitted frames to a file as they come; where the disk is full or read-only, elsewhere."""
+
+import contextlib
+import io
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from hwr_jax.data.stored_images import StoredImages, open_images
+from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.width import used_columns_of_images
+
+_BLOCK_BYTES = 2**20
+
+
+class ImageWriter:
+    """Writes frames one after the other to a .npy file; a context, at whose end the file is gone unless it was moved.
+
+    Where the file cannot be made or grows no further, its frames move on to a nameless file in the folder for temporary
+    files ($TMPDIR), and where that cannot take them either, to memory.
+
+    Attributes:
+      path: of the file; None where it has no name.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, path: Path | None = None) -> None:
+        """Args:
+        preprocessing: size of the frames.
+        path: of the file; None: a nameless temporary file.
+        """
+        self._size = (preprocessing.height_px, preprocessing.width_px)
+        self._block_BxHxW = np.empty((max(1, _BLOCK_BYTES // (self._size[0] * self._size[1])), *self._size), np.uint8)
+        self._in_block = self._count = 0
+        self._end = len(_header(0, self._size))
+        self._columns: list[np.ndarray] = []
+        self._elsewhere = [_open_in_memory, _open_temporary]  # the last is tried first
+        self.path = path
+        self._file = self._open_first()
+
+    def __enter__(self) -> "ImageWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def add(self, image_HxW: np.ndarray) -> None:
+        """Appends a frame, uint8. Raises OSError if neither a disk nor memory takes it."""
+        self._block_BxHxW[self._in_block] = image_HxW
+        self._in_block += 1
+        if self._in_block == len(self._block_BxHxW):
+            self._put_block()
+
+    def finish(self) -> tuple[StoredImages, np.ndarray]:
+        """The frames, which stay readable whatever becomes of the file, and `used_columns` of each, int32 [N].
+
+        Raises OSError as `add` does.
+        """
+        self._put_block()
+        self._put(_header(self._count, self._size), 0)
+        return open_images(self._file), np.concatenate([np.zeros(0, np.int32), *self._columns])
+
+    def _put_block(self) -> None:
+        images_BxHxW = self._block_BxHxW[: self._in_block]
+        self._columns.append(used_columns_of_images(images_BxHxW, 1))
+        self._put(images_BxHxW.tobytes(), self._end)
+        self._count += self._in_block
+        self._in_block = 0
+
+    def _put(self, content: bytes, start: int) -> None:
+        while True:
+            try:
+                _write_at(self._file, content, start)
+                break
+            except OSError:
+                if not self._elsewhere:
+                    raise
+                self._move_on()
+        self._end = max(self._end, start + len(content))
+
+    def _move_on(self) -> None:
+        """To the next place that takes what was written so far."""
+        file = self._elsewhere.pop()()
+        try:
+            for start in range(0, self._end, _BLOCK_BYTES):
+                size = min(_BLOCK_BYTES, self._end - start)
+                _write_at(file, os.pread(self._file.fileno(), size, start), start)
+        except OSError:
+            file.close()
+            if not self._elsewhere:
+                raise
+            self._move_on()
+            return
+        self._close()
+        self._file = file
+
+    def _open_first(self) -> io.FileIO:
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                return self.path.open("x+b", buffering=0)
+            self.path = None
+        return self._elsewhere.pop()()
+
+    def _close(self) -> None:
+        self._file.close()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+            self.path = None
+
+
+def _open_temporary() -> io.FileIO:
+    try:
+        return tempfile.TemporaryFile(buffering=0)
+    except OSError:
+        return _open_in_memory()
+
+
+def _open_in_memory() -> io.FileIO:
+    return open(os.memfd_create("frames"), "w+b", buffering=0)
+
+
+def _write_at(file: io.FileIO, content: bytes, start: int) -> None:
+    done = 0
+    while done < len(content):
+        done += os.pwrite(file.fileno(), content[done:], start + done)
+
+
+def _header(count: int, size: tuple[int, int]) -> bytes:
+    """Of the .npy file; as long for any count, since the format leaves room for it."""
+    header = io.BytesIO()
+    shape = {"descr": "|u1", "fortran_order": False, "shape": (count, *size)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    return header.getvalue()

@@ -1,0 +1,121 @@
+"""Samples preprocessed to the model's frame."""
+
+import dataclasses
+import functools
+import itertools
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Int
+
+from hwr_jax.data.image_writer import ImageWriter
+from hwr_jax.data.parallel import map_in_order
+from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.stored_images import Images, join_images
+from hwr_jax.errors import InputError
+from hwr_jax.ink.image import open_grey
+from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.preprocessing import preprocess
+from hwr_jax.ink.width import used_columns_of_images
+
+# Preprocessing so many takes about as long as starting a process; of large images fewer go to and fro at once, since
+# each process has several chunks under way.
+CHUNK_SAMPLES, CHUNK_BYTES = 2048, 2**23
+
+
+@dataclasses.dataclass(frozen=True)
+class PreprocessedSamples:
+    """Labelled frames, in the order of the samples.
+
+    Attributes:
+      ids: of the samples; row n of each field belongs to `ids[n]`.
+      texts: transcriptions, NFC.
+      writers: who wrote each.
+      images_NxHxW: uint8, see `hwr_jax.ink.preprocessing.preprocess`; as a rule they lie in a file.
+      skipped: id -> reason, of the samples left out.
+      known_columns_N: what `columns_N` is, where it is known.
+    """
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    writers: tuple[str, ...]
+    images_NxHxW: Images
+    skipped: dict[str, str]
+    known_columns_N: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @functools.cached_property
+    def columns_N(self) -> Int[np.ndarray, "N"]:
+        """The columns that each frame uses, see `hwr_jax.ink.width.used_columns`."""
+        return used_columns_of_images(self.images_NxHxW, 1) if self.known_columns_N is None else self.known_columns_N
+
+
+def preprocess_samples(
+    samples: Iterable[Sample | Skip],
+    preprocessing: Preprocessing,
+    *,
+    workers: int = 1,
+    writer: ImageWriter | None = None,
+) -> PreprocessedSamples:
+    """Opens and fits every sample's image.
+
+    Args:
+      samples: samples, and the skips their reader already counted.
+      preprocessing: size and kind of preprocessing.
+      workers: processes; the result does not depend on it.
+      writer: takes the frames; None: they go to a nameless temporary file.
+
+    Returns:
+      The preprocessed samples; an image that cannot be opened is an entry of `skipped`, never an exception.
+    """
+    if writer is None:
+        with ImageWriter(preprocessing) as own:
+            return preprocess_samples(samples, preprocessing, workers=workers, writer=own)
+    ids: list[str] = []
+    texts: list[str] = []
+    writers: list[str] = []
+    skipped: dict[str, str] = {}
+    samples, ahead = itertools.tee(samples)
+    chunk_items = max(1, min(CHUNK_SAMPLES, CHUNK_BYTES // (preprocessing.height_px * preprocessing.width_px)))
+    outcomes = map_in_order(
+        functools.partial(preprocess_sample, preprocessing=preprocessing),
+        ahead,
+        workers=workers,
+        chunk_items=chunk_items,
+    )
+    for sample, outcome in zip(samples, outcomes, strict=True):
+        if isinstance(sample, Skip) or isinstance(outcome, str):
+            skipped[sample.id] = str(outcome)
+            continue
+        ids.append(sample.id)
+        texts.append(unicodedata.normalize("NFC", sample.text))
+        writers.append(sample.writer)
+        writer.add(outcome)
+    images_NxHxW, columns_N = writer.finish()
+    return PreprocessedSamples(tuple(ids), tuple(texts), tuple(writers), images_NxHxW, skipped, columns_N)
+
+
+def join_samples(parts: Sequence[PreprocessedSamples]) -> PreprocessedSamples:
+    """The samples of all parts, of the same frame, one part after the other."""
+    return PreprocessedSamples(
+        ids=tuple(id for part in parts for id in part.ids),
+        texts=tuple(text for part in parts for text in part.texts),
+        writers=tuple(writer for part in parts for writer in part.writers),
+        images_NxHxW=join_images([part.images_NxHxW for part in parts]),
+        skipped={id: reason for part in parts for id, reason in part.skipped.items()},
+        known_columns_N=np.concatenate([part.columns_N for part in parts]),
+    )
+
+
+def preprocess_sample(sample: Sample | Skip, preprocessing: Preprocessing) -> np.ndarray | str:
+    """The sample's frame, uint8 [height_px, width_px], or the reason why there is none."""
+    if isinstance(sample, Skip):
+        return sample.reason
+    try:
+        return preprocess(open_grey(sample.image, sample.id), preprocessing)
+    except InputError as error:
+        # Without the id and the details in brackets, so that equal causes count together.
+        return str(error).removeprefix(f"{sample.id}: ").split(" (")[0]

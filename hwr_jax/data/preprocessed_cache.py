@@ -1,0 +1,106 @@
+"""Fitted samples kept beside the prepared data: the next start of any run reads them instead of preprocessing anew."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from hwr_jax.data.image_writer import ImageWriter
+from hwr_jax.data.preprocessed import PreprocessedSamples
+from hwr_jax.data.stored_images import open_images
+from hwr_jax.files import write_text
+from hwr_jax.ink import image, width
+from hwr_jax.ink import preprocessing as preprocessing_code
+from hwr_jax.ink.model_input import Preprocessing
+
+
+def load_or_preprocess(
+    folder: Path, split: str, preprocessing: Preprocessing, fit: Callable[[ImageWriter], PreprocessedSamples]
+) -> PreprocessedSamples:
+    """The preprocessed samples of a prepared split, from the cache or else from `fit`, which then fills it.
+
+    A change of the code that fits, or of the prepared data, gives another cache; the one it replaces is deleted. Where
+    the disk cannot take it, nothing is kept.
+
+    Args:
+      folder: of the prepared data set; what lies in it never changes.
+      split: of it.
+      preprocessing: size and kind of preprocessing.
+      fit: opens and fits every image of the split, and gives the frames to the writer.
+
+    Returns:
+      Images that are read from the disk when they are used.
+    """
+    stretch = f"{preprocessing.horizontal_scale:g}-" if preprocessing.horizontal_scale != 1 else ""
+    prefix = f"preprocessed-{preprocessing.kind}-{stretch}{preprocessing.width_px}x{preprocessing.height_px}-"
+    cache = folder / f"{prefix}{_CODE_HASH}"
+    if (cached := _read(cache, split, preprocessing)) is not None:
+        return cached
+    with contextlib.suppress(OSError):  # The data may belong to somebody else: the run can do without.
+        cache.mkdir(exist_ok=True)
+        _remove_others(cache, prefix)
+        _remove_left_over(cache, split)
+    with ImageWriter(preprocessing, cache / f".{split}.npy.{os.getpid()}") as writer:
+        fitted = fit(writer)
+        with contextlib.suppress(OSError):  # A full disk.
+            _keep(cache, split, fitted, writer)
+    return fitted
+
+
+def _hash_code() -> str:
+    digest = hashlib.sha256()
+    for module in (preprocessing_code, image, width):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()[:8]
+
+
+# Of the code that runs: files may change while it does.
+_CODE_HASH = _hash_code()
+
+
+def _read(cache: Path, split: str, preprocessing: Preprocessing) -> PreprocessedSamples | None:
+    try:
+        about = json.loads((cache / f"{split}.json").read_text(encoding="utf-8"))
+        with (cache / f"{split}.npy").open("rb") as file:
+            images_NxHxW = open_images(file)
+        columns_N = np.array(about["used_columns"], np.int32)
+        ids, texts, writers = (tuple(about[name]) for name in ("ids", "texts", "writers"))
+        shape = (len(images_NxHxW), preprocessing.height_px, preprocessing.width_px)
+        if not len(ids) == len(texts) == len(writers) == len(columns_N) == shape[0] or images_NxHxW.shape != shape:
+            return None
+        return PreprocessedSamples(ids, texts, writers, images_NxHxW, about["skipped"], columns_N)
+    except (OSError, EOFError, ValueError, KeyError):  # not there, or damaged
+        return None
+
+
+def _keep(cache: Path, split: str, fitted: PreprocessedSamples, writer: ImageWriter) -> None:
+    """The text comes last: where it is, the frames are whole."""
+    if writer.path is None:
+        return
+    about = {
+        "ids": fitted.ids,
+        "texts": fitted.texts,
+        "writers": fitted.writers,
+        "skipped": fitted.skipped,
+        "used_columns": fitted.columns_N.tolist(),
+    }
+    os.replace(writer.path, cache / f"{split}.npy")
+    write_text(cache / f"{split}.json", json.dumps(about, ensure_ascii=False))
+
+
+def _remove_others(cache: Path, prefix: str) -> None:
+    for other in cache.parent.glob(f"{prefix}*"):
+        if other != cache:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _remove_left_over(cache: Path, split: str) -> None:
+    """What processes left that were killed outright. One that lives after all, elsewhere, keeps nothing; no more."""
+    for path in cache.glob(f".{split}.*"):
+        if not Path("/proc", path.suffix[1:]).exists():
+            path.unlink(missing_ok=True)

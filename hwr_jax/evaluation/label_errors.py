@@ -1,0 +1,148 @@
+"""Labels that a model doubts."""
+
+import dataclasses
+import heapq
+import math
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+
+from hwr_jax.data.labels import encode_labels, find_untrainable
+from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.models.recognizer import frames_of_images
+from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.training.objective import ctc_losses
+
+MOST_SUSPECTS = 200
+BATCH_SAMPLES = 128
+# The model must give what it reads so many times the label's probability: much, where it may be its own mistake. Of
+# UNIPEN, with about 1 % of labels wrong, the shipped model then doubts 2 %. Case is rarely more than a nuance of size.
+WRONG_LABEL_FROM, WRONG_CASE_FROM = 10_000.0, 1.0
+# What a label is often written as instead: the whole of it is held against the image, so that a letter read wrong does
+# not hide it.
+CASES: tuple[Callable[[str], str], ...] = (
+    str.lower,
+    str.upper,
+    str.capitalize,
+    lambda text: text[:1].swapcase() + text[1:],
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Suspect:
+    """Attributes:
+    id, text: of the sample; the label as the run has it.
+    reading: what the model reads instead, or the case that it finds likelier.
+    loss: CTC loss of the label, nats.
+    image_HxW: uint8.
+    """
+
+    id: str
+    text: str
+    reading: str
+    loss: float
+    image_HxW: np.ndarray = dataclasses.field(repr=False, compare=False)
+
+    @property
+    def loss_per_character(self) -> float:
+        """Long labels lose more, right or wrong."""
+        return self.loss / len(self.text)
+
+
+class LabelDoubter:
+    """Reads samples as they come, and keeps the MOST_SUSPECTS most doubtful labels of either kind.
+
+    Labels that no run would train on are not doubted: `hwr_jax.data.labels.find_untrainable` tells those.
+
+    Attributes:
+      wrong_labels: number of samples read as something else, with WRONG_LABEL_FROM times the label's probability.
+      wrong_cases: number of samples whose label is likelier in another case (`CASES`), WRONG_CASE_FROM times.
+    """
+
+    def __init__(self, log_probs: Callable[[np.ndarray], np.ndarray], alphabet: Alphabet, frames: int) -> None:
+        """
+        Args:
+          log_probs: frames uint8 [B, H, W] -> log probabilities float32 [B, T, K], for any B.
+          alphabet: of the model.
+          frames: T, the most there can be.
+        """
+        self._log_probs, self._alphabet, self._frames = log_probs, alphabet, frames
+        self._decoder = GreedyDecoder(alphabet)
+        self._labels: list[tuple[float, int, Suspect]] = []
+        self._cases: list[tuple[float, int, Suspect]] = []
+        self._seen = 0
+        self.wrong_labels = self.wrong_cases = 0
+
+    def see(self, ids: Sequence[str], texts: Sequence[str], images_BxHxW: np.ndarray) -> None:
+        """Reads some samples, any number of them."""
+        for start in range(0, len(ids), BATCH_SAMPLES):
+            part = slice(start, start + BATCH_SAMPLES)
+            self._see_batch(ids[part], texts[part], images_BxHxW[part])
+
+    def _see_batch(self, ids: Sequence[str], texts: Sequence[str], images_BxHxW: np.ndarray) -> None:
+        # Filled up to one size, so that one program is compiled, however many samples were left out in between.
+        missing = BATCH_SAMPLES - len(ids)
+        filled = np.pad(images_BxHxW, ((0, missing), (0, 0), (0, 0)), constant_values=255)
+        log_probs_BxTxK = np.asarray(self._log_probs(filled))
+        filled_texts = [*texts, *[""] * missing]
+        losses = self._losses(filled_texts, log_probs_BxTxK)[: len(ids)]
+        cases = self._best_cases(filled_texts, log_probs_BxTxK)[: len(ids)]
+        readings = self._decoder.decode(log_probs_BxTxK)[: len(ids)]
+        for id, text, loss, case, (reading,), image_HxW in zip(
+            ids, texts, losses, cases, readings, images_BxHxW, strict=True
+        ):
+            self._seen += 1
+            if loss is None:
+                continue
+            # Of one path alone, so that the odds are rather too small.
+            log_odds = reading.log_ctc + min(loss, case[0])
+            if reading.text.casefold() != text.casefold() and log_odds > math.log(WRONG_LABEL_FROM):
+                self.wrong_labels += 1
+                self._keep(self._labels, Suspect(id, text, reading.text, loss, image_HxW))
+            elif loss - case[0] > math.log(WRONG_CASE_FROM):
+                self.wrong_cases += 1
+                self._keep(self._cases, Suspect(id, text, case[1], loss, image_HxW))
+
+    @property
+    def labels(self) -> list[Suspect]:
+        """The highest loss a character first."""
+        return _sorted(self._labels)
+
+    @property
+    def cases(self) -> list[Suspect]:
+        """Those likelier in another case, in the same order."""
+        return _sorted(self._cases)
+
+    def _keep(self, heap: list[tuple[float, int, Suspect]], suspect: Suspect) -> None:
+        # Of equal losses the first seen stay.
+        entry = (suspect.loss_per_character, -self._seen, suspect)
+        (heapq.heappush if len(heap) < MOST_SUSPECTS else heapq.heappushpop)(heap, entry)
+
+    def _best_cases(self, texts: Sequence[str], log_probs_BxTxK: np.ndarray) -> list[tuple[float, str]]:
+        """For each text its likeliest other case and the loss of that; infinity where it has none."""
+        best = [(math.inf, "")] * len(texts)
+        for change in CASES:
+            changed = [change(text) for text in texts]
+            losses = self._losses(changed, log_probs_BxTxK)
+            best = [
+                min(so_far, (loss, other)) if loss is not None and other != text else so_far
+                for so_far, loss, other, text in zip(best, losses, changed, texts, strict=True)
+            ]
+        return best
+
+    def _losses(self, texts: Sequence[str], log_probs_BxTxK: np.ndarray) -> list[float | None]:
+        reasons = find_untrainable(texts, self._alphabet, frames_of_images(log_probs_BxTxK))
+        judged = [reason is None for reason in reasons]
+        labels = encode_labels(tuple(t if ok else "" for t, ok in zip(texts, judged, strict=True)), self._alphabet)
+        padded_BxL = np.zeros((len(texts), self._frames), np.int32)
+        padded_BxL[:, : labels.ids_NxL.shape[1]] = labels.ids_NxL
+        losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, padded_BxL, labels.lengths_N))
+        return [float(loss) if ok else None for loss, ok in zip(losses_B, judged, strict=True)]
+
+
+def _sorted(heap: list[tuple[float, int, Suspect]]) -> list[Suspect]:
+    return [suspect for _, _, suspect in sorted(heap, key=lambda entry: entry[:2], reverse=True)]
+
+
+_ctc_losses = jax.jit(ctc_losses)

@@ -1,0 +1,107 @@
+"""The readings of an evaluation, read back from the file that `hwr_jax.reports.write` wrote."""
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwr_jax.errors import InputError
+from hwr_jax.files import write_text
+from hwr_jax.text.distance import Edits, count_edits
+
+if TYPE_CHECKING:
+    from hwr_jax.evaluation.evaluate import SampleResult
+
+TSV_COLUMNS = ("id", "writer", "truth", "prediction", "confidence")
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_PLAIN = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
+_ESCAPED = re.compile(r"\\.?", re.DOTALL)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordedPrediction:
+    """One sample as the file has it.
+
+    Attributes:
+      id, writer, truth: of the sample.
+      prediction: the text read.
+      confidence: probability of the best path, 0 .. 1.
+      edits: from the truth to the prediction, counted anew.
+    """
+
+    id: str
+    writer: str
+    truth: str
+    prediction: str
+    confidence: float
+    edits: Edits
+
+
+def load_predictions(path: Path) -> tuple[RecordedPrediction, ...]:
+    """The samples of a .tsv file, in its order.
+
+    Raises:
+      InputError: no such file, or it is cut short or damaged: the message names the line.
+    """
+    try:
+        # Not splitlines(): texts may hold separators that it knows and the file does not escape.
+        lines = path.read_bytes().decode().split("\n")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; evaluate again") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: damaged, not UTF-8 text; evaluate again") from error
+    if lines[0] != "\t".join(TSV_COLUMNS):
+        raise InputError(f"{path}: does not begin with the columns {', '.join(TSV_COLUMNS)}; evaluate again")
+    if lines.pop() != "" or not lines:
+        raise InputError(f"{path}: cut short, its last line does not end; evaluate again")
+    results: dict[str, RecordedPrediction] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            result = _parse(line)
+        except ValueError as error:
+            raise InputError(f"{path}: damaged in line {number} ({error}); evaluate again") from error
+        if result.id in results:
+            raise InputError(f"{path}: damaged in line {number} ({result.id} for the second time); evaluate again")
+        results[result.id] = result
+    return tuple(results.values())
+
+
+def _parse(line: str) -> RecordedPrediction:
+    """Raises ValueError with a few words."""
+    fields = line.split("\t")
+    if len(fields) != len(TSV_COLUMNS):
+        raise ValueError(f"{len(fields)} columns instead of {len(TSV_COLUMNS)}")
+    id, writer, truth, prediction, confidence = map(_unescape, fields)
+    value = _parse_confidence(confidence)
+    return RecordedPrediction(id, writer, truth, prediction, value, count_edits(truth, prediction))
+
+
+def _parse_confidence(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ValueError(f"confidence {text!r}")
+    return value
+
+
+def _unescape(field: str) -> str:
+    return _ESCAPED.sub(_plain, field)
+
+
+def _plain(match: re.Match[str]) -> str:
+    if match[0] not in _PLAIN:
+        raise ValueError(f"escape {match[0]!r}")
+    return _PLAIN[match[0]]
+
+
+def write_predictions(path: Path, results: "Iterable[SampleResult]") -> None:
+    r"""A line of column names, then one a sample; no quotes, but \\, \t, \n and \r inside texts. Raises OSError."""
+    lines = ["\t".join(TSV_COLUMNS)]
+    for result in results:
+        fields = (result.id, result.writer, result.truth, result.prediction, f"{result.confidence:.6g}")
+        lines.append("\t".join(field.translate(_ESCAPES) for field in fields))
+    write_text(path, "\n".join(lines) + "\n")

@@ -1,0 +1,44 @@
+"""An evaluation on disk: numbers as JSON, readings as TSV, a sheet of samples as PNG."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hwr_jax.data.stored_images import Images
+from hwr_jax.evaluation.evaluate import Evaluation
+from hwr_jax.evaluation.predictions import write_predictions
+from hwr_jax.evaluation.selection import select_random, select_worst
+from hwr_jax.files import write_bytes
+from hwr_jax.reports.sheet import draw_sheet
+from hwr_jax.training.workdir import write_json
+
+SHEET_SAMPLES = 24
+
+
+def write_evaluation(
+    path: Path, evaluation: Evaluation, summary: Mapping[str, Any], images_NxHxW: Images
+) -> list[Path]:
+    """Writes the summary to `path`, and beside it the readings (.tsv) and a sheet of the worst and of others (.png).
+
+    Args:
+      path: ends in .json.
+      evaluation: of a split.
+      summary: of the evaluation, see `hwr_jax.evaluation.evaluate.summarize`.
+      images_NxHxW: uint8, the frame of each result.
+
+    Returns:
+      What was written.
+
+    Raises:
+      OSError: a file cannot be written.
+    """
+    results = evaluation.results
+    groups = [
+        ("Worst read", select_worst(results, SHEET_SAMPLES)),
+        ("Drawn at random", select_random(results, SHEET_SAMPLES)),
+    ]
+    readings, sheet = path.with_suffix(".tsv"), path.with_suffix(".png")
+    write_json(path, summary)
+    write_predictions(readings, results)
+    write_bytes(sheet, draw_sheet(results, images_NxHxW, groups))
+    return [path, readings, sheet]

@@ -1,0 +1,262 @@
+"""Models as their folders tell them, shipped, exported or runs: without jax, so that a list of them is quick."""
+
+import dataclasses
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwr_jax.data.split_name import split_name
+from hwr_jax.errors import InputError
+from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
+from hwr_jax.ink.model_input import describe_scale
+from hwr_jax.zoo.data_terms import describe_terms, summarize_terms
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# As hwr_jax.models.trained has it, which imports jax.
+PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+CARD_FILE = "MODEL_CARD.md"
+WORDS, LINES = "words", "lines"
+_KIND_OF_ENDING = {"words": WORDS, "synthetic": WORDS, "lines": LINES, "sentences": LINES}
+# Labels of so many words and more are lines, where the data set's name does not tell.
+_WORDS_OF_LINES = 1.5
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelRecord:
+    """What is recorded of a model. What is not is None, or empty.
+
+    Attributes:
+      name: of the model.
+      folder: exported or of a run.
+      shipped: whether it comes with the package.
+      config: of its experiment.
+      about: where it comes from, see `hwr_jax.zoo.training_facts`; empty for a run.
+      status: status.json of a run.
+      parameters: how many.
+      file_bytes: of the exported folder's model.json and parameters.npz, or of all of the run's checkpoints.
+      evaluations: file name -> the JSON of each evaluation of these parameters.
+      stale: names of the files with evaluations of other parameters.
+    """
+
+    name: str
+    folder: Path
+    shipped: bool
+    config: Mapping[str, Any]
+    about: Mapping[str, Any]
+    status: Mapping[str, Any]
+    parameters: int | None
+    file_bytes: int
+    evaluations: Mapping[str, Mapping[str, Any]]
+    stale: tuple[str, ...]
+
+    @property
+    def card(self) -> Path:
+        """Where its card is, if there is one."""
+        return (self.folder if is_exported(self.folder) else self.folder / "evaluation") / CARD_FILE
+
+    @property
+    def data(self) -> str:
+        """Name of the data set it was trained on."""
+        return _data_name(self.config)
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """Names of all data sets that its parameters come from, its own first."""
+        told = self.about.get("trained_on")
+        if isinstance(told, list):
+            return tuple(map(str, told))
+        first = read_json_if_whole(self.folder / "init_from.json").get("model")
+        return trained_on(self.data, str(first) if first else None)
+
+    @property
+    def evaluation(self) -> Mapping[str, Any] | None:
+        """The greedy evaluation on its own data by which models are compared: of the test split, else validation."""
+        own = [
+            found
+            for found in self.evaluations.values()
+            if found.get("decoder", "greedy") == "greedy" and found.get("data") == self.data
+        ]
+        ordered = [found for split in ("test", "validation") for found in own if found.get("split") == split]
+        return next(iter(ordered), None)
+
+    @property
+    def reads(self) -> str:
+        """WORDS, LINES, or "" where nothing tells."""
+        return reads_what(self.data, self.evaluation)
+
+    @property
+    def frame(self) -> str:
+        """Size of the images that it sees, width first, such as "128 x 32 px"."""
+        return describe_input(self.config)
+
+    @property
+    def licence(self) -> str:
+        """The note recorded with the model, or what is known of the terms of its data."""
+        return str(self.about.get("licence") or describe_terms(self.trained_on))
+
+    @property
+    def terms(self) -> str:
+        """The licence note in a few words."""
+        return summarize_terms(self.trained_on) if self.has_usual_terms else "see its card"
+
+    @property
+    def has_usual_terms(self) -> bool:
+        """Whether its licence note is what is known of the terms of its data, and no more."""
+        return self.licence == describe_terms(self.trained_on)
+
+
+def reads_what(data: str, evaluation: Mapping[str, Any] | None) -> str:
+    """WORDS or LINES, by the data's format, else by the words a label of an evaluation; "" if neither tells."""
+    kind = _KIND_OF_ENDING.get(split_name(data)[0].rpartition("_")[2], "")
+    if kind or evaluation is None:
+        return kind
+    words, samples = evaluation.get("words"), evaluation.get("samples")
+    if not (is_number(words) and is_number(samples) and samples):
+        return ""
+    return LINES if words / samples >= _WORDS_OF_LINES else WORDS
+
+
+def describe_input(config: Mapping[str, Any]) -> str:
+    """Size of the images that a config's model sees, such as "up to 1024 x 32 px"; "" if it does not say."""
+    model, data = group_of(config, "model"), group_of(config, "data")
+    if not {"width_px", "height_px"} <= model.keys():
+        return ""
+    most = "up to " * (data.get("preprocessing") == "line")
+    return f"{most}{model['width_px']} x {model['height_px']} px{describe_scale(data.get('horizontal_scale', 1))}"
+
+
+def trained_on(data: str, init_from: str | None) -> tuple[str, ...]:
+    """The data sets of a model that was trained on `data`, having begun with the parameters of `init_from`, if any.
+
+    Models that these began with count too. One whose folder is no longer there stands by its name.
+    """
+    names, seen = [data], set[str]()
+    while init_from is not None and init_from not in seen:
+        seen.add(init_from)
+        more, init_from = _look_at_first(init_from)
+        names += more
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether `hwr export` wrote the folder."""
+    return (folder / "model.json").is_file()
+
+
+def is_run(folder: Path) -> bool:
+    """Whether `hwr train` writes there."""
+    return (folder / "config.json").is_file()
+
+
+def shipped_records() -> list[ModelRecord]:
+    """The models that come with the package, by name."""
+    return [read_record(path.parent) for path in sorted(PRETRAINED.glob("*/model.json"))]
+
+
+def find_records(path: Path) -> list[ModelRecord]:
+    """The model of a folder; or those of the folders in it, by name.
+
+    Raises:
+      InputError: there is none, or a file of one is damaged.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder, nor the name of a model that comes with the package")
+    if is_exported(path) or is_run(path):
+        return [read_record(path)]
+    found = [folder for folder in sorted(path.iterdir()) if is_exported(folder) or is_run(folder)]
+    if not found:
+        raise InputError(f"{path}: neither an exported model nor a run, and none in it")
+    return [read_record(folder) for folder in found]
+
+
+def read_record(folder: Path) -> ModelRecord:
+    """Reads an exported folder or a run's.
+
+    Raises:
+      InputError: a file is damaged, or the folder holds no model.
+    """
+    if is_exported(folder):
+        return _read_exported(folder)
+    if not is_run(folder):
+        raise InputError(f"{folder}: neither an exported model nor a run")
+    evaluations = read_evaluations(folder / "evaluation")
+    usage, status = (read_json_if_whole(folder / f"{name}.json") for name in ("usage", "status"))
+    counts = [usage.get("parameters"), *(found.get("parameters") for found in evaluations.values())]
+    return ModelRecord(
+        name=folder.resolve().name,
+        folder=folder,
+        shipped=False,
+        config=read_json(folder / "config.json"),
+        about={},
+        status=status,
+        parameters=next((count for count in counts if isinstance(count, int)), None),
+        file_bytes=sum(path.stat().st_size for path in (folder / "checkpoints").rglob("*") if path.is_file()),
+        evaluations=evaluations,
+        stale=(),
+    )
+
+
+def read_evaluations(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """File name -> content of the JSON files of evaluations in a folder; other files, and damaged ones, are no part."""
+    found = {path.name: read_json_if_whole(path) for path in sorted(folder.glob("*.json"))}
+    return {name: values for name, values in found.items() if {"cer", "samples", "split", "data"} <= values.keys()}
+
+
+def is_of(evaluation: Mapping[str, Any], fingerprint: str, names: tuple[str, ...]) -> bool:
+    """Whether an evaluation is of certain parameters: by their fingerprint, or where it has none, by their name."""
+    told = evaluation.get("parameters_sha256")
+    return told == fingerprint if told else evaluation.get("model") in names
+
+
+def _read_exported(folder: Path) -> ModelRecord:
+    from hwr_jax.evaluation.fingerprint import fingerprint_parameters
+
+    description = read_json(folder / "model.json")
+    about = group_of(description, "about")
+    arrays = _read_arrays(folder / "parameters.npz")
+    fingerprint = fingerprint_parameters(arrays)
+    names = (str(description.get("name")), str(about.get("checkpoint")))
+    evaluations = read_evaluations(folder)
+    return ModelRecord(
+        name=folder.resolve().name,
+        folder=folder,
+        shipped=folder.resolve().parent == PRETRAINED,
+        config=group_of(description, "config"),
+        about=about,
+        status={},
+        parameters=sum(array.size for array in arrays.values()),
+        file_bytes=sum((folder / name).stat().st_size for name in ("model.json", "parameters.npz")),
+        evaluations={name: found for name, found in evaluations.items() if is_of(found, fingerprint, names)},
+        stale=tuple(name for name, found in evaluations.items() if not is_of(found, fingerprint, names)),
+    )
+
+
+def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
+    import numpy as np
+
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # zipfile, zlib and numpy each have errors of their own for damaged files.
+        raise InputError(f"{path}: not the parameters of an exported model; export it again") from error
+
+
+def _look_at_first(name: str) -> tuple[list[str], str | None]:
+    """The data sets that a model names as its own, and the model that it began with in turn, if that is to be asked."""
+    shipped = PRETRAINED / name
+    folder = shipped if "/" not in name and is_exported(shipped) else Path(name)
+    if is_exported(folder):
+        description = read_json_if_whole(folder / "model.json")
+        told = group_of(description, "about").get("trained_on")
+        return list(map(str, told if isinstance(told, list) else [_data_name(group_of(description, "config"))])), None
+    if is_run(folder):
+        first = read_json_if_whole(folder / "init_from.json").get("model")
+        return [_data_name(read_json_if_whole(folder / "config.json"))], str(first) if first else None
+    return [f"the data of {folder.name}"], None
+
+
+def _data_name(config: Mapping[str, Any]) -> str:
+    return str(group_of(config, "data").get("name", ""))

@@ -1,0 +1,166 @@
+"""Fitted samples on disk: the same as preprocessed anew, never those of other code, never half ones."""
+
+import dataclasses
+import json
+import os
+import subprocess
+
+import numpy as np
+import pytest
+
+from hwr_jax.data import preprocessed, preprocessed_cache
+from hwr_jax.data.image_writer import ImageWriter
+from hwr_jax.data.preprocessed import PreprocessedSamples
+from hwr_jax.data.preprocessed_cache import load_or_preprocess
+from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.width import used_columns_of_images
+
+FRAME = Preprocessing(height_px=4, width_px=6)
+
+
+@pytest.fixture
+def samples() -> PreprocessedSamples:
+    frames = np.random.default_rng(0).integers(0, 256, (3, 4, 6)).astype(np.uint8)
+    return PreprocessedSamples(
+        ("a", "b", "c"), ("é", "two words", ""), ("w1", "w1", "w2"), frames, {"d": "damaged image"}
+    )
+
+
+@pytest.fixture
+def load(samples, tmp_path):
+    """Loads, and counts how often it had to fit."""
+
+    def load(preprocessing: Preprocessing = FRAME, split: str = "train") -> PreprocessedSamples:
+        def fit(writer: ImageWriter) -> PreprocessedSamples:
+            load.fitted += 1
+            # Cut or filled up to the frame.
+            frames = np.zeros((3, preprocessing.height_px, preprocessing.width_px), np.uint8)
+            height, width = min(4, preprocessing.height_px), min(6, preprocessing.width_px)
+            frames[:, :height, :width] = samples.images_NxHxW[:, :height, :width]
+            for image_HxW in frames:
+                writer.add(image_HxW)
+            images_NxHxW, columns_N = writer.finish()
+            return dataclasses.replace(samples, images_NxHxW=images_NxHxW, known_columns_N=columns_N)
+
+        return load_or_preprocess(tmp_path, split, preprocessing, fit)
+
+    load.fitted = 0
+    return load
+
+
+def assert_same(some: PreprocessedSamples, other: PreprocessedSamples) -> None:
+    np.testing.assert_array_equal(some.images_NxHxW, other.images_NxHxW)
+    np.testing.assert_array_equal(some.columns_N, other.columns_N)
+    assert some.images_NxHxW.dtype == np.uint8
+    for name in ("ids", "texts", "writers", "skipped"):
+        assert getattr(some, name) == getattr(other, name)
+
+
+def test_the_second_load_is_the_first(load, samples):
+    for _ in range(3):
+        assert_same(load(), samples)
+    assert load.fitted == 1
+
+
+def test_columns_are_kept(load, samples, monkeypatch):
+    load()
+    monkeypatch.setattr(preprocessed, "used_columns_of_images", lambda *_: pytest.fail("computed anew"))
+    np.testing.assert_array_equal(load().columns_N, used_columns_of_images(samples.images_NxHxW, 1))
+
+
+def test_splits_and_frames_are_kept_apart(load, samples):
+    for preprocessing in (
+        FRAME,
+        Preprocessing(4, 6, "keras"),
+        Preprocessing(6, 4),
+        Preprocessing(4, 6, horizontal_scale=1.5),
+    ):
+        for split in ("train", "test"):
+            load(preprocessing, split)
+    assert load.fitted == 8
+
+
+def test_other_code_fits_anew_and_leaves_one_cache(load, tmp_path, monkeypatch):
+    load()
+    load(Preprocessing(4, 6, "keras"))
+    monkeypatch.setattr(preprocessed_cache, "_CODE_HASH", "changed0")
+    load()
+    assert load.fitted == 3
+    assert {path.name.rpartition("-")[0] for path in tmp_path.iterdir()} == {
+        "preprocessed-word-6x4",
+        "preprocessed-keras-6x4",
+    }
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"ids": [], "texts": [], "writers": [], "skipped": {}}', b"\x00"])
+def test_damaged_text_is_fitted_anew(load, samples, tmp_path, damage):
+    load()
+    next(tmp_path.glob("*/train.json")).write_bytes(damage)
+    assert_same(load(), samples)
+    assert load.fitted == 2
+    assert_same(load(), samples)
+    assert load.fitted == 2
+
+
+def test_a_cache_without_columns_is_fitted_anew(load, samples, tmp_path):
+    load()
+    path = next(tmp_path.glob("*/train.json"))
+    about = json.loads(path.read_text())
+    del about["used_columns"]
+    path.write_text(json.dumps(about))
+    assert_same(load(), samples)
+    assert load.fitted == 2
+
+
+@pytest.mark.parametrize("keep", [0, 60, -7])
+def test_damaged_frames_are_fitted_anew(load, samples, tmp_path, keep):
+    load()
+    path = next(tmp_path.glob("*/train.npy"))
+    path.write_bytes(path.read_bytes()[:keep])
+    assert_same(load(), samples)
+    assert load.fitted == 2
+
+
+def test_a_disk_that_takes_nothing_is_no_error(load, samples, tmp_path, monkeypatch):
+    def refuse(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    assert_same(load(), samples)
+    assert not list(tmp_path.glob("*/*"))
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(load, samples, tmp_path):
+    # Not by its permissions, which do not bind every user.
+    next_cache = tmp_path / f"preprocessed-word-6x4-{preprocessed_cache._CODE_HASH}"
+    next_cache.write_text("a file where the folder would be")
+    assert_same(load(), samples)
+    assert load.fitted == 1
+
+
+def test_what_a_killed_process_left_is_removed(load, tmp_path):
+    load(split="test")
+    folder = next(tmp_path.iterdir())
+    done = subprocess.Popen(["true"])
+    done.wait()
+    for pid in (done.pid, 1):
+        (folder / f".train.npy.{pid}").write_bytes(b"half a frame")
+    load()
+    assert {path.name for path in folder.glob(".*")} == {".train.npy.1"}
+
+
+def test_nothing_unfinished_is_left_when_fitting_fails(tmp_path):
+    def fit(writer: ImageWriter) -> PreprocessedSamples:
+        writer.add(np.zeros((4, 6), np.uint8))
+        assert list(tmp_path.glob("*/.train.npy.*"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_or_preprocess(tmp_path, "train", FRAME, fit)
+    assert not list(tmp_path.glob("*/*"))
+
+
+def test_text_is_readable_json(load, tmp_path):
+    load()
+    assert json.loads(next(tmp_path.glob("*/train.json")).read_text())["texts"][0] == "é"

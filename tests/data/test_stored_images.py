@@ -1,0 +1,139 @@
+"""Images in files, against the arrays they are taken from."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwr_jax.data.stored_images import StoredImages, join_images, open_images, select_images
+
+
+def store(images_NxHxW, folder) -> StoredImages:
+    path = folder / f"{len(list(folder.iterdir()))}.npy"
+    np.save(path, images_NxHxW)
+    with path.open("rb") as file:
+        return open_images(file)
+
+
+def draw(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 3, 5)).astype(np.uint8)
+
+
+KEYS = st.one_of(
+    st.integers(-9, 8),
+    st.slices(9),
+    st.lists(st.integers(-9, 8)).map(lambda rows: np.array(rows, np.int64)),
+    st.lists(st.booleans(), min_size=9, max_size=9).map(np.array),
+)
+INSIDE = st.sampled_from([(), (slice(None), slice(2)), (slice(1, 3),), (slice(None), 4)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("frames")
+
+
+@given(key=KEYS, inside=INSIDE)
+def test_they_are_indexed_as_arrays_are(folder, key, inside):
+    whole = draw(9)
+    stored = store(whole, folder)
+    taken = stored[(key, *inside)] if inside else stored[key]
+    np.testing.assert_array_equal(taken, whole[(key, *inside)])
+    assert taken.dtype == np.uint8
+    assert isinstance(taken, np.ndarray)
+
+
+@given(data=st.data(), counts=st.lists(st.integers(0, 4), min_size=1, max_size=4))
+def test_selections_and_joins_are_those_of_arrays(folder, data, counts):
+    wholes = [draw(count, seed) for seed, count in enumerate(counts)]
+    stored = [store(whole, folder) for whole in wholes]
+    for _ in range(2):  # of selections and joins, too
+        for place, whole in enumerate(wholes):
+            rows = np.array(data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=5)) if len(whole) else [], int)
+            wholes[place], stored[place] = whole[rows], select_images(stored[place], rows)
+        wholes.append(np.concatenate(wholes))
+        stored.append(join_images(stored))
+    for whole, frames in zip(wholes, stored, strict=True):
+        assert isinstance(frames, StoredImages)
+        assert (frames.shape, len(frames), frames.nbytes) == (whole.shape, len(whole), whole.nbytes)
+        np.testing.assert_array_equal(frames, whole)
+
+
+def test_arrays_are_joined_and_selected_too(folder):
+    some, other = draw(4), draw(3, 1)
+    np.testing.assert_array_equal(join_images([store(some, folder), other]), np.concatenate([some, other]))
+    np.testing.assert_array_equal(select_images(some, np.array([2, 0])), some[[2, 0]])
+
+
+def test_they_can_be_gone_through(folder):
+    whole = draw(6)
+    np.testing.assert_array_equal(list(store(whole, folder)), whole)
+
+
+@pytest.mark.parametrize("row", [9, -10, np.array([0, 9])])
+def test_rows_that_are_not_there_are_errors(folder, row):
+    with pytest.raises(IndexError):
+        store(draw(9), folder)[row]
+
+
+def test_long_reads_come_in_parts(folder, monkeypatch):
+    preadv = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda file, buffers, place: preadv(file, [buffers[0][:7]], place))
+    whole = draw(9)
+    stored = store(whole, folder)
+    for rows in (np.arange(9), np.array([7, 3, 3, 4, 5, 0]), slice(2, 6)):
+        np.testing.assert_array_equal(stored[rows], whole[rows])
+
+
+def test_a_file_cut_short_while_it_is_read_is_an_error(tmp_path):
+    stored = store(draw(9), tmp_path)
+    os.truncate(tmp_path / "0.npy", 200)
+    with pytest.raises(OSError, match="cut short"):
+        stored[8]
+
+
+def test_files_are_closed(folder):
+    open_files = len(os.listdir("/proc/self/fd"))
+    stored = store(draw(3), folder).select(np.array([1]))
+    assert len(os.listdir("/proc/self/fd")) == open_files + 1
+    del stored
+    assert len(os.listdir("/proc/self/fd")) == open_files
+
+
+def test_a_deleted_file_is_still_read(tmp_path):
+    whole = draw(5)
+    stored = store(whole, tmp_path)
+    (tmp_path / "0.npy").unlink()
+    np.testing.assert_array_equal(stored, whole)
+
+
+def test_an_array_of_them_is_a_copy(folder):
+    stored = store(draw(2), folder)
+    assert np.asarray(stored, np.float32).dtype == np.float32
+    with pytest.raises(ValueError, match="without a copy"):
+        np.array(stored, copy=False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((2, 3), np.uint8),
+        np.zeros((2, 3, 4), np.int16),
+        np.asfortranarray(np.zeros((2, 3, 4), np.uint8)),
+        b"",
+        b"not such a file",
+        "cut",
+    ],
+    ids=str,
+)
+def test_other_files_are_refused(tmp_path, wrong):
+    content = io.BytesIO()
+    np.save(content, draw(4) if isinstance(wrong, (bytes, str)) else wrong)
+    data = wrong if isinstance(wrong, bytes) else content.getvalue()
+    path = tmp_path / "wrong.npy"
+    path.write_bytes(data[:-1] if isinstance(wrong, str) else data)
+    with path.open("rb") as file, pytest.raises(ValueError, match=r"in place of frames|cut short|magic"):
+        open_images(file)

@@ -1,0 +1,181 @@
+"""Model cards tell what was recorded, and where something was not, that."""
+
+import dataclasses
+import re
+
+import pytest
+
+from hwr_jax.config import DataConfig, ExperimentConfig
+from hwr_jax.reports.card import CardModel, build_card
+from hwr_jax.reports.card_limits import list_limits
+from hwr_jax.reports.markdown import build_table, character, code
+from hwr_jax.reports.write_card import describe_model, write_card
+from hwr_jax.strict import to_plain
+from hwr_jax.text.alphabet import IAM78, Alphabet
+from hwr_jax.training.workdir import write_json
+
+SHA = "ab" * 32
+FULL = {
+    "model": "mine@7",
+    "data": "unipen_words",
+    "split": "test",
+    "split_rule": "writer-sha256-85-5-10",
+    "decoder": "greedy",
+    "decoder_settings": {"decoder": "greedy", "temperature": 1.0},
+    "samples": 7539,
+    "writers": 37,
+    "ids_hash": "c0ffee",
+    "characters": 39404,
+    "edits": 6242,
+    "words": 7539,
+    "words_between": "white space",
+    "word_edits": 3636,
+    "interval_over": "writers",
+    **{"cer": 0.1584, "cer_interval": [0.126, 0.196], "wer": 0.4823, "wer_interval": [0.41, 0.556]},
+    **{"cer_casefolded": 0.15, "cer_casefolded_interval": [0.12, 0.19], "wer_casefolded": 0.46},
+    "cer_of_writers": {"lowest": 0.01, "median": 0.2, "highest": 0.9},
+    "confusions": [
+        {"truth": "|", "reading": "`", "count": 1234, "share": 0.5},
+        {"truth": " ", "reading": "", "count": 3, "share": 0.25},
+        {"truth": "", "reading": "x", "count": 2, "share": None},
+    ],
+    "expected_calibration_error": 0.1903,
+    "loss": 2.8634,
+    "loss_excluded": {"label has characters outside the alphabet": 8},
+    "skipped_reasons": {"empty file": 2},
+    "prepared": {
+        "version": "1.1.0",
+        "source": {"name": "u.tar", "bytes": 1234},
+        "skipped_reasons": {"quality BAD": 679},
+        "characters": IAM78.replace("Q", "") + "é",
+        "splits": {
+            name: {"samples": 1000 + place, "writers": 10 + place, "ids_hash": f"hash of {name}"}
+            for place, name in enumerate(("train", "validation", "test"))
+        },
+    },
+    "evaluated_by": {"command": "hwr evaluate --workdir=mine", "git": "feedface", "versions": {"jax": "0.10.2"}},
+    "parameters_sha256": SHA,
+}
+ABOUT = {
+    "git": "0123456789abcdef+changes",
+    "versions": {"jax": "0.9.9"},
+    "checkpoint": "mine@7",
+    "trained_on": ["unipen_words", "synthetic"],
+    "training": {
+        "command": "hwr train --config=a.py",
+        "steps": 12345,
+        "seconds": 2280.4,
+        "devices": ["cpu:0"],
+        "init_from": {"model": "quick", "kept": 70, "new": "é"},
+        "left_out": {"training": {"label has characters outside the alphabet": 224}},
+    },
+}
+OLD = {"model": "mine@7", "data": "unipen_words", "split": "test", "samples": 5, "cer": 0.5}
+
+
+@pytest.fixture(scope="module")
+def model() -> CardModel:
+    config = to_plain(ExperimentConfig(data=DataConfig(name="unipen_words")))
+    return describe_model("mine", config, Alphabet(IAM78), 424_081, ABOUT, parameters_sha256=SHA)
+
+
+def cells(card: str) -> list[list[str]]:
+    """All rows of all tables; every table's rows are as wide as its head."""
+    rows = []
+    for table in re.findall(r"(?:^\|.*\|\n?)+", card, re.MULTILINE):
+        found = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()]
+        assert len({len(row) for row in found}) == 1
+        rows += [[cell.strip() for cell in row] for row in found]
+    return rows
+
+
+def test_everything_recorded_is_told(model):
+    card = build_card(model, [FULL])
+    rows = cells(card)
+    for row in (
+        ["Conv2", "Conv", "64 x 16 x 64", "18,496"],
+        ["parameters", "424,081"],
+        ["parameters, SHA-256", SHA],
+        [
+            *("unipen_words, test", "greedy", "7,539", "37", "15.84 % (12.60 - 19.60)", "48.23 % (41.00 - 55.60)"),
+            *("15.00 % (12.00 - 19.00)", "46.00 %"),
+        ],
+        ["37", "1.00 %", "20.00 %", "90.00 %"],
+        ["`\\|`", "`` ` ``", "1,234", "50.00 %"],
+        ["space", "nothing", "3", "25.00 %"],
+        ["nothing", "`x`", "2", "-"],
+        ["trained on", "synthetic, then unipen_words"],
+        ["ids measured on, SHA-256", "c0ffee"],
+        ["source", "u.tar, 1,234 bytes"],
+        ["left out of training", "224 label has characters outside the alphabet"],
+        ["validation", "1,001", "11", "hash of validation"],
+        ["command", "`hwr train --config=a.py`"],
+        ["commit", "0123456789abcdef+changes"],
+        ["time", "38 minutes, validation included"],
+        ["began with", "the parameters of quick; 70 characters kept theirs"],
+    ):
+        assert row in rows
+    assert "`hwr evaluate --workdir=mine`; commit feedface; jax 0.10.2; decoder=greedy, temperature=1.0." in card
+    assert "6,242 edits in 39,404 characters, 3,636 in 7,539 words" in card
+    assert "not recorded" not in card.replace('it says "not recorded"', "").partition("## Limits")[0]
+
+
+def test_what_is_not_recorded_is_said_to_be_so(model):
+    card = build_card(dataclasses.replace(model, about={}, parameters_sha256="", config={}), [OLD])
+    rows = dict(row[:2] for row in cells(card) if len(row) == 2)
+    for name in ("parameters, SHA-256", "checkpoint", "ids measured on, SHA-256", "prepared data", "source"):
+        assert rows[name] == "not recorded"
+    for name in ("command", "commit", "time", "devices", "optimizer", "versions", "left out of training"):
+        assert rows[name] == "not recorded"
+    assert "CER of the writers: not recorded." in card
+    assert "None" not in card
+    assert "nan" not in card.lower().replace("nantes", "")
+    assert "| 50.00 % | not recorded | not recorded | not recorded |" in card
+
+
+def test_no_error_and_no_characters(model):
+    card = build_card(model, [OLD | {"confusions": [], "cer": None, "cer_of_writers": None}])
+    assert "None: not a single error." in card
+    assert ["unipen_words, test", "not recorded", "5", "not recorded", "-"] in [row[:5] for row in cells(card)]
+
+
+def test_limits_follow_from_what_is_recorded(model):
+    def limits(**changes) -> str:
+        return "\n".join(list_limits(model.config, IAM78, 32, [FULL | changes]))
+
+    assert "78 characters and no others" in limits()
+    assert "label has characters outside the alphabet: 8" in limits()
+    assert "1 characters of its alphabet occur nowhere in the data: `Q`" in limits()
+    assert "128 x 32 px" in limits()
+    assert "at most 32 characters" in limits()
+    assert "No writer of these numbers was trained on" in limits()
+    assert "chosen by this split" in limits(split="validation")
+    for other in ({"split": "train"}, {"split": "all"}, {"split_rule": "keras-example-seed42-90-5-5"}):
+        assert "may hold writers that were trained on" in limits(**other)
+    assert "of iam_words, on which it was not trained" in limits(data="iam_words")
+    assert "occur nowhere" not in limits(data="iam_words")
+    assert "lexicon" not in limits()
+    assert "no part of the model" in limits(decoder_settings={"decoder": "beam", "lexicon": {"path": "words.txt"}})
+
+
+def test_the_card_of_a_folder_holds_the_model_s_evaluations(model, tmp_path):
+    write_json(tmp_path / "beam.json", FULL | {"decoder": "beam", "cer": 0.11})
+    write_json(tmp_path / "test.json", FULL)
+    write_json(tmp_path / "stale.json", FULL | {"parameters_sha256": "00" * 32, "cer": 0.66})
+    write_json(tmp_path / "older.json", OLD | {"split": "validation", "cer": 0.33})
+    write_json(tmp_path / "another.json", OLD | {"model": "another", "cer": 0.77})
+    assert write_card(tmp_path, model, "beam.json") == tmp_path / "MODEL_CARD.md"
+    card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    rates = [row[4].split(" %")[0] for row in cells(card) if row[0].startswith("unipen_words, ")]
+    assert rates == ["15.84", "11.00", "33.00"]  # The one that runs are compared by comes first.
+    # Written anew by the next, but never over another's words.
+    assert write_card(tmp_path, model, "test.json") is not None
+    (tmp_path / "MODEL_CARD.md").write_text("# My card")
+    assert write_card(tmp_path, model, "test.json") is None
+    assert (tmp_path / "MODEL_CARD.md").read_text() == "# My card"
+
+
+def test_pieces_of_markdown():
+    assert build_table(("a", "b"), [("1", "2")], numbers=(1,)) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+    assert [code("a"), code("a|b"), code("`")] == ["`a`", "`a\\|b`", "`` ` ``"]
+    assert [character(""), character(" "), character("é")] == ["nothing", "space", "`é`"]

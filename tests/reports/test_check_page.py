@@ -1,0 +1,97 @@
+"""The page of a check."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+
+from hwr_jax.data.checks.check import Findings
+from hwr_jax.data.checks.kinds import CONTROL, MEANING, OTHER_LABEL, UNREADABLE
+from hwr_jax.data.checks.outliers import OddGroup
+from hwr_jax.data.checks.thumbnails import Thumbnails
+from hwr_jax.evaluation.label_errors import LabelDoubter
+from hwr_jax.reports.check_page import MOST_BARS, MOST_LISTED, build_check_page
+from hwr_jax.text.alphabet import Alphabet
+
+NASTY = '<script>"&'
+VOID = {"meta", "img", "rect", "br", "link"}
+
+
+def make_findings(**changes: object) -> Findings:
+    thumbnails = Thumbnails()
+    thumbnails.offer(OTHER_LABEL, "one", np.zeros((3, 5), np.uint8))
+    fields: dict = {
+        "items": 9,
+        "kept": {"train": 5, "validation": 1, "test": 0},
+        "writers": {"train": 2, "validation": 1, "test": 0},
+        "left_out": {"reading": {NASTY: NASTY}, "train": {"one": "empty label"}, "validation": {}, "test": {}},
+        "cases": {
+            UNREADABLE: {f"{NASTY}{number}": "damaged" for number in range(MOST_LISTED + 7)},
+            OTHER_LABEL: {"one": "as two 'x'", "two": f"as one {NASTY}"},
+        },
+        "outside": {"é": 1},
+        "lengths": {1: 3, 400: 1},
+        "characters": {"a": 30, " ": 21, "\u200b": 1},
+        "rare": {"\u200b": 1, "z": 0},
+        "odd": {"sources": (OddGroup(NASTY, 30, 5.0, 3.0, 4.0, (NASTY,)),), "writers": ()},
+        "texts": {"one": NASTY, "two": "x"},
+        "thumbnails": thumbnails,
+    }
+    return Findings(**(fields | changes))
+
+
+class Checker(HTMLParser):
+    """Counts tags, and refuses those that do not close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def parse(page: str) -> Checker:
+    checker = Checker()
+    checker.feed(page)
+    assert not checker.open
+    return checker
+
+
+def test_the_page_is_whole_safe_and_bounded() -> None:
+    page = build_check_page(make_findings(), {"data": NASTY, "model": None})
+    checker = parse(page)
+    assert "script" not in checker.tags
+    assert checker.tags.count("img") == 1
+    assert checker.tags.count("rect") <= MOST_BARS
+    assert "7 more are in the JSON" in page
+    assert "http" not in re.sub(r'xmlns="[^"]*"', "", page)
+    for kind in MEANING:
+        assert kind in page
+    assert set(re.findall('href="#([^"]*)"', page)) == set(checker.ids)
+    assert "needs a model" in page
+    assert CONTROL in page
+    assert "1 character never seen in training" in page
+
+
+def test_suspects_are_shown_with_what_was_read() -> None:
+    alphabet = Alphabet("ab")
+    sure = np.full((4, alphabet.num_classes), -20.0, np.float32)
+    sure[0, 2] = sure[1:, alphabet.blank_id] = 0.0
+    doubter = LabelDoubter(lambda frames: np.stack([sure] * len(frames)), alphabet, 4)
+    doubter.see(["suspect"], ["a"], np.zeros((1, 8, 16), np.uint8))
+    page = build_check_page(make_findings(cases={}), {"data": "pairs"}, doubter)
+    checker = parse(page)
+    assert checker.tags.count("img") == 1
+    assert "<em>b</em>" in page
+    assert checker.ids == ["likely-wrong-labels"]
+    assert "needs a model" not in page
