@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hwr_jax.config import AugmentConfig
 from hwr_jax.evaluation.run_files import group_of
 from hwr_jax.nested import flatten
 from hwr_jax.reports.card_limits import list_limits
@@ -190,7 +191,6 @@ def _training(model: CardModel) -> str:
     seconds = training.get("seconds")
     first = group_of(training, "init_from")
     length = group_of(config, "training")
-    strengths = {name: value for name, value in group_of(config, "augment").items() if value and "spacing" not in name}
     facts = {
         "command": code(training["command"]) if training.get("command") else NOT_RECORDED,
         "commit": str(about.get("git") or NOT_RECORDED),
@@ -202,12 +202,24 @@ def _training(model: CardModel) -> str:
         "seed": str(config.get("seed", NOT_RECORDED)),
         "batch": str(group_of(config, "data").get("batch_size", NOT_RECORDED)),
         "optimizer": _settings(group_of(config, "optimizer")) or NOT_RECORDED,
-        "augmentation": _settings(strengths) or "none",
+        "augmentation": _settings(_strengths(group_of(config, "augment"))) or "none",
         "versions": _settings(group_of(about, "versions"), " ") or NOT_RECORDED,
     }
     if not first:
         del facts["began with"]
     return _facts(facts)
+
+
+def _strengths(augment: Mapping[str, Any]) -> dict[str, Any]:
+    """The strengths above 0, each with its sizes: the whole numbers that follow it in `AugmentConfig`."""
+    told: dict[str, Any] = {}
+    strength: Any = 0
+    for field in dataclasses.fields(AugmentConfig):
+        value = augment.get(field.name)
+        strength = value if isinstance(field.default, float) else strength
+        if strength and value is not None:
+            told[field.name] = value
+    return told
 
 
 def _measuring(evaluations: Sequence[Mapping[str, Any]]) -> str:

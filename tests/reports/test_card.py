@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hwr_jax.config import DataConfig, ExperimentConfig
+from hwr_jax.config import AugmentConfig, DataConfig, ExperimentConfig
 from hwr_jax.reports.card import CardModel, build_card
 from hwr_jax.reports.card_limits import list_limits
 from hwr_jax.reports.markdown import build_table, character, code
@@ -131,6 +131,15 @@ def test_what_is_not_recorded_is_said_to_be_so(model):
     assert "None" not in card
     assert "nan" not in card.lower().replace("nantes", "")
     assert "| 50.00 % | not recorded | not recorded | not recorded |" in card
+
+
+def test_strengths_above_0_are_listed_with_their_sizes(model):
+    augment = AugmentConfig(shear=0.5, warp_px=0.8, mask_px=3.0, mask_spacing_px=48)
+    config = {**model.config, "augment": to_plain(augment)}
+    rows = cells(build_card(dataclasses.replace(model, config=config), [FULL]))
+    assert ["augmentation", "shear=0.5, warp_px=0.8, warp_spacing_px=16, mask_px=3.0, mask_spacing_px=48"] in rows
+    rows = cells(build_card(model, [FULL]))
+    assert ["augmentation", "none"] in rows  # elastic_spread_px is 4, but elastic_px is 0.
 
 
 def test_no_error_and_no_characters(model):
