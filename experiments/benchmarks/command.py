@@ -15,6 +15,7 @@ from experiments.benchmarks.peers import OURS, PEERS, Peer
 from experiments.benchmarks.rounds import Measured, Quiet, measure
 from experiments.benchmarks.task import Task
 from hwr_jax.commands.options import Parser
+from hwr_jax.data.parallel import count_cores
 from hwr_jax.errors import InputError
 from hwr_jax.model_config import COMPUTE_DTYPES, ModelConfig
 from hwr_jax.training.workdir import command_line, git_revision, write_json
@@ -85,7 +86,7 @@ def measure_peers(
 
 def describe_machine() -> str:
     """The processor and its cores, in a line."""
-    return f"{_processor()}, {len(os.sched_getaffinity(0))} cores, load before the run {os.getloadavg()[0]:.1f}"
+    return f"{_processor()}, {count_cores()} cores, load before the run {os.getloadavg()[0]:.1f}"
 
 
 def describe_quiet(quiet: Quiet) -> str:
@@ -143,7 +144,7 @@ def say_written(path: Path, numbers: Mapping[str, Any], options: Iterable[tuple[
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": count_cores(),
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         **numbers,
     }

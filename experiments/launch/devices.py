@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 
+from hwr_jax.data.parallel import count_cores
+
 # Of a GPU that several runs share, jax may hold so much in all; alone, it would take 75 % for the first run.
 SHARED_MEMORY_FRACTION = 0.9
 # Read by XLA (xla/pjrt/utils.cc, DefaultThreadPoolSize) before it counts the cores.
@@ -33,7 +35,7 @@ def divide_machine(parallel: int) -> list[Share]:
     their last digits, and a run that is stopped is to go on with the same. What cannot be divided stays idle.
     """
     gpus = find_gpus()
-    return divide_gpus(gpus, parallel, os.environ) if gpus else divide_threads(_cores(), parallel, os.environ)
+    return divide_gpus(gpus, parallel, os.environ) if gpus else divide_threads(count_cores(), parallel, os.environ)
 
 
 def divide_gpus(gpus: Sequence[str], parallel: int, environment: Mapping[str, str]) -> list[Share]:
@@ -77,8 +79,3 @@ def find_gpus() -> list[str]:
         return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
     return [str(index) for index in range(sum(line.startswith("GPU ") for line in listed.stdout.splitlines()))]
-
-
-def _cores() -> int:
-    """Of those that this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

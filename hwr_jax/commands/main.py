@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from hwr_jax.cache import cache_folder
 from hwr_jax.errors import InputError
 
 Command = Callable[[Sequence[str]], int]
@@ -113,8 +114,7 @@ def keep_programs() -> None:
 
     Told through the environment, so that it costs no import of jax.
     """
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(cache, "hwr_jax", "programs"))
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder("programs")))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 

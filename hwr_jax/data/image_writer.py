@@ -1,15 +1,16 @@
-"""Fitted frames to a file as they come; where the disk is full or read-only, elsewhere."""
+"""Preprocessed images to a file as they come; where the disk is full or read-only, elsewhere."""
 
 import contextlib
 import io
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from hwr_jax.data.stored_images import StoredImages, open_images
+from hwr_jax.data.stored_images import Images, open_images
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.width import used_columns_of_images
 
@@ -36,9 +37,9 @@ class ImageWriter:
         self._in_block = self._count = 0
         self._end = len(_header(0, self._size))
         self._columns: list[np.ndarray] = []
-        self._elsewhere = [_open_in_memory, _open_temporary]  # the last is tried first
+        self._elsewhere: list[Callable[[], io.FileIO | io.BytesIO]] = [io.BytesIO, _open_temporary]  # the last first
         self.path = path
-        self._file = self._open_first()
+        self._file: io.FileIO | io.BytesIO = self._open_first()
 
     def __enter__(self) -> "ImageWriter":
         return self
@@ -49,20 +50,21 @@ class ImageWriter:
         self._close()
 
     def add(self, image_HxW: np.ndarray) -> None:
-        """Appends a frame, uint8. Raises OSError if neither a disk nor memory takes it."""
+        """Appends an image, uint8."""
         self._block_BxHxW[self._in_block] = image_HxW
         self._in_block += 1
         if self._in_block == len(self._block_BxHxW):
             self._put_block()
 
-    def finish(self) -> tuple[StoredImages, np.ndarray]:
-        """The frames, which stay readable whatever becomes of the file, and `used_columns` of each, int32 [N].
-
-        Raises OSError as `add` does.
-        """
+    def finish(self) -> tuple[Images, np.ndarray]:
+        """The images, which stay readable whatever becomes of the file, and `used_columns` of each, int32 [N]."""
         self._put_block()
         self._put(_header(self._count, self._size), 0)
-        return open_images(self._file), np.concatenate([np.zeros(0, np.int32), *self._columns])
+        columns_N = np.concatenate([np.zeros(0, np.int32), *self._columns])
+        if isinstance(self._file, io.BytesIO):
+            self._file.seek(0)
+            return np.lib.format.read_array(self._file), columns_N
+        return open_images(self._file), columns_N
 
     def _put_block(self) -> None:
         images_BxHxW = self._block_BxHxW[: self._in_block]
@@ -87,8 +89,8 @@ class ImageWriter:
         file = self._elsewhere.pop()()
         try:
             for start in range(0, self._end, _BLOCK_BYTES):
-                size = min(_BLOCK_BYTES, self._end - start)
-                _write_at(file, os.pread(self._file.fileno(), size, start), start)
+                self._file.seek(start)
+                _write_at(file, self._file.read(min(_BLOCK_BYTES, self._end - start)), start)
         except OSError:
             file.close()
             if not self._elsewhere:
@@ -98,7 +100,7 @@ class ImageWriter:
         self._close()
         self._file = file
 
-    def _open_first(self) -> io.FileIO:
+    def _open_first(self) -> io.FileIO | io.BytesIO:
         if self.path is not None:
             with contextlib.suppress(OSError):
                 return self.path.open("x+b", buffering=0)
@@ -112,18 +114,18 @@ class ImageWriter:
             self.path = None
 
 
-def _open_temporary() -> io.FileIO:
+def _open_temporary() -> io.FileIO | io.BytesIO:
     try:
         return tempfile.TemporaryFile(buffering=0)
     except OSError:
-        return _open_in_memory()
+        return io.BytesIO()
 
 
-def _open_in_memory() -> io.FileIO:
-    return open(os.memfd_create("frames"), "w+b", buffering=0)
-
-
-def _write_at(file: io.FileIO, content: bytes, start: int) -> None:
+def _write_at(file: io.FileIO | io.BytesIO, content: bytes, start: int) -> None:
+    if isinstance(file, io.BytesIO):
+        file.seek(start)
+        file.write(content)
+        return
     done = 0
     while done < len(content):
         done += os.pwrite(file.fileno(), content[done:], start + done)

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from hwr_jax.data.builders import describe_skips
 from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.data.labels import final_label, select_trainable, take
 from hwr_jax.data.names import SYNTHETIC, SyntheticParams
+from hwr_jax.data.parallel import count_cores
 from hwr_jax.data.prepared import (
     PreparedInfo,
     find_prepared,
@@ -178,7 +178,7 @@ def load_for_training(
 
 def worker_count(workers: int) -> int:
     """The number of processes that `workers` asks for: 0 is one a core."""
-    return workers or len(os.sched_getaffinity(0))
+    return workers or count_cores()
 
 
 def _data_dir(config: DataConfig) -> Path | None:

@@ -48,6 +48,11 @@ def map_in_order(
         pool.shutdown(cancel_futures=True)
 
 
+def count_cores() -> int:
+    """The processor cores that this process may use, where the system tells; else those of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _map_chunk(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result]:
     return [function(item) for item in chunk]
 

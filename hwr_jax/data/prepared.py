@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import io
 import json
 import os
@@ -11,8 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+import filelock
 import tensorflow_datasets as tfds
 
+from hwr_jax.cache import cache_folder
 from hwr_jax.data.builders import (
     BUILDERS,
     GIVEN_SPLITS_FILE,
@@ -108,10 +109,8 @@ class PreparedSplit(Sequence[Sample]):
 
 def default_data_dir() -> Path:
     """$HWR_JAX_DATA_DIR, else hwr_jax/data in the user's cache folder."""
-    if chosen := os.environ.get("HWR_JAX_DATA_DIR"):
-        return Path(chosen)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "hwr_jax", "data")
+    chosen = os.environ.get("HWR_JAX_DATA_DIR")
+    return Path(chosen) if chosen else cache_folder("data")
 
 
 def prepare(
@@ -324,11 +323,14 @@ def _read_summary(folder: Path) -> PreparedInfo:
 def _lock(path: Path, say: Callable[[str], None] | None) -> Iterator[None]:
     """Held by one process at a time; the system takes it back from a process that dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if say is not None:
-                say(f"waiting for another process that prepares it in {path.parent}")
-            fcntl.flock(file, fcntl.LOCK_EX)
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        if say is not None:
+            say(f"waiting for another process that prepares it in {path.parent}")
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()

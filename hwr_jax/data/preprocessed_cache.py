@@ -1,14 +1,17 @@
-"""Fitted samples kept beside the prepared data: the next start of any run reads them instead of preprocessing anew."""
+"""Preprocessed samples kept beside the prepared data: the next start of any run reads them from there."""
 
 import contextlib
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import PIL
+import PIL.features
 
 from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.data.preprocessed import PreprocessedSamples
@@ -18,14 +21,20 @@ from hwr_jax.ink import image, width
 from hwr_jax.ink import preprocessing as preprocessing_code
 from hwr_jax.ink.model_input import Preprocessing
 
+# Caches of one kind of preprocessing made by other code: so many stay, and no longer than this after their last use.
+KEEP_OTHERS, KEEP_DAYS = 3, 30
+# PNG is left out: every decoder gives the same pixels.
+_DECODERS = ("libjpeg_turbo", "jpg", "jpg_2000", "webp", "libtiff")
+
 
 def load_or_preprocess(
     folder: Path, split: str, preprocessing: Preprocessing, fit: Callable[[ImageWriter], PreprocessedSamples]
 ) -> PreprocessedSamples:
     """The preprocessed samples of a prepared split, from the cache or else from `fit`, which then fills it.
 
-    A change of the code that fits, or of the prepared data, gives another cache; the one it replaces is deleted. Where
-    the disk cannot take it, nothing is kept.
+    The cache's name holds a hash of the code that preprocesses and of the versions of the libraries that decode and
+    resize images, so that none is used with what did not make it. Caches of other code stay beside it, for another
+    checkout may be using them: see `_remove_stale`. Where the disk cannot take it, nothing is kept.
 
     Args:
       folder: of the prepared data set; what lies in it never changes.
@@ -39,11 +48,13 @@ def load_or_preprocess(
     stretch = f"{preprocessing.horizontal_scale:g}-" if preprocessing.horizontal_scale != 1 else ""
     prefix = f"preprocessed-{preprocessing.kind}-{stretch}{preprocessing.width_px}x{preprocessing.height_px}-"
     cache = folder / f"{prefix}{_CODE_HASH}"
+    with contextlib.suppress(OSError):  # The data may belong to somebody else: the run can do without.
+        os.utime(cache)
     if (cached := _read(cache, split, preprocessing)) is not None:
         return cached
-    with contextlib.suppress(OSError):  # The data may belong to somebody else: the run can do without.
+    with contextlib.suppress(OSError):
         cache.mkdir(exist_ok=True)
-        _remove_others(cache, prefix)
+        _remove_stale(cache, prefix)
         _remove_left_over(cache, split)
     with ImageWriter(preprocessing, cache / f".{split}.npy.{os.getpid()}") as writer:
         fitted = fit(writer)
@@ -53,7 +64,8 @@ def load_or_preprocess(
 
 
 def _hash_code() -> str:
-    digest = hashlib.sha256()
+    versions = [PIL.__version__, np.__version__, *map(PIL.features.version, _DECODERS)]
+    digest = hashlib.sha256(repr(versions).encode())
     for module in (preprocessing_code, image, width):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()[:8]
@@ -93,14 +105,27 @@ def _keep(cache: Path, split: str, fitted: PreprocessedSamples, writer: ImageWri
     write_text(cache / f"{split}.json", json.dumps(about, ensure_ascii=False))
 
 
-def _remove_others(cache: Path, prefix: str) -> None:
-    for other in cache.parent.glob(f"{prefix}*"):
-        if other != cache:
+def _remove_stale(cache: Path, prefix: str) -> None:
+    """Deletes what no one has used for KEEP_DAYS, and all but the last used KEEP_OTHERS caches beside this one."""
+    others = {other: other.stat().st_mtime for other in cache.parent.glob(f"{prefix}*") if other != cache}
+    by_age = sorted(others, key=others.__getitem__, reverse=True)
+    for place, other in enumerate(by_age):
+        if place >= KEEP_OTHERS or others[other] < time.time() - KEEP_DAYS * 86400:
             shutil.rmtree(other, ignore_errors=True)
 
 
 def _remove_left_over(cache: Path, split: str) -> None:
     """What processes left that were killed outright. One that lives after all, elsewhere, keeps nothing; no more."""
     for path in cache.glob(f".{split}.*"):
-        if not Path("/proc", path.suffix[1:]).exists():
+        if not (path.suffix[1:].isdigit() and _is_running(int(path.suffix[1:]))):
             path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True

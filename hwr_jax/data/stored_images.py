@@ -8,6 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+_READ_BYTES = 2**20
+
 
 class StoredImages:
     """Images in files. `frames[7]`, `frames[2:5]`, `frames[rows]` and, with columns, `frames[rows, :, :40]` read them.
@@ -133,10 +135,11 @@ class _ImageFile:
             begin = end
         return images_BxHxW
 
-    def _read_into(self, content: memoryview, place: int) -> None:
+    def _read_into(self, content: memoryview, start: int) -> None:
         done = 0
         while done < len(content):
-            count = os.preadv(self._descriptor, [content[done:]], self._start + place + done)
-            if not count:
-                raise OSError("a file of preprocessed frames was cut short while it was read")
-            done += count
+            part = os.pread(self._descriptor, min(len(content) - done, _READ_BYTES), self._start + start + done)
+            if not part:
+                raise OSError("a file of preprocessed images was cut short while it was read")
+            content[done : done + len(part)] = part
+            done += len(part)

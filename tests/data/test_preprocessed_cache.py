@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.width import used_columns_of_images
 
 FRAME = Preprocessing(height_px=4, width_px=6)
+OWN_HASH = preprocessed_cache._CODE_HASH
 
 
 @pytest.fixture
@@ -80,17 +82,36 @@ def test_splits_and_frames_are_kept_apart(load, samples):
     assert load.fitted == 8
 
 
-def test_other_code_fits_anew_and_leaves_one_cache(load, tmp_path, monkeypatch):
-    load()
+def test_checkouts_of_different_code_keep_their_caches_on_one_folder(load, monkeypatch):
+    for code in ("checkout", "another0") * 3:
+        monkeypatch.setattr(preprocessed_cache, "_CODE_HASH", code)
+        load()
+    assert load.fitted == 2
+
+
+def test_stale_caches_of_other_code_are_removed(load, tmp_path, monkeypatch):
+    def kept() -> set[str]:
+        return {path.name.removeprefix("preprocessed-word-6x4-") for path in tmp_path.iterdir()}
+
     load(Preprocessing(4, 6, "keras"))
-    monkeypatch.setattr(preprocessed_cache, "_CODE_HASH", "changed0")
+    for age, code in enumerate("abcde"):
+        monkeypatch.setattr(preprocessed_cache, "_CODE_HASH", code)
+        load()
+        os.utime(tmp_path / f"preprocessed-word-6x4-{code}", 2 * (time.time() - 1000 + age,))
+    keras = f"preprocessed-keras-6x4-{OWN_HASH}"
+    assert kept() == {keras, "b", "c", "d", "e"}
+    os.utime(tmp_path / "preprocessed-word-6x4-d", 2 * (time.time() - 31 * 86400,))
+    monkeypatch.setattr(preprocessed_cache, "_CODE_HASH", "b")
+    load()  # used again, and so younger than the others
+    monkeypatch.setattr(preprocessed_cache, "_CODE_HASH", "f")
     load()
-    assert load.fitted == 3
-    assert {path.name.rpartition("-")[0] for path in tmp_path.iterdir()} == {
-        "preprocessed-word-6x4",
-        "preprocessed-keras-6x4",
-    }
-    assert len(list(tmp_path.iterdir())) == 2
+    assert kept() == {keras, "b", "c", "e", "f"}
+
+
+@pytest.mark.parametrize("version", ["PIL.__version__", "PIL.features.version"])
+def test_other_versions_of_pillow_and_its_decoders_have_caches_of_their_own(monkeypatch, version):
+    monkeypatch.setattr(version, (lambda name: "another") if version.endswith("features.version") else "another")
+    assert preprocessed_cache._hash_code() != OWN_HASH
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b'{"ids": [], "texts": [], "writers": [], "skipped": {}}', b"\x00"])

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import jax
 
+from hwr_jax.cache import cache_folder
 from hwr_jax.errors import InputError
 
 SOURCES = ("convolution.cc", "lstm.cc", "plain_convolution.cc")
@@ -54,8 +55,7 @@ def library_path() -> Path:
         digest.update(here.joinpath(name).read_bytes())
     # The interface's headers change with jaxlib's version alone.
     digest.update(repr((jax.lib.__version__, FLAGS, sorted(cpu_flags()))).encode())
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(cache) / "hwr_jax" / "kernels" / f"kernels-{digest.hexdigest()[:16]}.so"
+    return cache_folder("kernels") / f"kernels-{digest.hexdigest()[:16]}.so"
 
 
 def build_library() -> Path:
