@@ -163,7 +163,7 @@ class Reader:
         readings = []
         for start in range(0, len(images_BxHxW), BATCH_SIZE):
             log_probs_BxTxK = self.model.log_probs(images_BxHxW[start : start + BATCH_SIZE])
-            found = self.decoder.decode(log_probs_BxTxK, n_best)
+            found = self.decoder.decode(log_probs_BxTxK, n_best=n_best)
             boxes: list[tuple[CharacterBox, ...]] = [()] * len(found)
             if greys is not None:
                 boxes = self._locate(log_probs_BxTxK, found, greys[start : start + BATCH_SIZE])

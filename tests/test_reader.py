@@ -150,7 +150,9 @@ def test_boxes_are_where_the_letters_are_in_the_image():
 
 def test_a_text_that_does_not_fit_the_frames_has_boxes_without_places():
     class Inventive:
-        def decode(self, log_probs_NxTxK: np.ndarray, best: int = 1) -> list[tuple[Hypothesis, ...]]:
+        def decode(
+            self, log_probs_NxTxK: np.ndarray, frames_N: np.ndarray | None = None, n_best: int = 1
+        ) -> list[tuple[Hypothesis, ...]]:
             return [(Hypothesis("a" * 7, 1.0, 0.0, 0.0, (1,) * 7),)] * len(log_probs_NxTxK)
 
     (reading,) = Reader(WidthModel(), Inventive()).read(draw_blocks(2), boxes=True)
@@ -169,7 +171,9 @@ def test_n_best_of_a_beam():
 
 def test_a_beam_that_runs_out_says_so():
     class RunsOut:
-        def decode(self, log_probs_NxTxK: np.ndarray, best: int = 1) -> list[tuple[Hypothesis, ...]]:
+        def decode(
+            self, log_probs_NxTxK: np.ndarray, frames_N: np.ndarray | None = None, n_best: int = 1
+        ) -> list[tuple[Hypothesis, ...]]:
             return [()] * len(log_probs_NxTxK)
 
     (reading,) = Reader(WidthModel(), RunsOut()).read(draw_blocks(2), boxes=True)

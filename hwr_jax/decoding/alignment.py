@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from hwr_jax.decoding.beam import mask_frames
+
 
 class Alignment(NamedTuple):
     """The likeliest alignment of each text.
@@ -24,7 +26,10 @@ class Alignment(NamedTuple):
 
 @jax.jit
 def align_texts(
-    log_probs_BxTxK: Float[Array, "B T K"], ids_BxL: Int[Array, "B L"], lengths_B: Int[Array, " B"]
+    log_probs_BxTxK: Float[Array, "B T K"],
+    ids_BxL: Int[Array, "B L"],
+    lengths_B: Int[Array, " B"],
+    frames_B: Int[Array, " B"] | None = None,
 ) -> Alignment:
     """The best path through the lattice of blanks and characters (Graves et al. 2006, section 4.1, with the maximum in
     place of the sum: Viterbi 1967).
@@ -35,8 +40,9 @@ def align_texts(
       log_probs_BxTxK: natural log probabilities of the classes in each frame, the last one the blank.
       ids_BxL: class ids of the characters; what stands past the length does not count.
       lengths_B: number of characters, from 0 on.
+      frames_B: how many frames of each row count, the others are padding; None: all.
     """
-    return jax.vmap(_align_row)(log_probs_BxTxK, ids_BxL, lengths_B)
+    return jax.vmap(_align_row)(mask_frames(log_probs_BxTxK, frames_B), ids_BxL, lengths_B)
 
 
 def _align_row(log_probs_TxK: Array, ids_L: Array, length: Array) -> Alignment:

@@ -58,6 +58,7 @@ class Beam(NamedTuple):
 def beam_search(
     log_probs_BxTxK: Float[Array, "B T K"],
     text_model: TextModel | None = None,
+    frames_B: Int[Array, " B"] | None = None,
     *,
     width: int = 16,
     candidates: int | None = None,
@@ -71,9 +72,9 @@ def beam_search(
     longer, then to the class with the higher probability (with all candidates: the lower id).
 
     Args:
-      log_probs_BxTxK: natural log probabilities of the classes in each frame, float32, the last one the blank; see
-        `mask_frames` for rows with fewer frames than others.
+      log_probs_BxTxK: natural log probabilities of the classes in each frame, float32, the last one the blank.
       text_model: weighs the texts.
+      frames_B: how many frames of each row count, the others are padding; None: all.
       width: prefixes kept after each frame.
       candidates: how many of a frame's likeliest characters may be appended to a prefix; None tries all. Repeating a
         prefix's last character, and reaching a prefix that is in the beam already, is not limited by it.
@@ -85,7 +86,7 @@ def beam_search(
             f"beam search: {num_classes} classes, width {width}, {candidates} candidates: "
             f"takes at least {CLASSES_WITHOUT_CHARACTER + 1} classes, a width of 1 and 1 candidate"
         )
-    log_probs_BxTxK = log_probs_BxTxK.astype(jnp.float32)
+    log_probs_BxTxK = mask_frames(log_probs_BxTxK.astype(jnp.float32), frames_B)
     characters_BxTxN = log_probs_BxTxK[..., 1 : num_characters + 1]
     if candidates is None or candidates >= num_characters:
         log_tried_BxTxC = characters_BxTxN
@@ -97,8 +98,10 @@ def beam_search(
     return jax.vmap(search)(log_probs_BxTxK, log_tried_BxTxC, tried_BxTxC)
 
 
-def mask_frames(log_probs_BxTxK: Float[Array, "B T K"], frames_B: Int[Array, " B"]) -> Float[Array, "B T K"]:
-    """Images from `frames_B` on become certain blanks, which change no text and no probability."""
+def mask_frames(log_probs_BxTxK: Float[Array, "B T K"], frames_B: Int[Array, " B"] | None) -> Float[Array, "B T K"]:
+    """Frames from `frames_B` on become certain blanks, which change no text and no probability; None: none do."""
+    if frames_B is None:
+        return log_probs_BxTxK
     num_classes = log_probs_BxTxK.shape[2]
     blank_1x1xK = jnp.where(jnp.arange(num_classes) == num_classes - 1, 0.0, -jnp.inf)[None, None]
     inside_BxT = jnp.arange(log_probs_BxTxK.shape[1])[None] < frames_B[:, None]

@@ -45,8 +45,17 @@ class Hypothesis:
 class Decoder(Protocol):
     """Makes texts of log probabilities: `BeamDecoder`, or `hwr_jax.decoding.greedy_decoder.GreedyDecoder`."""
 
-    def decode(self, log_probs_NxTxK: np.ndarray, best: int = 1) -> list[tuple[Hypothesis, ...]]:
-        """The `best` hypotheses of each row, the likeliest first; fewer, or none, where there are fewer."""
+    def decode(
+        self, log_probs_BxTxK: np.ndarray, frames_B: np.ndarray | None = None, n_best: int = 1
+    ) -> list[tuple[Hypothesis, ...]]:
+        """The `n_best` hypotheses of each row, the likeliest first; fewer, or none, where there are fewer.
+
+        Args:
+          log_probs_BxTxK: natural log probabilities of the classes in each frame, float32.
+          frames_B: how many frames of each row count, int32, the others are padding; None: all. A row's result is that
+            of its frames alone.
+          n_best: the most hypotheses a row.
+        """
         ...
 
 
@@ -81,11 +90,12 @@ class BeamDecoder:
         placed = tuple(jax.device_put(self.text_model, device) for device in self.devices)
         object.__setattr__(self, "_text_models", placed or (self.text_model,))
 
-    def search(self, log_probs_NxTxK: np.ndarray) -> Hypotheses:
+    def search(self, log_probs_NxTxK: np.ndarray, frames_N: np.ndarray | None = None) -> Hypotheses:
         """The hypotheses of any number of rows, as numpy arrays.
 
         Args:
           log_probs_NxTxK: natural log probabilities of the classes in each frame, float32.
+          frames_N: how many frames of each row count, int32; None: all.
 
         Raises:
           InputError: another number of classes than the alphabet's, or values that are not numbers.
@@ -98,13 +108,19 @@ class BeamDecoder:
             )
         if len(wrong := np.flatnonzero(np.isnan(log_probs_NxTxK).any(axis=(1, 2)))):
             raise InputError(f"beam search: row {wrong[0]}: log probabilities are not numbers")
+        frames_N = np.full(len(log_probs_NxTxK), log_probs_NxTxK.shape[1]) if frames_N is None else frames_N
         parts = []
         for place, start in enumerate(range(0, len(log_probs_NxTxK), ROWS)):
             rows = log_probs_NxTxK[start : start + ROWS]
             filled = np.concatenate([rows, np.zeros((ROWS - len(rows), *rows.shape[1:]), np.float32)])
+            counted = np.zeros(ROWS, np.int32)
+            counted[: len(rows)] = frames_N[start : start + ROWS]
             turn = place % len(self._text_models)
-            placed = jax.device_put(filled, self.devices[turn]) if self.devices else filled
-            parts.append(beam_search(placed, self._text_models[turn], width=self.width, candidates=self.candidates))
+            placed, counted = (
+                jax.device_put((filled, counted), self.devices[turn]) if self.devices else (filled, counted)
+            )
+            text_model = self._text_models[turn]
+            parts.append(beam_search(placed, text_model, counted, width=self.width, candidates=self.candidates))
         if not parts:
             return Hypotheses(
                 np.zeros((0, self.width, log_probs_NxTxK.shape[1]), np.int32),
@@ -114,15 +130,17 @@ class BeamDecoder:
         joined = (np.concatenate(arrays)[: len(log_probs_NxTxK)] for arrays in zip(*jax.device_get(parts), strict=True))
         return Hypotheses(*joined)
 
-    def decode(self, log_probs_NxTxK: np.ndarray, best: int = 1) -> list[tuple[Hypothesis, ...]]:
-        """The `best` hypotheses of each row, fewer where the beam holds fewer, none where it ran out: see RAN_OUT.
+    def decode(
+        self, log_probs_BxTxK: np.ndarray, frames_B: np.ndarray | None = None, n_best: int = 1
+    ) -> list[tuple[Hypothesis, ...]]:
+        """The `n_best` hypotheses of each row, fewer where the beam holds fewer, none where it ran out: see RAN_OUT.
 
         Raises:
           InputError: as `search`.
         """
-        return self.to_texts(self.search(log_probs_NxTxK), best)
+        return self.to_texts(self.search(log_probs_BxTxK, frames_B), n_best)
 
-    def to_texts(self, hypotheses: Hypotheses, best: int = 1) -> list[tuple[Hypothesis, ...]]:
+    def to_texts(self, hypotheses: Hypotheses, n_best: int = 1) -> list[tuple[Hypothesis, ...]]:
         """What `decode` makes of the arrays that `search` gives."""
         scores_NxW = np.asarray(hypotheses.scores_BxW, np.float64) / self.temperature
         with np.errstate(invalid="ignore"):  # -inf less -inf where the beam ran out; not shown
@@ -131,7 +149,7 @@ class BeamDecoder:
         for row, scores_W in enumerate(hypotheses.scores_BxW):
             held = int(np.isfinite(scores_W).sum())
             texts = []
-            for place in range(min(best, held)):
+            for place in range(min(n_best, held)):
                 ids = tuple(id for id in hypotheses.ids_BxWxT[row, place].tolist() if id >= 0)
                 texts.append(
                     Hypothesis(

@@ -29,9 +29,11 @@ class GreedyDecoder:
         if not self.temperature > 0:
             raise InputError(f"greedy decoding: temperature {self.temperature}: must be above 0")
 
-    def decode(self, log_probs_NxTxK: np.ndarray, best: int = 1) -> list[tuple[Hypothesis, ...]]:
+    def decode(
+        self, log_probs_BxTxK: np.ndarray, frames_B: np.ndarray | None = None, n_best: int = 1
+    ) -> list[tuple[Hypothesis, ...]]:
         """One hypothesis a row. Score and log_ctc are the log probability of the best path."""
-        ids_NxT, log_path_N = jax.device_get(greedy_decode(log_probs_NxTxK, self.alphabet.blank_id))
+        ids_NxT, log_path_N = jax.device_get(greedy_decode(log_probs_BxTxK, self.alphabet.blank_id, frames_B))
         if self.temperature == 1:
             probabilities_N = np.exp(np.minimum(log_path_N.astype(np.float64), 0.0))
         else:

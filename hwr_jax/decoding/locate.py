@@ -18,30 +18,34 @@ def keep_characters(ids: Sequence[int], num_classes: int) -> tuple[int, ...]:
 
 
 def locate_characters(
-    log_probs_NxTxK: np.ndarray, texts: Sequence[Sequence[int]], width_px: int
+    log_probs_NxTxK: np.ndarray, texts: Sequence[Sequence[int]], width_px: int, frames_N: np.ndarray | None = None
 ) -> list[np.ndarray | None]:
     """The columns of each character's frames, by forced alignment; see `align_texts`.
 
     Args:
       log_probs_NxTxK: natural log probabilities of the classes in each frame.
       texts: for each row the class ids of its characters.
-      width_px: of the images that the frames came from.
+      width_px: of the images that the frames came from, as many as T frames cover.
+      frames_N: how many frames of each row count, the others are padding; None: all.
 
     Returns:
       For each row left and right of its characters, float64 [L, 2] in pixels, or None where the text does not fit the
       frames.
     """
     count, frames, _ = log_probs_NxTxK.shape
+    frames_N = np.full(count, frames) if frames_N is None else frames_N
     located: list[np.ndarray | None] = []
     for start in range(0, count, _ROWS):
         part = log_probs_NxTxK[start : start + _ROWS]
         filled = np.zeros((_ROWS, *part.shape[1:]), np.float32)
         filled[: len(part)] = part
-        ids_BxL, lengths_B = np.zeros((_ROWS, frames), np.int32), np.zeros(_ROWS, np.int32)
+        ids_BxL = np.zeros((_ROWS, frames), np.int32)
+        lengths_B, frames_B = np.zeros(_ROWS, np.int32), np.zeros(_ROWS, np.int32)
+        frames_B[: len(part)] = frames_N[start : start + _ROWS]
         for row, ids in enumerate(texts[start : start + _ROWS]):
             if len(ids) <= frames:  # Longer ones do not fit, and their rows stay empty.
                 ids_BxL[row, : len(ids)], lengths_B[row] = ids, len(ids)
-        alignment = align_texts(filled, ids_BxL, lengths_B)
+        alignment = align_texts(filled, ids_BxL, lengths_B, frames_B)
         first_BxL, last_BxL = np.asarray(alignment.first_BxL), np.asarray(alignment.last_BxL)
         left_BxL, right_BxL = frames_to_columns(first_BxL, last_BxL, frames, width_px)
         for row in range(len(part)):

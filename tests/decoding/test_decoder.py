@@ -73,7 +73,7 @@ def test_knowing_words_saves_a_third_of_the_errors(samples, log_probs, decoder, 
 
 
 def test_hypotheses_are_sorted_and_their_probabilities_sum_to_one(decoder, found):
-    for hypotheses in decoder.to_texts(found, best=32)[:20]:
+    for hypotheses in decoder.to_texts(found, n_best=32)[:20]:
         assert len({hypothesis.text for hypothesis in hypotheses}) == len(hypotheses) == 32
         scores = [hypothesis.score for hypothesis in hypotheses]
         assert scores == sorted(scores, reverse=True)
@@ -148,7 +148,7 @@ def test_pyctcdecode_finds_the_same_sums():
     log_probs[..., [0, 4]] = -60.0
     log_probs = np.array(jax.nn.log_softmax(log_probs))
     theirs = pyctcdecode.BeamSearchDecoderCTC(pyctcdecode.Alphabet(["\ue000", *"abc", "\ue001", ""], False))
-    ours = BeamDecoder(alphabet, width=200, candidates=None).decode(log_probs, best=50)
+    ours = BeamDecoder(alphabet, width=200, candidates=None).decode(log_probs, n_best=50)
     for log_probs_TxK, hypotheses in zip(log_probs, ours, strict=True):
         beams = theirs.decode_beams(log_probs_TxK, beam_width=1000, token_min_logp=-1e9, beam_prune_logp=-1e9)
         expected = {text: log_ctc for text, *_, log_ctc, _ in beams}

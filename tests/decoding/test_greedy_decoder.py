@@ -21,7 +21,7 @@ def log_probs_NxTxK() -> np.ndarray:
 
 def test_it_reads_what_the_best_path_spells(log_probs_NxTxK):
     ids_NxT, log_path_N = jax.device_get(greedy_decode(log_probs_NxTxK, ALPHABET.blank_id))
-    found = GreedyDecoder(ALPHABET).decode(log_probs_NxTxK, best=5)
+    found = GreedyDecoder(ALPHABET).decode(log_probs_NxTxK, n_best=5)
     assert [len(row) for row in found] == [1] * 20
     for (hypothesis,), ids_T, log_path in zip(found, ids_NxT.tolist(), log_path_N.tolist(), strict=True):
         assert hypothesis.ids == tuple(id for id in ids_T if id >= 0)

@@ -185,7 +185,9 @@ def test_the_summary_is_json_and_the_readings_are_a_line_each(tmp_path):
 class RunsOut:
     """Reads "ab" with probability 0.75, but has no text for every third row."""
 
-    def decode(self, log_probs_NxTxK: np.ndarray, best: int = 1) -> list[tuple[Hypothesis, ...]]:
+    def decode(
+        self, log_probs_NxTxK: np.ndarray, frames_N: np.ndarray | None = None, n_best: int = 1
+    ) -> list[tuple[Hypothesis, ...]]:
         ids = tuple(ALPHABET.encode("ab").tolist())
         return [
             () if row % 3 == 2 else (Hypothesis("ab", 0.75, -1.0, -1.0, ids),) for row in range(len(log_probs_NxTxK))
