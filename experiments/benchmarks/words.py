@@ -48,7 +48,7 @@ def save_words(words: Words, path: Path) -> None:
     """Writes what `experiments.benchmarks.task.load_words` reads."""
     np.savez(
         path,
-        frames=words.images_BxHxW,
+        grey=words.images_BxHxW,
         images=words.images_BxWxHx1,
         labels=words.labels_BxL,
         lengths=words.lengths_B,

@@ -76,7 +76,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="hwr import-keras",
         description="A model trained with Keras becomes a run that `hwr read`, `evaluate`, `export` and `train` take.",
-        usage="hwr import-keras FILE --alphabet=iam78|CHARACTERS|FILE.txt --workdir=DIR [--preprocessing=keras|paper]\n"
+        usage="hwr import-keras FILE --alphabet=iam78|CHARACTERS|FILE.txt --workdir=DIR [--preprocessing=keras|word]\n"
         "                        [--width_px=N] [--config=FILE.py[:arg] [--config.a.b=VALUE ...]]",
         epilog=_EPILOG,
     )

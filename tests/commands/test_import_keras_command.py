@@ -47,7 +47,7 @@ def imported(file, tmp_path_factory) -> Path:
         "--alphabet=iam78",
         f"--workdir={workdir}",
         "--width_px=64",
-        "--preprocessing=paper",
+        "--preprocessing=word",
     ]
     assert main(argv) == 0
     return workdir
@@ -55,7 +55,7 @@ def imported(file, tmp_path_factory) -> Path:
 
 def test_the_run_reads_as_the_model_does(imported, exported):
     model = load_model(str(imported))
-    assert (model.name, model.alphabet, model.frame) == ("tiny@0", exported.alphabet, exported.frame)
+    assert (model.name, model.alphabet, model.preprocessing) == ("tiny@0", exported.alphabet, exported.preprocessing)
     jax.tree.map(np.testing.assert_array_equal, model.tree, exported.tree)
     frames = np.random.default_rng(0).integers(0, 256, (3, 16, 64), dtype=np.uint8)
     readings = Reader(model).read_preprocessed(frames)
@@ -121,7 +121,7 @@ def test_classes_in_another_order_are_put_right(file, exported, tmp_path, capsys
     model = load_run(tmp_path / "run")
     assert model.alphabet == exported.alphabet
     frames = np.random.default_rng(0).integers(0, 256, (2, 16, 64), dtype=np.uint8)
-    frame = dataclasses.replace(exported.frame, kind="keras")
+    frame = dataclasses.replace(exported.preprocessing, kind="keras")
     config = {**exported.config, "data": {**exported.config["data"], "preprocessing": "keras"}}
     before = TrainedModel("tiny", exported.alphabet, frame, config, exported.tree).log_probs(frames)
     after = model.log_probs(frames)
@@ -164,7 +164,7 @@ def test_wrong_input_is_one_line_and_leaves_nothing(file, tmp_path, capsys, flag
         (["--config.model.height_px=16"], "model.conv_features is (4, 4), not (32, 64); add "),
         (
             ["--preprocessing=keras"],
-            "--preprocessing=keras: the config says paper; add --config.data.preprocessing=keras",
+            "--preprocessing=keras: the config says word; add --config.data.preprocessing=keras",
         ),
     ],
 )

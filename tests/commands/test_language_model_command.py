@@ -25,7 +25,7 @@ def training_labels(model_folder, data_dir) -> tuple[str, ...]:
     model = load_exported(model_folder)
     config = build_dataclass(DataConfig, dict(model.config["data"], data_dir=str(data_dir)))
     ensure_prepared(config)
-    return load_split(config, "train", model.frame).texts
+    return load_split(config, "train", model.preprocessing).texts
 
 
 def test_a_model_of_texts(tmp_path, capsys):

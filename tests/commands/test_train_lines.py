@@ -39,7 +39,7 @@ def samples(workdir, run_environment):
     config = build_dataclass(DataConfig, model.config["data"], "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HWR_JAX_DATA_DIR", run_environment["HWR_JAX_DATA_DIR"])
-        return load_split(config, "test", model.frame)
+        return load_split(config, "test", model.preprocessing)
 
 
 def test_every_step_was_run_and_the_run_was_measured(workdir, samples):
