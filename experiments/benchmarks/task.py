@@ -75,7 +75,7 @@ def load_words(path: str) -> Words:
     """Reads the file that `experiments.benchmarks.words.save_words` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
         return Words(
-            arrays["frames"], arrays["images"], arrays["labels"], arrays["lengths"], int(arrays["num_classes"])
+            arrays["grey"], arrays["images"], arrays["labels"], arrays["lengths"], int(arrays["num_classes"])
         )
 
 
