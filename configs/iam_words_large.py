@@ -1,25 +1,21 @@
-"""The residual stack of configs/unipen_words_large.py, 1.7 million parameters, on IAM words, 20 epochs.
+"""The large residual model, 1.7 million parameters, on IAM words, 20 epochs.
 
     hwr data prepare iam_words --source=iam/
-    hwr train --config=configs/iam_words_large.py --workdir=runs/iam_words_large --init_from=unipen_words_large
+    hwr train --config=iam_words_large --workdir=runs/iam_words_large --init_from=unipen_words_large
 
 Not measured, as IAM comes from its makers alone. A CER of about 7 % is a guess: it is 6.8 % on UNIPEN's words.
 `--config.data.split=FOLDER` takes lists of ids (RWTH's, Aachen's).
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
-from hwr_jax.commands.options import load_config
+from hwr_jax.config_files import SCANS, load_config_file
 
 
 def get_config() -> ConfigDict:
-    """Data, augmentation, length of configs/iam_words_seed.py; model, optimizer of configs/unipen_words_large.py."""
-    folder = Path(__file__).parent
-    config, _ = load_config([f"--config={folder / 'unipen_words_large.py'}"])
-    scans, _ = load_config([f"--config={folder / 'iam_words_seed.py'}"])
-    config.data = scans.data
-    config.augment = scans.augment
-    config.training = scans.training
+    """The first stage of unipen_words_large, longer, for scans."""
+    config = load_config_file("unipen_words_large")
+    config.data.name = "iam_words"
+    config.update_from_flattened_dict(SCANS)
+    config.training.epochs = 20.0
     return config

@@ -1,8 +1,8 @@
 """The Keras example "handwriting_recognizer" as published: its images, loss, optimizer, order and 10 epochs.
 
     hwr data prepare iam_words --source=iam/
-    hwr train --config=configs/keras_example.py --workdir=runs/keras_example
-    python -m experiments.keras_baseline --config=configs/keras_example.py --workdir=runs/keras --backend=tensorflow
+    hwr train --config=keras_example --workdir=runs/keras_example
+    python -m experiments.keras_baseline --config=keras_example --workdir=runs/keras --backend=tensorflow
 
 The argument names the data and the split: `:iam` (default; IAM words, split by numpy's seed 42 as published, which
 mixes writers), `:unipen` (the same for those without IAM), and `:iam_writers` and `:unipen_writers`, tested on writers

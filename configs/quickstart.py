@@ -1,6 +1,6 @@
 """The seed model on synthetic writers: no data needed, a few minutes on two CPU cores.
 
-    hwr train --config=configs/quickstart.py --workdir=runs/quickstart
+    hwr train --config=quickstart --workdir=runs/quickstart
 
 Expect a CER of about 7 % on synthetic writers not trained on.
 """

@@ -1,21 +1,19 @@
 """The seed model on lines of UNIPEN's text, 10 epochs over the training writers, each line as wide as it is.
 
     hwr data prepare unipen_lines --source=unipen.tar.xz
-    hwr train --config=configs/unipen_lines.py --workdir=runs/unipen_lines --init_from=unipen_words
+    hwr train --config=unipen_lines --workdir=runs/unipen_lines --init_from=unipen_words
 
 Expect a CER of 16.0 % and a WER of 51.2 % on the 23 test writers, after about 53 minutes on one CPU core.
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
-from hwr_jax.commands.options import load_config
+from hwr_jax.config_files import load_config_file
 
 
 def get_config() -> ConfigDict:
-    """The recipe of configs/unipen_words_seed.py for lines, which are turned and moved by less than words."""
-    config, _ = load_config([f"--config={Path(__file__).parent / 'unipen_words_seed.py'}"])
+    """The recipe of unipen_words_seed for lines, which are turned and moved by less than words."""
+    config = load_config_file("unipen_words_seed")
     config.data.name = "unipen_lines"
     config.data.batch_size = 16
     config.data.evaluation_batch_size = 64

@@ -1,7 +1,7 @@
 """The seed model on UNIPEN words, 10 epochs over the training writers.
 
     hwr data prepare unipen_words --source=unipen.tar.xz
-    hwr train --config=configs/unipen_words.py --workdir=runs/unipen_words
+    hwr train --config=unipen_words --workdir=runs/unipen_words
 
 Expect a CER of 15.8 % and a WER of 48.2 % on the 37 test writers, after about half an hour on two CPU cores.
 """

@@ -1,8 +1,8 @@
-"""A residual stack of 1.7 million parameters on UNIPEN words, those cut out of its texts too.
+"""A residual model of 1.7 million parameters on UNIPEN words, those cut out of its texts too, in two stages.
 
     hwr data prepare unipen_words/with_cut_lines --source=unipen.tar.xz --cut_lines
-    hwr train --config=configs/unipen_words_large.py --workdir=runs/unipen_words_large
-    hwr train --config=configs/unipen_words_large.py:second --init_from=runs/unipen_words_large \
+    hwr train --config=unipen_words_large --workdir=runs/unipen_words_large
+    hwr train --config=unipen_words_large:second --init_from=runs/unipen_words_large \
         --workdir=runs/unipen_words_large_2
 
 The first stage is ten epochs. Expect a CER of 7.3 % and a WER of 26.0 % on the 37 test writers, 6.8 % and 24.3 % in
@@ -10,21 +10,19 @@ small letters, after about four hours and 20 minutes on one CPU core. The second
 epochs: 6.8 % and 25.1 %, 6.3 % and 23.3 % in small letters, after three hours and ten minutes more.
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
-from hwr_jax.commands.options import load_config
+from hwr_jax.config_files import load_config_file
 from hwr_jax.errors import InputError
 
 STAGES = ("first", "second")
 
 
 def get_config(stage: str = "first") -> ConfigDict:
-    """The data of configs/unipen_words_seed.py for deeper convolutions and wider LSTMs; stage is one of STAGES."""
+    """The data of unipen_words_seed for deeper convolutions and wider LSTMs; stage is one of STAGES."""
     if stage not in STAGES:
         raise InputError(f"{stage!r} is none of {', '.join(STAGES)}")
-    config, _ = load_config([f"--config={Path(__file__).parent / 'unipen_words_seed.py'}"])
+    config = load_config_file("unipen_words_seed")
     config.model.stack = "residual"
     config.model.conv_features = (32, 64, 128)
     config.model.conv_blocks = (0, 1, 0)

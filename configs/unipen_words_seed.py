@@ -1,22 +1,20 @@
 """The seed model, 424,081 parameters, at its best on UNIPEN words: steps by Muon, words drawn half again as wide.
 
     hwr data prepare unipen_words/with_cut_lines --source=unipen.tar.xz --cut_lines
-    hwr train --config=configs/unipen_words_seed.py --workdir=runs/unipen_words_seed
+    hwr train --config=unipen_words_seed --workdir=runs/unipen_words_seed
 
 Expect a CER of 10.2 % and a WER of 34.3 % on the 37 test writers, after about 50 minutes on one CPU core.
 docs/recipe.md has what each lever does.
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
-from hwr_jax.commands.options import load_config
+from hwr_jax.config_files import load_config_file
 
 
 def get_config() -> ConfigDict:
-    """The recipe of configs/unipen_words.py, longer, by Muon, of more hands, with more frames, as long as the word."""
-    config, _ = load_config([f"--config={Path(__file__).parent / 'unipen_words.py'}"])
+    """The recipe of unipen_words, longer, by Muon, of more writers, with more frames, as long as the word."""
+    config = load_config_file("unipen_words")
     config.data.name = "unipen_words/with_cut_lines"
     config.data.preprocessing = "line"
     config.data.horizontal_scale = 1.5

@@ -10,7 +10,18 @@ import hwr_jax
 
 FLOORS = ("text", "ink", "data", "models", "decoding", "training", "evaluation", "zoo", "reports", "commands")
 # Below all floors. The config names values of every floor, and imports none.
-FOUNDATIONS = ("cache", "errors", "files", "nested", "renames", "strict", "model_config", "config", "sweeps")
+FOUNDATIONS = (
+    "cache",
+    "errors",
+    "files",
+    "nested",
+    "renames",
+    "strict",
+    "model_config",
+    "config",
+    "config_files",
+    "sweeps",
+)
 PACKAGE = Path(hwr_jax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 400

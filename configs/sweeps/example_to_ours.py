@@ -1,23 +1,20 @@
 """From the Keras example's recipe to ours, one change after the other, on UNIPEN words.
 
     hwr data prepare unipen_words --source=unipen.tar.xz
-    python -m experiments.sweep --config=configs/sweeps/example_to_ours.py --workdir=runs/to_ours --launcher=local
+    python -m experiments.sweep --config=sweeps/example_to_ours --workdir=runs/to_ours --launcher=local
     python -m experiments.sweep results runs/to_ours
 
-Each run has all changes of those before it: the first is configs/keras_example.py:unipen_writers, the last
-configs/unipen_words.py. Seven runs of 10 epochs, about two hours on two CPU cores with `hwr build-kernels`.
+Each run has all changes of those before it: the first is keras_example:unipen_writers, the last unipen_words.
+Seven runs of 10 epochs, about two hours on two CPU cores with `hwr build-kernels`.
 """
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from hwr_jax.commands.options import load_config
+from hwr_jax.config_files import load_config_file
 from hwr_jax.sweeps import Point
-
-CONFIGS = Path(__file__).parent.parent
 
 CHANGES: list[Point] = [
     {},
@@ -47,7 +44,7 @@ CHANGES: list[Point] = [
 
 def get_config() -> ConfigDict:
     """The example's recipe, tested on writers never trained on."""
-    config, _ = load_config([f"--config={CONFIGS / 'keras_example.py'}:unipen_writers"])
+    config = load_config_file("keras_example:unipen_writers")
     return config
 
 

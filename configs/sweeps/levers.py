@@ -2,21 +2,20 @@
 
     hwr data prepare unipen_words --source=unipen.tar.xz
     hwr data prepare unipen_words/with_cut_lines --source=unipen.tar.xz --cut_lines
-    python -m experiments.sweep --config=configs/sweeps/levers.py --workdir=runs/levers --launcher=local
+    python -m experiments.sweep --config=sweeps/levers --workdir=runs/levers --launcher=local
     python -m experiments.sweep results runs/levers
 
 Each run differs from the first by one lever; those of the residual stack build on one another. The first is
-configs/unipen_words_seed.py for three epochs, with its words alone, Muon for whole kernels and a rate that falls along
+unipen_words_seed for three epochs, with its words alone, Muon for whole kernels and a rate that falls along
 a cosine. Thirty runs, hours on one CPU core with `hwr build-kernels`.
 """
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from hwr_jax.commands.options import load_config
+from hwr_jax.config_files import load_config_file
 from hwr_jax.sweeps import Point
 
 GEOMETRY = (
@@ -77,7 +76,7 @@ RESIDUAL: list[Point] = [
 
 def get_config() -> ConfigDict:
     """What the first run trains."""
-    config, _ = load_config([f"--config={Path(__file__).parent.parent / 'unipen_words_seed.py'}"])
+    config = load_config_file("unipen_words_seed")
     config.data.name = "unipen_words"
     config.optimizer.name = "muon"
     config.optimizer.schedule = "cosine"

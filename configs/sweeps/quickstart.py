@@ -1,6 +1,6 @@
 """A small sweep to try: learning rate and schedule of a small model, 1000 steps of 8 on synthetic writers.
 
-    python -m experiments.sweep --config=configs/sweeps/quickstart.py --workdir=runs/sweep --launcher=local --parallel=2
+    python -m experiments.sweep --config=sweeps/quickstart --workdir=runs/sweep --launcher=local --parallel=2
     python -m experiments.sweep results runs/sweep
 
 A few minutes on two CPU cores. Expect the constant rate of 0.006 to come first, with a CER of about 40 %, and the
@@ -8,17 +8,16 @@ cosine schedule from 0.002 last: it ends before the model reads anything.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from hwr_jax.commands.options import load_config
+from hwr_jax.config_files import load_config_file
 from hwr_jax.sweeps import Point, product
 
 
 def get_config() -> ConfigDict:
     """The quickstart, made smaller; with fewer steps than these, CTC models read nothing yet."""
-    config, _ = load_config([f"--config={Path(__file__).parent.parent / 'quickstart.py'}"])
+    config = load_config_file("quickstart")
     config.data.writers = 200
     config.data.batch_size = 8
     config.model.conv_features = (16, 32)

@@ -1,26 +1,25 @@
 """Learning rate and dropout of the UNIPEN words recipe, each setting from three seeds.
 
     hwr data prepare unipen_words --source=unipen.tar.xz
-    python -m experiments.sweep --config=configs/sweeps/recipe.py --workdir=runs/recipe --launcher=local
+    python -m experiments.sweep --config=sweeps/recipe --workdir=runs/recipe --launcher=local
     python -m experiments.sweep results runs/recipe
 
-27 runs of the length of configs/unipen_words.py, about 17 hours on two CPU cores. Expect its CER of 15.8 % from
+27 runs of the length of unipen_words, about 17 hours on two CPU cores. Expect its CER of 15.8 % from
 learning rate 0.004 without dropout and seed 0, which is the same run.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from hwr_jax.commands.options import load_config
+from hwr_jax.config_files import load_config_file
 from hwr_jax.sweeps import Point, product, zipped
 
 
 def get_config() -> ConfigDict:
-    """The recipe of configs/unipen_words.py."""
-    config, _ = load_config([f"--config={Path(__file__).parent.parent / 'unipen_words.py'}"])
+    """The recipe of unipen_words."""
+    config = load_config_file("unipen_words")
     return config
 
 

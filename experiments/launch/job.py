@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from experiments.sweeps.names import split_argument
-from hwr_jax.errors import InputError
+from hwr_jax.config_files import find_config_file
 
 # Every job starts here, so that `python -m hwr_jax...` is the code that the sweep was started from.
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -53,14 +52,12 @@ def make_train_command(config_file: str, workdir: Path, more: Sequence[str]) -> 
 
 
 def seen_from_checkout(config_file: str) -> str:
-    """FILE.py[:arg] as seen from the checkout, where all jobs start; an absolute path where it lies elsewhere.
+    """A config's name or FILE.py[:arg] as a path seen from the checkout, where all jobs start; absolute if not in it.
 
     Raises:
-      InputError: there is no such file.
+      InputError: there is no such config.
     """
-    path, arg = split_argument(config_file)
-    if not Path(path).is_file():
-        raise InputError(f"--config={config_file}: no such file")
-    absolute = Path(path).absolute()
+    path, arg = find_config_file(config_file)
+    absolute = path.absolute()
     inside = absolute.is_relative_to(CHECKOUT) and Path.cwd() == CHECKOUT
     return str(absolute.relative_to(CHECKOUT) if inside else absolute) + f":{arg}" * bool(arg)

@@ -90,7 +90,7 @@ def test_both_spellings_of_a_command_are_the_same(repository):
     whole = run_python("-m", "hwr_jax.commands.main", "show", "--config=nowhere.py", cwd=repository)
     single = run_python("-m", "hwr_jax.commands.show", "--config=nowhere.py", cwd=repository)
     for ran in (whole, single):
-        assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "hwr show: --config=nowhere.py: no such file\n")
+        assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "hwr show: config nowhere.py: no such file\n")
 
 
 def test_a_reader_that_goes_away_is_no_error(repository):

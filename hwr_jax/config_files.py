@@ -1,0 +1,136 @@
+"""Config files: Python files with `get_config()`, by path or by the name of one that comes with the package.
+
+Beside `get_config` a file may define `parts(config)`, and for sweeps and searches `sweep()` and `space()`. One that
+builds on another begins with `config = load_config_file("unipen_words")`. Nothing here imports jax.
+"""
+
+import dataclasses
+import difflib
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from hwr_jax.errors import InputError
+
+_PACKAGE = Path(__file__).parent
+# The wheel holds configs/ as hwr_jax/configs; in a checkout it lies beside the package.
+CONFIGS = next(filter(Path.is_dir, (_PACKAGE / "configs", _PACKAGE.parent / "configs")), _PACKAGE / "configs")
+
+# Strengths for scans, where pens, background and light vary: shared by the configs of data sets that are scans.
+SCANS = {
+    "augment.pen_px": 0.4,
+    "augment.light": 0.2,
+    "augment.texture": 0.1,
+    "augment.contrast": 0.2,
+    "augment.gamma": 0.4,
+    "augment.blur_px": 0.5,
+    "augment.noise": 0.06,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigFile:
+    """A config file that has been run.
+
+    Attributes:
+      name: as it was asked for: "unipen_words", "unipen_words_large:second", "mine.py:arg".
+      path: of the file.
+      arg: what follows the colon, for `get_config(arg)`; None without a colon.
+      module: what running the file has made.
+    """
+
+    name: str
+    path: Path
+    arg: str | None
+    module: ModuleType
+
+    def has(self, function: str) -> bool:
+        """Whether the file defines the function."""
+        return callable(getattr(self.module, function, None))
+
+    def call(self, function: str, *args: Any) -> Any:
+        """What a function of the file returns.
+
+        Raises:
+          InputError: the file does not define it, or it fails.
+        """
+        if not self.has(function):
+            raise InputError(f"config {self.name}: has no {function}()")
+        try:
+            return getattr(self.module, function)(*args)
+        except Exception as error:  # The file is the user's code: it can raise anything.
+            raise _failure(self.name, error) from error
+
+    def get_config(self) -> ConfigDict:
+        """The config; InputError where `get_config` is missing, fails or returns something else."""
+        config = self.call("get_config", *([] if self.arg is None else [self.arg]))
+        if not isinstance(config, ConfigDict):
+            raise InputError(f"config {self.name}: get_config() returns {type(config).__name__}, not a ConfigDict")
+        return config
+
+
+def load_config_file(name: str) -> ConfigDict:
+    """The config of a file, not yet checked: `hwr_jax.config.resolve_config` does that.
+
+    Args:
+      name: of a config of the package ("quickstart", "unipen_words_large:second"), or FILE.py[:arg].
+
+    Raises:
+      InputError: there is no such config, or the file fails.
+    """
+    return open_config_file(name).get_config()
+
+
+def open_config_file(name: str) -> ConfigFile:
+    """Runs a config file, for its other functions too. Arguments and errors as in `load_config_file`."""
+    path, arg = find_config_file(name)
+    module_name = f"hwr_config_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"config {name}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # Dataclasses, flax modules among them, look their own module up.
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise _failure(name, error) from error
+    return ConfigFile(name, path, arg, module)
+
+
+def find_config_file(name: str) -> tuple[Path, str | None]:
+    """Path and argument of `load_config_file`'s `name`; InputError if there is no such file."""
+    if match := re.fullmatch(r"(.+?\.py)(?::(.*))?", name, re.DOTALL):
+        path, arg = Path(match[1]), match[2]
+        if not path.is_file():
+            raise InputError(f"config {name}: no such file")
+        return path, arg
+    stem, colon, arg = name.partition(":")
+    if stem not in (names := config_names()):
+        close = difflib.get_close_matches(stem, names, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise InputError(f"config {name}: no such config; {hint}hwr configs lists them, and your own is FILE.py")
+    return CONFIGS / f"{stem}.py", arg if colon else None
+
+
+def config_names() -> list[str]:
+    """Names of the configs that come with the package: "quickstart", "sweeps/levers"."""
+    return sorted(path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.rglob("*.py"))
+
+
+def _failure(name: str, error: Exception) -> InputError:
+    cause = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+    return InputError(f"config {name}: {cause}{one_line(error)}")
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error in one line."""
+    # ml_collections passes on the representation of an inner error, quotes, escapes and all.
+    message = str(error)
+    if message[:1] == message[-1:] and message[:1] in ("'", '"'):
+        message = message[1:-1].replace("\\n", " ").replace("\\'", "'")
+    return " ".join(message.split())
