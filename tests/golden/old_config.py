@@ -1,0 +1,40 @@
+"""A config of 6094e77, in the names of that version: few steps of a tiny model that has every field renamed since."""
+
+from ml_collections import ConfigDict
+
+from hwr_jax.config import default_config
+
+
+def get_config() -> ConfigDict:
+    config = default_config()
+    config.data.name = "synthetic"
+    config.data.writers = 24
+    config.data.words_per_writer = 4
+    config.data.fitting = "line"
+    config.data.stretch_x = 1.5
+    config.data.batch_size = 8
+    config.data.width_buckets = 1
+    config.data.workers = 1
+    config.model.stack = "residual"
+    config.model.height_px = 16
+    config.model.width_px = 96
+    config.model.alphabet = "training"
+    config.model.conv_features = (3, 4)
+    config.model.conv_blocks = (0, 1)
+    config.model.normalization = "channels"
+    config.model.dense_features = 5
+    config.model.shortcut = True
+    config.model.lstm_features = (4,)
+    config.model.dropout = 0.1
+    config.objective.shortcut_weight = 0.2
+    config.objective.smoothing = 0.01
+    config.optimizer.name = "muon_by_gate"
+    config.optimizer.learning_rate = 0.01
+    config.optimizer.weight_decay = 0.01
+    config.optimizer.clip_norm = 5.0
+    config.optimizer.average_decay = 0.5
+    config.training.epochs = 0.0
+    config.training.steps = 8
+    config.training.log_every_steps = 1
+    config.training.evaluate_every_steps = 4
+    return config
