@@ -25,7 +25,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.label_font import load_label_font, printable
-from hwr_jax.text.alignment import align
+from hwr_jax.text.distance import align
 from hwr_jax.zoo.default_model import default_name
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 from hwr_jax.evaluation.evaluate import SampleResult
-from hwr_jax.text.alignment import align
-from hwr_jax.text.distance import Edits
+from hwr_jax.text.distance import Edits, align
 
 
 def select_worst(results: Sequence[SampleResult], count: int) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hwr_jax.text.alignment import align
+from hwr_jax.text.distance import align
 
 
 def build_page(title: str, style: str, body: Iterable[str]) -> str:

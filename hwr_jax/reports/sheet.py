@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from hwr_jax.data.stored_images import Images
 from hwr_jax.evaluation.evaluate import SampleResult
 from hwr_jax.ink.label_font import load_label_font, printable
-from hwr_jax.text.alignment import align
+from hwr_jax.text.distance import align
 
 INK, MUTED, WRONG, RULE, PAPER = "#1c2430", "#7a8594", "#c8102e", "#dfe3e8", "#ffffff"
 MOST_COLUMNS = 4

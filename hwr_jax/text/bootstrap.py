@@ -1,17 +1,17 @@
-"""How sure an error rate, or a difference of two, is: percentile bootstrap over groups, such as writers."""
+"""Confidence of an error rate, or of a difference of two: percentile bootstrap over groups, such as writers."""
 
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
-# Resamples are drawn in stretches of so many groups, to keep the memory small.
-_STRETCH_GROUPS = 2_000_000
+# Resamples are drawn in chunks of so many groups, to keep the memory small.
+_GROUPS_AT_ONCE = 2_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class PairedDifference:
-    """How the rates of two readings A and B of the same samples differ.
+    """How the error rates of two predictions A and B of the same samples differ.
 
     Attributes:
       difference: A's rate less B's: below 0 where A makes fewer errors.
@@ -42,7 +42,7 @@ def bootstrap_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float] | None:
-    """The percentile interval of sum(numerators) / sum(denominators).
+    """The percentile interval (lower, upper) of sum(numerators) / sum(denominators); None if the latter is 0.
 
     Samples of one writer resemble each other, so whole groups are drawn, as many as there are, with replacement
     (Efron and Tibshirani, An introduction to the bootstrap, 1993, chapters 8 and 13). The rate is always the ratio
@@ -55,9 +55,6 @@ def bootstrap_interval(
       resamples: how many times the groups are drawn.
       level: how much of the resamples' rates the interval holds.
       seed: of the draw; the same input gives the same interval.
-
-    Returns:
-      (lower, upper), or None where there is nothing to divide by: denominators that sum to 0.
     """
     if not sum(denominators) > 0:
         return None
@@ -74,7 +71,8 @@ def paired_bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> PairedDifference | None:
-    """The difference of two rates over the same samples, and whether it is more than noise.
+    """The difference of two rates over the same samples, and whether it is more than noise; None if the denominators
+    sum to 0.
 
     Both rates are taken of the same draws of groups, so that what makes a writer hard for both falls out of the
     difference (Koehn, Statistical significance tests for machine translation evaluation, EMNLP 2004; Bisani and Ney,
@@ -84,9 +82,6 @@ def paired_bootstrap(
       numerators_a, numerators_b: edits of A and of B, one a sample.
       denominators: such as characters, one a sample, the same for both.
       groups, resamples, level, seed: as in `bootstrap_interval`.
-
-    Returns:
-      The difference, or None where there is nothing to divide by: denominators that sum to 0.
     """
     below = sum(denominators)
     if not below > 0:
@@ -111,27 +106,19 @@ def _resampled_rates(
     groups: Sequence[str],
     resamples: int,
     seed: int,
-) -> list[np.ndarray]:
-    """The rates of every reading in the same resamples; resamples with nothing to divide by are left out."""
+) -> np.ndarray:
+    """The rates of every prediction in the same resamples, [of each, R]; without those with nothing to divide by."""
     # Sorted, so that the draws do not depend on the order of the samples.
-    names = {name: index for index, name in enumerate(sorted(set(groups)))}
-    group_ids = np.fromiter((names[group] for group in groups), np.int64, len(groups))
-
-    def sum_groups(values: Sequence[int | float]) -> np.ndarray:
-        return np.bincount(group_ids, weights=np.asarray(values, np.float64))
-
-    numerators_of_each_G = [sum_groups(numerators) for numerators in numerators_of_each]
-    denominators_G = sum_groups(denominators)
+    names, group_ids = np.unique(np.asarray(groups, object), return_inverse=True)
+    sums_KxG = np.stack([np.bincount(group_ids, values) for values in (*numerators_of_each, denominators)])
     random = np.random.default_rng(seed)
-    rates: list[list[np.ndarray]] = [[] for _ in numerators_of_each]
-    stretch = max(1, _STRETCH_GROUPS // len(names))
-    for start in range(0, resamples, stretch):
-        drawn_RxG = random.integers(0, len(names), (min(stretch, resamples - start), len(names)))
-        below_R = denominators_G[drawn_RxG].sum(axis=1)
-        for numerators_G, parts in zip(numerators_of_each_G, rates, strict=True):
-            above_R = numerators_G[drawn_RxG].sum(axis=1)
-            parts.append(above_R[below_R > 0] / below_R[below_R > 0])
-    return [np.concatenate(parts) for parts in rates]
+    parts = []
+    chunk = max(1, _GROUPS_AT_ONCE // len(names))
+    for start in range(0, resamples, chunk):
+        drawn_RxG = random.integers(0, len(names), (min(chunk, resamples - start), len(names)))
+        parts.append(np.stack([sums_G[drawn_RxG].sum(axis=1) for sums_G in sums_KxG]))
+    *above_KxR, below_R = np.concatenate(parts, axis=1)
+    return np.stack(above_KxR)[:, below_R > 0] / below_R[below_R > 0]
 
 
 def _percentiles(values_R: np.ndarray, level: float) -> tuple[float, float]:

@@ -1,38 +1,55 @@
-"""How far a reading is from the truth: edit distance over characters and over words, kept as sums."""
+"""How far a prediction is from the truth: edit distance over characters and over words, kept as sums."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+
+from rapidfuzz.distance import Levenshtein
 
 
-def edit_distance(truth: Sequence, reading: Sequence) -> int:
+def edit_distance(truth: Sequence[Hashable], prediction: Sequence[Hashable]) -> int:
     """The fewest insertions, deletions and substitutions that turn one sequence into the other.
 
-    Levenshtein, Binary codes capable of correcting deletions, insertions and reversals (1966). O(len * len) time.
+    Levenshtein, Binary codes capable of correcting deletions, insertions and reversals (1966).
     """
-    if truth == reading:
-        return 0
-    row = list(range(len(reading) + 1))
+    return Levenshtein.distance(truth, prediction)
+
+
+def align(truth: str, prediction: str) -> list[tuple[str, str]]:
+    """The steps of one shortest edit path, in order: (of the truth, of the prediction), "" where there is none.
+
+    ("a", "a") was read right, ("a", "o") wrongly, ("a", "") missed, ("", "a") made up. Of several shortest paths the
+    one that substitutes latest in the texts is taken; rapidfuzz's takes insertions and deletions first.
+    """
+    distances = [[i + j if i == 0 or j == 0 else 0 for j in range(len(prediction) + 1)] for i in range(len(truth) + 1)]
     for i, expected in enumerate(truth, start=1):
-        diagonal, row[0] = row[0], i
-        for j, got in enumerate(reading, start=1):
-            above = row[j]
-            if expected == got:
-                row[j] = diagonal
-            else:
-                row[j] = 1 + min(diagonal, above, row[j - 1])
-            diagonal = above
-    return row[-1]
+        for j, got in enumerate(prediction, start=1):
+            distances[i][j] = min(
+                distances[i - 1][j - 1] + (expected != got), distances[i - 1][j] + 1, distances[i][j - 1] + 1
+            )
+    steps = []
+    i, j = len(truth), len(prediction)
+    while i or j:
+        if i and j and distances[i][j] == distances[i - 1][j - 1] + (truth[i - 1] != prediction[j - 1]):
+            i, j = i - 1, j - 1
+            steps.append((truth[i], prediction[j]))
+        elif i and distances[i][j] == distances[i - 1][j] + 1:
+            i -= 1
+            steps.append((truth[i], ""))
+        else:
+            j -= 1
+            steps.append(("", prediction[j]))
+    return steps[::-1]
 
 
 @dataclasses.dataclass(frozen=True)
 class Edits:
-    """Sums of which CER and WER are made; they add up over samples.
+    """Sums of which CER and WER are made; they add up over samples. Rates are NaN where there is no truth.
 
     Attributes:
       samples: how many.
       characters: of the truth, spaces counted.
       character_edits: edit distance over characters.
-      words: of the truth, parted by white space.
+      words: of the truth, separated by white space.
       word_edits: edit distance over words.
       casefolded_edits: edit distance over characters after both texts are casefolded.
       casefolded_word_edits: likewise over words.
@@ -47,49 +64,40 @@ class Edits:
     casefolded_word_edits: int = 0
 
     def __add__(self, other: "Edits") -> "Edits":
-        return Edits(
-            self.samples + other.samples,
-            self.characters + other.characters,
-            self.character_edits + other.character_edits,
-            self.words + other.words,
-            self.word_edits + other.word_edits,
-            self.casefolded_edits + other.casefolded_edits,
-            self.casefolded_word_edits + other.casefolded_word_edits,
-        )
+        return Edits(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     @property
     def cer(self) -> float:
-        """Character error rate; NaN without characters."""
+        """Character error rate."""
         return _ratio(self.character_edits, self.characters)
 
     @property
     def wer(self) -> float:
-        """Word error rate; NaN without words."""
+        """Word error rate."""
         return _ratio(self.word_edits, self.words)
 
     @property
     def cer_casefolded(self) -> float:
-        """Character error rate when case does not matter; NaN without characters."""
+        """Character error rate when case does not matter."""
         return _ratio(self.casefolded_edits, self.characters)
 
     @property
     def wer_casefolded(self) -> float:
-        """Word error rate when case does not matter; NaN without words."""
+        """Word error rate when case does not matter."""
         return _ratio(self.casefolded_word_edits, self.words)
 
 
-def count_edits(truth: str, reading: str) -> Edits:
+def count_edits(truth: str, prediction: str) -> Edits:
     """The sums of one sample."""
-    truth_words, reading_words = truth.split(), reading.split()
-    folded_truth, folded_reading = truth.casefold(), reading.casefold()
+    folded_truth, folded_prediction = truth.casefold(), prediction.casefold()
     return Edits(
         samples=1,
         characters=len(truth),
-        character_edits=edit_distance(truth, reading),
-        words=len(truth_words),
-        word_edits=edit_distance(truth_words, reading_words),
-        casefolded_edits=edit_distance(folded_truth, folded_reading),
-        casefolded_word_edits=edit_distance(folded_truth.split(), folded_reading.split()),
+        character_edits=edit_distance(truth, prediction),
+        words=len(truth.split()),
+        word_edits=edit_distance(truth.split(), prediction.split()),
+        casefolded_edits=edit_distance(folded_truth, folded_prediction),
+        casefolded_word_edits=edit_distance(folded_truth.split(), folded_prediction.split()),
     )
 
 

@@ -129,10 +129,10 @@ def test_noise_is_seldom_taken_for_a_difference():
     assert 0.02 <= np.mean([difference.p_value < 0.05 for difference in found]) <= 0.09
 
 
-def test_draws_in_stretches_are_the_draws_at_once(monkeypatch):
+def test_draws_in_chunks_are_the_draws_at_once(monkeypatch):
     arguments = ([1, 0, 2, 5], [2, 0, 1, 3], [5, 5, 5, 5], list("abcd"))
     at_once = paired_bootstrap(*arguments)
-    monkeypatch.setattr("hwr_jax.text.bootstrap._STRETCH_GROUPS", 1234)
+    monkeypatch.setattr("hwr_jax.text.bootstrap._GROUPS_AT_ONCE", 1234)
     assert paired_bootstrap(*arguments) == at_once
 
 

@@ -1,4 +1,4 @@
-"""Edit distance against a recursive oracle; sums that add up."""
+"""Edit distance against a recursive oracle and the textbook's loop; alignments; sums that add up."""
 
 import functools
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwr_jax.text.distance import Edits, count_edits, edit_distance
+from hwr_jax.text.distance import Edits, align, count_edits, edit_distance
 
 short = st.text(alphabet="abA ", max_size=7)
 
@@ -25,6 +25,40 @@ def edit_distance_by_definition(truth, reading) -> int:
 @given(short, short)
 def test_edit_distance_against_its_definition(truth, reading):
     assert edit_distance(truth, reading) == edit_distance_by_definition(truth, reading)
+
+
+def edit_distance_by_rows(truth, reading) -> int:
+    row = list(range(len(reading) + 1))
+    for i, expected in enumerate(truth, start=1):
+        diagonal, row[0] = row[0], i
+        for j, got in enumerate(reading, start=1):
+            above = row[j]
+            row[j] = diagonal if expected == got else 1 + min(diagonal, above, row[j - 1])
+            diagonal = above
+    return row[-1]
+
+
+texts = st.text(alphabet=st.sampled_from("abcABC ßſİi\u0301é日\U0001f600\n\t"), max_size=90)
+
+
+@given(texts, texts)
+def test_counts_are_those_of_the_loop_over_rows(truth, reading):
+    edits = count_edits(truth, reading)
+    folded_truth, folded_reading = truth.casefold(), reading.casefold()
+    assert (edits.characters, edits.words) == (len(truth), len(truth.split()))
+    assert edits.character_edits == edit_distance_by_rows(truth, reading)
+    assert edits.word_edits == edit_distance_by_rows(truth.split(), reading.split())
+    assert edits.casefolded_edits == edit_distance_by_rows(folded_truth, folded_reading)
+    assert edits.casefolded_word_edits == edit_distance_by_rows(folded_truth.split(), folded_reading.split())
+
+
+ids = st.lists(st.integers(-3, 200), max_size=80)
+
+
+@given(ids, ids)
+def test_ids_have_the_same_distance(truth, reading):
+    assert edit_distance(truth, reading) == edit_distance_by_rows(truth, reading)
+    assert edit_distance(tuple(truth), reading) == edit_distance_by_rows(truth, reading)
 
 
 @given(short, short, short)
@@ -70,3 +104,18 @@ def test_rates_without_truth_are_nan():
     assert edits.cer != edits.cer
     assert edits.wer != edits.wer
     assert edits.character_edits == 1
+
+
+@given(short, short)
+def test_an_alignment_spells_both_texts_with_the_fewest_edits(truth, reading):
+    steps = align(truth, reading)
+    assert "".join(expected for expected, _ in steps) == truth
+    assert "".join(got for _, got in steps) == reading
+    assert sum(expected != got for expected, got in steps) == edit_distance(truth, reading)
+    assert ("", "") not in steps
+
+
+def test_an_alignment_names_what_was_missed_made_up_and_confused():
+    assert align("cat", "cot") == [("c", "c"), ("a", "o"), ("t", "t")]
+    assert align("cat", "ct") == [("c", "c"), ("a", ""), ("t", "t")]
+    assert align("ct", "cat") == [("c", "c"), ("", "a"), ("t", "t")]
