@@ -29,6 +29,9 @@ LATEST_KEPT = 2
 # What a checkpoint's metadata take on the disk, generously.
 SMALL_FILES_BYTES = 200_000
 
+# What the folder of a checkpoint is called while another of the same step is being saved.
+_REPLACED = "replaced_"
+
 log = logging.getLogger(__name__)
 
 
@@ -55,8 +58,10 @@ class Checkpoints:
     def __init__(self, folder: Path, *, writable: bool = True) -> None:
         """Opens (and, if writable, creates) the folder; only one process of a run may open it for writing."""
         self.folder = folder.resolve()
+        self._writable = writable
         if writable:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._settle_replaced()
         self._cers: dict[int, float] = {}
         self._manager = ocp.CheckpointManager(
             self.folder,
@@ -81,6 +86,9 @@ class Checkpoints:
     def save(self, state: TrainState, about: Mapping[str, Any], cer: float | None = None) -> None:
         """Saves a host copy of the state in the background.
 
+        A step that is there already is left as it is; but where it was saved before its validation had ended, and now
+        its CER is known, the new checkpoint takes its place.
+
         Args:
           state: numpy leaves, one copy.
           about: JSON values; "cer" and checksums are added.
@@ -90,10 +98,15 @@ class Checkpoints:
           OSError: this or the one before could not be written (disk full).
         """
         step = int(state.step)
-        if step in self._manager.all_steps():
+        there = step in self._manager.all_steps()
+        if there and (cer is None or step in self._cers):
             return
+        self.wait()
         parameters, rest = _split(state)
         self._check_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state)))
+        if there:
+            (self.folder / str(step)).rename(self.folder / f"{_REPLACED}{step}")
+            self._manager.reload()
         if cer is not None:
             self._cers[step] = cer
         described = {**about, "cer": cer}
@@ -146,14 +159,16 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits until what is being saved is complete. Raises OSError if it could not be written."""
+        self.wait()
         with self._writing():
-            self._manager.wait_until_finished()
             self._manager.close()
 
     def wait(self) -> None:
         """Waits until what is being saved is complete. Raises OSError if it could not be written."""
         with self._writing():
             self._manager.wait_until_finished()
+        if self._writable:
+            self._settle_replaced()
 
     def _check_room(self, state_bytes: int) -> None:
         """Raises OSError if the disk has no room: known beforehand it is one line, met by TensorStore a hundred."""
@@ -169,6 +184,15 @@ class Checkpoints:
             if code := re.search(r"os_error_code='(\d+)'", str(error)):
                 raise OSError(int(code[1]), os.strerror(int(code[1])), str(self.folder)) from error
             raise OSError(f"{self.folder}: checkpoint not saved: {_one_line(error)}") from error
+
+    def _settle_replaced(self) -> None:
+        """Removes checkpoints that another has replaced, and takes back those whose successor was never completed."""
+        for replaced in self.folder.glob(f"{_REPLACED}*"):
+            step = replaced.name.removeprefix(_REPLACED)
+            if (self.folder / step).exists():
+                shutil.rmtree(replaced)
+            else:
+                replaced.rename(self.folder / step)
 
     def _set_aside(self, step: int) -> None:
         """Not deleted: what cannot be read now may be readable tomorrow, or by other means."""

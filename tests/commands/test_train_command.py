@@ -1,8 +1,10 @@
 """`hwr train` as users run it: real processes, real signals, real damage."""
 
 import json
+import math
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,9 @@ SCHEDULE = [
     "--config.training.log_every_steps=3",
     "--config.training.evaluate_every_steps=8",
     "--config.training.checkpoint_every_steps=5",
+    "--config.data.evaluation_batch_size=2",
 ]
+BATCHES_A_VALIDATION = 2
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,15 @@ def latest_parameters(workdir: Path) -> dict[str, np.ndarray]:
     from hwr_jax.training.load import load_run
 
     return {name: np.asarray(leaf) for name, leaf in flatten(load_run(workdir, "latest").tree, "/").items()}
+
+
+def checkpoints(workdir: Path) -> dict[str, tuple[float | None, str]]:
+    """Step -> the validation CER noted with it, and the hash of all its arrays."""
+    found = {}
+    for path in (workdir / "checkpoints").iterdir():
+        about = json.loads((path / "about" / "metadata").read_text())
+        found[path.name] = (about["cer"], about["sha256"])
+    return found
 
 
 def status(workdir: Path) -> str:
@@ -147,6 +160,53 @@ def test_sigterm_saves_and_the_run_goes_on(whole_run, tmp_path, train, start):
     assert comparable(metrics(tmp_path / "run")) == comparable(metrics(whole_run))
     for name, value in latest_parameters(whole_run).items():
         np.testing.assert_array_equal(latest_parameters(tmp_path / "run")[name], value, err_msg=name)
+
+
+# Sends itself SIGTERM while it decodes a batch, counted over all validations, that is not the last of its validation.
+STOPPED_IN_A_VALIDATION = """
+import os, signal, sys
+from hwr_jax.commands.main import main
+from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+
+decode, decoded = GreedyDecoder.decode, []
+
+def decode_until_stopped(self, *args, **kwargs):
+    decoded.append(0)
+    if len(decoded) == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGTERM)
+    return decode(self, *args, **kwargs)
+
+GreedyDecoder.decode = decode_until_stopped
+sys.exit(main(["train", *sys.argv[2:]]))
+"""
+
+
+@pytest.mark.parametrize("batch", [3, 5], ids=["the second validation", "the last"])
+def test_stopped_inside_a_validation_and_resumed_is_the_undisturbed_run(
+    batch, whole_run, tmp_path, train, training_command, run_environment
+):
+    arguments = training_command(tmp_path / "run", *SCHEDULE)[3:]
+    stopped = subprocess.run(
+        [sys.executable, "-c", STOPPED_IN_A_VALIDATION, str(batch), *arguments],
+        env=run_environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert stopped.returncode == 75, stopped.stderr
+    step = 8 * math.ceil(batch / BATCHES_A_VALIDATION)
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["step"] == step
+    assert metrics(tmp_path / "run")[-1]["step"] < step, "the validation was to be under way"
+    resumed = train(tmp_path / "run")
+    assert resumed.returncode == 0, resumed.stderr
+    assert comparable(metrics(tmp_path / "run")) == comparable(metrics(whole_run))
+    assert checkpoints(tmp_path / "run") == checkpoints(whole_run)
+    ours, whole = (json.loads((run / "evaluation" / "test.json").read_text()) for run in (tmp_path / "run", whole_run))
+    for evaluation in (ours, whole):
+        for name in ("seconds", "decoding_seconds", "evaluated_by", "prepared"):
+            del evaluation[name]
+    assert ours.pop("model").split("@")[1] == whole.pop("model").split("@")[1]
+    assert ours == whole
 
 
 def test_a_second_process_is_refused_while_the_first_trains(tmp_path, train, start):

@@ -127,11 +127,35 @@ def test_without_an_evaluation_the_best_is_the_latest(tmp_path, tiny_state):
     checkpoints.close()
 
 
-def test_a_step_is_saved_once(copy, tiny_state):
-    save_all(copy, tiny_state, {40: 0.0})
-    checkpoints = Checkpoints(copy, writable=False)
-    assert checkpoints.restore("best").step == 20
+def test_a_step_that_is_there_stays_as_it_is(copy, tiny_state):
+    checkpoints = Checkpoints(copy)
+    checkpoints.save(at_step(tiny_state, 41).replace(step=np.int32(40)), ABOUT)
+    checkpoints.save(at_step(tiny_state, 31).replace(step=np.int32(30)), ABOUT, 0.01)
+    assert checkpoints.restore("best").step == 20, "30 has its CER already"
+    assert_same(checkpoints.restore_latest(tiny_state).state, at_step(tiny_state, 40))
     checkpoints.close()
+
+
+def test_a_step_that_was_saved_before_its_validation_ended_gets_its_cer(copy, tiny_state):
+    validated = at_step(tiny_state, 40).replace(totals=tiny_state.totals)
+    checkpoints = Checkpoints(copy)
+    checkpoints.save(validated, ABOUT, 0.05)
+    checkpoints.save(at_step(tiny_state, 50), ABOUT, 0.2)
+    checkpoints.close()
+    assert sorted(path.name for path in copy.iterdir()) == ["40", "50"], "20 is no longer the best"
+    shutil.rmtree(copy / "50")
+    checkpoints = Checkpoints(copy)
+    assert checkpoints.restore("best").step == 40
+    assert_same(checkpoints.restore_latest(tiny_state).state, validated)
+    checkpoints.close()
+
+
+def test_a_checkpoint_whose_successor_was_not_completed_comes_back(copy, tiny_state):
+    (copy / "40").rename(copy / "replaced_40")
+    checkpoints = Checkpoints(copy)
+    assert_same(checkpoints.restore_latest(tiny_state).state, at_step(tiny_state, 40))
+    checkpoints.close()
+    assert steps_in(copy) == [20, 30, 40]
 
 
 def truncate(path: Path) -> None:

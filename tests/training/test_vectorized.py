@@ -117,6 +117,12 @@ def metrics_of(workdir):
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
+def checkpoints_of(workdir):
+    """Step -> the validation CER noted with it."""
+    folders = [path for path in (workdir / "checkpoints").iterdir() if path.name.isdigit()]
+    return {int(path.name): json.loads((path / "about" / "metadata").read_text())["cer"] for path in folders}
+
+
 def assert_as_alone(workdir, alone):
     lines, expected = metrics_of(workdir), metrics_of(alone)
     assert [line["step"] for line in lines] == [10, 20, 25, 30, 40, 50]
@@ -124,11 +130,13 @@ def assert_as_alone(workdir, alone):
         assert line.keys() == other.keys()
         for name in line.keys() - {"train/seconds", "train/samples_per_second"}:
             assert line[name] == pytest.approx(other[name], rel=1e-5), (line["step"], name)
-    ours, others = (
-        Checkpoints(folder / "checkpoints", writable=False).restore("latest") for folder in (workdir, alone)
-    )
-    assert (ours.step, ours.about) == (others.step, others.about)
-    assert jax.tree.map(np.shape, ours.state) == jax.tree.map(np.shape, others.state)
+    assert checkpoints_of(workdir) == {step: pytest.approx(cer) for step, cer in checkpoints_of(alone).items()}
+    for which in ("best", "latest"):
+        ours, others = (
+            Checkpoints(folder / "checkpoints", writable=False).restore(which) for folder in (workdir, alone)
+        )
+        assert (ours.step, ours.about) == (others.step, others.about)
+        assert jax.tree.map(np.shape, ours.state) == jax.tree.map(np.shape, others.state)
 
 
 POINTS = {
