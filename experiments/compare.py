@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 
 _EPILOG = """examples:
   python -m experiments.compare runs/quickstart runs/slower --output=compare

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.commands.text_sources import load_training_labels
 from hwr_jax.evaluation.predictions import RecordedPrediction, load_predictions
 from hwr_jax.reports.compare_table import align_columns, show_rate

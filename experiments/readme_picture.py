@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.data.formats.synthetic import write_samples
 from hwr_jax.data.sample import Sample
 from hwr_jax.data.splits import split_of

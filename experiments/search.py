@@ -16,8 +16,8 @@ from experiments.launch.job import seen_from_checkout
 from experiments.sweeps.search_space import call_space
 from experiments.sweeps.search_trials import Search, open_study
 from experiments.sweeps.table import align_columns, write_point
-from hwr_jax.commands.main import run as run_command
 from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import run as run_command
 
 PREEMPTED = 75
 _EPILOG = """FILE.py holds get_config() and space(), which returns {field: (low, high)} for log-uniform ranges and

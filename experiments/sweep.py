@@ -22,8 +22,8 @@ from experiments.sweeps.results import collect_results, describe_results
 from experiments.sweeps.results_page import write_page
 from experiments.sweeps.state import STATUSES, RunState, read_state
 from experiments.sweeps.table import align_columns, write_point
-from hwr_jax.commands.main import run as run_command
 from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import run as run_command
 from hwr_jax.errors import InputError
 from hwr_jax.training.workdir import hold
 

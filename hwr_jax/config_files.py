@@ -4,6 +4,7 @@ Beside `get_config` a file may define `parts(config)`, and for sweeps and search
 builds on another begins with `config = load_config_file("unipen_words")`. Nothing here imports jax.
 """
 
+import ast
 import dataclasses
 import difflib
 import importlib.util
@@ -120,6 +121,31 @@ def find_config_file(name: str) -> tuple[Path, str | None]:
 def config_names() -> list[str]:
     """Names of the configs that come with the package: "quickstart", "sweeps/levers"."""
     return sorted(path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.rglob("*.py"))
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigDescription:
+    """What a config file says of itself in its docstring.
+
+    Attributes:
+      text: all of it.
+      summary: the first line.
+      expected: the results to expect, "" where it names none.
+    """
+
+    text: str
+    summary: str
+    expected: str
+
+
+def describe_config(name: str) -> ConfigDescription:
+    """The docstring of a config; the file is not run. Argument and errors as in `load_config_file`."""
+    try:
+        text = ast.get_docstring(ast.parse(find_config_file(name)[0].read_text(encoding="utf-8"))) or ""
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise _failure(name, error) from error
+    expected = re.search(r"(Expect |Not measured).*?(?=\n\n|$)", text, re.DOTALL)
+    return ConfigDescription(text, text.partition("\n")[0], " ".join(expected[0].split()) if expected else "")
 
 
 def _failure(name: str, error: Exception) -> InputError:

@@ -6,7 +6,14 @@ import sys
 
 import pytest
 
-from hwr_jax.config_files import CONFIGS, config_names, find_config_file, load_config_file, open_config_file
+from hwr_jax.config_files import (
+    CONFIGS,
+    config_names,
+    describe_config,
+    find_config_file,
+    load_config_file,
+    open_config_file,
+)
 from hwr_jax.errors import InputError
 
 CONFIG = """
@@ -107,6 +114,17 @@ def test_a_file_may_define_dataclasses(file):
     head = "from __future__ import annotations\nimport dataclasses\n@dataclasses.dataclass\nclass A:\n  a: int = 1\n"
     file.write_text(head + CONFIG)
     assert open_config_file(str(file)).module.A().a == 1
+
+
+def test_what_configs_say_of_themselves():
+    described = describe_config("unipen_words_large:second")
+    assert described.summary.startswith("A residual model of 1.7 million parameters on UNIPEN words")
+    assert described.expected.startswith("Expect a CER of 7.3 % and a WER of 26.0 % on the 37 test writers, 6.8 %")
+    assert described.expected.endswith("after three hours and ten minutes more.")
+    assert "hwr train --config=unipen_words_large" in described.text
+    for name in config_names():
+        assert len(describe_config(name).summary) > 20
+        assert describe_config(name).expected or name.startswith("sweeps/"), name
 
 
 def test_a_config_has_at_most_one_base():

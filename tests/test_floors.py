@@ -1,6 +1,7 @@
 """The house: a floor imports itself and those below it, and a file holds one idea."""
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,19 @@ def test_outer_libraries_stay_behind_their_seams(path):
     assert "flax" not in outer or part_of(path) == "models" or path == PACKAGE / "training" / "state.py"
     assert "optax" not in outer or part_of(path) in ("training", "evaluation")
     assert not {name for name in imports_of(path) if name.startswith(("flax.jax_utils", "flax.training"))}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    names = {module_name(path) for path in FILES}
+    graph = {module_name(path): set(imports_of(path)) & names - {module_name(path)} for path in FILES}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"an import circle: {' -> '.join(error.args[1])}")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -19,8 +19,7 @@ from experiments.benchmarks.command import add_common_options, check_positive, d
 from experiments.benchmarks.training_loop import TrainingSteps, example_config, read_batches
 from experiments.benchmarks.words import make_words
 from experiments.sweeps.table import align_columns
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.config import AugmentConfig, ModelConfig
 from hwr_jax.data.labels import Labels
 from hwr_jax.data.pipeline import sample_arrays

@@ -21,8 +21,7 @@ import numpy as np
 from experiments.benchmarks.command import check_positive, describe_machine, say_written
 from experiments.benchmarks.rounds import rotate
 from experiments.benchmarks.words import draw_words
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.config import DataConfig
 from hwr_jax.data.loading import load_split
 from hwr_jax.data.names import SYNTHETIC

@@ -31,8 +31,7 @@ from experiments.benchmarks.command import (
 from experiments.benchmarks.rounds import Measured, ratio_to_ours
 from experiments.benchmarks.task import INFERENCE
 from experiments.sweeps.table import align_columns
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 
 # Both are programs of `hwr_jax.models.trained.BATCH_SIZES`.
 ONE, BATCH = 1, 64

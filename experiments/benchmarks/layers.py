@@ -22,8 +22,7 @@ from jax import Array
 from experiments.benchmarks.augmentation import measure_in_turns
 from experiments.benchmarks.command import check_positive, describe_machine, say_written
 from experiments.sweeps.table import align_columns
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.models import bidirectional, pooled_convolution
 from hwr_jax.models.cpu_kernels import library
 

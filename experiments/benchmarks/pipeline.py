@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from experiments.benchmarks.command import add_common_options, check_positive, describe_machine, say_written
 from experiments.benchmarks.training_loop import TrainingSteps, example_config, read_batches
 from experiments.benchmarks.words import draw_words
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.config import DataConfig
 from hwr_jax.data.labels import encode_labels, select_trainable
 from hwr_jax.data.loading import load_split

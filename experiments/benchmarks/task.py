@@ -74,9 +74,7 @@ class Words:
 def load_words(path: str) -> Words:
     """Reads the file that `experiments.benchmarks.words.save_words` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
-        return Words(
-            arrays["grey"], arrays["images"], arrays["labels"], arrays["lengths"], int(arrays["num_classes"])
-        )
+        return Words(arrays["grey"], arrays["images"], arrays["labels"], arrays["lengths"], int(arrays["num_classes"]))
 
 
 @dataclasses.dataclass(frozen=True)

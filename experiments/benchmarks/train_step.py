@@ -35,8 +35,7 @@ from experiments.benchmarks.peers import FLOORS
 from experiments.benchmarks.rounds import Measured, ratio_to_ours
 from experiments.benchmarks.task import TRAIN_STEP
 from experiments.sweeps.table import align_columns
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.config import ModelConfig
 from hwr_jax.text.alphabet import resolve_alphabet
 

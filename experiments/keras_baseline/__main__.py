@@ -5,8 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser, load_config
+from hwr_jax.commands.options import Parser, load_config, run
 from hwr_jax.config import resolve_config
 from hwr_jax.models.keras_model import BACKENDS, import_keras
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from experiments.launch import tpu_vm
 from experiments.launch.job import Job, make_train_command, seen_from_checkout
 from experiments.launch.launchers import LAUNCHERS, add_launcher_flags
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser, load_config
+from hwr_jax.commands.options import Parser, load_config, run
 from hwr_jax.config import resolve_config
 from hwr_jax.errors import InputError
 

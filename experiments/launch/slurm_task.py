@@ -8,7 +8,7 @@ from pathlib import Path
 from experiments.launch.jobs_file import read_jobs
 from experiments.launch.local import leave_word
 from experiments.sweeps.state import LOG_FILE
-from hwr_jax.commands.main import run
+from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 
 

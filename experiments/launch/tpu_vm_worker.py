@@ -17,7 +17,7 @@ from experiments.launch.job import Job
 from experiments.launch.jobs_file import read_jobs
 from experiments.launch.local import leave_word
 from experiments.sweeps.state import LOG_FILE
-from hwr_jax.commands.main import run
+from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 from hwr_jax.training.processes import read_metadata

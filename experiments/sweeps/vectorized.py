@@ -11,8 +11,8 @@ from pathlib import Path
 import jax
 
 from experiments.sweeps.record import load_record
-from hwr_jax.commands.main import run as run_command
 from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import run as run_command
 from hwr_jax.commands.train import PREEMPTED, conclude, find_run_alphabet, load_data, make_validate
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.errors import InputError

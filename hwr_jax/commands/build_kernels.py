@@ -4,8 +4,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 
 
 def main(argv: Sequence[str]) -> int:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser, load_config
+from hwr_jax.commands.options import Parser, load_config, run
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.commands.text_sources import add_source_options, load_recognizer, load_training_labels, read_lines
 from hwr_jax.errors import InputError
 

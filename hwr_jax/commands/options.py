@@ -1,31 +1,92 @@
-"""Command line parsing shared by the commands: wrong flags are wrong input, said in one line."""
+"""What all commands share: flags, the config of `--config`, and errors as one line and an exit status."""
 
 import argparse
-from collections.abc import Sequence
-from typing import Any, NoReturn
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from absl import flags
-from ml_collections import ConfigDict
-from ml_collections.config_flags import config_flags
-
-from hwr_jax.config_files import load_config_file, one_line
 from hwr_jax.errors import InputError
-from hwr_jax.renames import FIELDS, VALUES
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
+
+
+def run(name: str, command: Callable[[Sequence[str]], int], argv: Sequence[str], *, program: str = "hwr ") -> int:
+    """Runs a command; wrong input and failed reads or writes become one line on stderr and status 1.
+
+    Args:
+      name: of the command, for that line.
+      command: takes `argv`, returns the exit status.
+      argv: the arguments after the name.
+      program: what stands before the name; "" for a command of its own.
+    """
+    keep_programs()
+    logging.basicConfig(format=f"{program}{name}: %(message)s", level=logging.WARNING)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax warns of every folder opened for reading alone.
+    try:
+        return command(argv)
+    except InputError as error:
+        print(f"{program}{name}: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # The reader of our output has gone (hwr read ... | head). Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print(f"{program}{name}: interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"{program}{name}: {where}{error.strerror or error}", file=sys.stderr)
+    return 1
+
+
+def keep_programs() -> None:
+    """Has jax keep compiled programs in the user's cache folder, unless the user has said where, or not to."""
+    from hwr_jax.cache import cache_folder
+
+    # By environment variables, so that it costs no import of jax.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder("programs")))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are `InputError`s and that takes no abbreviated flags."""
+    """An argument parser whose errors are `InputError`s, that takes no abbreviated flags, and knows `--config`."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **kwargs)
+        self._config_required: bool | None = None
 
     def error(self, message: str) -> NoReturn:
         """Raises InputError instead of printing the usage and leaving with status 2."""
         raise InputError(f"{message} (see {self.prog} --help)")
 
+    def add_config_flags(self, *, required: bool = True) -> None:
+        """--config=NAME_OR_FILE[:arg] and --config.GROUP.FIELD=VALUE; `parse` gives the config they make."""
+        self._config_required = required
+        self.add_argument(
+            "--config",
+            metavar="NAME|FILE.py[:ARG]",
+            help="a config of the package (hwr configs lists them) or a file of your own; --config.GROUP.FIELD=VALUE "
+            "changes a field",
+        )
 
-def load_config(argv: Sequence[str]) -> tuple[ConfigDict, list[str]]:
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """The flags; `config` is a ConfigDict, or None where none is given and none required.
+
+        Raises:
+          InputError: wrong flags, or a wrong config.
+        """
+        of_config = [arg for arg in argv if arg.startswith("--config")]
+        if self._config_required is None or not (of_config or self._config_required):
+            return self.parse_args(argv)
+        options = self.parse_args([arg for arg in argv if arg not in of_config])
+        options.config, _ = load_config(of_config)
+        return options
+
+
+def load_config(argv: Sequence[str]) -> "tuple[ConfigDict, list[str]]":
     """The config of `--config=NAME_OR_FILE[:arg]` with `--config.a.b=v` overrides applied, and the other arguments.
 
     Types and names of overrides are checked against the file's own values (ml_collections).
@@ -33,6 +94,11 @@ def load_config(argv: Sequence[str]) -> tuple[ConfigDict, list[str]]:
     Raises:
       InputError: no --config, a file that is missing or fails, or an override of a field that is not there.
     """
+    from absl import flags
+    from ml_collections.config_flags import config_flags
+
+    from hwr_jax.config_files import load_config_file, one_line
+
     files = [arg.removeprefix("--config=") for arg in argv if arg.startswith("--config=")]
     overrides = [arg for arg in argv if arg.startswith("--config.")]
     if bare := [arg for arg in [*argv, *overrides] if arg == "--config" or (arg in overrides and "=" not in arg)]:
@@ -55,6 +121,8 @@ def load_config(argv: Sequence[str]) -> tuple[ConfigDict, list[str]]:
 
 
 def _refuse_old_names(overrides: Sequence[str]) -> None:
+    from hwr_jax.renames import FIELDS, VALUES
+
     for override in overrides:
         name, _, value = override.removeprefix("--config.").partition("=")
         if name in FIELDS:
@@ -63,7 +131,7 @@ def _refuse_old_names(overrides: Sequence[str]) -> None:
             raise InputError(f"{override}: {value} is called {VALUES[name][value]} now")
 
 
-def _keep_one_length(config: ConfigDict, overrides: Sequence[str]) -> None:
+def _keep_one_length(config: "ConfigDict", overrides: Sequence[str]) -> None:
     """A run's length is given in steps or in epochs: overriding one of them takes the place of the other."""
     names = [arg.partition("=")[0] for arg in overrides]
     given = {name for name in ("steps", "epochs") if f"--config.training.{name}" in names}

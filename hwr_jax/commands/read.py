@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwr_jax.commands.decoders import add_decoder_options, build_from_settings, resolve_settings
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.commands.read_page import add_page_options, check_page_options, name_outputs, read_page_files
 from hwr_jax.commands.reading import read_each, text_lines, text_values
 from hwr_jax.errors import InputError

@@ -1,30 +1,36 @@
-"""`hwr show`: the layer table of a config."""
+"""`hwr show`: the layers of a config's model, or the whole config."""
 
+import json
 import sys
 from collections.abc import Sequence
 
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser, load_config
+from hwr_jax.commands.options import Parser, run
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints layer, kind, output shape and parameters of every layer, and the total."""
+    """Prints layer, kind, output shape and parameters of every layer and the total; or all fields of the config."""
     parser = Parser(
         prog="hwr show",
-        description="The layer table of a config: layer, output shape, parameters, total.",
-        usage="hwr show --config=FILE.py[:arg] [--config.a.b=VALUE ...]",
+        description="Prints the layers of a config's model: kind, output shape, parameters; or the whole config.",
     )
-    if any(arg in ("-h", "--help") for arg in argv):
-        parser.print_help()
-        return 0
-    config_dict, rest = load_config(argv)
-    parser.parse_args(rest)
+    parser.add_config_flags()
+    parser.add_argument("--resolved", action="store_true", help="print all fields of the config, defaults too")
+    options = parser.parse(argv)
 
     from hwr_jax.config import resolve_config
+
+    config = resolve_config(options.config)
+    if options.resolved:
+        from hwr_jax.nested import flatten
+        from hwr_jax.strict import to_plain
+
+        for name, value in flatten(to_plain(config), ".").items():
+            print(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+        return 0
     from hwr_jax.models.recognizer import layer_table
     from hwr_jax.text.alphabet import resolve_alphabet
 
-    model = resolve_config(config_dict).model
+    model = config.model
     rows = layer_table(model, resolve_alphabet(model.alphabet).num_classes)
     image: tuple[int, ...] = (model.width_px, model.height_px, 1)
     shapes = [("image", "Input", image, 0)]

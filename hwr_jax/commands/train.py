@@ -9,8 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser, load_config
+from hwr_jax.commands.options import Parser, load_config, run
 from hwr_jax.commands.progress import ProgressLine
 
 if TYPE_CHECKING:

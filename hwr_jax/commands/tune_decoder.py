@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.decoders import add_decoder_options, model_folder, resolve_settings
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.commands.progress import ProgressLine
 from hwr_jax.errors import InputError
 

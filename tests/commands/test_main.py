@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from hwr_jax.commands import main as module
-from hwr_jax.commands.main import COMMANDS, main, run
+from hwr_jax.commands import show
+from hwr_jax.commands.main import COMMANDS, main
+from hwr_jax.commands.options import keep_programs, run
 from hwr_jax.errors import InputError
 
 
@@ -18,14 +19,15 @@ def test_usage_names_every_command(argv, capsys):
     assert err == ""
     assert out.startswith("usage: hwr COMMAND")
     assert all(name in out for name in ("train", "evaluate", "read", "data", "show", "export"))
-    assert "hwr train --config=configs/quickstart.py" in out
+    assert "hwr train --config=quickstart" in out
 
 
 def test_an_unknown_command_is_wrong_input(capsys):
     assert main(["tarin"]) == 1
+    assert capsys.readouterr() == ("", "hwr: no command 'tarin'; did you mean 'train'?\n")
+    assert main(["xyz"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("hwr: no command 'tarin'; ")
     assert err.count("\n") == 1
     assert all(name in err for name in COMMANDS)
 
@@ -59,7 +61,7 @@ def test_errors_of_ours_keep_their_traceback():
 
 def test_a_command_gets_its_arguments_and_gives_its_status(monkeypatch):
     seen = []
-    monkeypatch.setitem(module.COMMANDS, "show", (lambda argv: seen.append(list(argv)) or 75, ""))
+    monkeypatch.setattr(show, "main", lambda argv: seen.append(list(argv)) or 75)
     assert main(["show", "--a", "b"]) == 75
     assert seen == [["--a", "b"]]
 
@@ -80,7 +82,7 @@ def run_python(*args: str, cwd: os.PathLike[str]) -> subprocess.CompletedProcess
 
 
 def test_help_does_not_wait_for_jax(repository):
-    heavy = "{'jax', 'flax', 'numpy', 'orbax', 'tensorflow_datasets', 'PIL'}"
+    heavy = "{'jax', 'flax', 'numpy', 'ml_collections', 'orbax', 'tensorflow_datasets', 'PIL'}"
     modules = ", ".join(f"hwr_jax.commands.{name.replace('-', '_')}" for name in ("main", *COMMANDS))
     code = f"import sys, {modules}; print({heavy} & sys.modules.keys() or 'light')"
     assert run_python("-c", code, cwd=repository).stdout == "light\n"
@@ -95,7 +97,7 @@ def test_both_spellings_of_a_command_are_the_same(repository):
 
 def test_a_reader_that_goes_away_is_no_error(repository):
     # As in `hwr show ... | head -0`.
-    argv = [sys.executable, "-u", "-m", "hwr_jax.commands.main", "show", "--config=configs/quickstart.py"]
+    argv = [sys.executable, "-u", "-m", "hwr_jax.commands.main", "show", "--config=quickstart"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=repository) as process:
         process.stdout.close()
         error = process.stderr.read()
@@ -103,8 +105,26 @@ def test_a_reader_that_goes_away_is_no_error(repository):
     assert error == b""
 
 
-def test_show_prints_the_layer_table_of_the_seed(repository, capsys):
-    assert main(["show", f"--config={repository / 'configs' / 'quickstart.py'}"]) == 0
+def test_configs_are_listed_with_what_to_expect(capsys):
+    assert main(["configs"]) == 0
+    out, _ = capsys.readouterr()
+    assert "\nquickstart\n    The seed model on synthetic writers" in out
+    assert "a CER of about 7 %" in out
+    assert "\nsweeps/levers\n" in out
+    assert max(map(len, out.splitlines())) <= 96
+    assert main(["configs", "quickstart"]) == 0
+    assert "hwr train --config=quickstart --workdir=" in capsys.readouterr().out
+
+
+def test_show_prints_the_whole_config(capsys):
+    assert main(["show", "--config=quickstart", "--config.data.batch_size=8", "--resolved"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {"data.batch_size = 8", 'data.name = "synthetic"', "model.conv_features = [32, 64]"} <= set(lines)
+    assert len(lines) > 60
+
+
+def test_show_prints_the_layer_table_of_the_seed(capsys):
+    assert main(["show", "--config=quickstart"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["bidirectional", "BidirectionalLstm", "(batch,", "32,", "256)", "197,632"] in rows
     assert rows[-1] == ["total", "424,081"]
@@ -113,8 +133,8 @@ def test_show_prints_the_layer_table_of_the_seed(repository, capsys):
 def test_programs_are_kept_in_the_user_s_cache_unless_told_otherwise(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
-    module.keep_programs()
+    keep_programs()
     assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "/somewhere/hwr_jax/programs"
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/mine")
-    module.keep_programs()
+    keep_programs()
     assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "/mine"

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from experiments.compare import main
-from hwr_jax.commands.main import run
+from hwr_jax.commands.options import run
 from hwr_jax.data.splits import hash_of_ids
 
 

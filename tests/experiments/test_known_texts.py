@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from experiments.known_texts import main, part_by_known_texts
-from hwr_jax.commands.main import run
+from hwr_jax.commands.options import run
 from hwr_jax.evaluation.predictions import RecordedPrediction
 from hwr_jax.text.distance import count_edits
 

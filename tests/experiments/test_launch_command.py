@@ -11,7 +11,7 @@ from experiments import sweep
 from experiments.launch import __main__ as command
 from experiments.launch.job import CHECKOUT
 from experiments.launch.launchers import LAUNCHERS
-from hwr_jax.commands.main import run
+from hwr_jax.commands.options import run
 
 
 def launch(*argv: str) -> int:

@@ -19,7 +19,7 @@ from experiments.launch import slurm_task
 from experiments.launch.job import Job
 from experiments.launch.jobs_file import read_jobs, write_jobs
 from experiments.launch.slurm import SLURM, launch, make_command, make_script
-from hwr_jax.commands.main import run
+from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 
 TINY_SWEEP = """

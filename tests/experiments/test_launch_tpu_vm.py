@@ -17,7 +17,7 @@ from experiments.launch import __main__ as launch_command
 from experiments.launch import remote, tpu_vm, tpu_vm_worker
 from experiments.launch.job import Job
 from experiments.launch.tpu_vm import TPU_VM, delete, launch
-from hwr_jax.commands.main import run
+from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tpu_vm_commands.txt"

@@ -7,8 +7,7 @@ import pytest
 
 from experiments import sweep as command
 from experiments.launch.job import Job, Launcher
-from hwr_jax.commands.main import run
-from hwr_jax.commands.options import load_config
+from hwr_jax.commands.options import load_config, run
 from hwr_jax.config import resolve_config
 from hwr_jax.strict import to_plain
 from hwr_jax.training.workdir import hold, write_status
