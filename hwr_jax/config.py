@@ -55,7 +55,7 @@ def is_zero(number: Any) -> bool:
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
     """Attributes:
-    name: of the data set, one of `hwr_jax.data.names.DATA_NAMES`, or such a name, a slash and your own
+    name: of the data set, one of `hwr_jax.data.formats.table.FORMATS`, or such a name, a slash and your own
       ("manifest/letters").
     source: the raw tree or archive to prepare it from when that has not been done yet ("" if prepared or synthetic).
     data_dir: where prepared data lies ("": $HWR_JAX_DATA_DIR, or hwr_jax/data in the user's cache folder).

@@ -23,8 +23,8 @@ from experiments.benchmarks.rounds import rotate
 from experiments.benchmarks.words import draw_words
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.config import DataConfig
+from hwr_jax.data.formats.synthetic import SYNTHETIC
 from hwr_jax.data.loading import load_split
-from hwr_jax.data.names import SYNTHETIC
 from hwr_jax.data.prepared import find_prepared
 from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder

@@ -17,9 +17,9 @@ from experiments.benchmarks.training_loop import TrainingSteps, example_config, 
 from experiments.benchmarks.words import draw_words
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.config import DataConfig
+from hwr_jax.data.formats.synthetic import SYNTHETIC
 from hwr_jax.data.labels import encode_labels, select_trainable
 from hwr_jax.data.loading import load_split
-from hwr_jax.data.names import SYNTHETIC
 from hwr_jax.data.pipeline import Samples, sample_arrays
 from hwr_jax.data.prepared import find_prepared, load_prepared
 from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples

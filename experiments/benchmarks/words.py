@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.benchmarks.task import Words
 from hwr_jax.config import ModelConfig
-from hwr_jax.data.formats.synthetic import read_synthetic
+from hwr_jax.data.formats.synthetic import parse_synthetic
 from hwr_jax.data.labels import Labels, encode_labels
 from hwr_jax.data.preprocessed import preprocess_samples
 from hwr_jax.data.sample import Sample
@@ -24,7 +24,7 @@ _WORDS_PER_WRITER = 16
 
 def draw_words(count: int) -> list[Sample]:
     """So many synthetic words of SHORTEST to LONGEST characters, not preprocessed yet."""
-    samples = read_synthetic(writers=count, words_per_writer=_WORDS_PER_WRITER)
+    samples = parse_synthetic(writers=count, words_per_writer=_WORDS_PER_WRITER)
     return list(itertools.islice((sample for sample in samples if SHORTEST <= len(sample.text) <= LONGEST), count))
 
 

@@ -17,7 +17,6 @@ from hwr_jax.commands.reader_options import add_reader_flags, reader_options
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
-    from hwr_jax.data.names import SyntheticParams
     from hwr_jax.data.prepared import PreparedInfo
     from hwr_jax.data.sample import Sample, Skip
 
@@ -36,13 +35,6 @@ _EXAMPLES = """examples:
   hwr data show iam_words --source=iam/ --output=sheet.png
   hwr data show unipen_words --augmented --config=configs/unipen_words.py --output=sheet.png
 """
-
-
-_NAMES_HELP = (
-    "synthetic, unipen_words, unipen_lines, iam_words, iam_lines, iam_sentences, rimes_lines, copiste_lines, "
-    "alto_lines, page_lines, manifest, pairs or hugging_face; docs/data.md describes them. A name of your own "
-    "(manifest/mine) keeps several data sets of one format apart"
-)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -87,7 +79,7 @@ def _parser() -> Parser:
         help="each as --config=FILE.py preprocesses it, and below it as that config augments it, several times",
     )
     for action in (prepare, checked, show):
-        action.add_argument("name", metavar="NAME", help=_NAMES_HELP)
+        action.add_argument("name", metavar="NAME", help=_names_help())
         action.add_argument("--source", type=Path, metavar="PATH", help="the raw data: an archive or a folder")
         action.add_argument("--data_dir", type=Path, help="holds prepared data; default $HWR_JAX_DATA_DIR or the cache")
         action.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
@@ -98,17 +90,26 @@ def _parser() -> Parser:
     return parser
 
 
+def _names_help() -> str:
+    from hwr_jax.data.formats.table import FORMATS
+
+    *names, last = FORMATS
+    return (
+        f"{', '.join(names)} or {last}; docs/data.md describes them. A name of your own (manifest/mine) keeps several "
+        "data sets of one format apart"
+    )
+
+
 def _prepare(args: argparse.Namespace) -> int:
     from hwr_jax.data.prepared import prepare
 
     start = time.monotonic()
     with ProgressLine(args.name) as progress:
         info = prepare(
-            args.name,
+            _data_name(args),
             args.source,
             args.data_dir,
             workers=args.workers,
-            synthetic=_synthetic_params(args),
             options=reader_options(args),
             overwrite=args.overwrite,
             progress=progress,
@@ -136,7 +137,7 @@ def describe_prepared(info: "PreparedInfo") -> str:
 
 def _show(args: argparse.Namespace, config_argv: Sequence[str] = ()) -> int:
     from hwr_jax.commands.data_augmented import augmented_config, draw_versions
-    from hwr_jax.data.names import check_data_name
+    from hwr_jax.data.formats.table import check_data_name
     from hwr_jax.data.sheet import draw_sheet, draw_versions_sheet
 
     check_data_name(args.name)
@@ -163,7 +164,7 @@ def _show(args: argparse.Namespace, config_argv: Sequence[str] = ()) -> int:
 
 
 def _check(args: argparse.Namespace, config_argv: Sequence[str]) -> int:
-    from hwr_jax.data.names import check_data_name
+    from hwr_jax.data.formats.table import check_data_name
 
     check_data_name(args.name)
     args.split = "all"
@@ -177,24 +178,23 @@ def _prepared_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
     from hwr_jax.data.sample import Skip
     from hwr_jax.data.splits import SPLITS
 
-    synthetic = _synthetic_params(args)
-    splits = [load_prepared(args.name, split, args.data_dir, synthetic=synthetic) for split in SPLITS]
+    splits = [load_prepared(_data_name(args), split, args.data_dir) for split in SPLITS]
     total = sum(map(len, splits))
     with ProgressLine(args.name) as progress:
         for done, sample in enumerate(itertools.chain.from_iterable(splits), start=1):
             progress(done, total)
             yield sample
-    skipped = load_skipped(args.name, args.data_dir, synthetic=synthetic)
+    skipped = load_skipped(_data_name(args), args.data_dir)
     yield from (Skip(id, reason) for id, reason in skipped.items())
 
 
 def _is_raw(args: argparse.Namespace) -> bool:
-    from hwr_jax.data.names import SYNTHETIC
+    from hwr_jax.data.formats.table import format_of
     from hwr_jax.data.prepared import find_prepared
 
-    if args.name != SYNTHETIC:
-        return args.source is not None
-    return args.source is not None or find_prepared(args.name, args.data_dir, synthetic=_synthetic_params(args)) is None
+    format = format_of(args.name)
+    made_up = format is not None and not format.needs_source
+    return args.source is not None or (made_up and find_prepared(_data_name(args), args.data_dir) is None)
 
 
 def _choose_prepared(args: argparse.Namespace) -> tuple[list["Sample"], int]:
@@ -202,7 +202,7 @@ def _choose_prepared(args: argparse.Namespace) -> tuple[list["Sample"], int]:
     from hwr_jax.data.splits import SPLITS
 
     names = SPLITS if args.split == "all" else (args.split,)
-    splits = [load_prepared(args.name, name, args.data_dir, synthetic=_synthetic_params(args)) for name in names]
+    splits = [load_prepared(_data_name(args), name, args.data_dir) for name in names]
     places = [(split, index) for split in splits for index in range(len(split))]
     chosen = random.Random(args.seed).sample(places, min(args.count, len(places)))
     return [split[index] for split, index in chosen], len(places)
@@ -228,16 +228,15 @@ def _choose_raw(args: argparse.Namespace) -> tuple[list["Sample"], int]:
 
 def _raw_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
     """The samples of the split, and all skips."""
-    from hwr_jax.data.names import read_data
+    from hwr_jax.data.formats.table import read_data
     from hwr_jax.data.sample import Sample
     from hwr_jax.data.splits import split_of
 
     total: list[int] = []
     samples = read_data(
-        args.name,
+        _data_name(args),
         args.source,
         workers=args.workers,
-        synthetic=_synthetic_params(args),
         options=reader_options(args),
         tell_total=total.append,
     )
@@ -248,15 +247,18 @@ def _raw_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
                 yield sample
 
 
-def _synthetic_params(args: argparse.Namespace) -> "SyntheticParams":
-    from hwr_jax.data.names import SyntheticParams
+def _data_name(args: argparse.Namespace) -> str:
+    """The data set; of synthetic data with the parameters that were given."""
+    from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 
+    if args.name != SYNTHETIC:
+        return args.name
     given = {
         "writers": args.synthetic_writers,
         "words_per_writer": args.synthetic_words_per_writer,
         "seed": args.synthetic_seed,
     }
-    return SyntheticParams(**{name: value for name, value in given.items() if value is not None})
+    return SyntheticParams(**{name: value for name, value in given.items() if value is not None}).data_name
 
 
 if __name__ == "__main__":

@@ -86,9 +86,9 @@ def check(
 
 def describe_findings(findings: "Findings", doubter: "LabelDoubter | None") -> list[str]:
     """The lines to print."""
-    from hwr_jax.data.builders import describe_skips
     from hwr_jax.data.checks.check import RARE_BELOW
     from hwr_jax.data.checks.label_faults import name_characters
+    from hwr_jax.data.sample import describe_skips
     from hwr_jax.reports.check_page import count_suspects
 
     lines = [f"{'split':<12}{'samples':>10}{'writers':>10}"]

@@ -179,9 +179,11 @@ def _load_model(options: argparse.Namespace) -> "TrainedModel":
 
 
 def _data_name(options: argparse.Namespace, model: "TrainedModel") -> str:
-    from hwr_jax.data.names import check_data_name
+    from hwr_jax.data.formats.table import check_data_name
 
-    return check_data_name(options.data or model.config["data"]["name"])
+    name = options.data or model.config["data"]["name"]
+    check_data_name(name)
+    return name
 
 
 def _load_samples(options: argparse.Namespace, model: "TrainedModel", data_name: str) -> "PreprocessedSamples":
@@ -210,7 +212,7 @@ def _refuse_other_rules(options: argparse.Namespace, model: "TrainedModel", data
 
 def _raw_samples(options: argparse.Namespace, data_name: str) -> "Iterator[Sample | Skip]":
     """The samples of the split, and all skips: what was skipped has no writer to tell its split by."""
-    from hwr_jax.data.names import read_data
+    from hwr_jax.data.formats.table import read_data
     from hwr_jax.data.sample import Skip
     from hwr_jax.data.splits import split_of
 

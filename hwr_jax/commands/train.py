@@ -313,7 +313,7 @@ def _describe(
     import jax
 
     from hwr_jax.data.buckets import buckets_of
-    from hwr_jax.data.builders import describe_skips
+    from hwr_jax.data.sample import describe_skips
     from hwr_jax.data.split_rules import rule_name
     from hwr_jax.models.cpu_kernels import library
     from hwr_jax.models.recognizer import layer_table

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from hwr_jax.config import DataConfig, ExperimentConfig
-from hwr_jax.data.builders import describe_skips
+from hwr_jax.data.formats.base import Format
+from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.data.labels import final_label, select_trainable, take
-from hwr_jax.data.names import SYNTHETIC, SyntheticParams
 from hwr_jax.data.parallel import count_cores
 from hwr_jax.data.prepared import (
     PreparedInfo,
@@ -23,6 +23,7 @@ from hwr_jax.data.prepared import (
 )
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
 from hwr_jax.data.preprocessed_cache import load_or_preprocess
+from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.split_rules import (
     BY_WRITER,
     GIVEN,
@@ -41,26 +42,36 @@ Progress = Callable[[int, int | None], None]
 
 
 def ensure_prepared(
-    config: DataConfig, *, progress: Progress | None = None, say: Callable[[str], None] | None = None
+    config: DataConfig,
+    *,
+    format: Format | None = None,
+    progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> PreparedInfo:
     """Finds the prepared data set of a run, or prepares it from its source.
+
+    Args:
+      config: of the run's data.
+      format: of your own, where the data are of none in `hwr_jax.data.formats.table.FORMATS`.
+      progress: called with the number of samples read, and of those there are if known.
+      say: called with a line when there is something to wait for.
 
     Raises:
       InputError: it is not prepared and there is no source, or the source is not what it says.
     """
-    found = find_prepared(config.name, _data_dir(config), synthetic=_synthetic(config))
-    if found is None and not config.source and config.name != SYNTHETIC:
+    own = format is not None and format.name == config.name.partition("/")[0]
+    if not own and not config.source and config.name != SYNTHETIC and not find_prepared(config.name, _data_dir(config)):
         raise InputError(
             f"data {config.name!r}: not prepared; run hwr data prepare {config.name} --source=PATH, "
             "or give --config.data.source=PATH"
         )
     source = Path(config.source) if config.source else None
     return prepare(
-        config.name,
+        prepared_name(config),
         source,
         _data_dir(config),
         workers=worker_count(config.workers),
-        synthetic=_synthetic(config),
+        format=format,
         progress=progress,
         say=say,
     )
@@ -91,9 +102,9 @@ def load_split(config: DataConfig, split: str, preprocessing: Preprocessing, *, 
 
 def _load_preprocessed(config: DataConfig, part: str, preprocessing: Preprocessing) -> PreprocessedSamples:
     """A split by writer, as it is prepared."""
-    data_dir, synthetic = _data_dir(config), _synthetic(config)
-    prepared = load_prepared(config.name, part, data_dir, synthetic=synthetic)
-    info = find_prepared(config.name, data_dir, synthetic=synthetic)
+    name, data_dir = prepared_name(config), _data_dir(config)
+    prepared = load_prepared(name, part, data_dir)
+    info = find_prepared(name, data_dir)
     assert info is not None  # It was loaded.
 
     def fit(writer: ImageWriter) -> PreprocessedSamples:
@@ -108,7 +119,7 @@ def _select_split(
     """The samples of a split by another rule, and id -> reason of those in none (told with the training split)."""
     samples = join_samples([_load_preprocessed(config, part, preprocessing) for part in SPLITS])
     row_of_id = {id: row for row, id in enumerate(samples.ids)}
-    listed = load_listed(config.name, _data_dir(config), synthetic=_synthetic(config))
+    listed = load_listed(prepared_name(config), _data_dir(config))
     left_out: dict[str, str] = {}
     if config.split == KERAS_EXAMPLE:
         ids = divide_as_keras_example(listed)[split]
@@ -181,11 +192,12 @@ def worker_count(workers: int) -> int:
     return workers or count_cores()
 
 
+def prepared_name(config: DataConfig) -> str:
+    """The name under which a run's data are prepared; of synthetic data it says how much there is."""
+    if config.name != SYNTHETIC:
+        return config.name
+    return SyntheticParams(config.writers, config.words_per_writer).data_name
+
+
 def _data_dir(config: DataConfig) -> Path | None:
     return Path(config.data_dir) if config.data_dir else None
-
-
-def _synthetic(config: DataConfig) -> SyntheticParams | None:
-    if config.name != SYNTHETIC:
-        return None
-    return SyntheticParams(writers=config.writers, words_per_writer=config.words_per_writer)

@@ -14,20 +14,21 @@ import filelock
 import tensorflow_datasets as tfds
 
 from hwr_jax.cache import cache_folder
-from hwr_jax.data.builders import (
-    BUILDERS,
+from hwr_jax.data.builder import (
     GIVEN_SPLITS_FILE,
     LISTED_FILE,
     SKIPPED_FILE,
     SUMMARY_FILE,
+    VERSION,
     Progress,
-    WordsBuilder,
+    SamplesBuilder,
     fingerprint,
-    synthetic_config_name,
+    make_builder_class,
 )
-from hwr_jax.data.names import SYNTHETIC, Options, SyntheticParams, check_data_name, check_options
+from hwr_jax.data.formats.base import Format, Options
+from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
+from hwr_jax.data.formats.table import OWN_NAME, check_data_name, check_options, format_of
 from hwr_jax.data.sample import Sample
-from hwr_jax.data.split_name import split_name
 from hwr_jax.data.splits import SPLIT_RULE, SPLITS
 from hwr_jax.errors import InputError
 
@@ -119,8 +120,8 @@ def prepare(
     data_dir: Path | None = None,
     *,
     workers: int = 1,
-    synthetic: SyntheticParams | None = None,
     options: Options | None = None,
+    format: Format | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
@@ -131,12 +132,13 @@ def prepare(
     prepares a data set at a time; others wait for it and use what it made.
 
     Args:
-      name: one of `hwr_jax.data.names.DATA_NAMES`, or such a name, a slash and the user's own.
+      name: of a format in `hwr_jax.data.formats.table.FORMATS` or of your own, or such a name, a slash and a name for
+        the data set. Synthetic data of other than the default parameters: `SyntheticParams.data_name`.
       source: path of the raw data; None for synthetic data, or to accept what is prepared whatever its source.
       data_dir: holds all prepared data sets; None is `default_data_dir()`.
       workers: processes; the result does not depend on it.
-      synthetic: parameters of synthetic data.
-      options: of the reader, see `hwr_jax.data.names.option_names`.
+      options: of the format.
+      format: of your own. What it has prepared is found by its name later on, without it.
       overwrite: prepare anew.
       progress: called with the number of samples read, and of those there are if known.
       say: called with a line when there is something to wait for.
@@ -147,41 +149,45 @@ def prepare(
       OSError: the disk is full or cannot be written to.
     """
     root = data_dir or default_data_dir()
-    check_data_name(name)
-    check_options(name, options or {})
-    file_name = name.replace("/", ".")
-    if not overwrite and (found := find_prepared(name, root, synthetic=synthetic)):
-        return _check_source(found, source, options)
+    format = check_data_name(name, format)
+    check_options(format, options or {})
+    folder = _folder(name, root)
+    file_name = name.replace("/", ".") if format.needs_source else format.name
+
+    def find() -> PreparedInfo | None:
+        found = None if overwrite else _read_summary(folder)
+        return found and _check_source(found, source, options)
+
+    if found := find():
+        return found
     with _lock(root / f".{file_name}.lock", say):
-        if not overwrite and (found := find_prepared(name, root, synthetic=synthetic)):
-            return _check_source(found, source, options)
-        folder = _folder(name, root, synthetic)
+        if found := find():
+            return found
         with _scratch_folder(root / f".{file_name}.preparing") as scratch:
-            given = {"source": source, "options": options, "workers": workers, "progress": progress}
-            builder = _make_builder(name, scratch, synthetic, **given)
+            config_name = _config_name(name)
+            config = tfds.core.BuilderConfig(name=config_name, description=format.summary) if config_name else None
+            given: Any = {"source": source, "options": options, "workers": workers, "progress": progress}
+            builder = make_builder_class(format)(data_dir=scratch, config=config, **given)
             _run(builder, scratch)
             if folder.exists():
                 folder.rename(scratch / "replaced")
             folder.parent.mkdir(parents=True, exist_ok=True)
             Path(builder.data_dir).rename(folder)
-    return dataclasses.replace(_read_summary(folder), reused=False)
+    made = _read_summary(folder)
+    assert made is not None
+    return dataclasses.replace(made, reused=False)
 
 
-def find_prepared(
-    name: str, data_dir: Path | None = None, *, synthetic: SyntheticParams | None = None
-) -> PreparedInfo | None:
+def find_prepared(name: str, data_dir: Path | None = None) -> PreparedInfo | None:
     """The prepared data set of that name, None if there is none.
 
     Raises:
       InputError: no data set has that name, or its summary is damaged or names another split rule.
     """
-    folder = _folder(check_data_name(name), data_dir or default_data_dir(), synthetic)
-    return _read_summary(folder) if (folder / SUMMARY_FILE).exists() else None
+    return _read_summary(_find_folder(name, data_dir))
 
 
-def load_prepared(
-    name: str, split: str, data_dir: Path | None = None, *, synthetic: SyntheticParams | None = None
-) -> PreparedSplit:
+def load_prepared(name: str, split: str, data_dir: Path | None = None) -> PreparedSplit:
     """The samples of a prepared split, in an order that depends on their ids alone. It may be empty.
 
     Raises:
@@ -189,21 +195,22 @@ def load_prepared(
     """
     if split not in SPLITS:
         raise InputError(f"split {split!r}: no such split; the splits are {', '.join(SPLITS)}")
-    info = find_prepared(name, data_dir, synthetic=synthetic)
+    info = find_prepared(name, data_dir)
     if info is None:
-        source = "" if name == SYNTHETIC else " --source=PATH"
+        format = format_of(name)
+        what = f"{name} --source=PATH" if format is None or format.needs_source else format.name
         raise InputError(
-            f"data {name!r}: not prepared in {data_dir or default_data_dir()}; run hwr data prepare {name}{source}"
+            f"data {name!r}: not prepared in {data_dir or default_data_dir()}; run hwr data prepare {what}"
         )
     if not info.splits[split].samples:
         return PreparedSplit([])
-    builder = _make_builder(name, data_dir or default_data_dir(), synthetic)
+    builder = tfds.builder_from_directory(info.folder)
     return PreparedSplit(builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()}))
 
 
-def load_listed(name: str, data_dir: Path | None = None, *, synthetic: SyntheticParams | None = None) -> list[str]:
+def load_listed(name: str, data_dir: Path | None = None) -> list[str]:
     """Ids of a prepared data set in its source's own order, those of images that cannot be read too."""
-    path = _folder(check_data_name(name), data_dir or default_data_dir(), synthetic) / LISTED_FILE
+    path = _find_folder(name, data_dir) / LISTED_FILE
     return path.read_text(encoding="utf-8").splitlines()
 
 
@@ -213,41 +220,40 @@ def load_given_splits(name: str, data_dir: Path | None = None) -> dict[str, str]
     Raises:
       InputError: it gives none.
     """
-    path = _folder(check_data_name(name), data_dir or default_data_dir(), None) / GIVEN_SPLITS_FILE
+    path = _find_folder(name, data_dir) / GIVEN_SPLITS_FILE
     if not path.exists():
         raise InputError(f"data.split='given': the source of {name!r} gives no splits; use 'writer', or lists of ids")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _config_name(name: str, synthetic: SyntheticParams | None) -> str | None:
-    if name == SYNTHETIC:
-        return synthetic_config_name(synthetic or SyntheticParams())
-    return split_name(name)[1] or None
-
-
-def _folder(name: str, root: Path, synthetic: SyntheticParams | None) -> Path:
-    """Where TFDS puts it."""
-    format_name = split_name(name)[0]
-    return root / format_name / (_config_name(name, synthetic) or "") / str(BUILDERS[format_name].VERSION)
-
-
-def load_skipped(
-    name: str, data_dir: Path | None = None, *, synthetic: SyntheticParams | None = None
-) -> dict[str, str]:
+def load_skipped(name: str, data_dir: Path | None = None) -> dict[str, str]:
     """id -> reason of what was left out when the data set was prepared; empty if it is not prepared."""
-    info = find_prepared(name, data_dir, synthetic=synthetic)
+    info = find_prepared(name, data_dir)
     return json.loads((info.folder / SKIPPED_FILE).read_text(encoding="utf-8")) if info else {}
 
 
-def _make_builder(name: str, root: Path, synthetic: SyntheticParams | None, **kwargs: Any) -> WordsBuilder:
-    format_name, own_name = split_name(name)
-    config: Any = _config_name(name, synthetic)
-    if own_name:
-        config = tfds.core.BuilderConfig(name=own_name, description="A data set of the user's own.")
-    return BUILDERS[format_name](data_dir=root, config=config, **kwargs)
+def _config_name(name: str) -> str:
+    return SyntheticParams().data_name.partition("/")[2] if name == SYNTHETIC else name.partition("/")[2]
 
 
-def _run(builder: WordsBuilder, scratch: Path) -> None:
+def _folder(name: str, root: Path) -> Path:
+    """Where TFDS puts a data set."""
+    return root / name.partition("/")[0] / _config_name(name) / VERSION
+
+
+def _find_folder(name: str, data_dir: Path | None) -> Path:
+    """Where a data set lies. One that is there may be of a format that only its user has.
+
+    Raises:
+      InputError: no data set has that name.
+    """
+    folder = _folder(name, data_dir or default_data_dir())
+    if format_of(name) or not OWN_NAME.fullmatch(name) or not (folder / SUMMARY_FILE).exists():
+        check_data_name(name)
+    return folder
+
+
+def _run(builder: SamplesBuilder, scratch: Path) -> None:
     # TFDS wants a folder for downloads, of which there are none, and prints to stdout.
     with contextlib.redirect_stdout(io.StringIO()):
         tfds.display_progress_bar(enable=False)
@@ -292,8 +298,10 @@ def _check_source(info: PreparedInfo, source: Path | None, options: Options | No
     return info
 
 
-def _read_summary(folder: Path) -> PreparedInfo:
+def _read_summary(folder: Path) -> PreparedInfo | None:
     path = folder / SUMMARY_FILE
+    if not path.exists():
+        return None
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
         if summary["split_rule"] != SPLIT_RULE:

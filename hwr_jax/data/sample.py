@@ -1,6 +1,7 @@
 """What every reader yields: a labelled image, or a named reason why there is none."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -42,3 +43,8 @@ class Skip:
     id: str
     reason: str
     position: int | None = dataclasses.field(default=None, compare=False)
+
+
+def describe_skips(reasons: Mapping[str, int]) -> str:
+    """Counts by reason in one line, for example "679 quality BAD, 2 no ink"."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "nothing in it"

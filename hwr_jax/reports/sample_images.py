@@ -1,5 +1,6 @@
 """Images of a few samples, by id, from the prepared data of a run."""
 
+import dataclasses
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from hwr_jax.config import DataConfig
 from hwr_jax.data.labels import final_label
-from hwr_jax.data.names import SyntheticParams
+from hwr_jax.data.loading import prepared_name
 from hwr_jax.data.prepared import load_prepared
 from hwr_jax.data.preprocessed import preprocess_sample
 from hwr_jax.data.sample import Sample
@@ -38,12 +39,12 @@ def load_images(
     try:
         settings = build_dataclass(DataConfig, config.get("data", {}), "config.data")
         folder = data_dir or (Path(settings.data_dir) if settings.data_dir else None)
-        synthetic = SyntheticParams(writers=settings.writers, words_per_writer=settings.words_per_writer)
+        name = prepared_name(dataclasses.replace(settings, name=data))
         preprocessing = _frame(config, settings)
         # Prepared data lies by writer; another rule of the run takes its samples from all parts.
         for part in sorted(SPLITS, key=lambda part: part != split):
             if len(frames) < len(truth_of_id):
-                samples = load_prepared(data, part, folder, synthetic=synthetic)
+                samples = load_prepared(name, part, folder)
                 frames |= _fit_wanted(samples, truth_of_id, preprocessing, settings)
     except (OSError, ValueError, RuntimeError, IndexError) as error:  # The last three are also of damaged records.
         return frames, str(error) if isinstance(error, InputError) else f"data {data!r}: cannot be read ({error})"

@@ -4,11 +4,9 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from hwr_jax.data.formats.table import format_of
 from hwr_jax.errors import InputError
 from hwr_jax.zoo.model_records import LINES, WORDS, ModelRecord, shipped_records
-
-# Data sets of lines that lie as scanned pages, which is what --page reads.
-PAGE_DATA = ("copiste_lines", "alto_lines", "page_lines")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +32,7 @@ def choose_for_pages(records: Sequence[ModelRecord]) -> Choice:
     Raises:
       InputError: there is none.
     """
-    lines = [record for record in records if record.reads == LINES and record.data in PAGE_DATA]
+    lines = [record for record in records if record.reads == LINES and _is_of_scans(record)]
     return _lowest(lines, "of the shipped models of lines on scanned pages")
 
 
@@ -49,6 +47,12 @@ def default_name(page: bool) -> str:
     """
     choose = choose_for_pages if page else choose_for_words
     return choose(shipped_records()).model.name
+
+
+def _is_of_scans(record: ModelRecord) -> bool:
+    """Whether its data lie as scanned pages, which is what --page reads."""
+    format = format_of(record.data)
+    return format is not None and format.from_scans
 
 
 def _lowest(records: Sequence[ModelRecord], what: str) -> Choice:

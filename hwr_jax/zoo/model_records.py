@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwr_jax.data.split_name import split_name
+from hwr_jax.data.formats.table import format_of
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
 from hwr_jax.ink.model_input import describe_scale
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 CARD_FILE = "MODEL_CARD.md"
 WORDS, LINES = "words", "lines"
-_KIND_OF_ENDING = {"words": WORDS, "synthetic": WORDS, "lines": LINES, "sentences": LINES}
 # Labels of so many words and more are lines, where the data set's name does not tell.
 _WORDS_OF_LINES = 1.5
 
@@ -110,7 +109,8 @@ class ModelRecord:
 
 def reads_what(data: str, evaluation: Mapping[str, Any] | None) -> str:
     """WORDS or LINES, by the data's format, else by the words a label of an evaluation; "" if neither tells."""
-    kind = _KIND_OF_ENDING.get(split_name(data)[0].rpartition("_")[2], "")
+    format = format_of(data)
+    kind = {"word": WORDS, "line": LINES}.get(format.unit if format else "", "")
     if kind or evaluation is None:
         return kind
     words, samples = evaluation.get("words"), evaluation.get("samples")

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from hwr_jax.commands import data, main
-from hwr_jax.data.names import SyntheticParams, read_data
+from hwr_jax.data.formats.synthetic import SyntheticParams
+from hwr_jax.data.formats.table import read_data
 from hwr_jax.data.splits import split_of
 
 SMALL = ("--synthetic_writers=30", "--synthetic_words_per_writer=2", "--workers=1")
@@ -95,7 +96,7 @@ def test_good_prepared_data_are_status_0(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_a_model_tells_the_labels_it_doubts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    samples = [s for s in read_data("synthetic", None, workers=1, synthetic=SyntheticParams(1, 8)) if s.text.isalpha()]
+    samples = [s for s in read_data(SyntheticParams(1, 8).data_name, None, workers=1) if s.text.isalpha()]
     labels = {f"{number}.png": sample.text for number, sample in enumerate(samples)} | {"0.png": "zzzzzz"}
     for (name, label), sample in zip(labels.items(), samples, strict=True):
         (tmp_path / name).write_bytes(sample.image_bytes())

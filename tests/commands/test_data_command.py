@@ -10,7 +10,7 @@ from PIL import Image
 
 from hwr_jax.commands import data, main
 from hwr_jax.commands.data_augmented import augmented_config, draw_versions
-from hwr_jax.data.names import SyntheticParams
+from hwr_jax.data.formats.synthetic import SyntheticParams
 from hwr_jax.data.prepared import find_prepared
 from hwr_jax.data.sample import Sample
 from hwr_jax.errors import InputError
@@ -65,7 +65,7 @@ def test_prepare_reports_splits_skips_and_folder(
 
 def test_prepare_takes_the_parameters_of_synthetic_data(tmp_path: Path) -> None:
     assert data.main(["prepare", "synthetic", f"--data_dir={tmp_path}", "--synthetic_seed=3", *SMALL]) == 0
-    info = find_prepared("synthetic", tmp_path, synthetic=SyntheticParams(writers=30, words_per_writer=2, seed=3))
+    info = find_prepared(SyntheticParams(writers=30, words_per_writer=2, seed=3).data_name, tmp_path)
     assert info is not None
     assert sum(split.samples for split in info.splits.values()) == 60
     assert find_prepared("synthetic", tmp_path) is None

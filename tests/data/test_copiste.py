@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from hwr_jax.data.formats.copiste import read_copiste_lines, why_not
+from hwr_jax.data.formats.copiste import parse_copiste_lines, why_not
 from hwr_jax.data.sample import Sample
 from hwr_jax.ink.image import open_grey
 
@@ -31,7 +31,7 @@ def test_the_first_pages_of_the_real_set(real_data) -> None:
     source = real_data / "copiste.tar"
     if not source.exists():
         pytest.skip("no copiste.tar among the real data")
-    outcomes = list(islice(read_copiste_lines(source, workers=1), 60))
+    outcomes = list(islice(parse_copiste_lines(source, workers=1), 60))
     samples = [outcome for outcome in outcomes if isinstance(outcome, Sample)]
     assert len(samples) > 40
     assert samples[0].id.startswith("imp_wikitexte_0022/eSc_line_")

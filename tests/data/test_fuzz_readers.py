@@ -20,15 +20,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hwr_jax.data.formats.alto import read_alto_lines
-from hwr_jax.data.formats.hugging_face import read_hugging_face
-from hwr_jax.data.formats.iam import read_iam_lines, read_iam_words
-from hwr_jax.data.formats.manifest import read_manifest
-from hwr_jax.data.formats.page_xml import read_page_lines
-from hwr_jax.data.formats.pairs import read_pairs
-from hwr_jax.data.formats.rimes import read_rimes_lines
-from hwr_jax.data.formats.unipen import read_unipen_words
-from hwr_jax.data.formats.unipen_lines import read_unipen_lines
+from hwr_jax.data.formats.alto import parse_alto_lines
+from hwr_jax.data.formats.hugging_face import parse_hugging_face
+from hwr_jax.data.formats.iam import parse_iam_lines, parse_iam_words
+from hwr_jax.data.formats.manifest import parse_manifest
+from hwr_jax.data.formats.page_xml import parse_page_lines
+from hwr_jax.data.formats.pairs import parse_pairs
+from hwr_jax.data.formats.rimes import parse_rimes_lines
+from hwr_jax.data.formats.unipen import parse_unipen_words
+from hwr_jax.data.formats.unipen_lines import parse_unipen_lines
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 
@@ -106,27 +106,27 @@ def tar_file() -> bytes:
 Reader = Callable[..., Iterator[Sample | Skip]]
 # Name -> reader, its files (text or bytes, or a function that gives them), and which of them is damaged.
 CASES: dict[str, tuple[Reader, dict[str, str | bytes | Callable[[], bytes]], str]] = {
-    "alto": (read_alto_lines, {"p.xml": ALTO, "scan.png": scan}, "p.xml"),
-    "page": (read_page_lines, {"p.xml": PAGE, "scan.png": scan}, "p.xml"),
-    "scan": (read_alto_lines, {"p.xml": ALTO, "scan.png": scan}, "scan.png"),
-    "jpeg": (read_manifest, {"x.csv": "image,text\ns.jpg,a\n", "s.jpg": lambda: scan("JPEG")}, "s.jpg"),
-    "tiff": (read_manifest, {"x.csv": "image,text\ns.tif,a\n", "s.tif": lambda: scan("TIFF")}, "s.tif"),
-    "webp": (read_manifest, {"x.csv": "image,text\ns.webp,a\n", "s.webp": lambda: scan("WEBP")}, "s.webp"),
-    "words.txt": (read_iam_words, {"words.txt": WORDS, "words/a01/a01-000u/a01-000u-00-00.png": scan}, "words.txt"),
-    "lines.txt": (read_iam_lines, {"lines.txt": LINES, "lines/a01/a01-000u/a01-000u-00.png": scan}, "lines.txt"),
-    "forms.txt": (read_iam_lines, {"lines.txt": LINES, "lines/x.png": scan, "forms.txt": FORMS}, "forms.txt"),
-    "unipen": (read_unipen_words, {"data/7/abc/a.dat": UNIPEN, "include/abc/x.dat": INK}, "data/7/abc/a.dat"),
-    "unipen ink": (read_unipen_words, {"data/7/abc/a.dat": UNIPEN, "include/abc/x.dat": INK}, "include/abc/x.dat"),
-    "unipen text": (read_unipen_lines, {"data/8/abc/a.dat": UNIPEN, "include/abc/x.dat": INK}, "include/abc/x.dat"),
-    "csv": (read_manifest, {"x.csv": CSV, "scan.png": scan}, "x.csv"),
-    "tsv": (read_manifest, {"x.tsv": CSV.replace(",", "\t"), "scan.png": scan}, "x.tsv"),
-    "json": (read_manifest, {"x.jsonl": JSON, "scan.png": scan}, "x.jsonl"),
-    "pairs": (read_pairs, {"scan.gt.txt": "one two\n", "scan.png": scan}, "scan.gt.txt"),
-    "rimes": (read_rimes_lines, {"train.txt": "scan.png one two\nscan.png b\n", "scan.png": scan}, "train.txt"),
-    "zip": (read_manifest, {"x.zip": zip_file}, "x.zip"),
-    "tar": (read_manifest, {"x.tar": tar_file}, "x.tar"),
-    "parquet": (read_hugging_face, {"x.parquet": parquet_file}, "x.parquet"),
-    "arrow": (read_hugging_face, {"x.arrow": arrow_file}, "x.arrow"),
+    "alto": (parse_alto_lines, {"p.xml": ALTO, "scan.png": scan}, "p.xml"),
+    "page": (parse_page_lines, {"p.xml": PAGE, "scan.png": scan}, "p.xml"),
+    "scan": (parse_alto_lines, {"p.xml": ALTO, "scan.png": scan}, "scan.png"),
+    "jpeg": (parse_manifest, {"x.csv": "image,text\ns.jpg,a\n", "s.jpg": lambda: scan("JPEG")}, "s.jpg"),
+    "tiff": (parse_manifest, {"x.csv": "image,text\ns.tif,a\n", "s.tif": lambda: scan("TIFF")}, "s.tif"),
+    "webp": (parse_manifest, {"x.csv": "image,text\ns.webp,a\n", "s.webp": lambda: scan("WEBP")}, "s.webp"),
+    "words.txt": (parse_iam_words, {"words.txt": WORDS, "words/a01/a01-000u/a01-000u-00-00.png": scan}, "words.txt"),
+    "lines.txt": (parse_iam_lines, {"lines.txt": LINES, "lines/a01/a01-000u/a01-000u-00.png": scan}, "lines.txt"),
+    "forms.txt": (parse_iam_lines, {"lines.txt": LINES, "lines/x.png": scan, "forms.txt": FORMS}, "forms.txt"),
+    "unipen": (parse_unipen_words, {"data/7/abc/a.dat": UNIPEN, "include/abc/x.dat": INK}, "data/7/abc/a.dat"),
+    "unipen ink": (parse_unipen_words, {"data/7/abc/a.dat": UNIPEN, "include/abc/x.dat": INK}, "include/abc/x.dat"),
+    "unipen text": (parse_unipen_lines, {"data/8/abc/a.dat": UNIPEN, "include/abc/x.dat": INK}, "include/abc/x.dat"),
+    "csv": (parse_manifest, {"x.csv": CSV, "scan.png": scan}, "x.csv"),
+    "tsv": (parse_manifest, {"x.tsv": CSV.replace(",", "\t"), "scan.png": scan}, "x.tsv"),
+    "json": (parse_manifest, {"x.jsonl": JSON, "scan.png": scan}, "x.jsonl"),
+    "pairs": (parse_pairs, {"scan.gt.txt": "one two\n", "scan.png": scan}, "scan.gt.txt"),
+    "rimes": (parse_rimes_lines, {"train.txt": "scan.png one two\nscan.png b\n", "scan.png": scan}, "train.txt"),
+    "zip": (parse_manifest, {"x.zip": zip_file}, "x.zip"),
+    "tar": (parse_manifest, {"x.tar": tar_file}, "x.tar"),
+    "parquet": (parse_hugging_face, {"x.parquet": parquet_file}, "x.parquet"),
+    "arrow": (parse_hugging_face, {"x.arrow": arrow_file}, "x.arrow"),
 }
 
 # Pieces that break parsers: markup, numbers too large to be sizes, bytes that are no text.
@@ -213,7 +213,7 @@ def write_case(name: str, root: Path) -> tuple[Path, bytes]:
 def read_all(name: str, source: Path) -> list[Sample | Skip]:
     """What a case's reader makes of the source, which must be samples and skips that can go to disk."""
     reader = CASES[name][0]
-    options = {"joined": False} if reader is read_unipen_lines else {}
+    options = {"joined": False} if reader is parse_unipen_lines else {}
     outcomes = []
     for outcome in reader(source, workers=1, **options):
         assert isinstance(outcome, Sample | Skip)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.hugging_face import read_hugging_face
+from hwr_jax.data.formats.hugging_face import parse_hugging_face
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 
@@ -43,7 +43,7 @@ def write_arrow(path: Path, data, stream: bool = True) -> None:
 
 
 def read(source: Path, **options: str) -> list[Sample | Skip]:
-    return list(read_hugging_face(source, workers=1, **options))
+    return list(parse_hugging_face(source, workers=1, **options))
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.iam import read_iam_lines, read_iam_sentences, read_iam_words
+from hwr_jax.data.formats.iam import parse_iam_lines, parse_iam_sentences, parse_iam_words
 from hwr_jax.data.prepared import load_listed, prepare
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
@@ -94,7 +94,7 @@ def write_tgz(path: Path, files: dict[str, bytes]) -> Path:
 
 
 def read(source: Path, workers: int = 1) -> list[Sample | Skip]:
-    return list(read_iam_words(source, workers=workers))
+    return list(parse_iam_words(source, workers=workers))
 
 
 def check(outcomes: list[Sample | Skip]) -> None:
@@ -147,7 +147,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 
 def test_the_total_is_told_first(tmp_path: Path) -> None:
     totals: list[int] = []
-    next(read_iam_words(iam_tree(tmp_path), workers=1, tell_total=totals.append))
+    next(parse_iam_words(iam_tree(tmp_path), workers=1, tell_total=totals.append))
     assert totals == [len(TEXTS) + len(REASONS)]
 
 
@@ -219,7 +219,7 @@ def texts_and_reasons(outcomes: list[Sample | Skip]) -> tuple[dict[str, tuple[st
 
 def test_lines_with_spaces_for_bars(tmp_path: Path) -> None:
     write_cut(tmp_path, "lines", LINES, ["a01-000u-00", "a01-000u-01", "a01-000u-02"])
-    samples, reasons = texts_and_reasons(list(read_iam_lines(tmp_path, workers=1)))
+    samples, reasons = texts_and_reasons(list(parse_iam_lines(tmp_path, workers=1)))
     assert samples == {
         "a01-000u-00": ("A MOVE to stop Mr. Gaitskell from", "000"),
         "a01-000u-02": ("is to be , made", "000"),
@@ -229,7 +229,7 @@ def test_lines_with_spaces_for_bars(tmp_path: Path) -> None:
         "a01-003-00": "empty label",
         "lines.txt, entry 5": "line cannot be read",
     }
-    kept, _ = texts_and_reasons(list(read_iam_lines(tmp_path, workers=1, keep_err=True)))
+    kept, _ = texts_and_reasons(list(parse_iam_lines(tmp_path, workers=1, keep_err=True)))
     assert kept == samples | {"a01-000u-01": ("nominating any more", "000")}
     with pytest.raises(InputError, match=r"no words\.txt"):
         read(tmp_path)
@@ -237,6 +237,6 @@ def test_lines_with_spaces_for_bars(tmp_path: Path) -> None:
 
 def test_sentences_line_by_line(tmp_path: Path) -> None:
     write_cut(tmp_path, "sentences", SENTENCES, ["a01-000u-s00-00"])
-    samples, reasons = texts_and_reasons(list(read_iam_sentences(tmp_path, workers=1)))
+    samples, reasons = texts_and_reasons(list(parse_iam_sentences(tmp_path, workers=1)))
     assert samples == {"a01-000u-s00-00": ("A MOVE to stop", "000")}
     assert reasons == {"a01-000u-s00-01": "segmentation marked err"}

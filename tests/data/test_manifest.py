@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.manifest import read_manifest
+from hwr_jax.data.formats.manifest import parse_manifest
 from hwr_jax.data.prepared import load_given_splits, prepare
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.split_rules import GIVEN_RULE, rule_name
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(source: Path, workers: int = 1, **options: str) -> list[Sample | Skip]:
-    return list(read_manifest(source, workers=workers, **options))
+    return list(parse_manifest(source, workers=workers, **options))
 
 
 def texts(outcomes: list[Sample | Skip]) -> dict[str, tuple[str, str, str]]:
@@ -201,7 +201,7 @@ def test_the_real_set_of_german_street_names(real_data) -> None:
     source = real_data / "dhsd.tar"
     if not source.exists():
         pytest.skip("no dhsd.tar among the real data")
-    samples = [o for o in read_manifest(source, workers=1) if isinstance(o, Sample)]
+    samples = [o for o in parse_manifest(source, workers=1) if isinstance(o, Sample)]
     assert len(samples) == 2565
     assert len({sample.writer for sample in samples}) == 32
     assert samples[0].id == "german_hw_data/writer1/1_0.png"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.alto import parse_alto, read_alto_lines
-from hwr_jax.data.formats.page_xml import parse_page, read_page_lines
+from hwr_jax.data.formats.alto import parse_alto, parse_alto_lines
+from hwr_jax.data.formats.page_xml import parse_page, parse_page_lines
 from hwr_jax.data.formats.pages import parse_points
 from hwr_jax.data.safe_xml import parse_xml
 from hwr_jax.data.sample import Sample, Skip
@@ -46,7 +46,7 @@ PAGE = """<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/201
     <TextLine id="l4"><Coords points="0,0 9,0 9,9"/></TextLine>
     <TextLine id="l5"><Coords points="900,0 909,0 909,9"/><TextEquiv><Unicode>away</Unicode></TextEquiv></TextLine>
   </TextRegion></Page></PcGts>"""
-FORMATS = [(ALTO, read_alto_lines), (PAGE, read_page_lines)]
+FORMATS = [(ALTO, parse_alto_lines), (PAGE, parse_page_lines)]
 TEXTS = {"l1": "one \u00e9t", "l2": "hyphen-"}
 REASONS = {"l3": "line without an outline", "l4": "empty label", "l5": "line: lies outside the page"}
 
@@ -158,7 +158,7 @@ def test_pages_that_cannot_be_read_are_counted(template, read, tmp_path: Path) -
 
 def test_other_units_than_pixels_are_refused(tmp_path: Path) -> None:
     write(tmp_path, {"page.xml": page_file(ALTO).replace(">pixel<", ">mm10<"), "scan.png": png()})
-    (skip,) = read_alto_lines(tmp_path, workers=1)
+    (skip,) = parse_alto_lines(tmp_path, workers=1)
     assert skip == Skip("page", "coordinates are in mm10, not in pixels; convert the file")
 
 

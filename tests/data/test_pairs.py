@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.pairs import read_pairs
+from hwr_jax.data.formats.pairs import parse_pairs
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 
@@ -39,7 +39,7 @@ def test_pairs_of_every_habit(tmp_path: Path) -> None:
         "readme.txt": "not a label",
     }  # fmt: skip
     totals: list[int] = []
-    outcomes = list(read_pairs(write(tmp_path, files), workers=1, tell_total=totals.append))
+    outcomes = list(parse_pairs(write(tmp_path, files), workers=1, tell_total=totals.append))
     assert totals == [len(outcomes)] == [8]
     samples = {o.id: o for o in outcomes if isinstance(o, Sample)}
     assert {id: (o.text, o.writer) for id, o in samples.items()} == {
@@ -57,14 +57,14 @@ def test_pairs_of_every_habit(tmp_path: Path) -> None:
 def test_the_writer_is_the_folder_or_what_a_pattern_finds(tmp_path: Path) -> None:
     for name in ("anna/p1_1", "anna/p2_1", "bob/p1_1"):
         write(tmp_path, {f"{name}.png": png(), f"{name}.gt.txt": "x"})
-    by_folder = [o.writer for o in read_pairs(tmp_path, workers=1) if isinstance(o, Sample)]
+    by_folder = [o.writer for o in parse_pairs(tmp_path, workers=1) if isinstance(o, Sample)]
     assert by_folder == ["anna", "anna", "bob"]
-    by_page = [o.writer for o in read_pairs(tmp_path, workers=1, writer_pattern=r"(\w+/p\d)") if isinstance(o, Sample)]
+    by_page = [o.writer for o in parse_pairs(tmp_path, workers=1, writer_pattern=r"(\w+/p\d)") if isinstance(o, Sample)]
     assert by_page == ["anna/p1", "anna/p2", "bob/p1"]
 
 
 def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no pairs in it"):
-        list(read_pairs(write(tmp_path, {"1.png": png(), "readme.txt": "x"}), workers=1))
+        list(parse_pairs(write(tmp_path, {"1.png": png(), "readme.txt": "x"}), workers=1))
     with pytest.raises(InputError, match="no such file"):
-        list(read_pairs(tmp_path / "gone", workers=1))
+        list(parse_pairs(tmp_path / "gone", workers=1))

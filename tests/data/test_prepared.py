@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from hwr_jax.data import prepared
-from hwr_jax.data.formats.iam import read_iam_words
-from hwr_jax.data.names import SyntheticParams
+from hwr_jax.data.formats.iam import parse_iam_words
+from hwr_jax.data.formats.synthetic import SyntheticParams, parse_synthetic
 from hwr_jax.data.prepared import default_data_dir, find_prepared, load_prepared, prepare
 from hwr_jax.data.sample import Sample
 from hwr_jax.data.splits import SPLITS
@@ -65,7 +65,7 @@ def test_what_is_prepared_is_what_the_reader_gave(tmp_path: Path) -> None:
     assert {split: len(load_prepared("iam_words", split, tmp_path / "data")) for split in SPLITS} == {
         split: summary.samples for split, summary in info.splits.items()
     }
-    expected = {sample.id: sample for sample in read_iam_words(source, workers=1) if isinstance(sample, Sample)}
+    expected = {sample.id: sample for sample in parse_iam_words(source, workers=1) if isinstance(sample, Sample)}
     loaded = load_all("iam_words", tmp_path / "data")
     assert len(loaded) == len(expected) == 40
     for sample in loaded:
@@ -91,13 +91,21 @@ def test_a_prepared_split_is_a_sequence(tmp_path: Path) -> None:
 def test_progress_counts_to_the_total(tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     prepare(
-        "synthetic",
+        SyntheticParams(writers=4, words_per_writer=3).data_name,
         None,
         tmp_path,
-        synthetic=SyntheticParams(writers=4, words_per_writer=3),
         progress=lambda done, total: seen.append((done, total)),
     )
     assert seen == [(done, 12) for done in range(1, 13)]
+
+
+def test_synthetic_data_s_name_spells_out_their_parameters(tmp_path: Path) -> None:
+    params = SyntheticParams(writers=3, words_per_writer=2, seed=5)
+    info = prepare(params.data_name, None, tmp_path)
+    assert info.name == params.data_name == "synthetic/writers3_words2_seed5"
+    assert info.folder == tmp_path / "synthetic" / "writers3_words2_seed5" / "1.1.0"
+    expected = list(parse_synthetic(writers=3, words_per_writer=2, seed=5))
+    assert {sample.id for sample in load_all(info.name, tmp_path)} == {sample.id for sample in expected}
 
 
 def test_a_second_prepare_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +185,7 @@ def test_the_data_dir_comes_from_the_environment(tmp_path: Path, monkeypatch: py
     assert default_data_dir() == Path.home() / ".cache" / "hwr_jax" / "data"
     monkeypatch.setenv("HWR_JAX_DATA_DIR", str(tmp_path / "chosen"))
     assert default_data_dir() == tmp_path / "chosen"
-    info = prepare("synthetic", None, synthetic=SyntheticParams(writers=2, words_per_writer=1))
+    info = prepare(SyntheticParams(writers=2, words_per_writer=1).data_name, None)
     assert info.folder.is_relative_to(tmp_path / "chosen")
 
 
@@ -196,11 +204,11 @@ def test_killed_and_started_again(tmp_path: Path, kill_signal: int) -> None:
     process.wait(timeout=60)
     assert process.returncode != 0
     params = SyntheticParams(writers=400)
-    assert find_prepared("synthetic", tmp_path, synthetic=params) is None
+    assert find_prepared(params.data_name, tmp_path) is None
     if kill_signal == signal.SIGINT:
         assert not scratch.exists()
     small = SyntheticParams(writers=3, words_per_writer=2)
-    info = prepare("synthetic", None, tmp_path, synthetic=small)
+    info = prepare(small.data_name, None, tmp_path)
     assert sum(split.samples for split in info.splits.values()) == 6
     assert not scratch.exists()
 
@@ -215,9 +223,7 @@ def test_two_processes_at_once_make_one(tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0, 0]
     assert sum("It was prepared before" in output for output in outputs) == 1
     samples = [
-        sample
-        for split in SPLITS
-        for sample in load_prepared("synthetic", split, tmp_path, synthetic=SyntheticParams(30, 20))
+        sample for split in SPLITS for sample in load_prepared(SyntheticParams(30, 20).data_name, split, tmp_path)
     ]
     assert len({sample.id for sample in samples}) == len(samples) == 600
 
@@ -245,7 +251,7 @@ def test_a_disk_that_fills_up_under_arrayrecord_is_an_oserror(tmp_path: Path, mo
             'Failed to finalize writing of split "train": write() failed: No space left on device;\n at 9'
         )
 
-    monkeypatch.setattr(prepared.WordsBuilder, "download_and_prepare", fail)
+    monkeypatch.setattr(prepared.SamplesBuilder, "download_and_prepare", fail)
     with pytest.raises(OSError, match=r"cannot write the prepared data: .*No space left on device; at 9"):
         prepare("synthetic", None, tmp_path)
 
@@ -254,3 +260,44 @@ def test_a_data_dir_that_cannot_be_made_is_an_oserror(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError):
         prepare("synthetic", None, tmp_path / "file" / "data")
+
+
+OWN_FORMAT = """
+import sys
+from pathlib import Path
+
+from hwr_jax.data.formats.base import Format, Option
+from hwr_jax.data.loading import load_split
+from hwr_jax.data.prepared import prepare
+from hwr_jax.data.sample import Sample
+from hwr_jax.config import DataConfig
+from hwr_jax.ink.model_input import Preprocessing
+
+
+def parse(source, *, workers, tell_total, shout=False):
+    \"\"\"Images named WRITER_TEXT.png.\"\"\"
+    for path in sorted(source.glob("*.png")):
+        writer, text = path.stem.split("_")
+        yield Sample(path.stem, text.upper() if shout else text, writer, path)
+
+
+NAMED = Format("named_images", parse, options=(Option("shout", "texts in capitals", switch=True),))
+info = prepare("named_images/mine", Path(sys.argv[1]), Path(sys.argv[2]), options={"shout": True}, format=NAMED)
+assert sum(split.samples for split in info.splits.values()) == 20
+config = DataConfig(name="named_images/mine", data_dir=sys.argv[2], workers=1)
+print(sorted(text for split in info.splits for text in load_split(config, split, Preprocessing()).texts))
+"""
+
+
+def test_a_script_anywhere_brings_a_format_of_its_own(tmp_path: Path) -> None:
+    for number in range(20):
+        Image.fromarray(np.full((20, 30), number, np.uint8)).save(tmp_path / f"w{number}_{chr(97 + number)}.png")
+    (tmp_path / "own.py").write_text(OWN_FORMAT)
+    done = subprocess.run(
+        [sys.executable, "own.py", str(tmp_path), str(tmp_path / "data")], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, str([chr(65 + number) for number in range(20)])), done.stderr
+    # Prepared, it is found by its name alone; and not where there is none.
+    assert find_prepared("named_images/mine", tmp_path / "data") is not None
+    with pytest.raises(InputError, match="no such data set"):
+        find_prepared("named_images/other", tmp_path / "data")

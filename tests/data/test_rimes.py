@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.rimes import read_rimes_lines
+from hwr_jax.data.formats.rimes import parse_rimes_lines
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 
@@ -33,7 +33,7 @@ def rimes(tmp_path: Path) -> Path:
 
 def test_lists_and_their_lines(rimes: Path) -> None:
     totals: list[int] = []
-    outcomes = list(read_rimes_lines(rimes, workers=1, tell_total=totals.append))
+    outcomes = list(parse_rimes_lines(rimes, workers=1, tell_total=totals.append))
     assert totals == [len(outcomes)] == [8]
     samples = {o.id: (o.text, o.writer, o.split) for o in outcomes if isinstance(o, Sample)}
     assert samples == {
@@ -51,10 +51,10 @@ def test_lists_and_their_lines(rimes: Path) -> None:
 
 
 def test_one_list_alone(rimes: Path) -> None:
-    (sample,) = read_rimes_lines(rimes / "eval_2011.txt", workers=1)
+    (sample,) = parse_rimes_lines(rimes / "eval_2011.txt", workers=1)
     assert sample.id == "lines/eval_0_0"
 
 
 def test_what_holds_no_list_is_refused(rimes: Path) -> None:
     with pytest.raises(InputError, match="no list of images in it"):
-        list(read_rimes_lines(rimes / "lines", workers=1))
+        list(parse_rimes_lines(rimes / "lines", workers=1))

@@ -27,9 +27,9 @@ os.environ["HWR_JAX_DATA_DIR"] = sys.argv[1]
 tempfile.tempdir = sys.argv[1] + "/gone"
 from hwr_jax.data.preprocessed import preprocess_samples
 from hwr_jax.data.prepared import load_prepared
-from hwr_jax.data.names import SyntheticParams
+from hwr_jax.data.loading import prepared_name
 
-samples = load_prepared("synthetic", "train", synthetic=SyntheticParams(20, 1))
+samples = load_prepared(prepared_name(config), "train")
 assert (preprocess_samples(samples, Preprocessing()).images_NxHxW[:] == first.images_NxHxW[:]).all()
 """
 

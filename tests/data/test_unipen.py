@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hwr_jax.data.archives import read_tar
-from hwr_jax.data.formats.unipen import read_unipen_words
+from hwr_jax.data.formats.unipen import parse_unipen_words
 from hwr_jax.data.formats.unipen_ink import InkError, ink_strokes, read_components, segments_of_kind
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
@@ -95,7 +95,7 @@ def small_tree(root: Path, **changed: str | bytes) -> Path:
 
 
 def read(source: Path, workers: int = 1) -> list[Sample | Skip]:
-    return list(read_unipen_words(source, workers=workers))
+    return list(parse_unipen_words(source, workers=workers))
 
 
 def simple_file(contributor: str, number: int, words: list[tuple[str, str]], writer: str) -> dict[str, str]:
@@ -267,7 +267,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 
 def test_the_total_is_told_first(tmp_path: Path) -> None:
     totals: list[int] = []
-    words = read_unipen_words(small_tree(tmp_path), workers=1, tell_total=totals.append)
+    words = parse_unipen_words(small_tree(tmp_path), workers=1, tell_total=totals.append)
     next(words)
     assert totals == [DATA.count(".SEGMENT")]
 
@@ -383,7 +383,7 @@ def test_a_contributor_of_the_real_archive(real_data: Path, tmp_path: Path) -> N
 @pytest.mark.skipif(not os.environ.get("HWR_TEST_FULL"), reason="reads all of UNIPEN; runs with HWR_TEST_FULL=1")
 def test_the_real_archive(real_data: Path) -> None:
     source = real_data / "unipen.tar.xz"
-    outcomes = list(read_unipen_words(source, workers=os.cpu_count() or 1, cut_lines=True))
+    outcomes = list(parse_unipen_words(source, workers=os.cpu_count() or 1, cut_lines=True))
     written = [outcome for outcome in outcomes if not outcome.id.startswith("cut/")]
     samples = [outcome for outcome in written if isinstance(outcome, Sample)]
     assert Counter(outcome.reason for outcome in written if isinstance(outcome, Skip)) == {"quality BAD": 679}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hwr_jax.data.formats.unipen import read_unipen_words
+from hwr_jax.data.formats.unipen import parse_unipen_words
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
@@ -40,8 +40,8 @@ def write_tree(root: Path, *, texts: bool = True) -> Path:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_texts_of_training_writers_are_cut_after_the_words(tmp_path: Path, workers: int) -> None:
     source = write_tree(tmp_path)
-    outcomes = list(read_unipen_words(source, workers=workers, cut_lines=True))
-    assert outcomes[:2] == list(read_unipen_words(source, workers=1))
+    outcomes = list(parse_unipen_words(source, workers=workers, cut_lines=True))
+    assert outcomes[:2] == list(parse_unipen_words(source, workers=1))
     words = [outcome for outcome in outcomes[2:] if isinstance(outcome, Sample)]
     assert [(word.id, word.text, word.writer) for word in words] == [
         ("cut/unipen/abc/abc8_0/0/0", "abc,", TRAIN),
@@ -59,4 +59,4 @@ def test_texts_of_training_writers_are_cut_after_the_words(tmp_path: Path, worke
 def test_texts_must_be_there(tmp_path: Path) -> None:
     source = write_tree(tmp_path, texts=False)
     with pytest.raises(InputError, match=r"no UNIPEN text to cut in it; expected data/8/CONTRIBUTOR"):
-        list(read_unipen_words(source, workers=1, cut_lines=True))
+        list(parse_unipen_words(source, workers=1, cut_lines=True))

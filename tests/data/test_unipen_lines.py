@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hwr_jax.data.formats.unipen_lines import read_unipen_lines, tidy_label
+from hwr_jax.data.formats.unipen_lines import parse_unipen_lines, tidy_label
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
@@ -46,7 +46,7 @@ def write_tree(root: Path, writers: list[str], words: int = 9) -> Path:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_texts_and_joined_words(tmp_path: Path, workers: int) -> None:
     totals: list[int] = []
-    outcomes = list(read_unipen_lines(write_tree(tmp_path, [TRAIN, TEST]), workers=workers, tell_total=totals.append))
+    outcomes = list(parse_unipen_lines(write_tree(tmp_path, [TRAIN, TEST]), workers=workers, tell_total=totals.append))
     assert totals == [6 + 18 // 8]  # texts, and about as many lines as the words make
     assert [(o.id, o.text, o.writer) for o in outcomes[:6] if isinstance(o, Sample)] == [
         ("unipen/abc/abc8_0/0", "one line, don't you see.", TRAIN),
@@ -70,12 +70,12 @@ def test_texts_and_joined_words(tmp_path: Path, workers: int) -> None:
 
 def test_without_joined_lines_category_8_is_enough(tmp_path: Path) -> None:
     source = write_tree(tmp_path, [TRAIN])
-    alone = list(read_unipen_lines(source, workers=1, joined=False))
-    assert alone == list(read_unipen_lines(source, workers=1))[:3]
+    alone = list(parse_unipen_lines(source, workers=1, joined=False))
+    assert alone == list(parse_unipen_lines(source, workers=1))[:3]
     for path in (source / "data" / "8").rglob("*.dat"):
         path.unlink()
     with pytest.raises(InputError, match=r"no UNIPEN text in it; expected data/8/"):
-        list(read_unipen_lines(source, workers=1))
+        list(parse_unipen_lines(source, workers=1))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from hwr_jax.data.formats.synthetic import read_synthetic
+from hwr_jax.data.formats.synthetic import parse_synthetic
 from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
 from hwr_jax.decoding.beam import Hypotheses
 from hwr_jax.decoding.decoder import RAN_OUT, BeamDecoder
@@ -33,7 +33,7 @@ def model() -> TrainedModel:
 
 @pytest.fixture(scope="module")
 def samples(model) -> PreprocessedSamples:
-    return preprocess_samples(read_synthetic(writers=34, words_per_writer=4), model.preprocessing)
+    return preprocess_samples(parse_synthetic(writers=34, words_per_writer=4), model.preprocessing)
 
 
 @pytest.fixture(scope="module")

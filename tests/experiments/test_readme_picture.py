@@ -8,7 +8,7 @@ from PIL import Image
 
 from experiments import readme_picture
 from experiments.readme_picture import COLUMNS, WORDS, choose_words, draw_picture
-from hwr_jax.data.formats.synthetic import read_synthetic
+from hwr_jax.data.formats.synthetic import parse_synthetic
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
 from hwr_jax.reader import Reading
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 def test_the_words_are_the_first_of_the_first_test_writers():
     samples = choose_words(3)
-    first = [sample for sample in read_synthetic(writers=60, words_per_writer=1) if split_of(sample.writer) == "test"]
+    first = [sample for sample in parse_synthetic(writers=60, words_per_writer=1) if split_of(sample.writer) == "test"]
     assert [sample.id for sample in samples] == [sample.id for sample in first[:3]]
     assert [sample.text for sample in samples] == [sample.text for sample in first[:3]]
 

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hwr_jax.data.formats.synthetic import read_synthetic
+from hwr_jax.data.formats.synthetic import parse_synthetic
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.penman import PenmanConfig, draw_word, make_writer, write_word
@@ -159,8 +159,8 @@ def test_texts_are_mostly_short_small_words() -> None:
 
 
 def test_read_synthetic_is_the_same_for_any_number_of_workers() -> None:
-    one = list(read_synthetic(writers=10, words_per_writer=3, seed=4, workers=1))
-    two = list(read_synthetic(writers=10, words_per_writer=3, seed=4, workers=2))
+    one = list(parse_synthetic(writers=10, words_per_writer=3, seed=4, workers=1))
+    two = list(parse_synthetic(writers=10, words_per_writer=3, seed=4, workers=2))
     assert one == two
     assert [sample.id for sample in one[:4]] == [
         "synthetic-w0000-0000",
@@ -170,9 +170,9 @@ def test_read_synthetic_is_the_same_for_any_number_of_workers() -> None:
     ]
     assert len({sample.id for sample in one}) == 30
     assert {sample.writer for sample in one} == {f"w{i:04d}" for i in range(10)}
-    fewer = list(read_synthetic(writers=2, words_per_writer=2, seed=4, workers=1))
+    fewer = list(parse_synthetic(writers=2, words_per_writer=2, seed=4, workers=1))
     assert fewer == [one[0], one[1], one[3], one[4]]
-    assert one[0].image != next(read_synthetic(writers=1, words_per_writer=1, seed=5)).image
+    assert one[0].image != next(parse_synthetic(writers=1, words_per_writer=1, seed=5)).image
     for sample in one:
         assert set(sample.text) <= set(IAM78)
         assert open_grey(sample.image, sample.id).min() < 100
@@ -181,4 +181,4 @@ def test_read_synthetic_is_the_same_for_any_number_of_workers() -> None:
 def test_read_synthetic_refuses_counts_that_are_not_positive() -> None:
     for writers, words, seed in ((0, 1, 0), (1, 0, 0), (1, 1, -1)):
         with pytest.raises(InputError, match="synthetic writers"):
-            next(read_synthetic(writers=writers, words_per_writer=words, seed=seed))
+            next(parse_synthetic(writers=writers, words_per_writer=words, seed=seed))

@@ -5,7 +5,7 @@ import pytest
 
 from hwr_jax.commands.options import load_config
 from hwr_jax.config import ExperimentConfig
-from hwr_jax.data.formats.synthetic import read_synthetic
+from hwr_jax.data.formats.synthetic import parse_synthetic
 from hwr_jax.data.preprocessed import preprocess_samples
 from hwr_jax.evaluation.evaluate import evaluate_samples
 from hwr_jax.models.trained import PRETRAINED, load_exported, pretrained_names
@@ -62,6 +62,6 @@ def test_they_are_few_and_small_enough_to_ship():
 )
 def test_they_read_hands_of_another_kind(name, most):
     model = load_exported(PRETRAINED / name)
-    samples = preprocess_samples(read_synthetic(writers=20, words_per_writer=5), model.preprocessing)
+    samples = preprocess_samples(parse_synthetic(writers=20, words_per_writer=5), model.preprocessing)
     evaluation = evaluate_samples(model.log_probs, model.alphabet, samples)
     assert evaluation.totals.cer < most

@@ -6,15 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwr_jax.data.names import DATA_NAMES
-from hwr_jax.data.split_name import split_name
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.fingerprint import fingerprint_parameters
 from hwr_jax.models import trained
 from hwr_jax.models.trained import load_exported, pretrained_names
 from hwr_jax.training.workdir import write_json
 from hwr_jax.zoo import model_records
-from hwr_jax.zoo.data_terms import TERMS, describe_terms, summarize_terms
+from hwr_jax.zoo.data_terms import describe_terms, summarize_terms
 from hwr_jax.zoo.model_records import find_records, read_record, reads_what, shipped_records, trained_on
 
 CONFIG = {"data": {"name": "unipen_words", "preprocessing": "word"}, "model": {"width_px": 64, "height_px": 16}}
@@ -138,7 +136,6 @@ def test_words_or_lines():
 
 
 def test_terms_are_of_data_sets_that_there_are():
-    assert {split_name(name)[0] for name in TERMS} <= set(DATA_NAMES)
     assert describe_terms(["unipen_words", "unipen_lines"]) == describe_terms(["unipen_lines"])
     assert summarize_terms(["copiste_lines", "unipen_words"]) == "CC BY 4.0"
     assert summarize_terms(["synthetic", "pairs/x"]) == "no one's, not recorded"

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from hwr_jax.config import DataConfig
-from hwr_jax.data.builders import describe_skips
 from hwr_jax.data.checks.division import divide, find_leaks
 from hwr_jax.data.checks.duplicates import find_duplicates
 from hwr_jax.data.checks.examination import Examination, examine
@@ -22,7 +21,7 @@ from hwr_jax.data.checks.thumbnails import Thumbnails
 from hwr_jax.data.labels import final_label, select_trainable
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.preprocessed import PreprocessedSamples
-from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.sample import Sample, Skip, describe_skips
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing

@@ -2,12 +2,11 @@
 
 import collections
 import dataclasses
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hwr_jax.data.checks.kinds import PAGES_LEAK, WRITERS_LEAK
-from hwr_jax.data.split_name import split_name
+from hwr_jax.data.formats.table import format_of
 from hwr_jax.data.split_rules import (
     BY_WRITER,
     GIVEN,
@@ -18,12 +17,6 @@ from hwr_jax.data.split_rules import (
 )
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
-
-# What of an id names the page.
-_PAGE_PATTERNS = {
-    **dict.fromkeys(("alto_lines", "page_lines", "copiste_lines"), re.compile(r"(.+)/[^/]+")),
-    **dict.fromkeys(("iam_words", "iam_lines", "iam_sentences"), re.compile(r"([a-z]\d\d-\d\d\d[a-z]?)-.+")),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +78,8 @@ def find_leaks(name: str, writers: Mapping[str, str], split: Mapping[str, str]) 
     """
     by_writer: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     by_page: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    pattern = _PAGE_PATTERNS.get(split_name(name)[0])
+    format = format_of(name)
+    pattern = format.page_id if format else None
     for id, part in split.items():
         by_writer[writers[id]][part] += 1
         if pattern is not None and (page := pattern.fullmatch(id)):

@@ -3,54 +3,24 @@
 The format: https://www.loc.gov/standards/alto/.
 """
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import functools
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from hwr_jax.data.formats.base import Format
 from hwr_jax.data.formats.pages import (
     DEFAULT_TYPE,
+    PAGE_ID,
+    PAGE_OPTIONS,
     Page,
     PageLine,
-    build_selection,
     parse_number,
+    parse_pages,
     parse_points,
     parse_size,
-    read_pages,
 )
-from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
-
-
-def read_alto_lines(
-    source: Path,
-    *,
-    workers: int,
-    tell_total: Callable[[int], None] | None = None,
-    line_types: str = "",
-    skip_text: str = "",
-    writer_pattern: str = "",
-) -> Iterator[Sample | Skip]:
-    """Every line of every page, cut out along its polygon (or box) and straightened along its baseline.
-
-    See `hwr_jax.data.formats.pages.read_pages` for ids and sources, and `hwr_jax.ink.line` for the straightening. A
-    line's type is the label of the tag that it refers to. The writer is what `writer_pattern` finds in the page's
-    path, else the page stands for its writer.
-
-    Args:
-      source: a folder or archive with .xml files and their page images, or one .xml file.
-      workers: processes.
-      tell_total: not called.
-      line_types: types of lines to keep, with commas between them; "" for all.
-      skip_text: a regular expression; lines whose text it matches anywhere are left out.
-      writer_pattern: a regular expression; its first group, or all of it, is the writer.
-
-    Raises:
-      InputError: the source is missing or holds no XML file; or an option is no regular expression.
-    """
-    selection = build_selection(line_types, skip_text, writer_pattern)
-    yield from read_pages(source, parse_alto, selection, workers=workers, format_name="ALTO")
 
 
 def parse_alto(root: Element) -> Page | None:
@@ -101,3 +71,16 @@ def _baseline(line: Element) -> np.ndarray | None:
     """Points; up to version 4.0 it may be a single number, the height at which it runs level."""
     level = parse_number(line.get("BASELINE"))
     return None if level is not None else parse_points(line.get("BASELINE"))
+
+
+# A line's type is the label of the tag that it refers to.
+parse_alto_lines = functools.partial(parse_pages, parse=parse_alto, format_name="ALTO")
+FORMAT = Format(
+    "alto_lines",
+    parse_alto_lines,
+    "Lines of pages described by ALTO files.",
+    options=PAGE_OPTIONS,
+    unit="line",
+    page_id=PAGE_ID,
+    from_scans=True,
+)

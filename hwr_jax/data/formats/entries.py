@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from hwr_jax.data.formats.base import Option
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.split_rules import split_named
@@ -13,6 +14,9 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pnm", ".jp2")
+WRITER_PATTERN = Option(
+    "writer_pattern", "its first group, found in the path of an image or page, is the writer", "REGEX"
+)
 # Few, since whole page scans may travel to the processes.
 _CHUNK_ITEMS = 16
 

@@ -4,12 +4,13 @@ They are read with pyarrow alone, a batch of rows at a time (`pip install -e '.[
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hwr_jax.data.formats.base import Format, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import Entry, read_entries
-from hwr_jax.data.formats.manifest import choose_columns
+from hwr_jax.data.formats.manifest import COLUMN_OPTIONS, choose_columns
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.split_rules import split_named
 from hwr_jax.errors import InputError
@@ -18,11 +19,11 @@ SUFFIXES = (".arrow", ".parquet")
 _BATCH_ROWS = 32
 
 
-def read_hugging_face(
+def parse_hugging_face(
     source: Path,
     *,
     workers: int,
-    tell_total: Callable[[int], None] | None = None,
+    tell_total: TellTotal = ignore_total,
     image_column: str = "",
     text_column: str = "",
     writer_column: str = "",
@@ -124,3 +125,8 @@ def _entry(values: Mapping[str, Any], name: str, split: str) -> Entry | Skip:
         return Skip(name, "text is no text")
     found = {role: "" if values.get(role) is None else str(values[role]) for role in ("id", "writer", "split")}
     return Entry(found["id"] or name, image, values["text"], found["writer"], found["split"] or split)
+
+
+FORMAT = Format(
+    "hugging_face", parse_hugging_face, "A Hugging Face data set with an image column.", options=COLUMN_OPTIONS
+)

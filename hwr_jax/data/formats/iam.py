@@ -7,12 +7,14 @@ as lines.txt with the line's number after the id; it has an entry for each line 
 """
 
 import dataclasses
+import functools
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from hwr_jax.data.archives import read_tar
+from hwr_jax.data.formats.base import DataTerms, Format, Option, TellTotal, ignore_total
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
@@ -59,62 +61,32 @@ class _Places:
     forms: Path | None
 
 
-def read_iam_words(
-    source: Path, *, workers: int, tell_total: Callable[[int], None] | None = None
+def _parse(
+    source: Path, *, kind: _Kind, workers: int, tell_total: TellTotal = ignore_total, keep_err: bool = False
 ) -> Iterator[Sample | Skip]:
-    """The words of IAM, every image opened once to see that it is whole.
+    """The images of one kind, each opened once to see that it is whole.
 
-    Ids are IAM's word ids. A writer is forms.txt's writer id; where there is no forms.txt, or it does not name the
-    form, the form's id stands for its writer: then no form is in two splits, but a writer of several forms may be.
-    Transcriptions that hold spaces keep them. Order and content do not depend on `workers`; words come in the order of
-    words.txt, or of the archive if the images lie in one.
+    Ids are IAM's. A writer is forms.txt's writer id; where there is no forms.txt, or it does not name the form, the
+    form's id stands for its writer: then no form is in two splits, but a writer of several forms may be. The | of a
+    line's transcription becomes a space, also before punctuation, which is a word in lines.txt. Of sentences there is a
+    sample for each line that one runs over; its id does not begin with that of the line, so lists of lines do not name
+    it; lists of forms do. Samples come in the order of the labels, or of the archive if the images lie in one.
 
     Args:
       source: a folder that holds words.txt (or ascii/words.txt, or ascii.tgz) and words/ (or words.tgz), and best
-        forms.txt beside words.txt; or the path of words.tgz with the rest beside it.
+        forms.txt beside words.txt; or the path of words.tgz with the rest beside it. Lines and sentences likewise.
+      kind: words, lines or sentences.
       workers: processes.
-      tell_total: called once with the number of words, before the first is yielded.
+      tell_total: called once with the number of labels.
+      keep_err: keep the lines marked err. The mark says that words of the line could not be told apart; IAM's authors
+        note that image and transcription of the whole line should not be worse for it.
 
     Yields:
-      A sample for each line of words.txt marked ok whose image is whole, a skip for others.
+      A sample for each label marked ok whose image is whole, a skip for others.
 
     Raises:
       InputError: the source is missing or has another layout.
     """
-    yield from _read(_WORDS, source, workers, tell_total, keep_err=False)
-
-
-def read_iam_lines(
-    source: Path, *, workers: int, tell_total: Callable[[int], None] | None = None, keep_err: bool = False
-) -> Iterator[Sample | Skip]:
-    """The lines of IAM; all as for words, with lines.txt and lines/ (or lines.tgz).
-
-    The | of a transcription becomes a space, also before punctuation, which is a word in lines.txt.
-
-    Args:
-      source: as for words.
-      workers: processes.
-      tell_total: called once with the number of lines, before the first is yielded.
-      keep_err: keep the lines marked err. The mark says that words of the line could not be told apart; IAM's authors
-        note that image and transcription of the whole line should not be worse for it.
-    """
-    yield from _read(_LINES, source, workers, tell_total, keep_err)
-
-
-def read_iam_sentences(
-    source: Path, *, workers: int, tell_total: Callable[[int], None] | None = None, keep_err: bool = False
-) -> Iterator[Sample | Skip]:
-    """The sentences of IAM, a sample for each line that a sentence runs over: sentences.txt and sentences/.
-
-    All else as for lines. The id of a sentence's piece does not begin with that of its line, so lists of lines do not
-    name it; lists of forms do.
-    """
-    yield from _read(_SENTENCES, source, workers, tell_total, keep_err)
-
-
-def _read(
-    kind: _Kind, source: Path, workers: int, tell_total: Callable[[int], None] | None, keep_err: bool
-) -> Iterator[Sample | Skip]:
     places = _find_places(source, kind)
     texts = _read_label_files(places, kind)
     lines = [line for line in texts[kind.labels].splitlines() if line.strip() and not line.startswith("#")]
@@ -122,8 +94,7 @@ def _read(
     entries = _parse_lines(lines, writers, kind, keep_err)
     if not any(kind.id.fullmatch(entry.id) for entry in entries):
         raise InputError(f"{places.labels}: no line looks like IAM's {kind.labels} ({kind.layout})")
-    if tell_total is not None:
-        tell_total(len(entries))
+    tell_total(len(entries))
     with_images = (
         _from_archive(entries, places.images) if places.images.is_file() else _from_folder(entries, places.images)
     )
@@ -232,3 +203,21 @@ def _decode(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+parse_iam_words = functools.partial(_parse, kind=_WORDS)
+parse_iam_lines = functools.partial(_parse, kind=_LINES)
+parse_iam_sentences = functools.partial(_parse, kind=_SENTENCES)
+_PAGE_ID = re.compile(rf"({_FORM})-.+")
+_KEEP_ERR = (Option("keep_err", "keep what is marked err", switch=True),)
+_TERMS = DataTerms(
+    "IAM Handwriting Database", "terms of IAM", "given to those who register with its makers, whose terms hold"
+)
+FORMATS = tuple(
+    Format(f"iam_{kind}", parse, f"{what} of the IAM handwriting database.", options, unit, _PAGE_ID, terms=_TERMS)
+    for kind, parse, what, options, unit in (
+        ("words", parse_iam_words, "Words", (), "word"),
+        ("lines", parse_iam_lines, "Lines", _KEEP_ERR, "line"),
+        ("sentences", parse_iam_sentences, "Sentences, line by line,", _KEEP_ERR, "line"),
+    )
+)

@@ -3,10 +3,11 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hwr_jax.data.formats.base import Format, Option, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import Entry, is_image, read_entries
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.split_rules import split_named
@@ -23,6 +24,13 @@ COLUMN_NAMES = {
     "split": ("split", "subset", "partition"),
     "id": ("id", "sample_id"),
 }
+COLUMN_OPTIONS = (
+    Option("image_column", "column of images"),
+    Option("text_column", "column of texts"),
+    Option("writer_column", "column of writers"),
+    Option("split_column", "column of splits; --config.data.split=given trains by them"),
+    Option("id_column", "column of ids"),
+)
 _REQUIRED = ("image", "text")
 Row = Mapping[str, Any] | None  # None: a row that cannot be read
 
@@ -31,11 +39,11 @@ class _Tsv(csv.excel_tab):
     quoting = csv.QUOTE_NONE
 
 
-def read_manifest(
+def parse_manifest(
     source: Path,
     *,
     workers: int,
-    tell_total: Callable[[int], None] | None = None,
+    tell_total: TellTotal = ignore_total,
     image_column: str = "",
     text_column: str = "",
     writer_column: str = "",
@@ -179,3 +187,15 @@ def _csv_rows(file: io.TextIOWrapper, name: str, delimiter: str) -> Iterator[Row
     for row in csv.reader(file, dialect, delimiter=delimiter):
         if row:
             yield dict(zip(names, row, strict=True)) if len(row) == len(names) else None
+
+
+FORMAT = Format(
+    "manifest",
+    parse_manifest,
+    "Images listed in a table.",
+    options=(
+        *COLUMN_OPTIONS,
+        Option("delimiter", "of a CSV manifest (default: what parts its header line)", "CHARACTER"),
+        Option("manifest", "which table of the source, where there are several"),
+    ),
+)

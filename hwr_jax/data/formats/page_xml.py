@@ -3,43 +3,25 @@
 Pletschacher, Antonacopoulos, "The PAGE (Page Analysis and Ground-truth Elements) format framework", ICPR 2010.
 """
 
+import functools
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from hwr_jax.data.formats.base import Format
 from hwr_jax.data.formats.pages import (
     DEFAULT_TYPE,
+    PAGE_ID,
+    PAGE_OPTIONS,
     Page,
     PageLine,
-    build_selection,
+    parse_pages,
     parse_points,
     parse_size,
-    read_pages,
 )
-from hwr_jax.data.sample import Sample, Skip
 
 _CUSTOM_TYPE = re.compile(r"structure\s*\{[^}]*\btype:\s*([^;}\s]+)")
-
-
-def read_page_lines(
-    source: Path,
-    *,
-    workers: int,
-    tell_total: Callable[[int], None] | None = None,
-    line_types: str = "",
-    skip_text: str = "",
-    writer_pattern: str = "",
-) -> Iterator[Sample | Skip]:
-    """Every line of every page, cut out along its polygon and straightened along its baseline.
-
-    All as `hwr_jax.data.formats.alto.read_alto_lines`. A line's type is its attribute `type`, or what its attribute
-    `custom` says as "structure {type:TYPE;}".
-    """
-    selection = build_selection(line_types, skip_text, writer_pattern)
-    yield from read_pages(source, parse_page, selection, workers=workers, format_name="PAGE XML")
 
 
 def parse_page(root: Element) -> Page | None:
@@ -91,3 +73,16 @@ def _reading(element: Element) -> str | None:
 def _index(reading: Element) -> int:
     index = reading.get("index", "0")
     return int(index) if re.fullmatch(r"\d{1,9}", index) else 0
+
+
+# A line's type is its attribute `type`, or what its attribute `custom` says as "structure {type:TYPE;}".
+parse_page_lines = functools.partial(parse_pages, parse=parse_page, format_name="PAGE XML")
+FORMAT = Format(
+    "page_lines",
+    parse_page_lines,
+    "Lines of pages described by PAGE XML files.",
+    options=PAGE_OPTIONS,
+    unit="line",
+    page_id=PAGE_ID,
+    from_scans=True,
+)

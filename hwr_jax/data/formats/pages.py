@@ -9,8 +9,10 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from hwr_jax.data.formats.base import Option, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import (
     IMAGE_SUFFIXES,
+    WRITER_PATTERN,
     compile_pattern,
     is_image,
     make_sample,
@@ -65,52 +67,62 @@ class Page:
 
 
 @dataclasses.dataclass(frozen=True)
-class Selection:
-    """Which lines are wanted, and who wrote them.
+class _Selection:
+    """Which lines are wanted, and who wrote them; see `parse_pages`."""
 
-    Attributes:
-      line_types: types to keep; empty for all.
-      skip_text: lines whose text it matches anywhere are left out.
-      writer: its first group, or all of it, in the page's path is the writer; else the page stands for its writer.
-      why_not: says for a text why it is left out, or None; a function of a module.
-    """
-
-    line_types: tuple[str, ...] = ()
-    skip_text: re.Pattern[str] | None = None
-    writer: re.Pattern[str] | None = None
-    why_not: Callable[[str], str | None] | None = None
+    line_types: tuple[str, ...]
+    skip_text: re.Pattern[str] | None
+    writer: re.Pattern[str] | None
+    why_not: Callable[[str], str | None] | None
 
 
+PAGE_OPTIONS = (
+    Option("line_types", "keep lines of these types only", "A,B"),
+    Option("skip_text", "leave out lines whose text it matches", "REGEX"),
+    WRITER_PATTERN,
+)
+PAGE_ID = re.compile(r"(.+)/[^/]+")
 # Given a file's root, the page in it, or None if it is of another kind. Raises InputError.
 ParsePage = Callable[[Element], Page | None]
 
 
-def build_selection(line_types: str, skip_text: str, writer_pattern: str) -> Selection:
-    """A selection from command line options. Raises InputError for what is no regular expression."""
-    return Selection(
+def parse_pages(
+    source: Path,
+    *,
+    parse: ParsePage,
+    format_name: str,
+    workers: int,
+    tell_total: TellTotal = ignore_total,
+    line_types: str = "",
+    skip_text: str = "",
+    writer_pattern: str = "",
+    why_not: Callable[[str], str | None] | None = None,
+) -> Iterator[Sample | Skip]:
+    """The lines of all pages of a source, cut out along their polygons (or boxes) and straightened, page by page.
+
+    Ids are "PAGE/LINE", the page's path without suffix and the line's ID. See `hwr_jax.ink.line` for the straightening.
+
+    Args:
+      source: a folder or an archive (tar, zip) with page files (.xml) and their images; or one page file.
+      parse: of the format.
+      format_name: for messages.
+      workers: processes; one reads a page.
+      tell_total: not called.
+      line_types: types of lines to keep, with commas between them; "" for all.
+      skip_text: a regular expression; lines whose text it matches anywhere are left out.
+      writer_pattern: a regular expression; its first group, or all of it, in the page's path is the writer; else the
+        page stands for its writer.
+      why_not: says for a text why it is left out, or None; a function of a module.
+
+    Raises:
+      InputError: the source is missing, or holds no XML file; or an option is no regular expression.
+    """
+    selection = _Selection(
         tuple(name.strip() for name in line_types.split(",") if name.strip()),
         compile_pattern(skip_text, "skip_text"),
         compile_pattern(writer_pattern, "writer_pattern"),
+        why_not,
     )
-
-
-def read_pages(
-    source: Path, parse: ParsePage, selection: Selection, *, workers: int, format_name: str
-) -> Iterator[Sample | Skip]:
-    """The lines of all pages of a source, each cut out and straightened, page by page.
-
-    Ids are "PAGE/LINE", the page's path without suffix and the line's ID.
-
-    Args:
-      source: a folder or an archive (tar, zip) with page files and their images; or one page file.
-      parse: of the format.
-      selection: which lines.
-      workers: processes; one reads a page.
-      format_name: for messages.
-
-    Raises:
-      InputError: the source is missing, or holds no XML file.
-    """
     chosen = ""
     if source.is_file() and source.suffix.lower() == ".xml":
         source, chosen = source.parent, source.name
@@ -207,7 +219,7 @@ def find_image(tree: Tree, name: str, image_name: str) -> bytes | Path | None:
     return None
 
 
-def _cut_page(found: _FoundPage | Skip, selection: Selection) -> list[Sample | Skip]:
+def _cut_page(found: _FoundPage | Skip, selection: _Selection) -> list[Sample | Skip]:
     if isinstance(found, Skip):
         return [found]
     names = [f"{found.id}/{printable(line.name)}" for line in found.page.lines]
@@ -227,7 +239,7 @@ def _cut_page(found: _FoundPage | Skip, selection: Selection) -> list[Sample | S
     return outcomes
 
 
-def _why_not(line: PageLine, selection: Selection) -> str | None:
+def _why_not(line: PageLine, selection: _Selection) -> str | None:
     """The reason why a line is left out whatever its image, or None."""
     if selection.line_types and line.kind not in selection.line_types:
         return f"line type {printable(line.kind)}"

@@ -1,10 +1,11 @@
 """Pairs of an image and a text file of the same name: x.png and x.gt.txt, as kraken, PyLaia and OCR4all keep them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from hwr_jax.data.formats.entries import Entry, compile_pattern, is_image, read_entries, writer_of
+from hwr_jax.data.formats.base import Format, TellTotal, ignore_total
+from hwr_jax.data.formats.entries import WRITER_PATTERN, Entry, compile_pattern, is_image, read_entries, writer_of
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.tree import Tree, open_tree
 from hwr_jax.errors import InputError
@@ -14,11 +15,11 @@ TEXT_SUFFIXES = (".gt.txt", ".txt")
 _DERIVED = (".bin", ".nrm", ".dew")
 
 
-def read_pairs(
+def parse_pairs(
     source: Path,
     *,
     workers: int,
-    tell_total: Callable[[int], None] | None = None,
+    tell_total: TellTotal = ignore_total,
     writer_pattern: str = "",
 ) -> Iterator[Sample | Skip]:
     """Images with a text file beside them (x.gt.txt, else x.txt), of any depth of folders.
@@ -46,8 +47,7 @@ def read_pairs(
         texts = {stem: texts[stem] for stem in sorted(texts) if stem in images or texts[stem].endswith(".gt.txt")}
         if not texts.keys() & images.keys():
             raise InputError(f"{source}: no pairs in it; expected images with texts beside them (x.png and x.gt.txt)")
-        if tell_total is not None:
-            tell_total(len(texts.keys() | images.keys()))
+        tell_total(len(texts.keys() | images.keys()))
         yield from (Skip(stem, "image without text") for stem in sorted(images.keys() - texts.keys()))
         folders = len({PurePosixPath(stem).parent for stem in texts}) > 1
         yield from read_entries(
@@ -91,3 +91,6 @@ def _stem(name: str) -> str:
 def _precedence(name: str) -> bool:
     """Names of .gt.txt files last: they take the place of a .txt file of the same stem."""
     return name.lower().endswith(".gt.txt")
+
+
+FORMAT = Format("pairs", parse_pairs, "Images with a text file beside each.", options=(WRITER_PATTERN,))

@@ -4,10 +4,19 @@ Grosicki, El-Abed, "ICDAR 2011: French handwriting recognition competition", ICD
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from hwr_jax.data.formats.entries import IMAGE_SUFFIXES, Entry, compile_pattern, is_image, read_entries, writer_of
+from hwr_jax.data.formats.base import Format, TellTotal, ignore_total
+from hwr_jax.data.formats.entries import (
+    IMAGE_SUFFIXES,
+    WRITER_PATTERN,
+    Entry,
+    compile_pattern,
+    is_image,
+    read_entries,
+    writer_of,
+)
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.split_rules import split_named
 from hwr_jax.data.tree import Tree, inside, open_tree
@@ -17,11 +26,11 @@ from hwr_jax.errors import InputError
 _LINE_NUMBER = re.compile(r"[-_]\d+$")
 
 
-def read_rimes_lines(
+def parse_rimes_lines(
     source: Path,
     *,
     workers: int,
-    tell_total: Callable[[int], None] | None = None,
+    tell_total: TellTotal = ignore_total,
     writer_pattern: str = "",
 ) -> Iterator[Sample | Skip]:
     """Images named by text lists, one a line: a path relative to the list's folder, white space, the text.
@@ -52,8 +61,7 @@ def read_rimes_lines(
         entries = [_place(tree, *line) for line in lines]
         if not any(path for path, _ in entries):
             raise InputError(f"{source}: no list of images in it; expected a .txt file with lines PATH TEXT")
-        if tell_total is not None:
-            tell_total(len(lines))
+        tell_total(len(lines))
         numbered = zip(lines, entries, strict=True)
         yield from read_entries(
             (_entry(tree, name, number, *found, pattern) for (name, number, _), found in numbered), workers=workers
@@ -88,3 +96,12 @@ def _entry(
     parts = re.split(r"[^a-z]+", PurePosixPath(list_name).stem.lower())
     split = next((part for part in parts if split_named(part)), "")
     return Entry(stem, tree.content(path), text, writer, split)
+
+
+FORMAT = Format(
+    "rimes_lines",
+    parse_rimes_lines,
+    "Line images named by a text list, as those of RIMES.",
+    options=(WRITER_PATTERN,),
+    unit="line",
+)

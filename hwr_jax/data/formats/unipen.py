@@ -1,13 +1,14 @@
 """UNIPEN words: category 7 of the original distribution, and words out of the texts of category 8, drawn as images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from hwr_jax.data.formats.base import Format, Option, TellTotal, ignore_total
 from hwr_jax.data.formats.unipen_cut import cut_texts
 from hwr_jax.data.formats.unipen_drawing import draw_segment
 from hwr_jax.data.formats.unipen_lines import letter_height_of_lines
 from hwr_jax.data.formats.unipen_segments import read_segments, small_letters_height
-from hwr_jax.data.formats.unipen_source import DataFile, count_segments, group_by_writer, load_data_files
+from hwr_jax.data.formats.unipen_source import UNIPEN_TERMS, DataFile, count_segments, group_by_writer, load_data_files
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
@@ -16,8 +17,8 @@ from hwr_jax.errors import InputError
 _WORDS_OF_A_TEXT = 3
 
 
-def read_unipen_words(
-    source: Path, *, workers: int, tell_total: Callable[[int], None] | None = None, cut_lines: bool = False
+def parse_unipen_words(
+    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, cut_lines: bool = False
 ) -> Iterator[Sample | Skip]:
     """The words of UNIPEN (original format), drawn with a pen width that varies by sample.
 
@@ -45,8 +46,7 @@ def read_unipen_words(
     words, texts = group_by_writer(files["7"]), group_by_writer(files.get("8", []))
     if cut_lines and not texts:
         raise InputError(f"{source}: no UNIPEN text to cut in it; expected data/8/CONTRIBUTOR/*.dat, or no --cut_lines")
-    if tell_total is not None:
-        tell_total(count_segments(words) + _WORDS_OF_A_TEXT * count_segments(texts))
+    tell_total(count_segments(words) + _WORDS_OF_A_TEXT * count_segments(texts))
     for outcomes in map_in_order(_read_group, words, workers=workers, chunk_items=1):
         yield from outcomes
     for outcomes in map_in_order(_cut_group, texts, workers=workers, chunk_items=1):
@@ -63,3 +63,13 @@ def _cut_group(group: list[DataFile]) -> list[Sample | Skip]:
     texts = [outcome for file in group for outcome in read_segments(file, "TEXT")]
     letter_height = letter_height_of_lines(texts)
     return [draw_segment(outcome, letter_height) for outcome in cut_texts(texts)]
+
+
+FORMAT = Format(
+    "unipen_words",
+    parse_unipen_words,
+    "UNIPEN words (category 7) as images drawn from their pen strokes.",
+    options=(Option("cut_lines", "words cut out of lines too, to train on", switch=True),),
+    unit="word",
+    terms=UNIPEN_TERMS,
+)

@@ -3,14 +3,15 @@
 import dataclasses
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from hwr_jax.data.formats.base import Format, Option, TellTotal, ignore_total
 from hwr_jax.data.formats.unipen_drawing import draw_segment
 from hwr_jax.data.formats.unipen_segments import InkSegment, read_segments, small_letters_height
-from hwr_jax.data.formats.unipen_source import DataFile, count_segments, group_by_writer, load_data_files
+from hwr_jax.data.formats.unipen_source import UNIPEN_TERMS, DataFile, count_segments, group_by_writer, load_data_files
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
@@ -25,8 +26,8 @@ _SPACE_BEFORE_MARK = re.compile(r"(?<=\S)\s+(?=[.,;:!?](?:\s|$))")
 _SPACES_AT_APOSTROPHE = re.compile(r"(?<=[A-Za-z])\s+'\s+(?=[A-Za-z]{1,2}\b)")
 
 
-def read_unipen_lines(
-    source: Path, *, workers: int, tell_total: Callable[[int], None] | None = None, joined: bool = True
+def parse_unipen_lines(
+    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, joined: bool = True
 ) -> Iterator[Sample | Skip]:
     """The lines of UNIPEN (original format), drawn with a pen width that varies by line.
 
@@ -39,7 +40,7 @@ def read_unipen_lines(
     the training split have them, so validation and test measure lines that were written as lines.
 
     Args:
-      source: as for `hwr_jax.data.formats.unipen.read_unipen_words`.
+      source: as for `hwr_jax.data.formats.unipen.parse_unipen_words`.
       workers: processes; order and content do not depend on it.
       tell_total: called once with about the number of lines, before the first sample is yielded.
       joined: False leaves the joined lines out.
@@ -54,8 +55,7 @@ def read_unipen_lines(
     files = load_data_files(source, ("8", "7") if joined else ("8",))
     texts = group_by_writer(files["8"])
     words = group_by_writer(files.get("7", []))
-    if tell_total is not None:
-        tell_total(count_segments(texts) + count_segments(words) // _MOST_WORDS)
+    tell_total(count_segments(texts) + count_segments(words) // _MOST_WORDS)
     for outcomes in map_in_order(_read_texts, texts, workers=workers, chunk_items=1):
         yield from outcomes
     for samples in map_in_order(_join_group, words, workers=workers, chunk_items=1):
@@ -117,3 +117,13 @@ def _join_lines(words: list[InkSegment], letter_height: float) -> list[Sample | 
         line = InkSegment(line_id, text, chosen[0].writer, strokes)
         lines.append(draw_segment(line, letter_height, max_width_px=MAX_WIDTH_PX))
     return lines
+
+
+FORMAT = Format(
+    "unipen_lines",
+    parse_unipen_lines,
+    "UNIPEN lines (category 8, and words of category 7 joined) as images drawn from their pen strokes.",
+    options=(Option("joined", "only lines that were written as lines", switch=False),),
+    unit="line",
+    terms=UNIPEN_TERMS,
+)

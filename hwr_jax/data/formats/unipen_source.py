@@ -5,11 +5,19 @@ import re
 from pathlib import Path, PurePosixPath
 
 from hwr_jax.data.archives import SourceFile, read_tar, walk_files
+from hwr_jax.data.formats.base import DataTerms
 from hwr_jax.data.formats.unipen_ink import first_writer, included_files
 from hwr_jax.errors import InputError
 
 # Bounds the memory too, which holds all that is used of an archive: 0.4 GB for categories 7 and 8 of train_r01_v07.
 _MAX_UNPACKED_BYTES = 4 * 2**30
+UNIPEN_TERMS = DataTerms(
+    "UNIPEN train_r01_v07, International Unipen Foundation, Zenodo, doi 10.5281/zenodo.1195803",
+    "CC BY 4.0",
+    "CC BY 4.0 as redistributed on Zenodo; the notice of the CD of 1999 grants research use and asks for a reference: "
+    "I. Guyon, L. Schomaker, R. Plamondon, M. Liberman, S. Janet, UNIPEN project of on-line data exchange and "
+    "recognizer benchmarks, ICPR 1994",
+)
 _CATEGORY_NAMES = {"7": "words", "8": "text"}
 
 

@@ -1,19 +1,38 @@
 """Data sets by name."""
 
+import inspect
 from pathlib import Path
 
 import pytest
 
-from hwr_jax.data.formats.synthetic import read_synthetic
-from hwr_jax.data.names import DATA_NAMES, SyntheticParams, check_data_name, option_names, read_data
+from hwr_jax.data.formats.base import Format
+from hwr_jax.data.formats.synthetic import SyntheticParams, parse_synthetic
+from hwr_jax.data.formats.table import FORMATS, check_data_name, read_data
 from hwr_jax.errors import InputError
 
 
 def test_names() -> None:
-    assert DATA_NAMES[:2] == ("synthetic", "unipen_words")
-    assert {"iam_lines", "copiste_lines", "alto_lines", "manifest", "pairs", "hugging_face"} < set(DATA_NAMES)
-    for name in (*DATA_NAMES, "manifest/letters", "pairs/My-2nd_try"):
-        assert check_data_name(name) == name
+    assert tuple(FORMATS)[:2] == ("synthetic", "unipen_words")
+    assert {"iam_lines", "copiste_lines", "alto_lines", "manifest", "pairs", "hugging_face"} < set(FORMATS)
+    for name in (*FORMATS, "manifest/letters", "pairs/My-2nd_try", "synthetic/writers3_words2_seed5"):
+        assert check_data_name(name) is FORMATS[name.partition("/")[0]]
+
+
+def test_a_format_of_ones_own_has_a_name_beside_the_others() -> None:
+    own = Format("letters", parse_synthetic)
+    assert check_data_name("letters/second", own) is own
+    assert check_data_name("pairs", own) is FORMATS["pairs"]
+    with pytest.raises(InputError, match="did you mean letters"):
+        check_data_name("leters", own)
+    with pytest.raises(InputError, match="'My letters': a format's name is lower case letters"):
+        Format("My letters", parse_synthetic)
+
+
+def test_options_are_what_parsers_take() -> None:
+    for format in FORMATS.values():
+        parse = inspect.signature(format.parse)
+        assert {option.name for option in format.options} <= set(parse.parameters)
+        assert {"workers", "tell_total"} <= set(parse.parameters)
 
 
 @pytest.mark.parametrize(
@@ -25,8 +44,6 @@ def test_a_name_of_ones_own_is_one_plain_word(name: str) -> None:
 
 
 def test_options_are_those_of_the_reader(tmp_path: Path) -> None:
-    assert option_names("iam_words") == option_names("synthetic") == ()
-    assert option_names("alto_lines/mine") == ("line_types", "skip_text", "writer_pattern")
     with pytest.raises(InputError, match="--text_column: alto_lines takes no such option; it takes --line_types"):
         read_data("alto_lines", tmp_path, workers=1, options={"text_column": "text"})
 
@@ -47,9 +64,9 @@ def test_a_wrong_name_gets_a_hint(name: str, hint: str) -> None:
 def test_synthetic_data_need_no_source() -> None:
     totals: list[int] = []
     params = SyntheticParams(writers=2, words_per_writer=3, seed=4)
-    samples = list(read_data("synthetic", None, workers=1, synthetic=params, tell_total=totals.append))
+    samples = list(read_data(params.data_name, None, workers=1, tell_total=totals.append))
     assert totals == [len(samples)] == [6]
-    assert samples == list(read_synthetic(writers=2, words_per_writer=3, seed=4))
+    assert samples == list(parse_synthetic(writers=2, words_per_writer=3, seed=4))
 
 
 @pytest.mark.parametrize("name", ["unipen_words", "iam_words"])

@@ -11,19 +11,10 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from hwr_jax.data.builders import (
-    BUILDERS,
-    SKIPPED_FILE,
-    SUMMARY_FILE,
-    IamWords,
-    Synthetic,
-    fingerprint,
-    synthetic_config_name,
-)
-from hwr_jax.data.formats.iam import read_iam_words
-from hwr_jax.data.formats.synthetic import read_synthetic
-from hwr_jax.data.names import DATA_NAMES, SyntheticParams
-from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.builder import SKIPPED_FILE, SUMMARY_FILE, SamplesBuilder, fingerprint, make_builder_class
+from hwr_jax.data.formats.iam import parse_iam_words
+from hwr_jax.data.formats.table import FORMATS
+from hwr_jax.data.sample import Sample
 from hwr_jax.data.splits import SPLIT_RULE, SPLITS, hash_of_ids, split_of
 from hwr_jax.errors import InputError
 
@@ -46,18 +37,19 @@ def write_iam(root: Path, *, forms: int = FORMS) -> Path:
 
 
 def read_samples(source: Path) -> dict[str, Sample]:
-    return {outcome.id: outcome for outcome in read_iam_words(source, workers=1) if isinstance(outcome, Sample)}
+    return {outcome.id: outcome for outcome in parse_iam_words(source, workers=1) if isinstance(outcome, Sample)}
 
 
-def prepare_iam(tmp_path: Path, **kwargs: int) -> IamWords:
-    builder = IamWords(data_dir=tmp_path / "data", source=write_iam(tmp_path / "iam", **kwargs))
+def prepare_iam(tmp_path: Path, **kwargs: int) -> SamplesBuilder:
+    builder = make_builder_class(FORMATS["iam_words"])(
+        data_dir=tmp_path / "data", source=write_iam(tmp_path / "iam", **kwargs)
+    )
     builder.download_and_prepare(download_dir=tmp_path / "downloads")
     return builder
 
 
 def test_there_is_a_builder_for_every_name() -> None:
-    assert tuple(BUILDERS) == DATA_NAMES
-    assert all(builder.name == name for name, builder in BUILDERS.items())
+    assert all(make_builder_class(format).name == name for name, format in FORMATS.items())
 
 
 def test_records_hold_the_readers_samples_as_encoded_bytes(tmp_path: Path) -> None:
@@ -117,21 +109,6 @@ def test_a_source_without_usable_samples_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"iam: no usable sample; 1 image: no such file$"):
         prepare_iam(tmp_path, forms=1)
     assert not (tmp_path / "data" / "iam_words" / "1.1.0").exists()
-
-
-def test_synthetic_configs_name_their_parameters(tmp_path: Path) -> None:
-    params = SyntheticParams(writers=3, words_per_writer=2, seed=5)
-    name = synthetic_config_name(params)
-    assert name == "writers3_words2_seed5"
-    builder = Synthetic(data_dir=tmp_path, config=name)
-    builder.download_and_prepare(download_dir=tmp_path / "downloads")
-    assert Path(builder.data_dir) == tmp_path / "synthetic" / name / "1.1.0"
-    records = [record for split in builder.info.splits for record in builder.as_data_source(split)]
-    expected = [s for s in read_synthetic(writers=3, words_per_writer=2, seed=5) if not isinstance(s, Skip)]
-    assert {record["id"].decode() for record in records} == {sample.id for sample in expected}
-    summary = json.loads(Path(builder.data_dir, SUMMARY_FILE).read_text())
-    assert summary["params"] == {"writers": 3, "words_per_writer": 2, "seed": 5}
-    assert Synthetic.get_builder_config("something") is None
 
 
 def test_the_fingerprint_notices_another_source(tmp_path: Path) -> None:

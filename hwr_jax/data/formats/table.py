@@ -1,0 +1,124 @@
+"""The data formats by name, and data sets read from their raw source."""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hwr_jax.data.formats import (
+    alto,
+    copiste,
+    hugging_face,
+    iam,
+    manifest,
+    page_xml,
+    pairs,
+    rimes,
+    synthetic,
+    unipen,
+    unipen_lines,
+)
+from hwr_jax.data.formats.base import Format, Options, TellTotal, ignore_total
+from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
+from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.errors import InputError
+
+FORMATS: dict[str, Format] = {
+    format.name: format
+    for format in (
+        synthetic.FORMAT,
+        unipen.FORMAT,
+        unipen_lines.FORMAT,
+        *iam.FORMATS,
+        rimes.FORMAT,
+        copiste.FORMAT,
+        alto.FORMAT,
+        page_xml.FORMAT,
+        manifest.FORMAT,
+        pairs.FORMAT,
+        hugging_face.FORMAT,
+    )
+}
+_WORD = "[A-Za-z][A-Za-z0-9_-]*"
+OWN_NAME = re.compile(f"{_WORD}(/{_WORD})?")
+
+
+def format_of(name: str) -> Format | None:
+    """The format of a data set, such as "manifest" of "manifest/letters"; None for one of a user's own."""
+    return FORMATS.get(name.partition("/")[0])
+
+
+def check_data_name(name: str, own: Format | None = None) -> Format:
+    """The format of a data set's name: a format's name alone, or with a slash and a name of the user's own choice.
+
+    Args:
+      name: of the data set.
+      own: a format that is not in FORMATS.
+
+    Raises:
+      InputError: no data set has that name; the message names the nearest.
+    """
+    format_name, slash, own_name = name.partition("/")
+    format = own if own is not None and own.name == format_name else FORMATS.get(format_name)
+    if format is None:
+        names = [*FORMATS, *([own.name] if own else [])]
+        close = difflib.get_close_matches(format_name, names, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}?" if close else f"the data sets are {', '.join(names)}"
+        raise InputError(f"data {name!r}: no such data set; {hint}")
+    if format.name == SYNTHETIC:
+        is_right = not slash or SyntheticParams.parse(own_name) is not None
+    else:
+        is_right = OWN_NAME.fullmatch(name) is not None
+    if not is_right:
+        raise InputError(f"data {name!r}: a name of your own looks like manifest/letters, and synthetic takes none")
+    return format
+
+
+def check_options(format: Format, options: Options) -> None:
+    """Refuses options that a format does not take.
+
+    Raises:
+      InputError: names the first, and those it takes.
+    """
+    takes = [option.name for option in format.options]
+    for option in options:
+        if option not in takes:
+            those = ", ".join(f"--{other}" for other in takes) or "none"
+            raise InputError(f"--{option}: {format.name} takes no such option; it takes {those}")
+
+
+def read_data(
+    name: str,
+    source: Path | None,
+    *,
+    workers: int,
+    options: Options | None = None,
+    tell_total: TellTotal = ignore_total,
+    own: Format | None = None,
+) -> Iterator[Sample | Skip]:
+    """The samples of a data set from its raw source, in an order that does not depend on `workers`.
+
+    Args:
+      name: see `check_data_name`.
+      source: the file or folder of the raw data; None for synthetic data, which has none.
+      workers: processes.
+      options: of the format.
+      tell_total: called once with the number of items to come, if the source tells it.
+      own: a format that is not in FORMATS.
+
+    Raises:
+      InputError: no such name or option, or a source that is missing, unneeded or not what it says.
+    """
+    format = check_data_name(name, own)
+    chosen: dict[str, Any] = dict(options or {})
+    check_options(format, chosen)
+    if not format.needs_source:
+        if source is not None:
+            raise InputError(f"data {format.name!r}: it is made up from nothing; leave out the source")
+        params = SyntheticParams.parse(name.partition("/")[2]) or SyntheticParams()
+        return format.parse(workers=workers, tell_total=tell_total, **dataclasses.asdict(params))
+    if source is None:
+        raise InputError(f"data {name!r}: the source is missing; give the path of the raw data with --source=PATH")
+    return format.parse(source, workers=workers, tell_total=tell_total, **chosen)
