@@ -5,21 +5,29 @@ python -m experiments.search --config=configs/sweeps/recipe.py --workdir=runs/se
 
 import argparse
 import os
-import signal
+import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from experiments.console import PREEMPTED, positive, say
 from experiments.launch.devices import divide_machine
-from experiments.launch.flags import positive
-from experiments.launch.job import seen_from_checkout
-from experiments.sweeps.search_space import call_space
-from experiments.sweeps.search_trials import Search, open_study
+from experiments.launch.job import Job, make_train_command, seen_from_checkout
+from experiments.launch.local import Pool, Running
+from experiments.sweeps.record import find_record, write_record
+from experiments.sweeps.runs import Point, Run, call_config, make_run
+from experiments.sweeps.state import is_held, read_state
 from experiments.sweeps.table import align_columns, write_point
 from hwr_jax.commands.options import Parser
 from hwr_jax.commands.options import run as run_command
+from hwr_jax.errors import InputError
+from hwr_jax.evaluation.run_files import is_number, read_metrics
+from hwr_jax.sweeps import range_or_list
 
-PREEMPTED = 75
+Space = Mapping[str, tuple[Any, ...] | list[Any]]
+CER = "validation/cer"
+_RESUMED = "taken_up"
 _EPILOG = """FILE.py holds get_config() and space(), which returns {field: (low, high)} for log-uniform ranges and
 {field: [values]} for choices, as `hwr_jax.sweeps.sampled` takes them. The same command again goes on; a larger --trials
 adds trials; on several machines give the same --storage and a --workdir that all of them see.
@@ -37,27 +45,192 @@ def main(argv: Sequence[str]) -> int:
     """
     overrides = [arg for arg in argv if arg.startswith("--config.")]
     options = _parse([arg for arg in argv if arg not in overrides])
-    config_file = seen_from_checkout(options.config)
-    space = call_space(config_file, overrides)
-    folder = options.workdir.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    study = open_study(options.storage or f"sqlite:///{folder / 'study.db'}", folder.name, options.seed)
-    search = Search(study, space, config_file, overrides, folder, options.trials)
-    before = {number: signal.signal(number, search.stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        search.run(divide_machine(options.parallel))
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    options.config = seen_from_checkout(options.config)
+    options.workdir = options.workdir.absolute()
+    space = call_space(options.config, overrides)
+    options.workdir.mkdir(parents=True, exist_ok=True)
+    storage = options.storage or f"sqlite:///{options.workdir / 'study.db'}"
+    search = _Search(open_study(storage, options.workdir.name, options.seed), space, overrides, options)
+    search.run()
+    trials = list(search.table())
     rows = [
         (name, state, f"{cer:.2%}" if cer is not None else "-", write_point(point))
-        for name, state, cer, point in search.table()
+        for name, state, cer, point in trials
     ]
     print(align_columns([("run", "state", "CER", ""), *rows], right=[2]))
-    print(f"CER of the validation split; python -m experiments.sweep results {folder} shows the test split's")
+    print(f"CER of the validation split; python -m experiments.sweep results {options.workdir} shows the test split's")
     if search.stopped:
         return PREEMPTED
-    return int(not any(state == "complete" for _, state, _, _ in search.table()))
+    return int(not any(state == "complete" for _, state, _, _ in trials))
+
+
+def call_space(config_file: str, overrides: Sequence[str]) -> Space:
+    """The config file's `space()`, every end of a range and every choice checked as a run would be.
+
+    Raises:
+      InputError: the file has no `space()`, or fields or values are wrong.
+    """
+    given = call_config(config_file, "space")
+    if not isinstance(given, Mapping) or not given:
+        raise InputError(f"{config_file}: space() gives {given!r}, not a dict of ranges and choices")
+    try:
+        space = {str(name): range_or_list(str(name), values) for name, values in given.items()}
+    except InputError as error:
+        raise InputError(f"{config_file}: space(): {str(error).removeprefix('sampled: ')}") from error
+    for name, values in space.items():
+        for value in values:
+            make_run(config_file, overrides, {name: value})
+    return space
+
+
+def open_study(storage: str, name: str, seed: int) -> Any:
+    """The study in that storage, made if it is not there; trials below the median of the others are pruned.
+
+    Raises:
+      InputError: Optuna is not installed, or cannot open the storage.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise InputError("Optuna is not installed: pip install -e '.[search]'") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(
+            storage=storage,
+            study_name=name,
+            load_if_exists=True,
+            sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+        )
+    except Exception as error:  # Of SQLAlchemy, its drivers and Optuna: many kinds.
+        raise InputError(f"--storage={storage}: {' '.join(str(error).split())[:200]}") from error
+
+
+class _Search(Pool):
+    """Trials of a study as runs: asked for, started, watched, pruned and reported until there are enough."""
+
+    def __init__(self, study: Any, space: Space, overrides: Sequence[str], options: argparse.Namespace) -> None:
+        super().__init__(divide_machine(options.parallel))
+        self._study, self._space, self._overrides, self._options = study, space, overrides, options
+        # Of the runs that run here: their trials, the last step that the study knows, and those that were given up.
+        self._trials: dict[str, Any] = {}
+        self._reported: dict[str, int] = {}
+        self._pruned: set[str] = set()
+        self._resume_own_trials()
+
+    def table(self) -> Iterator[tuple[str, str, float | None, Point]]:
+        """Run, state, lowest CER and point of each trial that has a run, the best first."""
+        rows = []
+        for trial in self._counted():
+            cers = [trial.value] if trial.value is not None else list(trial.intermediate_values.values())
+            if "run" in trial.user_attrs:
+                state = trial.state.name.lower()
+                rows.append((trial.user_attrs["run"], state, min(cers, default=None), trial.user_attrs["point"]))
+        return iter(sorted(rows, key=lambda row: (row[1] != "complete", row[2] is None, row[2])))
+
+    def next_job(self) -> Job | None:
+        """The run of the next trial. One that was done before, or that runs elsewhere, only ends its trial."""
+        while sum(trial.state.name != "WAITING" for trial in self._counted()) < self._options.trials:
+            trial = self._study.ask()
+            run = make_run(self._options.config, self._overrides, suggest(trial, self._space))
+            workdir = self._options.workdir / run.name
+            for name, value in (("run", run.name), ("point", dict(run.point)), ("host", platform.node())):
+                trial.set_user_attr(name, value)
+            self._record(run)
+            busy = is_held(workdir) or run.name in self._trials
+            if not busy and read_state(workdir).status != "done":
+                self._trials[run.name], self._reported[run.name] = trial, -1
+                command = make_train_command(self._options.config, workdir, run.overrides)
+                return Job(command, {}, workdir, run.name)
+            self._end(trial, run.name, [] if busy else _read_cers(workdir))
+        return None
+
+    def on_start(self, running: Running) -> None:
+        name = running.job.name
+        say(f"trial {self._trials[name].number}: {name} started {running.share.name}".rstrip())
+
+    def on_poll(self, running: Running) -> None:
+        name = running.job.name
+        trial = self._trials[name]
+        for step, cer in _read_cers(running.job.workdir):
+            if step > self._reported[name]:
+                trial.report(cer, step)
+                self._reported[name] = step
+        if not running.stopped and not self.stopped and trial.should_prune():
+            self._pruned.add(name)
+            running.stop()
+
+    def on_end(self, running: Running) -> None:
+        import optuna
+
+        self.on_poll(running)
+        name, workdir = running.job.name, running.job.workdir
+        trial, state = self._trials.pop(name), read_state(workdir)
+        if state.status == "done":
+            self._end(trial, name, _read_cers(workdir))
+        elif state.status == "diverged" or name in self._pruned:
+            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            why = state.message if state.status == "diverged" else "no better than the median of the others"
+            say(f"trial {trial.number}: {name} given up at step {state.step}: {why}")
+        elif not self.stopped:
+            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            say(f"trial {trial.number}: {name} {state.status}: {state.message}")
+
+    def _end(self, trial: Any, name: str, cers: Sequence[tuple[int, float]]) -> None:
+        import optuna
+
+        if cers:
+            best = min(cer for _, cer in cers)
+            self._study.tell(trial, best)
+            say(f"trial {trial.number}: {name} done: validation CER {best:.2%}")
+        else:
+            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            say(f"trial {trial.number}: {name} is trained by another process, or has no validation CER")
+
+    def _counted(self) -> list[Any]:
+        """All trials but those that later ones go on with: a key each, as several machines may write at once."""
+        prefix = f"{_RESUMED}/"
+        resumed = {int(key.removeprefix(prefix)) for key in self._study.user_attrs if key.startswith(prefix)}
+        return [trial for trial in self._study.get_trials(deepcopy=False) if trial.number not in resumed]
+
+    def _resume_own_trials(self) -> None:
+        """Trials of this machine whose run was stopped are asked for again: their runs go on from their checkpoints."""
+        import optuna
+
+        for trial in self._study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+            name = trial.user_attrs.get("run", "")
+            if trial.user_attrs.get("host") == platform.node() and not is_held(self._options.workdir / name):
+                self._study.set_user_attr(f"{_RESUMED}/{trial.number}", True)
+                self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                self._study.enqueue_trial(trial.params)
+
+    def _record(self, run: Run) -> None:
+        """sweep.json, by which `python -m experiments.sweep status` and `results` know the folder."""
+        folder = self._options.workdir
+        before = find_record(folder)
+        known = [old for old in before.runs if old.name != run.name] if before else []
+        write_record(folder, self._options.config, self._overrides, [*known, run], before)
+
+
+def suggest(trial: Any, space: Space) -> Point:
+    """A point from an Optuna trial."""
+    point: dict[str, Any] = {}
+    for name, values in space.items():
+        if not isinstance(values, tuple):
+            # Optuna stores plain values alone; a list of numbers, such as the sizes of layers, goes by its index.
+            point[name] = values[trial.suggest_categorical(name, list(range(len(values))))]
+        elif all(isinstance(end, int) for end in values):
+            point[name] = trial.suggest_int(name, *values, log=True)
+        else:
+            point[name] = float(f"{trial.suggest_float(name, *map(float, values), log=True):.4g}")
+    return point
+
+
+def _read_cers(workdir: Path) -> list[tuple[int, float]]:
+    """Steps and CERs of the validation split so far."""
+    return [
+        (line["step"], float(line[CER])) for line in read_metrics(workdir / "metrics.jsonl") if is_number(line.get(CER))
+    ]
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

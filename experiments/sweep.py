@@ -12,14 +12,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from experiments.launch.flags import positive
+from experiments.console import positive, say
 from experiments.launch.job import Job, make_train_command, seen_from_checkout
 from experiments.launch.launchers import LAUNCHERS, add_launcher_flags
-from experiments.sweeps.expand import Run, expand
-from experiments.sweeps.groups import group_runs
 from experiments.sweeps.record import describe_change, find_record, keep_names, load_record, write_record
 from experiments.sweeps.results import collect_results, describe_results
 from experiments.sweeps.results_page import write_page
+from experiments.sweeps.runs import Run, expand, group_runs
 from experiments.sweeps.state import STATUSES, RunState, read_state
 from experiments.sweeps.table import align_columns, write_point
 from hwr_jax.commands.options import Parser
@@ -27,7 +26,7 @@ from hwr_jax.commands.options import run as run_command
 from hwr_jax.errors import InputError
 from hwr_jax.training.workdir import hold
 
-# What a rerun goes on with by itself, and what it leaves alone unless it is told to try again.
+# What a rerun starts by itself, and what it leaves alone without --retry.
 STARTED = ("waiting", "preempted", "died")
 RETRIED = ("failed", "diverged")
 MAX_MESSAGE = 100
@@ -55,10 +54,6 @@ def main(argv: Sequence[str]) -> int:
         return _show_status(argv[1:])
     if argv and argv[0] == "results":
         return _show_results(argv[1:])
-    return _sweep(argv)
-
-
-def _sweep(argv: Sequence[str]) -> int:
     overrides = [arg for arg in argv if arg.startswith("--config.")]
     options = _parse([arg for arg in argv if arg not in overrides])
     config_file = seen_from_checkout(options.config)
@@ -78,55 +73,48 @@ def _sweep(argv: Sequence[str]) -> int:
         record = write_record(folder, config_file, overrides, runs, before)
         print(_describe_runs(folder, runs), flush=True)
         if change := describe_change(before, record):
-            _say(change)
+            say(change)
         return _launch(folder, config_file, runs, options)
 
 
 def _launch(folder: Path, config_file: str, runs: Sequence[Run], options: argparse.Namespace) -> int:
     states = {run.name: read_state(folder / run.name) for run in runs}
     started = [run for run in runs if states[run.name].status in (*STARTED, *options.retry)]
-    _say(f"starting {len(started)} of them")
-    failures = 0
-    for name, state in states.items():
-        if state.status in RETRIED and state.status not in options.retry:
-            failures += 1
-            _say(f"{name} {_one_line(state)}; --retry={state.status} starts it again")
-        elif state.status == "running":
-            _say(f"{name} is running already")
-    jobs = _make_jobs(folder, config_file, started, options.vectorize)
+    say(f"starting {len(started)} of them")
+    left_alone = {name: state for name, state in states.items() if state.status in {*RETRIED} - {*options.retry}}
+    for name, state in left_alone.items():
+        message = f": {_shorten(state.message)}" if state.message else ""
+        say(f"{name} {state.status}{message}; --retry={state.status} starts it again")
+    for name in (name for name, state in states.items() if state.status == "running"):
+        say(f"{name} is running already")
+    jobs = [_make_job(folder, config_file, group) for group in group_runs(started, options.vectorize)]
     status = LAUNCHERS[options.launcher].launch(jobs, options)
-    _say(f"{_count(read_state(folder / run.name) for run in runs)}; see python -m experiments.sweep results {folder}")
-    return status or int(failures > 0)
+    say(f"{_count(read_state(folder / run.name) for run in runs)}; see python -m experiments.sweep results {folder}")
+    return status or int(bool(left_alone))
 
 
-def _make_jobs(folder: Path, config_file: str, runs: Sequence[Run], at_once: int) -> list[Job]:
-    jobs = []
-    for group in group_runs(runs, at_once):
-        if len(group) == 1:
-            (run,) = group
-            command = make_train_command(config_file, folder / run.name, run.overrides)
-            jobs.append(Job(command, {}, folder / run.name, run.name))
-        else:
-            names = [run.name for run in group]
-            name = f"{len(names)} together, {names[0]} and more"
-            workdir = folder / f"together-{names[0]}"
-            program = [sys.executable, "-m", "experiments.sweeps.vectorized", f"--workdir={workdir}"]
-            jobs.append(Job([*program, str(folder), *names], {}, workdir, name))
-    return jobs
+def _make_job(folder: Path, config_file: str, group: Sequence[Run]) -> Job:
+    first, *others = group
+    if not others:
+        command = make_train_command(config_file, folder / first.name, first.overrides)
+        return Job(command, {}, folder / first.name, first.name)
+    workdir = folder / f"together-{first.name}"
+    program = [sys.executable, "-m", "experiments.sweeps.vectorized", f"--workdir={workdir}", str(folder)]
+    command = [*program, *(run.name for run in group)]
+    return Job(command, {}, workdir, f"{len(group)} together, {first.name} and more")
 
 
 def _show_status(argv: Sequence[str]) -> int:
     folder = _parse_folder("status", "How far each run of a sweep is.", argv).folder
-    record = load_record(folder)
-    states = {run.name: read_state(folder / run.name) for run in record.runs}
+    runs = load_record(folder).runs
+    states = [read_state(folder / run.name) for run in runs]
     rows = [("run", "status", "step", "", "")]
-    for run in record.runs:
-        state = states[run.name]
+    for run, state in zip(runs, states, strict=True):
         name = run.name if run.in_sweep else f"{run.name} (not in the sweep any more)"
         step = "-" if state.step is None else f"{state.step:,}"
         rows.append((name, state.status, step, write_point(run.point), _shorten(state.message)))
     print(align_columns(rows, right=[2]))
-    print(_count(states.values()))
+    print(_count(states))
     return 0
 
 
@@ -175,28 +163,20 @@ def _parse_folder(command: str, description: str, argv: Sequence[str]) -> argpar
 
 
 def _describe_runs(folder: Path, runs: Sequence[Run]) -> str:
-    states = {run.name: read_state(folder / run.name) for run in runs}
-    rows = [(run.name, states[run.name].status, write_point(run.point)) for run in runs]
-    return f"{align_columns(rows)}\n{_count(states.values())}"
+    states = [read_state(folder / run.name) for run in runs]
+    rows = [(run.name, state.status, write_point(run.point)) for run, state in zip(runs, states, strict=True)]
+    return f"{align_columns(rows)}\n{_count(states)}"
 
 
 def _count(states: Iterable[RunState]) -> str:
     """ "12 runs: 3 done, 2 running, 7 waiting"."""
     counts = collections.Counter(state.status for state in states)
-    told = ", ".join(f"{counts[status]} {status}" for status in reversed(STATUSES) if counts[status])
-    return f"{counts.total()} run{'s' * (counts.total() != 1)}: {told}"
-
-
-def _one_line(state: RunState) -> str:
-    return f"{state.status}: {_shorten(state.message)}" if state.message else state.status
+    listed = ", ".join(f"{counts[status]} {status}" for status in reversed(STATUSES) if counts[status])
+    return f"{counts.total()} run{'s' * (counts.total() != 1)}: {listed}"
 
 
 def _shorten(message: str) -> str:
     return message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 3]}..."
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

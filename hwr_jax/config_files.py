@@ -10,6 +10,7 @@ import difflib
 import importlib.util
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,7 +56,7 @@ class ConfigFile:
         return callable(getattr(self.module, function, None))
 
     def call(self, function: str, *args: Any) -> Any:
-        """What a function of the file returns.
+        """What a function of the file returns; of an iterator, such as a sweep's points, all values in a list.
 
         Raises:
           InputError: the file does not define it, or it fails.
@@ -63,7 +64,8 @@ class ConfigFile:
         if not self.has(function):
             raise InputError(f"config {self.name}: has no {function}()")
         try:
-            return getattr(self.module, function)(*args)
+            value = getattr(self.module, function)(*args)
+            return list(value) if isinstance(value, Iterator) else value
         except Exception as error:  # The file is the user's code: it can raise anything.
             raise _failure(self.name, error) from error
 

@@ -38,32 +38,25 @@ def main(argv: Sequence[str]) -> int:
         parser.add_argument("--dry_run", action="store_true", help="print the command that would delete it")
         options = parser.parse_args(argv[1:])
         return tpu_vm.delete(options.folder.absolute(), dry_run=options.dry_run)
-    before, after = _split(argv)
+    if "--" not in argv and not {"-h", "--help"} & set(argv):
+        raise InputError("give -- and the run's --config=FILE.py (see python -m experiments.launch --help)")
+    middle = argv.index("--") if "--" in argv else len(argv)
+    own, of_run = argv[:middle], argv[middle + 1 :]
     parser = Parser(prog="python -m experiments.launch", usage=_USAGE, description="Starts a run.", epilog=_EPILOG)
     parser.add_argument("--launcher", choices=LAUNCHERS, required=True)
     parser.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="the run's folder")
     add_launcher_flags(parser)
-    options = parser.parse_args(before)
-    # Wrong fields are told here and now, not from a queue.
-    config, rest = load_config(after)
+    options = parser.parse_args(own)
+    # Wrong fields are reported here and now, not from a queue.
+    config, rest = load_config(of_run)
     resolve_config(config)
     if wrong := [arg for arg in rest if not arg.startswith("--init_from=")]:
         raise InputError(f"{wrong[0]}: after -- come --config=FILE.py, --config.a.b=VALUE and --init_from=MODEL alone")
-    [config_file] = [arg.removeprefix("--config=") for arg in after if arg.startswith("--config=")]
-    more = [arg for arg in after if not arg.startswith("--config=")]
+    [config_file] = [arg.removeprefix("--config=") for arg in of_run if arg.startswith("--config=")]
+    more = [arg for arg in of_run if not arg.startswith("--config=")]
     workdir = options.workdir.absolute()
     command = make_train_command(seen_from_checkout(config_file), workdir, more)
     return LAUNCHERS[options.launcher].launch([Job(command, {}, workdir, workdir.name)], options)
-
-
-def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    if "--" not in argv:
-        help_only = any(arg in ("-h", "--help") for arg in argv)
-        if not help_only:
-            raise InputError("give -- and the run's --config=FILE.py (see python -m experiments.launch --help)")
-        return argv, []
-    place = argv.index("--")
-    return argv[:place], argv[place + 1 :]
 
 
 if __name__ == "__main__":

@@ -17,12 +17,7 @@ THREADS_VARIABLE = "PJRT_NPROC"
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """What one run gets.
-
-    Attributes:
-      name: for progress lines; "" where the run has the whole machine.
-      environment: variables that keep it to its devices.
-    """
+    """What one run gets of a machine: a name for progress lines, and variables that keep the run to its devices."""
 
     name: str = ""
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -44,15 +39,12 @@ def divide_gpus(gpus: Sequence[str], parallel: int, environment: Mapping[str, st
         return [Share()]
     each = max(1, len(gpus) // parallel)
     runs_a_gpu = -(-parallel // len(gpus))
-    shares = []
-    for index in range(parallel):
-        first = index * each % len(gpus)
-        visible = ",".join(gpus[first : first + each])
-        settings = {"CUDA_VISIBLE_DEVICES": visible}
-        if runs_a_gpu > 1 and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in environment:
-            settings["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{SHARED_MEMORY_FRACTION / runs_a_gpu:.3f}"
-        shares.append(Share(f"on GPU {visible}", settings))
-    return shares
+    memory = {}
+    if runs_a_gpu > 1 and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in environment:
+        memory = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{SHARED_MEMORY_FRACTION / runs_a_gpu:.3f}"}
+    firsts = [index * each % len(gpus) for index in range(parallel)]
+    visible = [",".join(gpus[first : first + each]) for first in firsts]
+    return [Share(f"on GPU {names}", {"CUDA_VISIBLE_DEVICES": names, **memory}) for names in visible]
 
 
 def divide_threads(cores: int, parallel: int, environment: Mapping[str, str]) -> list[Share]:

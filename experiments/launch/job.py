@@ -1,12 +1,15 @@
-"""What launchers start: one command with its own folder."""
+"""Jobs, which launchers start: one command with its own folder; also as a file of jobs for another machine."""
 
 import argparse
 import dataclasses
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hwr_jax.config_files import find_config_file
+from hwr_jax.errors import InputError
+from hwr_jax.files import write_text
 
 # Every job starts here, so that `python -m hwr_jax...` is the code that the sweep was started from.
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -14,25 +17,20 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """Attributes:
-    argv: the command. It exits with 0 when it is done, 1 when it failed, 75 when it was stopped after a save.
-    environment: variables beside those that the launcher has.
-    workdir: the run's folder, absolute.
-    name: to tell it by.
-    """
+    """A command, which exits with 0 when it is done, 1 when it failed, 75 when it was stopped after a save."""
 
     argv: Sequence[str]
-    environment: Mapping[str, str]
-    workdir: Path
+    environment: Mapping[str, str]  # variables beside those that the launcher has
+    workdir: Path  # the run's folder, absolute
     name: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Launcher:
-    """Attributes:
-    add_flags: gives the command line what this launcher asks for.
-    launch: starts the jobs and returns an exit status: 0 all is well, 1 a job failed, 75 stopped: start me again.
-      A launcher that hands jobs to a queue returns when that is done.
+    """A way to start jobs: a function that adds its flags, and one that starts the jobs and returns an exit status.
+
+    The status is 0 if all is well, 1 if a job failed, 75 if jobs were stopped and can go on. A launcher that hands jobs
+    to a queue returns when that is done.
     """
 
     add_flags: Callable[[argparse._ArgumentGroup], None]
@@ -61,3 +59,18 @@ def seen_from_checkout(config_file: str) -> str:
     absolute = path.absolute()
     inside = absolute.is_relative_to(CHECKOUT) and Path.cwd() == CHECKOUT
     return str(absolute.relative_to(CHECKOUT) if inside else absolute) + f":{arg}" * bool(arg)
+
+
+def write_jobs(path: Path, jobs: Sequence[Job]) -> None:
+    """Writes one JSON object a line, with the fields of `Job`. Raises OSError."""
+    fields = [dataclasses.asdict(job) | {"workdir": str(job.workdir)} for job in jobs]
+    write_text(path, "".join(json.dumps(values, ensure_ascii=False) + "\n" for values in fields))
+
+
+def read_jobs(path: Path) -> list[Job]:
+    """The jobs of a file that `write_jobs` wrote. Raises InputError where it is missing or is no such file."""
+    try:
+        fields = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [Job(**values | {"workdir": Path(values["workdir"])}) for values in fields]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a file of jobs ({type(error).__name__}: {error}); launch again") from error

@@ -4,26 +4,39 @@ See jobset.sigs.k8s.io, and kubernetes.io on "Pod failure policy" and "Indexed J
 """
 
 import argparse
-import shlex
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from experiments.launch.flags import positive
+from experiments.console import positive
 from experiments.launch.job import Job, Launcher
-from experiments.launch.remote import relocate
-from experiments.launch.skypilot import dns_name, to_yaml
+from experiments.launch.remote import COORDINATOR_PORT, RUNS_FOLDER, dns_name, relocate, write_manifests
 from hwr_jax.errors import InputError
-from hwr_jax.files import write_text
 
-RUNS_FOLDER = "/hwr_jax_runs"
-_PORT = 8476
-_PREEMPTED = 75
-# Until a run has saved.
-_GRACE_SECONDS = 120
 # Kubernetes adds the group, the indices of job and pod, and a suffix to the name, and allows 63 characters in all.
 _MAX_NAME = 45
+# All processes of a run start together, so no pod starts again alone. A run that failed or diverged would do so again;
+# exit status 75 and lost machines are no such failure. The grace period is what a run needs to save.
+_MANIFEST = """
+apiVersion: jobset.x-k8s.io/v1alpha2
+kind: JobSet
+metadata: {}
+spec:
+  failurePolicy:
+    rules: [{name: failed, action: FailJobSet, onJobFailureReasons: [PodFailurePolicy]}]
+  replicatedJobs:
+  - name: hwr
+    replicas: 1
+    template:
+      spec:
+        completionMode: Indexed
+        backoffLimit: 0
+        podFailurePolicy:
+          rules: [{action: FailJob, onExitCodes: {containerName: train, operator: In, values: [1]}}]
+        template:
+          spec:
+            restartPolicy: Never
+            terminationGracePeriodSeconds: 120
+"""
 
 
 def add_flags(group: argparse._ArgumentGroup) -> None:
@@ -39,28 +52,14 @@ def add_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
-    """Writes `options.workdir`/jobset/JOB.yaml and prints the commands that start them. Starts nothing.
-
-    Raises:
-      InputError: a flag is missing or wrong, or a job's config lies outside the checkout.
-      OSError: the folder cannot be written.
-    """
+    """See `write_manifests`. Raises InputError too where a flag is missing or wrong."""
     for flag, what in (("jobset_image", "IMAGE with this checkout"), ("jobset_claim", "NAME of a volume claim")):
         if not getattr(options, flag):
             raise InputError(f"--launcher=jobset needs --{flag}={what}")
     if wrong := [text for text in options.jobset_selector if "=" not in text]:
         raise InputError(f"--jobset_selector={wrong[0]}: is not LABEL=VALUE")
-    for job in jobs:
-        text = to_yaml(make_manifest(job, options))
-        path: Path = options.workdir.absolute() / "jobset" / f"{job.name}.yaml"
-        if options.dry_run:
-            print(f"# {path}\n{text}")
-        else:
-            write_text(path, text)
-        print(shlex.join(["kubectl", "apply", "--filename", str(path)]))
-    if not options.dry_run:
-        print("nothing is started: the lines above do that; the files can be changed before", file=sys.stderr)
-    return 0
+    start = ["kubectl", "apply", "--filename"]
+    return write_manifests(jobs, options, "jobset", make_manifest, lambda _, path: [*start, str(path)])
 
 
 JOBSET = Launcher(add_flags, launch)
@@ -68,60 +67,31 @@ JOBSET = Launcher(add_flags, launch)
 
 def make_manifest(job: Job, options: argparse.Namespace) -> dict[str, Any]:
     """A manifest as plain values. Raises InputError."""
-    name = _short_name(job.name)
-    argv = relocate(job, options.jobset_python, f"{RUNS_FOLDER}/{job.name}")
-    devices = {
-        key: count
-        for key, count in (("nvidia.com/gpu", options.jobset_gpus), ("google.com/tpu", options.jobset_tpus))
-        if count
-    }
+    import yaml
+
+    # The end of a name tells runs apart: it holds hash and seed.
+    name = dns_name(job.name)[-_MAX_NAME:].strip("-")
+    devices = {"nvidia.com/gpu": options.jobset_gpus, "google.com/tpu": options.jobset_tpus}
+    limits = {device: count for device, count in devices.items() if count}
     container = {
         "name": "train",
         "image": options.jobset_image,
-        "command": argv,
+        "command": relocate(job, options.jobset_python, f"{RUNS_FOLDER}/{job.name}"),
         "env": [*({"name": key, "value": value} for key, value in job.environment.items()), *_processes(name, options)],
-        **({"resources": {"limits": devices}} if devices else {}),
+        **({"resources": {"limits": limits}} if limits else {}),
         "volumeMounts": [{"name": "runs", "mountPath": RUNS_FOLDER}],
     }
-    selector = dict(text.split("=", 1) for text in options.jobset_selector)
-    pod = {
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": _GRACE_SECONDS,
-        **({"nodeSelector": selector} if selector else {}),
-        "containers": [container],
-        "volumes": [{"name": "runs", "persistentVolumeClaim": {"claimName": options.jobset_claim}}],
-    }
-    job_spec = {
-        "parallelism": options.jobset_nodes,
-        "completions": options.jobset_nodes,
-        "completionMode": "Indexed",
-        # No pod starts again alone: all processes of a run start together.
-        "backoffLimit": 0,
-        "podFailurePolicy": {
-            "rules": [
-                # A run that failed or diverged would do so again. 75 and lost machines are no such failure.
-                {
-                    "action": "FailJob",
-                    "onExitCodes": {"containerName": "train", "operator": "In", "values": [1]},
-                }
-            ]
-        },
-        "template": {"spec": pod},
-    }
-    return {
-        "apiVersion": "jobset.x-k8s.io/v1alpha2",
-        "kind": "JobSet",
-        "metadata": {"name": name},
-        "spec": {
-            "failurePolicy": {
-                "maxRestarts": options.jobset_restarts,
-                "rules": [
-                    {"name": "failed", "action": "FailJobSet", "onJobFailureReasons": ["PodFailurePolicy"]},
-                ],
-            },
-            "replicatedJobs": [{"name": "hwr", "replicas": 1, "template": {"spec": job_spec}}],
-        },
-    }
+    manifest: dict[str, Any] = yaml.safe_load(_MANIFEST)
+    manifest["metadata"]["name"] = name
+    manifest["spec"]["failurePolicy"]["maxRestarts"] = options.jobset_restarts
+    run = manifest["spec"]["replicatedJobs"][0]["template"]["spec"]
+    run |= {"parallelism": options.jobset_nodes, "completions": options.jobset_nodes}
+    pod = run["template"]["spec"]
+    if options.jobset_selector:
+        pod["nodeSelector"] = dict(text.split("=", 1) for text in options.jobset_selector)
+    pod["containers"] = [container]
+    pod["volumes"] = [{"name": "runs", "persistentVolumeClaim": {"claimName": options.jobset_claim}}]
+    return manifest
 
 
 def _processes(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -130,12 +100,7 @@ def _processes(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
         return []
     index = {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}
     return [
-        {"name": "JAX_COORDINATOR_ADDRESS", "value": f"{name}-hwr-0-0.{name}:{_PORT}"},
+        {"name": "JAX_COORDINATOR_ADDRESS", "value": f"{name}-hwr-0-0.{name}:{COORDINATOR_PORT}"},
         {"name": "JAX_NUM_PROCESSES", "value": str(options.jobset_nodes)},
         {"name": "JAX_PROCESS_ID", "valueFrom": index},
     ]
-
-
-def _short_name(name: str) -> str:
-    """The end of a name tells runs apart: it holds hash and seed."""
-    return dns_name(name)[-_MAX_NAME:].strip("-")

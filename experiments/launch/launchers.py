@@ -1,7 +1,6 @@
 """The launchers by name, and the flags that all of them have."""
 
 import argparse
-from collections.abc import Mapping
 
 from experiments.launch.job import Launcher
 from experiments.launch.jobset import JOBSET
@@ -10,7 +9,7 @@ from experiments.launch.skypilot import SKYPILOT
 from experiments.launch.slurm import SLURM
 from experiments.launch.tpu_vm import TPU_VM
 
-LAUNCHERS: Mapping[str, Launcher] = {
+LAUNCHERS: dict[str, Launcher] = {
     "local": LOCAL,
     "slurm": SLURM,
     "tpu_vm": TPU_VM,

@@ -1,12 +1,54 @@
-"""What a job becomes on a machine that has neither this checkout's path nor this Python."""
+"""What launchers for other machines share: programs they call, the commit they ship, commands and files they write."""
 
+import argparse
+import re
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from experiments.console import say
 from experiments.launch.job import CHECKOUT, Job
 from hwr_jax.errors import InputError
+from hwr_jax.files import write_text
+
+# In a container or on a node, where the task mounts what keeps its runs.
+RUNS_FOLDER = "/hwr_jax_runs"
+COORDINATOR_PORT = 8476
+_WHERE = {"gcloud": "install the Google Cloud CLI", "git": "what can be shipped is a checkout with git"}
+_TIMED_OUT = 124
+
+
+def call(command: Sequence[str], *, seconds: float = 60.0, show: bool = False) -> "subprocess.CompletedProcess[bytes]":
+    """Runs a program in the checkout to its end, whatever that is. `show` lets its output through to the terminal.
+
+    Raises:
+      InputError: it is not installed.
+    """
+    try:
+        return subprocess.run(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, capture_output=not show, timeout=seconds)
+    except FileNotFoundError as error:
+        where = _WHERE.get(command[0], "run this where Slurm is")
+        raise InputError(f"no command {command[0]} here; {where}") from error
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, _TIMED_OUT, b"", f"no answer within {seconds:g} s".encode())
+
+
+def ask(command: Sequence[str], *, seconds: float = 60.0) -> str:
+    """What a program prints. Raises InputError where it fails or is not installed."""
+    done = call(command, seconds=seconds)
+    if done.returncode:
+        raise InputError(failure_of(done))
+    return done.stdout.decode(errors="replace")
+
+
+def failure_of(done: "subprocess.CompletedProcess[bytes]") -> str:
+    """One line: the command that failed, and what it said."""
+    command = shlex.join(done.args)
+    said = " ".join((done.stderr or b"").decode(errors="replace").split())
+    shortened = command if len(command) <= 160 else f"{command[:157]}..."
+    return f"{shortened}: {said[:300] or f'status {done.returncode}'}"
 
 
 def relocate(job: Job, python: str, workdir: str) -> list[str]:
@@ -25,36 +67,25 @@ def relocate(job: Job, python: str, workdir: str) -> list[str]:
     return [python, *(there if argument == here else argument for argument in job.argv[1:])]
 
 
-def as_shell(environment: Mapping[str, str], argv: Sequence[str]) -> str:
-    """One line of shell: variables and command, quoted."""
-    return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in environment.items()), shlex.join(argv)])
-
-
 def current_commit(*, allow_dirty: bool) -> str:
     """The checkout's commit, which is what an archive of it holds.
 
     Raises:
       InputError: no git, or files differ from the commit or are unknown to it, and that is not allowed.
     """
-    if (changed := _git("status", "--porcelain").splitlines()) and not allow_dirty:
+    if (changed := ask(["git", "status", "--porcelain"]).splitlines()) and not allow_dirty:
         raise InputError(
             f"{CHECKOUT}: {len(changed)} files are not as committed, such as {changed[0][3:]}; what is shipped is the "
             "commit: commit them, or give --allow_dirty to ship it without them"
         )
-    return _git("rev-parse", "HEAD").strip()
+    return ask(["git", "rev-parse", "HEAD"]).strip()
 
 
 def check_committed(jobs: Sequence[Job], commit: str) -> None:
     """Raises InputError where a job's config file is not in the commit."""
     for path in {path for job in jobs for path in _config_files(job)}:
-        if not _git("ls-tree", "--name-only", commit, "--", path).strip():
+        if not ask(["git", "ls-tree", "--name-only", commit, "--", path]).strip():
             raise InputError(f"--config={path}: is not in commit {commit[:12]}, which is what is shipped; commit it")
-
-
-def write_archive(path: Path, commit: str) -> None:
-    """A .tar.gz of the commit's files. Raises OSError or InputError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _git("archive", "--format=tar.gz", f"--output={path}", commit)
 
 
 def _config_files(job: Job) -> list[str]:
@@ -65,11 +96,41 @@ def _config_files(job: Job) -> list[str]:
     return [value if (CHECKOUT / value).is_file() else value.rpartition(":")[0] or value for value in values]
 
 
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InputError(f"git: {error}; a checkout with git is what can be shipped") from error
-    if done.returncode:
-        raise InputError(f"git {arguments[0]}: {' '.join(done.stderr.split())}")
-    return done.stdout
+def write_manifests(
+    jobs: Sequence[Job],
+    options: argparse.Namespace,
+    folder: str,
+    make: Callable[[Job, argparse.Namespace], dict[str, Any]],
+    start: Callable[[Job, Path], Sequence[str]],
+) -> int:
+    """Writes `options.workdir`/folder/JOB.yaml and prints the commands that start them. Starts nothing.
+
+    Args:
+      jobs: of which each gets a file; a dry run prints it instead.
+      options: the command line.
+      folder: name of the files' folder.
+      make: the file's content as plain values.
+      start: the command that starts a job by its file.
+
+    Raises:
+      InputError: a job's config lies outside the checkout.
+      OSError: the folder cannot be written.
+    """
+    import yaml
+
+    for job in jobs:
+        text = yaml.safe_dump(make(job, options), sort_keys=False, width=120, allow_unicode=True)
+        path: Path = options.workdir.absolute() / folder / f"{job.name}.yaml"
+        if options.dry_run:
+            print(f"# {path}\n{text}")
+        else:
+            write_text(path, text)
+        print(shlex.join(start(job, path)))
+    if not options.dry_run:
+        say("nothing is started: the lines above do that; the files can be changed before")
+    return 0
+
+
+def dns_name(name: str) -> str:
+    """A job's name as SkyPilot and Kubernetes take names: lower case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

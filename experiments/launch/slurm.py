@@ -2,25 +2,19 @@
 
 import argparse
 import shlex
-import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.launch.flags import positive
-from experiments.launch.job import CHECKOUT, Job, Launcher
-from experiments.launch.jobs_file import write_jobs
-from hwr_jax.errors import InputError
+from experiments.console import positive, say
+from experiments.launch.job import CHECKOUT, Job, Launcher, write_jobs
+from experiments.launch.remote import ask
 from hwr_jax.evaluation.run_files import read_json_if_whole
 from hwr_jax.files import write_text
 from hwr_jax.reports.page import count_of
 from hwr_jax.training.workdir import write_json
 
-FOLDER = "slurm"
-_SCRIPT = "job.sh"
-_JOBS = "jobs.jsonl"
-_SUBMISSION = "submission.json"
-_SECONDS = 60
+FOLDER, _SCRIPT, _JOBS, _SUBMISSION = "slurm", "job.sh", "jobs.jsonl", "submission.json"
 
 
 def add_flags(group: argparse._ArgumentGroup) -> None:
@@ -52,11 +46,13 @@ def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     queued = {} if options.dry_run else _find_queued(options.workdir / FOLDER)
     for job in jobs:
         if job.name in queued:
-            _say(f"{job.name} is in the queue as {queued[job.name]}")
+            say(f"{job.name} is in the queue as {queued[job.name]}")
     jobs = [job for job in jobs if job.name not in queued]
     if not jobs:
         return 0
-    folder = (options.workdir / FOLDER / str(_next_number(options.workdir / FOLDER))).absolute()
+    submissions = (options.workdir / FOLDER).absolute()
+    earlier = [int(path.name) for path in submissions.glob("*") if path.name.isdecimal()]
+    folder = submissions / str(1 + max(earlier, default=0))
     command = make_command(folder, len(jobs), options)
     if options.dry_run:
         print(f"# {folder / _SCRIPT}\n{make_script(folder)}\n{shlex.join(command)}")
@@ -65,9 +61,9 @@ def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     write_text(folder / _SCRIPT, make_script(folder))
     for job in jobs:
         job.workdir.mkdir(parents=True, exist_ok=True)
-    number = _ask(command).split(";")[0].strip()
+    number = ask(command).split(";")[0].strip()
     write_json(folder / _SUBMISSION, {"job": number, "names": [job.name for job in jobs]})
-    _say(f"{count_of(jobs, 'job')} submitted as {number}; squeue --job={number}, scancel {number}; output in {folder}")
+    say(f"{count_of(jobs, 'job')} submitted as {number}; squeue --job={number}, scancel {number}; output in {folder}")
     return 0
 
 
@@ -118,31 +114,10 @@ def _find_queued(folder: Path) -> dict[str, str]:
     """Name -> Slurm's number of the jobs in the queue, of all submissions in a folder."""
     submitted = {}
     for path in folder.glob(f"*/{_SUBMISSION}"):
-        told = read_json_if_whole(path)
-        submitted.update({f"{told.get('job')}_{index}": name for index, name in enumerate(told.get("names", []))})
+        recorded = read_json_if_whole(path)
+        names = recorded.get("names", [])
+        submitted.update({f"{recorded.get('job')}_{index}": name for index, name in enumerate(names)})
     if not submitted:
         return {}
-    waiting = _ask(["squeue", "--me", "--noheader", "--array", "--format=%F_%K"]).split()
+    waiting = ask(["squeue", "--me", "--noheader", "--array", "--format=%F_%K"]).split()
     return {submitted[number]: number for number in waiting if number in submitted}
-
-
-def _next_number(folder: Path) -> int:
-    return 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
-
-
-def _ask(command: Iterable[str]) -> str:
-    command = list(command)
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, cwd=CHECKOUT)
-    except FileNotFoundError as error:
-        raise InputError(f"--launcher=slurm: no command {command[0]} here; run this where Slurm is") from error
-    except subprocess.TimeoutExpired as error:
-        raise InputError(f"--launcher=slurm: {command[0]} did not answer within {_SECONDS} s; try again") from error
-    if done.returncode:
-        reason = " ".join(done.stderr.split()) or f"status {done.returncode}"
-        raise InputError(f"--launcher=slurm: {shlex.join(command)}: {reason}")
-    return done.stdout
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

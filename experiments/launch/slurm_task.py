@@ -5,16 +5,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.launch.jobs_file import read_jobs
-from experiments.launch.local import leave_word
-from experiments.sweeps.state import LOG_FILE
+from experiments.launch.job import read_jobs
+from experiments.sweeps.state import LOG_FILE, complete_status
 from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 
 
 def main(argv: Sequence[str]) -> int:
-    """`run FILE INDEX` becomes the job, its output in output.log of its folder. `ended FILE INDEX CODE` leaves a word
-    in status.json for a job that could not.
+    """`run FILE INDEX` becomes the job, its output in output.log of its folder. `ended FILE INDEX CODE` completes
+    status.json for a job that could not.
 
     Raises:
       InputError: wrong arguments, or no such file or job.
@@ -27,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"{argv[1]}: holds {len(jobs)} jobs, none numbered {index}")
     job = jobs[index]
     if argv[0] == "ended":
-        leave_word(job, int(argv[3]), stopped=False)
+        complete_status(job.workdir, int(argv[3]), stopped=False)
         return 0
     number = os.environ.get("SLURM_PROCID", "0")
     job.workdir.mkdir(parents=True, exist_ok=True)

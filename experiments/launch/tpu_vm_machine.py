@@ -1,84 +1,64 @@
 """A TPU VM, or a queued resource with one, by gcloud: the commands as text, and the machine's state."""
 
 import dataclasses
-import shlex
 import subprocess
 from collections.abc import Sequence
 
+from experiments.launch.remote import call, failure_of
 from hwr_jax.errors import InputError
 
 LABEL = "hwr-jax-launch"
 READY, ABSENT, GONE, COMING = "ready", "absent", "gone", "coming"
-# Of a machine, and of a queued resource.
-_STATES = {
-    "READY": READY,
-    "ACTIVE": READY,
-    "PREEMPTED": GONE,
-    "TERMINATED": GONE,
-    "STOPPED": GONE,
-    "STOPPING": GONE,
-    "DELETING": GONE,
-    "SUSPENDED": GONE,
-    "SUSPENDING": GONE,
-    "FAILED": GONE,
-}
+# Of a machine, and of a queued resource; all others are on their way.
+_STATES = {"READY": READY, "ACTIVE": READY, ABSENT: ABSENT} | dict.fromkeys(
+    ("PREEMPTED", "TERMINATED", "STOPPED", "STOPPING", "DELETING", "SUSPENDED", "SUSPENDING", "FAILED"), GONE
+)
 # ssh to a machine that went away without a word returns after minutes.
-_COMMAND_SECONDS = 1800
+_SECONDS = 1800.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """Attributes:
-    name: of the TPU VM, and of the queued resource.
-    zone: of both.
-    project: "" for gcloud's own default.
-    accelerator: "v5litepod-8".
-    version: of the runtime, "v2-alpha-tpuv5-lite".
-    spot: may be taken away, and costs less.
-    queued: is asked for as a queued resource.
-    token: the value of the label that tells what this launch created.
-    """
+    """A TPU VM of a name and zone, whether it is there or not."""
 
-    name: str
+    name: str  # of the TPU VM, and of the queued resource
     zone: str
-    project: str
-    accelerator: str
-    version: str
-    spot: bool
-    queued: bool
-    token: str
+    project: str  # "" for gcloud's own default
+    accelerator: str  # "v5litepod-8"
+    version: str  # of the runtime, "v2-alpha-tpuv5-lite"
+    spot: bool  # may be taken away, and costs less
+    queued: bool  # is asked for as a queued resource
+    token: str  # the value of the label by which this launch knows what it created
 
     def describe(self, value: str = "state") -> list[str]:
         """The command that prints a value of the machine."""
-        return [*self._tpus("tpu-vm", "describe"), f"--format=value({value})"]
+        return self._tpus("tpu-vm", "describe", f"--format=value({value})")
 
     def describe_queued(self) -> list[str]:
         """The command that prints the state of the queued resource."""
-        return [*self._tpus("queued-resources", "describe"), "--format=value(state.state)"]
+        return self._tpus("queued-resources", "describe", "--format=value(state.state)")
 
     def create(self) -> list[str]:
         """The command that creates the machine, or asks for it."""
-        label = f"--labels={LABEL}={self.token}"
-        shape = [f"--accelerator-type={self.accelerator}", label, *(["--spot"] if self.spot else [])]
+        shape = [f"--accelerator-type={self.accelerator}", f"--labels={LABEL}={self.token}", *["--spot"] * self.spot]
         if self.queued:
-            more = [f"--node-id={self.name}", f"--runtime-version={self.version}"]
-            return [*self._tpus("queued-resources", "create"), *more, *shape]
-        return [*self._tpus("tpu-vm", "create"), f"--version={self.version}", *shape]
+            node = [f"--node-id={self.name}", f"--runtime-version={self.version}"]
+            return self._tpus("queued-resources", "create", *node, *shape)
+        return self._tpus("tpu-vm", "create", f"--version={self.version}", *shape)
 
     def delete(self) -> list[str]:
         """The command that deletes it, and with a queued resource its machine."""
         if self.queued:
-            return [*self._tpus("queued-resources", "delete"), "--force", "--quiet"]
-        return [*self._tpus("tpu-vm", "delete"), "--quiet"]
+            return self._tpus("queued-resources", "delete", "--force", "--quiet")
+        return self._tpus("tpu-vm", "delete", "--quiet")
 
     def ssh(self, command: str, worker: str = "all") -> list[str]:
         """The command that runs a line of shell there."""
-        return [*self._tpus("tpu-vm", "ssh"), f"--worker={worker}", f"--command={command}"]
+        return self._tpus("tpu-vm", "ssh", f"--worker={worker}", f"--command={command}")
 
     def scp(self, paths: Sequence[str], folder: str) -> list[str]:
         """The command that copies files to a folder in the home of every worker."""
-        command = ["gcloud", "compute", "tpus", "tpu-vm", "scp", *paths, f"{self.name}:{folder}"]
-        return [*command, *self._where(), "--worker=all"]
+        return self._tpus("tpu-vm", "scp", "--worker=all", names=(*paths, f"{self.name}:{folder}"))
 
     def find_state(self) -> str:
         """READY, COMING (created, not ready yet), GONE (taken away) or ABSENT.
@@ -86,55 +66,40 @@ class Machine:
         Raises:
           InputError: gcloud fails for another reason.
         """
-        told = _ask(self.describe_queued()) if self.queued else ABSENT
-        if told == ABSENT:
-            told = _ask(self.describe())
-        return told if told == ABSENT else _STATES.get(told, COMING)
+        state = _ask(self.describe_queued()) if self.queued else ABSENT
+        return _STATES.get(_ask(self.describe()) if state == ABSENT else state, COMING)
 
     def find_label(self) -> str:
-        """The token that the machine's label holds, "" for none, or for no machine."""
-        told = _ask(self.describe(f"labels.{LABEL}"))
-        return "" if told == ABSENT else told
+        """The token that the machine's label holds; another text where there is none."""
+        return _ask(self.describe(f"labels.{LABEL}"))
 
-    def _tpus(self, kind: str, verb: str) -> list[str]:
-        return ["gcloud", "compute", "tpus", kind, verb, self.name, *self._where()]
+    def _tpus(self, kind: str, verb: str, *more: str, names: Sequence[str] = ()) -> list[str]:
+        where = [f"--zone={self.zone}", *[f"--project={self.project}"] * bool(self.project)]
+        return ["gcloud", "compute", "tpus", kind, verb, *(names or [self.name]), *where, *more]
 
-    def _where(self) -> list[str]:
-        return [f"--zone={self.zone}", *([f"--project={self.project}"] if self.project else [])]
+
+def gcloud(command: Sequence[str], *, show: bool = False) -> "subprocess.CompletedProcess[bytes]":
+    """See `experiments.launch.remote.call`."""
+    return call(command, seconds=_SECONDS, show=show)
 
 
 def run(command: Sequence[str]) -> None:
-    """Runs a gcloud command; what it prints goes to the terminal.
-
-    Raises:
-      InputError: it fails, or there is no gcloud.
-    """
-    if code := call(command).returncode:
-        raise InputError(f"--launcher=tpu_vm: {_shorten(command)}: status {code}")
+    """Runs a gcloud command; what it prints goes to the terminal. Raises InputError where it fails."""
+    done = gcloud(command, show=True)
+    if done.returncode:
+        raise InputError(f"--launcher=tpu_vm: {failure_of(done)}")
 
 
-def call(command: Sequence[str], *, quiet: bool = False) -> "subprocess.CompletedProcess[bytes]":
-    """Runs a command to its end, whatever that is; `quiet` keeps its output. Raises InputError without gcloud."""
-    try:
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=quiet, timeout=_COMMAND_SECONDS, check=False
-        )
-    except FileNotFoundError as error:
-        raise InputError("--launcher=tpu_vm: no command gcloud here; install the Google Cloud CLI") from error
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 124, b"", b"no answer")
+def is_absent(done: "subprocess.CompletedProcess[bytes]") -> bool:
+    """Whether a command failed because what it asks for is not there."""
+    errors = done.stderr.decode(errors="replace").lower()
+    return done.returncode != 0 and any(words in errors for words in ("not_found", "not found", "matched no objects"))
 
 
 def _ask(command: Sequence[str]) -> str:
-    done = call(command, quiet=True)
-    if done.returncode == 0:
-        return done.stdout.decode(errors="replace").strip()
-    errors = done.stderr.decode(errors="replace")
-    if "NOT_FOUND" in errors or "not found" in errors.lower():
+    done = gcloud(command)
+    if is_absent(done):
         return ABSENT
-    raise InputError(f"--launcher=tpu_vm: {_shorten(command)}: {' '.join(errors.split())[:300]}")
-
-
-def _shorten(command: Sequence[str]) -> str:
-    text = shlex.join(command)
-    return text if len(text) <= 160 else f"{text[:157]}..."
+    if done.returncode:
+        raise InputError(f"--launcher=tpu_vm: {failure_of(done)}")
+    return done.stdout.decode(errors="replace").strip()

@@ -4,18 +4,19 @@ Not for the command line; experiments/launch/tpu_vm.py starts it, in the shipped
 folder, and it alone reads checkpoints, so the other workers need no files of the run.
 """
 
+import collections
 import os
-import signal
-import subprocess
 import sys
 import time
-import types
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.launch.job import Job
-from experiments.launch.jobs_file import read_jobs
-from experiments.launch.local import leave_word
+from experiments.console import FAILED, PREEMPTED
+from experiments.launch.devices import Share
+from experiments.launch.job import Job, read_jobs
+from experiments.launch.local import Pool, Running
+from experiments.launch.remote import failure_of
+from experiments.launch.tpu_vm_machine import gcloud
 from experiments.sweeps.state import LOG_FILE
 from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
@@ -23,8 +24,6 @@ from hwr_jax.files import write_text
 from hwr_jax.training.processes import read_metadata
 
 KEEP_SECONDS = 60.0
-PREEMPTED = 75
-_POLL_SECONDS = 0.2
 _LAST_TRIES = 3
 # Half-written checkpoints would be read as damaged ones, and a lock means nothing elsewhere.
 _NOT_KEPT = r".*orbax-checkpoint-tmp.*|(.*/)?\.lock"
@@ -38,101 +37,84 @@ def main(argv: Sequence[str]) -> int:
     """
     if len(argv) != 1:
         raise InputError("give the bucket")
-    code = 1
+    code = FAILED
     try:
-        code = _run_all(read_jobs(Path("../jobs.jsonl")), argv[0], first=_worker_number() == 0)
+        worker = _Worker(read_jobs(Path("../jobs.jsonl")), argv[0] if _worker_number() == 0 else "")
+        worker.run()
+        code = PREEMPTED if worker.stopped or PREEMPTED in worker.codes else int(any(worker.codes))
     finally:
         write_text(Path("../exit"), f"{code}\n")
     return code
 
 
-def _run_all(jobs: Sequence[Job], bucket: str, *, first: bool) -> int:
-    stop = _Stop()
-    codes = []
-    for job in jobs:
-        where = f"{bucket}/{job.name}" if first else None
-        codes.append(_run_one(job, where, stop))
-        print(f"{job.name} ended with status {codes[-1]}", flush=True)
-        if codes[-1] == PREEMPTED or stop.asked:
-            return PREEMPTED
-    return 0 if set(codes) <= {0} else 1
+class _Worker(Pool):
+    """Jobs one after the other, up to one that was stopped after a save. Shows their logs, which the launcher follows.
+
+    Attributes:
+      codes: exit statuses of the jobs that have ended.
+    """
+
+    def __init__(self, jobs: Sequence[Job], bucket: str) -> None:
+        super().__init__([Share()])
+        self._waiting = collections.deque(jobs)
+        self._bucket = bucket  # "" on workers that keep nothing
+        self._shown = 0  # bytes of the log
+        self._kept_at = 0.0
+        self.codes: list[int] = []
+
+    def next_job(self) -> Job | None:
+        if not self._waiting or PREEMPTED in self.codes:
+            return None
+        job = self._waiting.popleft()
+        job.workdir.mkdir(parents=True, exist_ok=True)
+        kept = f"{self._bucket}/{job.name}"
+        if self._bucket and gcloud(["gcloud", "storage", "ls", kept]).returncode == 0:
+            _rsync(kept, str(job.workdir))
+        log = job.workdir / LOG_FILE
+        self._shown, self._kept_at = log.stat().st_size if log.exists() else 0, time.monotonic()
+        return job
+
+    def on_poll(self, running: Running) -> None:
+        with (running.job.workdir / LOG_FILE).open("rb") as log:
+            log.seek(self._shown)
+            sys.stdout.buffer.write(log.read())
+            sys.stdout.flush()
+            self._shown = log.tell()
+        if self._bucket and time.monotonic() - self._kept_at > KEEP_SECONDS:
+            self._keep(running.job)
+            self._kept_at = time.monotonic()
+
+    def on_end(self, running: Running) -> None:
+        self._kept_at = time.monotonic()
+        self.on_poll(running)
+        job, code = running.job, running.process.returncode
+        if self._bucket and not any(self._keep(job) for _ in range(_LAST_TRIES)):
+            print(f"{job.name} is not kept in {self._bucket}", flush=True)
+            code = code or FAILED
+        self.codes.append(code)
+        print(f"{job.name} ended with status {code}", flush=True)
+
+    def _keep(self, job: Job) -> bool:
+        """Copies the run's folder to the bucket. Checkpoints come first: metrics that go further than they are cut off
+        when the run goes on, those that end before them would be missing."""
+        kept, where, checkpoints = True, f"{self._bucket}/{job.name}", job.workdir / "checkpoints"
+        if checkpoints.is_dir():
+            kept = _rsync(str(checkpoints), f"{where}/checkpoints", "--delete-unmatched-destination-objects")
+        return _rsync(str(job.workdir), where) and kept
 
 
-class _Stop:
-    """SIGTERM, as the machine gets it when it is taken away: passed on to the run, which saves."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self.process: subprocess.Popen[bytes] | None = None
-        signal.signal(signal.SIGTERM, self._note)
-
-    def _note(self, _: int, __: types.FrameType | None) -> None:
-        self.asked = True
-        if self.process is not None:
-            self.process.terminate()
-
-
-def _run_one(job: Job, where: str | None, stop: _Stop) -> int:
-    """One job to its end. `where` is its folder in the bucket, None on workers that keep nothing."""
-    job.workdir.mkdir(parents=True, exist_ok=True)
-    if where and subprocess.run(["gcloud", "storage", "ls", where], capture_output=True).returncode == 0:
-        _gcloud_rsync(where, str(job.workdir))
-    with (job.workdir / LOG_FILE).open("ab") as log:
-        log_begins = log.tell()
-        stop.process = subprocess.Popen(
-            job.argv, env={**os.environ, **job.environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-    if stop.asked:
-        stop.process.terminate()
-    shown, kept_at = log_begins, time.monotonic()
-    while stop.process.poll() is None:
-        time.sleep(_POLL_SECONDS)
-        shown = _show(job.workdir / LOG_FILE, shown)
-        if where and time.monotonic() - kept_at > KEEP_SECONDS:
-            _keep(job.workdir, where)
-            kept_at = time.monotonic()
-    _show(job.workdir / LOG_FILE, shown)
-    code = stop.process.returncode
-    if where:
-        leave_word(job, code, stopped=stop.asked)
-        if not any(_keep(job.workdir, where) for _ in range(_LAST_TRIES)):
-            print(f"{job.name} is not kept in {where}", flush=True)
-            return code or 1
-    return code
-
-
-def _keep(workdir: Path, where: str) -> bool:
-    """Copies the run's folder to the bucket. Checkpoints come first: metrics that go further than they are cut off
-    when the run goes on, those that end before them would be missing."""
-    kept = True
-    if (workdir / "checkpoints").is_dir():
-        kept = _gcloud_rsync(
-            str(workdir / "checkpoints"), f"{where}/checkpoints", "--delete-unmatched-destination-objects"
-        )
-    return _gcloud_rsync(str(workdir), where) and kept
-
-
-def _gcloud_rsync(source: str, destination: str, *more: str) -> bool:
-    command = ["gcloud", "storage", "rsync", "--recursive", f"--exclude={_NOT_KEPT}", *more, source, destination]
-    done = subprocess.run(command, capture_output=True, text=True)
+def _rsync(source: str, destination: str, *more: str) -> bool:
+    flags = ["--recursive", f"--exclude={_NOT_KEPT}", *more]
+    done = gcloud(["gcloud", "storage", "rsync", *flags, source, destination])
     if done.returncode:
-        print(f"{' '.join(command)}: {' '.join(done.stderr.split())[:300]}", flush=True)
+        print(failure_of(done), flush=True)
     return done.returncode == 0
-
-
-def _show(log: Path, begin: int) -> int:
-    """Copies what the log has beyond `begin` to our own output, which the launcher follows; returns its new length."""
-    with log.open("rb") as file:
-        file.seek(begin)
-        sys.stdout.buffer.write(file.read())
-        sys.stdout.flush()
-        return file.tell()
 
 
 def _worker_number() -> int:
     text = os.environ.get("HWR_JAX_WORKER") or read_metadata("agent-worker-number", os.environ)
     if not text.strip().isdecimal():
-        raise InputError("which worker this is, the machine's metadata do not say: is this a TPU VM?")
+        raise InputError("the machine's metadata do not say which worker this is: is this a TPU VM?")
     return int(text)
 
 

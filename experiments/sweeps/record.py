@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.sweeps.expand import Run
-from experiments.sweeps.names import SEED, settings
+from experiments.sweeps.runs import SEED, Run, settings
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import read_json_if_whole
@@ -16,36 +15,17 @@ from hwr_jax.strict import to_plain
 from hwr_jax.training.workdir import git_revision, write_json
 
 RECORD_FILE = "sweep.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordedRun:
-    """Attributes:
-    name: also of its folder.
-    point: the overrides that `sweep()` gave.
-    config: the resolved config as plain values.
-    in_sweep: False for a run that an earlier version of the sweep had.
-    """
-
-    name: str
-    point: Mapping[str, Any]
-    config: Mapping[str, Any]
-    in_sweep: bool = True
+_RUN_FIELDS = ("name", "point", "config", "in_sweep")
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """Attributes:
-    config_file: FILE.py[:arg].
-    overrides: command line arguments for all points.
-    git: revision of the code when runs were last started.
-    runs: in the sweep's order, those of earlier versions last.
-    """
+    """What sweep.json says of a sweep."""
 
-    config_file: str
-    overrides: tuple[str, ...]
-    git: str
-    runs: tuple[RecordedRun, ...]
+    config_file: str  # FILE.py[:arg]
+    overrides: tuple[str, ...]  # command line arguments for all points
+    git: str  # revision of the code when runs were last started
+    runs: tuple[Run, ...]  # in the sweep's order, those of earlier versions last
 
 
 def load_record(folder: Path) -> Record:
@@ -55,10 +35,10 @@ def load_record(folder: Path) -> Record:
         raise InputError(
             f"{folder}: holds no sweep; start one with --config=FILE.py --workdir={folder} --launcher=local"
         )
-    told = read_json_if_whole(path)
+    recorded = read_json_if_whole(path)
     try:
-        runs = tuple(RecordedRun(**{**run, "config": _complete(run["config"])}) for run in told["runs"])
-        return Record(told["config_file"], tuple(told["overrides"]), told["git"], runs)
+        runs = tuple(Run(**run | _modernize(run["point"], run["config"])) for run in recorded["runs"])
+        return Record(recorded["config_file"], tuple(recorded["overrides"]), recorded["git"], runs)
     except (KeyError, TypeError) as error:
         raise InputError(
             f"{path}: damaged; delete it and start the sweep again: runs that are done stay done"
@@ -95,9 +75,9 @@ def write_record(
         )
     names = {run.name for run in runs}
     stay = [dataclasses.replace(run, in_sweep=False) for run in before.runs if run.name not in names] if before else []
-    recorded = [RecordedRun(run.name, run.point, run.config) for run in runs]
-    record = Record(config_file, tuple(overrides), git_revision(), (*recorded, *stay))
-    write_json(folder / RECORD_FILE, dataclasses.asdict(record))
+    record = Record(config_file, tuple(overrides), git_revision(), (*runs, *stay))
+    plain = [{field: getattr(run, field) for field in _RUN_FIELDS} for run in record.runs]
+    write_json(folder / RECORD_FILE, dataclasses.asdict(record) | {"runs": plain})
     return record
 
 
@@ -113,6 +93,8 @@ def describe_change(before: Record | None, after: Record) -> str:
     return f"the sweep has changed: {', '.join(parts)}" if parts else ""
 
 
-def _complete(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config that an older version wrote, with the fields that are new since: it ran with their defaults."""
-    return unflatten(flatten(to_plain(ExperimentConfig()), ".") | flatten(rename_config(config), "."), ".")
+def _modernize(point: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What an older version wrote, under today's names, with the fields that are new since: it ran with their
+    defaults."""
+    complete = flatten(to_plain(ExperimentConfig()), ".") | flatten(rename_config(config), ".")
+    return {"point": flatten(rename_config(point), "."), "config": unflatten(complete, ".")}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.sweeps.names import SEED, settings
 from experiments.sweeps.record import Record
+from experiments.sweeps.runs import SEED, settings
 from experiments.sweeps.state import RunState, read_state
 from experiments.sweeps.table import align_columns, write_value
 from hwr_jax.evaluation.run_files import is_number, read_json_if_whole, read_metrics
@@ -18,38 +18,23 @@ Interval = tuple[float, float]
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One run.
+    """One run and its numbers."""
 
-    Attributes:
-      name: also of its folder.
-      seed: of the run.
-      state: how far it is.
-      rates: "cer" and "wer" of its evaluation; empty while there is none.
-      intervals: their 95 % bootstrap intervals, as far as they are known.
-      validation_cer: of the best step, by which the checkpoint was chosen.
-      minutes: of training, validations included.
-    """
-
-    name: str
+    name: str  # also of its folder
     seed: int
     state: RunState
-    rates: Mapping[str, float]
-    intervals: Mapping[str, Interval]
-    validation_cer: float | None
-    minutes: float | None
+    rates: Mapping[str, float]  # "cer" and "wer" of its evaluation; empty while there is none
+    intervals: Mapping[str, Interval]  # their 95 % bootstrap intervals, as far as they are known
+    validation_cer: float | None  # of the best step, by which the checkpoint was chosen
+    minutes: float | None  # of training, validations included
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """The runs that differ in nothing but their seeds.
+    """The runs that differ in nothing but their seeds."""
 
-    Attributes:
-      values: of `Results.varying`.
-      runs: by seed.
-    """
-
-    values: Mapping[str, Any]
-    runs: tuple[Measured, ...]
+    values: Mapping[str, Any]  # of `Results.varying`
+    runs: tuple[Measured, ...]  # by seed
 
     @property
     def measured(self) -> list[Measured]:
@@ -58,7 +43,7 @@ class Setting:
 
     def mean(self, rate: str) -> float | None:
         """Over the seeds; None where nothing was measured."""
-        return _mean([run.rates[rate] for run in self.measured])
+        return self.mean_of(lambda run: run.rates[rate])
 
     def spread(self, rate: str) -> float | None:
         """Standard deviation over the seeds (n - 1); None below two."""
@@ -75,20 +60,17 @@ class Setting:
 
     def mean_of(self, value: Callable[[Measured], float | None]) -> float | None:
         """Of what measured runs have, None where none has it."""
-        return _mean([known for run in self.measured if (known := value(run)) is not None])
+        known = [found for run in self.measured if (found := value(run)) is not None]
+        return statistics.fmean(known) if known else None
 
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """Attributes:
-    varying: fields that differ between settings; "a = b" are two that are always equal.
-    settings: the best first, by mean CER; those without a number last.
-    split: which part of the data was read.
-    """
+    """The settings of a sweep."""
 
-    varying: tuple[str, ...]
-    settings: tuple[Setting, ...]
-    split: str
+    varying: tuple[str, ...]  # fields that differ between settings; "a = b" are two that are always equal
+    settings: tuple[Setting, ...]  # the best first, by mean CER; those without a number last
+    split: str  # which part of the data was read
 
     @property
     def runs(self) -> list[Measured]:
@@ -101,14 +83,13 @@ def collect_results(folder: Path, record: Record, split: str = "test") -> Result
     flat = {run.name: settings(run.config) for run in record.runs}
     in_order = [name for run in record.runs for name in (*run.point, *flat[run.name])]
     fields = _varying_fields(list(flat.values()), [name for name in dict.fromkeys(in_order) if name != SEED])
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[tuple[int, str]]] = {}
     for run in record.runs:
-        groups.setdefault(repr(sorted(flat[run.name].items())), []).append(run.name)
-    seeds = {run.name: int(run.config[SEED]) for run in record.runs}
+        groups.setdefault(repr(sorted(flat[run.name].items())), []).append((int(run.config[SEED]), run.name))
     found = []
     for group in groups.values():
-        runs = [_measure(folder / name, seeds[name], split) for name in sorted(group, key=lambda name: seeds[name])]
-        found.append(Setting({label: flat[group[0]].get(name) for label, name in fields.items()}, tuple(runs)))
+        runs = tuple(_measure(folder / name, seed, split) for seed, name in sorted(group))
+        found.append(Setting({label: flat[group[0][1]].get(name) for label, name in fields.items()}, runs))
     found.sort(key=lambda setting: mean if (mean := setting.mean("cer")) is not None else math.inf)
     return Results(tuple(fields), tuple(found), split)
 
@@ -156,8 +137,8 @@ def write_minutes(minutes: float | None) -> str:
 
 
 def _measure(folder: Path, seed: int, split: str) -> Measured:
-    told = read_json_if_whole(folder / "evaluation" / f"{split}.json")
-    rates = {rate: float(told[rate]) for rate in ("cer", "wer") if is_number(told.get(rate))}
+    summary = read_json_if_whole(folder / "evaluation" / f"{split}.json")
+    rates = {rate: float(summary[rate]) for rate in ("cer", "wer") if is_number(summary.get(rate))}
     lines = read_metrics(folder / "metrics.jsonl")
     seconds = [line["train/seconds"] for line in lines if is_number(line.get("train/seconds"))]
     return Measured(
@@ -165,11 +146,7 @@ def _measure(folder: Path, seed: int, split: str) -> Measured:
         seed=seed,
         state=read_state(folder),
         rates=rates if len(rates) == 2 else {},
-        intervals={rate: (between[0], between[1]) for rate in rates if (between := told.get(f"{rate}_interval"))},
+        intervals={rate: (between[0], between[1]) for rate in rates if (between := summary.get(f"{rate}_interval"))},
         validation_cer=min((line["validation/cer"] for line in lines if "validation/cer" in line), default=None),
         minutes=seconds[-1] / 60 if seconds else None,
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return statistics.fmean(values) if values else None

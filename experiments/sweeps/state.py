@@ -2,9 +2,11 @@
 
 import dataclasses
 import fcntl
+import signal
 from pathlib import Path
 
 from hwr_jax.evaluation.run_files import read_json_if_whole, read_metrics
+from hwr_jax.training.workdir import write_status
 
 LOG_FILE = "output.log"
 # From the least to the most finished. "waiting" has never started; "died" was running and ended without a word.
@@ -14,22 +16,19 @@ _LOG_TAIL_BYTES = 20_000
 
 @dataclasses.dataclass(frozen=True)
 class RunState:
-    """Attributes:
-    status: one of `STATUSES`.
-    step: the last step known, None before the first.
-    message: what went wrong; "" where nothing did.
-    """
+    """How far a run is."""
 
-    status: str
-    step: int | None = None
-    message: str = ""
+    status: str  # one of STATUSES
+    step: int | None = None  # the last one known, None before the first
+    message: str = ""  # what went wrong
 
 
 def read_state(folder: Path) -> RunState:
     """The state of the run in a folder, which need not exist."""
-    told = read_json_if_whole(folder / "status.json")
-    status, message = str(told.get("status", "")), str(told.get("message", ""))
-    step = max(filter(None, (told.get("step"), _last_step(folder / "metrics.jsonl"))), default=None)
+    recorded = read_json_if_whole(folder / "status.json")
+    status, message = str(recorded.get("status", "")), str(recorded.get("message", ""))
+    lines = read_metrics(folder / "metrics.jsonl")
+    step = max(filter(None, (recorded.get("step"), lines[-1]["step"] if lines else None)), default=None)
     if is_held(folder):
         return RunState("running", step)
     if status in ("done", "preempted"):
@@ -39,6 +38,25 @@ def read_state(folder: Path) -> RunState:
     if status or (folder / LOG_FILE).exists():
         return RunState("died", step, last_line(folder / LOG_FILE))
     return RunState("waiting")
+
+
+def complete_status(folder: Path, code: int, *, stopped: bool) -> None:
+    """Completes status.json for a run that ended before it could: on wrong input, or stopped before its first step.
+
+    Args:
+      folder: of the run.
+      code: its exit status.
+      stopped: whether it was asked to end.
+    """
+    if is_held(folder):
+        return  # Another process trains there, which is why this one failed.
+    recorded = read_json_if_whole(folder / "status.json")
+    step = {"step": recorded["step"]} if "step" in recorded else {}
+    if code == 1 and recorded.get("status") not in ("failed", "diverged"):
+        message = last_line(folder / LOG_FILE) or "it printed nothing"
+        write_status(folder, "failed", **step, message=message)
+    elif stopped and code == -signal.SIGTERM and recorded.get("status") not in ("done", "failed", "diverged"):
+        write_status(folder, "preempted", **step, message="stopped while it was starting")
 
 
 def is_held(folder: Path) -> bool:
@@ -55,17 +73,11 @@ def is_held(folder: Path) -> bool:
 
 
 def last_line(path: Path) -> str:
-    """The last line of a log that says something; "" where there is none."""
+    """The last line of a log that holds text; "" where there is none."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - _LOG_TAIL_BYTES))
             text = log.read().decode(errors="replace")
     except OSError:
         return ""
-    lines = (line.strip() for line in reversed(text.splitlines()))
-    return next((line for line in lines if line), "")
-
-
-def _last_step(path: Path) -> int | None:
-    lines = read_metrics(path)
-    return lines[-1]["step"] if lines else None
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -16,8 +16,7 @@ import pytest
 from experiments import sweep as sweep_command
 from experiments.launch import __main__ as launch_command
 from experiments.launch import slurm_task
-from experiments.launch.job import Job
-from experiments.launch.jobs_file import read_jobs, write_jobs
+from experiments.launch.job import Job, read_jobs, write_jobs
 from experiments.launch.slurm import SLURM, launch, make_command, make_script
 from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError

@@ -124,6 +124,29 @@ def test_a_new_field_with_its_default_changes_no_name(three, tmp_path, launched)
     assert not {job.name for job in launched} & {run["name"] for run in record["runs"]}
 
 
+def test_a_record_with_the_field_names_of_an_older_version_is_the_same_sweep(write_sweep, tmp_path, launched, capsys):
+    points = 'product({"optimizer.ema_decay": [0.9, 0.99]}, {"data.horizontal_scale": [1.5]})'
+    flags = [f"--config={write_sweep(points)}", f"--workdir={tmp_path / 'sweep'}"]
+    sweep(*flags, "--launcher=fake")
+    path = tmp_path / "sweep" / "sweep.json"
+    record = json.loads(path.read_text())
+    for recorded in record["runs"]:
+        recorded["name"] = recorded["name"].replace("tiny-", "tiny-0")
+        data, optimizer = recorded["config"]["data"], recorded["config"]["optimizer"]
+        data["stretch_x"] = data.pop("horizontal_scale")
+        data["fitting"] = {"word": "paper"}.get(data.pop("preprocessing"), "other")
+        optimizer["average_decay"] = optimizer.pop("ema_decay")
+        recorded["point"] = {"optimizer.average_decay": optimizer["average_decay"], "data.stretch_x": 1.5}
+    path.write_text(json.dumps(record))
+    write_status(tmp_path / "sweep" / record["runs"][0]["name"], "done", step=10)
+    assert sweep("results", str(tmp_path / "sweep")) == 0
+    assert "optimizer.ema_decay" in capsys.readouterr().out
+    assert sweep("status", str(tmp_path / "sweep")) == 0
+    assert "optimizer.ema_decay=0.99 data.horizontal_scale=1.5" in capsys.readouterr().out
+    assert sweep(*flags, "--launcher=fake") == 0
+    assert [job.name for job in launched] == [record["runs"][1]["name"]]
+
+
 def test_status_and_results_need_the_folder_alone(three, tmp_path, launched, capsys):
     sweep(*three, "--launcher=fake")
     Path(three[0].removeprefix("--config=")).unlink()

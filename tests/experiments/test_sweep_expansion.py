@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.sweeps.expand import expand
-from experiments.sweeps.names import NOT_NUMBERS, run_name, settings_hash
+from experiments.sweeps.runs import NOT_NUMBERS, expand, run_name, settings_hash
 from hwr_jax.commands.options import load_config
 from hwr_jax.config import ExperimentConfig, TrainingConfig, resolve_config
 from hwr_jax.errors import InputError

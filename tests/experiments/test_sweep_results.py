@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.sweeps.expand import expand
 from experiments.sweeps.plot import MAX_PLACES, Dot, value_chart
 from experiments.sweeps.record import Record, write_record
 from experiments.sweeps.results import collect_results, describe_results
 from experiments.sweeps.results_page import write_page
+from experiments.sweeps.runs import expand
 from hwr_jax.training.workdir import write_status
 
 # (learning rate, dropout) -> CER of each seed; the setting without any has not been measured.

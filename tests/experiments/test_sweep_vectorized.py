@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from experiments.sweeps.expand import expand
-from experiments.sweeps.groups import group_runs
+from experiments.sweeps.runs import expand, group_runs
 
 SWEEP = """
 from hwr_jax.commands.options import load_config
