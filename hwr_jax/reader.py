@@ -1,25 +1,25 @@
-"""Reading images with a trained model."""
+"""The reader: a trained model with a decoder, which reads images."""
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
 
-from hwr_jax.decoding.decoder import RAN_OUT, Decoder, Hypothesis
-from hwr_jax.decoding.greedy_decoder import GreedyDecoder
-from hwr_jax.decoding.locate import keep_characters, locate_characters, settle_characters
-from hwr_jax.decoding.settings import DecoderSettings, build_decoder
+from hwr_jax.decoding.alignment import keep_characters, locate_characters, settle_characters
+from hwr_jax.decoding.decoder import RAN_OUT, Decoder, GreedyDecoder, Hypothesis
+from hwr_jax.decoding.settings import DecoderSettings, choose_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import check_size, open_grey, to_grey
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.placement import ink_columns, place_columns
 from hwr_jax.ink.preprocessing import preprocess
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.load import load_model
+from hwr_jax.training.load import load_model, model_folder
 
 BATCH_SIZE = 64
 
@@ -28,9 +28,11 @@ ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
 
 @dataclasses.dataclass(frozen=True)
 class Alternative:
-    """Attributes:
-    text: a transcription.
-    probability: of it, by the decoder, 0 .. 1.
+    """A text that an image may say.
+
+    Attributes:
+      text: the transcription.
+      probability: of it, by the decoder, 0 .. 1.
     """
 
     text: str
@@ -56,8 +58,8 @@ class Reading:
     """What an image says.
 
     Attributes:
-      text: the transcription.
-      confidence: probability of it by the decoder, 0 .. 1; with greedy decoding that of the best path that reads so.
+      text: the transcription, "" where there is none.
+      confidence: its probability by the decoder, 0 .. 1; with greedy decoding that of the best path.
       n_best: as many texts as asked for, or as the decoder has, the likeliest first, `text` included.
       boxes: one a character, where they were asked for. The borders are halfway between what the recognizer takes for
         neighbouring characters: they say where a character is, not how wide it is.
@@ -89,7 +91,7 @@ class Model(Protocol):
 
 
 class Reader:
-    """Reads images of handwriting.
+    """A trained model with a decoder, which reads images of handwriting.
 
     ```
     reader = hwr_jax.load("unipen_words")
@@ -100,31 +102,39 @@ class Reader:
 
     def __init__(self, model: Model, decoder: Decoder | None = None) -> None:
         """Args:
-        model: what looks at the images.
-        decoder: makes texts of what it sees; None: greedy.
+        model: gives the log probabilities of an image.
+        decoder: makes texts of them, any object with `Decoder.decode`; None: greedy.
         """
         self.model = model
         self.decoder = decoder or GreedyDecoder(model.alphabet)
 
+    def __repr__(self) -> str:
+        name, size = getattr(self.model, "name", type(self.model).__name__), self.model.preprocessing
+        image = f"{size.kind} {size.height_px} x {size.width_px} px"
+        characters = len(self.model.alphabet.characters)
+        return f"Reader({name}, {image}, {characters} characters, {type(self.decoder).__name__})"
+
     def read(self, images: ImageLike | Sequence[ImageLike], n_best: int = 1, boxes: bool = False) -> list[Reading]:
-        """Reads images, in order.
+        """Reads one image or several, in order.
 
         Args:
           images: each the path of an image file, the bytes of one, a uint8 array [H, W] (grey) or [H, W, 3 or 4] (RGB,
-            RGBA), or a Pillow image. One alone is a list of one.
-          n_best: how many texts to tell an image; greedy decoding knows one.
-          boxes: whether to tell where the characters are.
+            RGBA), or a Pillow image. Dark on light and light on dark are both read.
+          n_best: the most texts an image; greedy decoding knows one.
+          boxes: whether to say where the characters are.
+
+        Returns:
+          One reading an image, so for one alone a list of one.
 
         Raises:
-          InputError: an image is no image, named by its path or its place in `images`.
+          InputError: an image cannot be read, named by its path or its index in `images`.
         """
         if isinstance(images, str | bytes | os.PathLike | np.ndarray | Image.Image):
             images = [images]
-        greys = [self.open(image, _name(image, place)) for place, image in enumerate(images)]
-        frames = [
-            self.fit(grey, _name(image, place)) for place, (grey, image) in enumerate(zip(greys, images, strict=True))
-        ]
-        return self.read_preprocessed(np.stack(frames), n_best, greys if boxes else None) if frames else []
+        names = [_name(image, index) for index, image in enumerate(images)]
+        greys = [self.open(image, name) for image, name in zip(images, names, strict=True)]
+        preprocessed = [self.fit(grey, name) for grey, name in zip(greys, names, strict=True)]
+        return self.read_preprocessed(np.stack(preprocessed), n_best, greys if boxes else None) if preprocessed else []
 
     def open(self, image: ImageLike, name: str) -> np.ndarray:
         """Opens an image as grey, uint8 [H, W], turned upright by its EXIF orientation.
@@ -132,33 +142,27 @@ class Reader:
         Raises:
           InputError: `name` and the cause.
         """
-        try:
+        with _named(name):
             return _grey(image, name)
-        except InputError as error:
-            cause = str(error).removeprefix(f"{name}: ")
-            raise InputError(f"{name}: {cause}") from error
 
     def fit(self, image: ImageLike, name: str) -> np.ndarray:
-        """Opens an image and fits it to the model's frame, uint8 [height_px, width_px].
+        """Opens an image and preprocesses it to the model's input, uint8 [height_px, width_px].
 
         Raises:
           InputError: `name` and the cause.
         """
-        try:
+        with _named(name):
             return preprocess(_grey(image, name), self.model.preprocessing)
-        except InputError as error:
-            cause = str(error).removeprefix(f"{name}: ")
-            raise InputError(f"{name}: {cause}") from error
 
     def read_preprocessed(
         self, images_BxHxW: np.ndarray, n_best: int = 1, greys: Sequence[np.ndarray] | None = None
     ) -> list[Reading]:
-        """Reads frames that `fit` made, any number of them.
+        """Reads what `fit` gave, any number of images.
 
         Args:
           images_BxHxW: uint8.
-          n_best: how many texts to tell of each.
-          greys: the images that they were made from, as `open` gives them; with them the readings have boxes.
+          n_best: the most texts an image.
+          greys: the images as `open` gives them; with them the readings have boxes.
         """
         readings = []
         for start in range(0, len(images_BxHxW), BATCH_SIZE):
@@ -175,7 +179,7 @@ class Reader:
     ) -> list[tuple[CharacterBox, ...]]:
         alphabet, preprocessing = self.model.alphabet, self.model.preprocessing
         texts = [keep_characters(row[0].ids, alphabet.num_classes) if row else () for row in found]
-        located = locate_characters(log_probs_BxTxK, texts, log_probs_BxTxK.shape[1] * self.model.stride_px)
+        located = locate_characters(log_probs_BxTxK, texts, self.model.stride_px)
         boxes = []
         for ids, columns_Lx2, grey_HxW in zip(texts, located, greys, strict=True):
             characters = [alphabet.decode([id]) for id in ids]
@@ -185,24 +189,37 @@ class Reader:
             height_px, width_px = grey_HxW.shape
             seen_Lx2 = place_columns(height_px, width_px, preprocessing).to_image(columns_Lx2)
             settled_Lx2 = settle_characters(seen_Lx2, ink_columns(grey_HxW) or (0.0, float(width_px)))
-            places = zip(characters, settled_Lx2.tolist(), strict=True)
-            boxes.append(tuple(CharacterBox(character, left, right) for character, (left, right) in places))
+            columns = zip(characters, settled_Lx2.tolist(), strict=True)
+            boxes.append(tuple(CharacterBox(character, left, right) for character, (left, right) in columns))
         return boxes
 
 
-def load(name_or_path: str | os.PathLike[str], settings: DecoderSettings | None = None) -> Reader:
+def load(
+    name_or_path: str | os.PathLike[str], decoder: str | os.PathLike[str] | DecoderSettings | Decoder = "greedy"
+) -> Reader:
     """A reader with a trained model.
 
     Args:
       name_or_path: the name of a model that comes with the package ("unipen_words"), the folder of an exported one, or
         the workdir of a run.
-      settings: of the decoder, such as `hwr_jax.decoding.settings_file.load_settings` reads; None: greedy.
+      decoder: "greedy", "beam", "tuned" (decoder.json in the model's folder), a file of settings (FILE.json),
+        `DecoderSettings`, or an object with `decode`; see `hwr_jax.decoding.settings.choose_decoder`.
 
     Raises:
-      InputError: there is no such model, or it is damaged; or a file of the decoder's is.
+      InputError: there is no such model or decoder, or a file of either is damaged.
     """
-    model = load_model(os.fspath(name_or_path))
-    return Reader(model, build_decoder(settings, model.alphabet) if settings else None)
+    name = os.fspath(name_or_path)
+    model = load_model(name)
+    return Reader(model, choose_decoder(decoder, model.alphabet, folder=model_folder(name)).decoder)
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Errors begin with the image's name."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from error
 
 
 def _reading(found: tuple[Hypothesis, ...], boxes: tuple[CharacterBox, ...]) -> Reading:
@@ -226,5 +243,5 @@ def _grey(image: ImageLike, name: str) -> np.ndarray:
     return to_grey(image)
 
 
-def _name(image: ImageLike, place: int) -> str:
-    return os.fspath(image) if isinstance(image, str | os.PathLike) else f"image {place}"
+def _name(image: ImageLike, index: int) -> str:
+    return os.fspath(image) if isinstance(image, str | os.PathLike) else f"image {index}"

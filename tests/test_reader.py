@@ -179,3 +179,12 @@ def test_a_beam_that_runs_out_says_so():
     (reading,) = Reader(WidthModel(), RunsOut()).read(draw_blocks(2), boxes=True)
     assert (reading.text, reading.confidence, reading.n_best, reading.boxes) == ("", 0.0, (), ())
     assert "ran out" in reading.problem
+
+
+def test_a_decoder_is_chosen_when_the_model_is_loaded():
+    reader = hwr_jax.load("unipen_words", decoder="beam")
+    assert isinstance(reader.decoder, BeamDecoder)
+    assert repr(reader) == "Reader(unipen_words, word 32 x 128 px, 78 characters, BeamDecoder)"
+    assert hwr_jax.load("unipen_words", decoder=reader.decoder).decoder is reader.decoder
+    with pytest.raises(InputError, match="decoder 'beem': no such decoder; take greedy, beam, tuned or a FILE"):
+        hwr_jax.load("unipen_words", decoder="beem")

@@ -27,14 +27,13 @@ from hwr_jax.data.formats.synthetic import SYNTHETIC
 from hwr_jax.data.loading import load_split
 from hwr_jax.data.prepared import find_prepared
 from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
-from hwr_jax.decoding.decoder import BeamDecoder, Decoder
-from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
 from hwr_jax.decoding.lexicon import build_lexicon
+from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
 from hwr_jax.decoding.ngram_tables import build_ngram_tables
 from hwr_jax.decoding.settings import usual_weights
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import build_text_model
-from hwr_jax.decoding.trie import build_lexicon_tables
 from hwr_jax.ink.words import load_words
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, load_exported
 from hwr_jax.text.alphabet import Alphabet

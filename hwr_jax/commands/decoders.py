@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.options import Parser
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from hwr_jax.decoding.settings import DecoderSettings, TextParts
     from hwr_jax.text.alphabet import Alphabet
 
-TUNED = "tuned"
 # Flag -> field of FusionWeights.
 _WEIGHTS = {
     "language_model_weight": "language_model",
@@ -62,12 +60,12 @@ def resolve_settings(options: argparse.Namespace, model: str) -> "DecoderSetting
     Raises:
       InputError: no such decoder or file, or a flag that would change nothing.
     """
-    from hwr_jax.decoding.settings import DECODERS, GREEDY, DecoderSettings, TextFile, usual_weights
-    from hwr_jax.decoding.settings_file import load_settings
+    from hwr_jax.decoding.settings import DECODERS, GREEDY, TextFile, find_settings, usual_weights
+    from hwr_jax.training.load import model_folder
 
     given: dict[str, Any] = {name: value for name in _BEAM_ONLY if (value := getattr(options, name)) is not None}
     tuned = options.decoder not in DECODERS
-    settings = load_settings(_settings_path(options.decoder, model)) if tuned else DecoderSettings(options.decoder)
+    settings = find_settings(options.decoder, model_folder(model))
     if settings.decoder == GREEDY and given:
         raise InputError(f"--{next(iter(given))}: has no effect on greedy decoding; give --decoder=beam")
     changes: dict[str, Any] = {name: given[name] for name in ("beam_width", "candidates") if name in given}
@@ -94,26 +92,3 @@ def build_from_settings(settings: "DecoderSettings", alphabet: "Alphabet") -> "t
     parts = load_text_parts(settings, alphabet)
     devices = jax.local_devices()
     return build_decoder(settings, alphabet, parts, devices if len(devices) > 1 else ()), parts
-
-
-def model_folder(model: str) -> Path | None:
-    """The folder of a model, beside whose files decoder.json stands; None for one that comes with the package."""
-    from hwr_jax.models.trained import pretrained_names
-
-    return None if "/" not in model and model in pretrained_names() else Path(model)
-
-
-def _settings_path(decoder: str, model: str) -> Path:
-    from hwr_jax.decoding.settings_file import FILE_NAME
-
-    if decoder != TUNED:
-        if not decoder.endswith(".json"):
-            raise InputError(f"--decoder={decoder}: no such decoder; take greedy, beam, tuned or a FILE.json")
-        return Path(decoder)
-    folder = model_folder(model)
-    if folder is None:
-        raise InputError(f"--decoder=tuned: model {model!r} comes without {FILE_NAME}; give --decoder=FILE.json")
-    path = folder / FILE_NAME
-    if not path.exists():
-        raise InputError(f"--decoder=tuned: no {path}; run hwr tune-decoder first")
-    return path

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwr_jax.commands.decoders import add_decoder_options, build_from_settings, model_folder, resolve_settings
+from hwr_jax.commands.decoders import add_decoder_options, build_from_settings, resolve_settings
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.commands.progress import ProgressLine
 from hwr_jax.errors import InputError
@@ -264,6 +264,7 @@ def _write_card(
 ) -> list[Path]:
     """The card beside the evaluation; what is told of the training comes from the model's folder."""
     from hwr_jax.reports.write_card import describe_model, write_card
+    from hwr_jax.training.load import model_folder
     from hwr_jax.zoo.model_records import CARD_FILE, PRETRAINED
     from hwr_jax.zoo.training_facts import gather_about
 

@@ -53,8 +53,8 @@ def main(argv: Sequence[str]) -> int:
 def _export_folder(model: "TrainedModel", options: argparse.Namespace) -> str:
     import dataclasses
 
-    from hwr_jax.commands.decoders import model_folder
     from hwr_jax.models.trained import save_exported
+    from hwr_jax.training.load import model_folder
     from hwr_jax.zoo.data_terms import describe_terms
     from hwr_jax.zoo.model_records import PRETRAINED
     from hwr_jax.zoo.training_facts import gather_about

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwr_jax.commands.decoders import add_decoder_options, model_folder, resolve_settings
+from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.commands.progress import ProgressLine
 from hwr_jax.errors import InputError
@@ -42,10 +42,9 @@ def main(argv: Sequence[str]) -> int:
     import jax
 
     from hwr_jax.data.splits import hash_of_ids
-    from hwr_jax.decoding.settings import load_text_parts
-    from hwr_jax.decoding.settings_file import FILE_NAME, save_settings
+    from hwr_jax.decoding.settings import FILE_NAME, load_text_parts, save_settings
     from hwr_jax.evaluation.tune import tune_decoder
-    from hwr_jax.training.load import load_model
+    from hwr_jax.training.load import load_model, model_folder
 
     name = str(options.workdir or options.model)
     folder = model_folder(name)

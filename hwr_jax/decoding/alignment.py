@@ -1,5 +1,6 @@
-"""Forced alignment: where each character of a known text is."""
+"""Forced alignment: where the characters of a known text are in the frames and in the image."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -7,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from hwr_jax.decoding.beam import mask_frames
+from hwr_jax.decoding.beam import CLASSES_WITHOUT_CHARACTER, mask_frames
+from hwr_jax.decoding.decoder import ROWS, fill_rows
 
 
 class Alignment(NamedTuple):
@@ -85,36 +87,75 @@ def _align_row(log_probs_TxK: Array, ids_L: Array, length: Array) -> Alignment:
     return Alignment(first_L.astype(jnp.int32), last_L.astype(jnp.int32), log_prob)
 
 
-def frames_to_columns(first: np.ndarray, last: np.ndarray, frames: int, width_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """The pixel columns that frames first .. last stand for.
+def keep_characters(ids: Sequence[int], num_classes: int) -> tuple[int, ...]:
+    """The ids that stand for a character."""
+    return tuple(id for id in ids if 1 <= id <= num_classes - CLASSES_WITHOUT_CHARACTER)
 
-    A frame's features see more of the image than these columns, and recurrent layers all of it; CTC peaks are narrower
+
+def locate_characters(
+    log_probs_NxTxK: np.ndarray,
+    texts: Sequence[Sequence[int]],
+    stride_px: int,
+    frames_N: np.ndarray | None = None,
+) -> list[np.ndarray | None]:
+    """The columns of each character's frames, by `align_texts`.
+
+    A frame's features see more of the image than its columns, and recurrent layers all of it; CTC peaks are narrower
     than characters and may lie beside their middle. So the columns say where a character is, not how wide it is.
 
     Args:
-      first, last: frames, any shape; -1 where there is no character.
-      frames: there are.
-      width_px: of the image that the model read.
+      log_probs_NxTxK: natural log probabilities of the classes in each frame.
+      texts: for each row the class ids of its characters.
+      stride_px: columns of the image a frame.
+      frames_N: how many frames of each row count, the others are padding; None: all.
 
     Returns:
-      left and right, float64: the columns are left <= x < right; NaN where there is no character.
+      For each row left and right of its characters, float64 [L, 2] in pixels, left <= x < right; or None where the
+      text does not fit the frames.
     """
-    width_a_frame = width_px / frames
-    there = np.asarray(first) >= 0
-    left = np.where(there, np.asarray(first) * width_a_frame, np.nan)
-    right = np.where(there, (np.asarray(last) + 1) * width_a_frame, np.nan)
-    return left, right
+    count, frames, _ = log_probs_NxTxK.shape
+    frames_N = np.full(count, frames) if frames_N is None else frames_N
+    located: list[np.ndarray | None] = []
+    # As many rows a program as a decoder takes, and as many characters as there are frames, so that few programs are
+    # compiled and no row depends on the others. Longer texts do not fit, and their rows stay empty.
+    for start in range(0, count, ROWS):
+        part = slice(start, start + ROWS)
+        fitting = [ids if len(ids) <= frames else () for ids in texts[part]]
+        ids_BxL = np.array([[*ids, *[0] * (frames - len(ids))] for ids in fitting], np.int32)
+        lengths_B, frames_B = np.array([len(ids) for ids in fitting], np.int32), frames_N[part].astype(np.int32)
+        log_probs_BxTxK = log_probs_NxTxK[part].astype(np.float32)
+        alignment = align_texts(*map(fill_rows, (log_probs_BxTxK, ids_BxL, lengths_B, frames_B)))
+        frames_BxLx2 = np.stack([np.asarray(alignment.first_BxL), np.asarray(alignment.last_BxL) + 1], axis=2)
+        for ids, frames_Lx2 in zip(texts[part], frames_BxLx2, strict=False):
+            fits = len(ids) <= frames and (frames_Lx2[: len(ids), 0] >= 0).all()
+            located.append(frames_Lx2[: len(ids)] * float(stride_px) if fits else None)
+    return located
 
 
-def place_characters(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Widens columns to whole places: each border is halfway between the neighbours, so that the characters of a text
-    touch. The first and the last keep their outer columns.
+def settle_characters(columns_Lx2: np.ndarray, inked: tuple[float, float]) -> np.ndarray:
+    """Boxes of a text's characters that cover the ink and touch: each border is halfway between the neighbours.
+
+    Recurrent layers often see the first character in the first frame of all, and the last in the last, wherever they
+    stand. So the outermost are moved to where half a character of mean width from the end of the ink is, if they lie
+    further out than that.
 
     Args:
-      left, right: [B, L], as `frames_to_columns` gives them.
+      columns_Lx2: left and right of the characters' frames, in pixels of the image.
+      inked: where the ink begins and ends, in pixels of the image.
+
+    Returns:
+      left and right of each character, float64 [L, 2].
     """
-    between = (right[:, :-1] + left[:, 1:]) / 2
-    borders = np.where(np.isnan(between), right[:, :-1], between)
-    return np.concatenate([left[:, :1], np.where(np.isnan(left[:, 1:]), np.nan, borders)], axis=1), np.concatenate(
-        [borders, right[:, -1:]], axis=1
-    )
+    count = len(columns_Lx2)
+    begin, end = inked
+    if not count:
+        return columns_Lx2
+    half = (end - begin) / count / 2
+    settled_Lx2 = np.clip(columns_Lx2, begin, end)
+    if count > 1:
+        first, last = settled_Lx2[0].mean(), settled_Lx2[-1].mean()
+        # Never past the neighbour.
+        settled_Lx2[0] = max(first, min(begin + half, settled_Lx2[1, 0]))
+        settled_Lx2[-1] = min(last, max(end - half, settled_Lx2[-2, 1]))
+    borders = np.concatenate([[begin], (settled_Lx2[:-1, 1] + settled_Lx2[1:, 0]) / 2, [end]])
+    return np.stack([borders[:-1], borders[1:]], axis=1)

@@ -3,7 +3,6 @@
 import gzip
 import math
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from hwr_jax.decoding.language_model import (
     NO_UNKNOWN_LOG10,
     SPECIAL_TOKENS,
     START_LOG10,
-    UNKNOWN_ID,
+    UNKNOWN,
     NGramModel,
     NGramOrder,
     check_order,
@@ -23,8 +22,10 @@ from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes
 
 GZIPPED = ".gz"
-# Tokens are parted by spaces, so the space itself needs a name.
+# Tokens are separated by spaces, so the space itself needs a name.
 SPACE_TOKEN = "<space>"
+# An n-gram as its line says it: tokens, log10 probability, log10 back-off.
+_NGram = tuple[tuple[str, ...], float, float]
 
 
 def write_arpa(model: NGramModel, path: Path) -> None:
@@ -35,10 +36,8 @@ def write_arpa(model: NGramModel, path: Path) -> None:
     lines += [f"ngram {length}={len(order.ngrams_MxN)}" for length, order in enumerate(model.orders, start=1)]
     for length, order in enumerate(model.orders, start=1):
         lines += ["", f"\\{length}-grams:"]
-        rows = zip(
-            order.ngrams_MxN.tolist(), order.log10_probs_M.tolist(), order.log10_backoffs_M.tolist(), strict=True
-        )
-        for ngram, log10_prob, log10_backoff in rows:
+        columns = (order.ngrams_MxN, order.log10_probs_M, order.log10_backoffs_M)
+        for ngram, log10_prob, log10_backoff in zip(*(column.tolist() for column in columns), strict=True):
             line = f"{log10_prob!r}\t{' '.join(tokens[token] for token in ngram)}"
             lines.append(line + (f"\t{log10_backoff!r}" if length < model.order else ""))
     content = "\n".join([*lines, "", "\\end\\", ""]).encode()
@@ -59,57 +58,58 @@ def read_arpa(path: Path) -> NGramModel:
         lines = (gzip.decompress(content) if path.suffix == GZIPPED else content).decode().split("\n")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as an ARPA file: {error}") from error
-    return _Parser(path, lines).parse()
+    sections = _Parser(path, lines).parse()
+    unigrams = [ngram[0] for ngram, _, _ in sections[0]]
+    characters = "".join(sorted(token for token in unigrams if token not in SPECIAL_TOKENS))
+    check_order(len(sections), FIRST_CHARACTER_ID + len(characters), str(path))
+    ids = {token: id for id, token in enumerate([*SPECIAL_TOKENS, *characters])}
+    sections[0] += [
+        ((token,), NO_UNKNOWN_LOG10 if token == UNKNOWN else START_LOG10, 0.0)
+        for token in SPECIAL_TOKENS
+        if token not in unigrams
+    ]
+    orders: list[NGramOrder] = []
+    for length, section in enumerate(sections, start=1):
+        try:
+            orders.append(_build_order(length, section, ids, orders))
+        except ValueError as error:
+            raise InputError(f"{path}: not a whole ARPA file: {error}") from error
+    return NGramModel(characters, tuple(orders))
 
 
 class _Parser:
-    """Goes through the lines once; `number` is that of the line at hand, from 1."""
+    """Goes through the lines that are not empty once; `number` is that of the last one, from 1."""
 
     def __init__(self, path: Path, lines: list[str]) -> None:
-        self.path = path
-        self.lines = [line.rstrip("\r") for line in lines]
+        self._path = path
+        stripped = ((number, line.strip(" \t\r")) for number, line in enumerate(lines, start=1))
+        self._lines = ((number, line) for number, line in stripped if line)
         self.number = 0
 
-    def parse(self) -> NGramModel:
-        counts = self._parse_counts()
-        sections = [self._parse_section(length, count) for length, count in enumerate(counts, start=1)]
-        if self._next("\\end\\") != "\\end\\":
-            raise self._error("expected \\end\\")
-        unigrams = [ngram[0] for ngram, _, _ in sections[0]]
-        characters = "".join(sorted(token for token in unigrams if token not in SPECIAL_TOKENS))
-        check_order(len(counts), FIRST_CHARACTER_ID + len(characters), str(self.path))
-        ids = {token: id for id, token in enumerate([*SPECIAL_TOKENS, *characters])}
-        sections[0] += [
-            ((token,), NO_UNKNOWN_LOG10 if id == UNKNOWN_ID else START_LOG10, 0.0)
-            for id, token in enumerate(SPECIAL_TOKENS)
-            if token not in unigrams
-        ]
-        orders: list[NGramOrder] = []
-        for length, section in enumerate(sections, start=1):
-            orders.append(self._build_order(length, section, ids, orders))
-        return NGramModel(characters, tuple(orders))
-
-    def _parse_counts(self) -> list[int]:
-        while (line := self._next("\\data\\")) != "\\data\\":
+    def parse(self) -> list[list[_NGram]]:
+        """The n-grams of each order."""
+        while self._next("\\data\\") != "\\data\\":
             pass
         counts: list[int] = []
         while (line := self._next("\\1-grams:")).startswith("ngram "):
-            length, _, count = line.removeprefix("ngram ").partition("=")
-            if not (length.strip() == str(len(counts) + 1) and count.strip().isdecimal()):
+            order, _, count = line.removeprefix("ngram ").partition("=")
+            if not (order.strip() == str(len(counts) + 1) and count.strip().isdecimal()):
                 raise self._error(f"expected ngram {len(counts) + 1}=COUNT")
             counts.append(int(count))
         if not counts or not counts[0]:
             raise self._error("no unigrams are announced under \\data\\")
-        self.number -= 1
-        return counts
+        sections = []
+        for length, ngrams in enumerate(counts, start=1):
+            header = f"\\{length}-grams:"
+            if line != header:
+                raise self._error(f"expected {header}")
+            sections.append([self._parse_ngram(length, self._next(f"{ngrams} n-grams")) for _ in range(ngrams)])
+            line = self._next(f"\\{length + 1}-grams:" if length < len(counts) else "\\end\\")
+        if line != "\\end\\":
+            raise self._error("expected \\end\\")
+        return sections
 
-    def _parse_section(self, length: int, count: int) -> list[tuple[tuple[str, ...], float, float]]:
-        header = f"\\{length}-grams:"
-        if self._next(header) != header:
-            raise self._error(f"expected {header}")
-        return [self._parse_ngram(length, self._next(f"{count} n-grams under {header}")) for _ in range(count)]
-
-    def _parse_ngram(self, length: int, line: str) -> tuple[tuple[str, ...], float, float]:
+    def _parse_ngram(self, length: int, line: str) -> _NGram:
         fields = [field for field in line.replace("\t", " ").split(" ") if field]
         tokens = tuple(" " if token == SPACE_TOKEN else token for token in fields[1 : length + 1])
         try:
@@ -120,50 +120,34 @@ class _Parser:
             raise self._error(f"expected a number, {length} tokens and at most one more number")
         if log10_prob > 0:
             raise self._error("a probability above 1")
-        for token in tokens:
-            if len(token) > 1 and token not in SPECIAL_TOKENS:
-                raise self._error(f"{token!r} is not one character; only models of characters can be read")
+        if wrong := [token for token in tokens if len(token) > 1 and token not in SPECIAL_TOKENS]:
+            raise self._error(f"{wrong[0]!r} is not one character; only models of characters can be read")
         return tokens, log10_prob, log10_backoff
 
-    def _build_order(
-        self,
-        length: int,
-        section: list[tuple[tuple[str, ...], float, float]],
-        ids: dict[str, int],
-        below: list[NGramOrder],
-    ) -> NGramOrder:
-        for ngram, _, _ in section:
-            if missing := [token for token in ngram if token not in ids]:
-                raise self._wrong(f"{missing[0]!r} of {' '.join(ngram)!r} is not among the unigrams")
-        ngrams_MxN = np.array([[ids[token] for token in ngram] for ngram, _, _ in section], np.int32)
-        ngrams_MxN = ngrams_MxN.reshape(len(section), length)
-        codes_M = encode_ngrams(ngrams_MxN, len(ids))
-        order_M = np.argsort(codes_M, kind="stable")
-        codes_M = codes_M[order_M]
-        if len(twice := np.flatnonzero(codes_M[1:] == codes_M[:-1])):
-            raise self._wrong(f"{' '.join(section[order_M[twice[0]]][0])!r} is listed twice")
-        if below:
-            known = np.isin(codes_M // len(ids), encode_ngrams(below[-1].ngrams_MxN, len(ids)))
-            if not known.all():
-                ngram = section[order_M[np.flatnonzero(~known)[0]]][0]
-                raise self._wrong(f"{' '.join(ngram)!r} is listed, but its context is not")
-        values_Mx2 = np.array([values for _, *values in section], np.float64).reshape(-1, 2)[order_M]
-        return NGramOrder(ngrams_MxN[order_M], values_Mx2[:, 0], values_Mx2[:, 1])
-
     def _next(self, expected: str) -> str:
-        """The next line that is not empty."""
-        for line in self._rest():
-            if line.strip():
-                return line.strip(" \t")
-        raise self._wrong(f"cut short: ends where {expected} should follow")
-
-    def _rest(self) -> Iterator[str]:
-        while self.number < len(self.lines):
-            self.number += 1
-            yield self.lines[self.number - 1]
+        self.number, line = next(self._lines, (self.number, ""))
+        if not line:
+            raise InputError(f"{self._path}: not a whole ARPA file: cut short: ends where {expected} should follow")
+        return line
 
     def _error(self, problem: str) -> InputError:
-        return InputError(f"{self.path}, line {self.number}: not a whole ARPA file: {problem}")
+        return InputError(f"{self._path}, line {self.number}: not a whole ARPA file: {problem}")
 
-    def _wrong(self, problem: str) -> InputError:
-        return InputError(f"{self.path}: not a whole ARPA file: {problem}")
+
+def _build_order(length: int, section: list[_NGram], ids: dict[str, int], below: list[NGramOrder]) -> NGramOrder:
+    """Raises ValueError for n-grams that are listed twice, or without their tokens or context."""
+    for ngram, _, _ in section:
+        if missing := [token for token in ngram if token not in ids]:
+            raise ValueError(f"{missing[0]!r} of {' '.join(ngram)!r} is not among the unigrams")
+    ngrams_MxN = np.array([[ids[token] for token in ngram] for ngram, _, _ in section], np.int32)
+    ngrams_MxN = ngrams_MxN.reshape(len(section), length)
+    codes_M = encode_ngrams(ngrams_MxN, len(ids))
+    order_M = np.argsort(codes_M, kind="stable")
+    codes_M = codes_M[order_M]
+    if len(twice := np.flatnonzero(codes_M[1:] == codes_M[:-1])):
+        raise ValueError(f"{' '.join(section[order_M[twice[0]]][0])!r} is listed twice")
+    contexts = encode_ngrams(below[-1].ngrams_MxN, len(ids)) if below else [0]
+    if len(alone := np.flatnonzero(~np.isin(codes_M // len(ids), contexts))):
+        raise ValueError(f"{' '.join(section[order_M[alone[0]]][0])!r} is listed, but its context is not")
+    values_Mx2 = np.array([values for _, *values in section], np.float64).reshape(-1, 2)[order_M]
+    return NGramOrder(ngrams_MxN[order_M], values_Mx2[:, 0], values_Mx2[:, 1])

@@ -39,7 +39,7 @@ class Beam(NamedTuple):
       length_W: number of characters.
       last_W: the last character; the blank in the empty prefix.
       log_blank_W, log_nonblank_W: log probability of the alignments that end in a blank, and in the last character.
-        Both are -inf in places that hold no prefix.
+        Both are -inf where there is no prefix.
       log_text_W: what the text model has added.
       text_state: where the text model stands after each prefix.
     """
@@ -92,8 +92,8 @@ def beam_search(
         log_tried_BxTxC = characters_BxTxN
         tried_BxTxC = jnp.broadcast_to(jnp.arange(1, num_characters + 1), log_tried_BxTxC.shape)
     else:
-        log_tried_BxTxC, places_BxTxC = jax.lax.top_k(characters_BxTxN, candidates)
-        tried_BxTxC = places_BxTxC + 1
+        log_tried_BxTxC, index_BxTxC = jax.lax.top_k(characters_BxTxN, candidates)
+        tried_BxTxC = index_BxTxC + 1
     search = functools.partial(_search_row, text_model=text_model or build_neutral_text_model(), width=width)
     return jax.vmap(search)(log_probs_BxTxK, log_tried_BxTxC, tried_BxTxC)
 
@@ -177,11 +177,11 @@ def _step(beam: Beam, log_probs_K: Array, log_tried_C: Array, tried_C: Array, te
             _join(log_appended_WxC, log_text_WxC).reshape(-1),
         ]
     )
-    best_W, places_W = jax.lax.top_k(scores, width)
+    best_W, index_W = jax.lax.top_k(scores, width)
 
-    appended_W = places_W >= width
-    from_W = jnp.where(appended_W, (places_W - width) // num_tried, places_W)
-    column_W = jnp.where(appended_W, (places_W - width) % num_tried, 0)
+    appended_W = index_W >= width
+    from_W = jnp.where(appended_W, (index_W - width) // num_tried, index_W)
+    column_W = jnp.where(appended_W, (index_W - width) % num_tried, 0)
     character_W = jnp.where(appended_W, tried_C[column_W], beam.last_W[from_W])
     parent_WxM, length_W = beam.prefix_WxM[from_W], beam.length_W[from_W]
     longer_WxM = _append(parent_WxM, length_W, character_W, bits)

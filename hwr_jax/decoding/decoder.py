@@ -1,4 +1,4 @@
-"""Decodes any number of rows with one compiled program, on one device or several."""
+"""Decoders: from log probabilities to texts, for any number of rows, on one device or several."""
 
 import dataclasses
 import unicodedata
@@ -9,6 +9,8 @@ import jax
 import numpy as np
 
 from hwr_jax.decoding.beam import Hypotheses, beam_search
+from hwr_jax.decoding.calibration import scale_confidence, two_outcomes
+from hwr_jax.decoding.greedy import greedy_decode
 from hwr_jax.decoding.text_model import TextModel
 from hwr_jax.errors import InputError
 from hwr_jax.text.alphabet import Alphabet
@@ -24,14 +26,14 @@ RAN_OUT = (
 
 @dataclasses.dataclass(frozen=True)
 class Hypothesis:
-    """A reading.
+    """A text that an image may say.
 
     Attributes:
       text: NFC.
       probability: among the texts in the beam, by their scores: softmax(scores / temperature).
       score: natural log, of image and text together; see `FusionWeights`.
       log_ctc: natural log probability of the text given the image alone; that of the alignments kept.
-      ids: the classes that the text was read from.
+      ids: the classes that spell the text.
     """
 
     text: str
@@ -43,7 +45,7 @@ class Hypothesis:
 
 @runtime_checkable
 class Decoder(Protocol):
-    """Makes texts of log probabilities: `BeamDecoder`, or `hwr_jax.decoding.greedy_decoder.GreedyDecoder`."""
+    """Makes texts of log probabilities: `GreedyDecoder`, `BeamDecoder`, or any object with this method."""
 
     def decode(
         self, log_probs_BxTxK: np.ndarray, frames_B: np.ndarray | None = None, n_best: int = 1
@@ -57,6 +59,35 @@ class Decoder(Protocol):
           n_best: the most hypotheses a row.
         """
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class GreedyDecoder:
+    """The likeliest path. It knows one text a row, so no list has more than one.
+
+    Attributes:
+      alphabet: of the recognizer's classes.
+      temperature: of the probabilities, see `calibration.fit_temperature`; at 1 they are those of the best path.
+    """
+
+    alphabet: Alphabet
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise InputError(f"greedy decoding: temperature {self.temperature}: must be above 0")
+
+    def decode(
+        self, log_probs_BxTxK: np.ndarray, frames_B: np.ndarray | None = None, n_best: int = 1
+    ) -> list[tuple[Hypothesis, ...]]:
+        """One hypothesis a row. Score and log_ctc are the log probability of the best path."""
+        ids_NxT, log_path_N = jax.device_get(greedy_decode(log_probs_BxTxK, self.alphabet.blank_id, frames_B))
+        if self.temperature == 1:
+            probabilities_N = np.exp(np.minimum(log_path_N.astype(np.float64), 0.0))
+        else:
+            probabilities_N = scale_confidence(two_outcomes(log_path_N), self.temperature)
+        rows = zip(ids_NxT, probabilities_N.tolist(), log_path_N.tolist(), strict=True)
+        return [(_hypothesis(self.alphabet, ids_T, share, log, log),) for ids_T, share, log in rows]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,23 +141,16 @@ class BeamDecoder:
             raise InputError(f"beam search: row {wrong[0]}: log probabilities are not numbers")
         frames_N = np.full(len(log_probs_NxTxK), log_probs_NxTxK.shape[1]) if frames_N is None else frames_N
         parts = []
-        for place, start in enumerate(range(0, len(log_probs_NxTxK), ROWS)):
-            rows = log_probs_NxTxK[start : start + ROWS]
-            filled = np.concatenate([rows, np.zeros((ROWS - len(rows), *rows.shape[1:]), np.float32)])
-            counted = np.zeros(ROWS, np.int32)
-            counted[: len(rows)] = frames_N[start : start + ROWS]
-            turn = place % len(self._text_models)
-            placed, counted = (
-                jax.device_put((filled, counted), self.devices[turn]) if self.devices else (filled, counted)
-            )
+        for index, start in enumerate(range(0, len(log_probs_NxTxK), ROWS)):
+            turn = index % len(self._text_models)
+            rows = (log_probs_NxTxK[start : start + ROWS], frames_N[start : start + ROWS].astype(np.int32))
+            device = self.devices[turn] if self.devices else None
+            log_probs, frames = jax.device_put(tuple(map(fill_rows, rows)), device)
             text_model = self._text_models[turn]
-            parts.append(beam_search(placed, text_model, counted, width=self.width, candidates=self.candidates))
+            parts.append(beam_search(log_probs, text_model, frames, width=self.width, candidates=self.candidates))
         if not parts:
-            return Hypotheses(
-                np.zeros((0, self.width, log_probs_NxTxK.shape[1]), np.int32),
-                np.zeros((0, self.width), np.float32),
-                np.zeros((0, self.width), np.float32),
-            )
+            none_0xW = np.zeros((0, self.width), np.float32)
+            return Hypotheses(np.zeros((0, self.width, log_probs_NxTxK.shape[1]), np.int32), none_0xW, none_0xW)
         joined = (np.concatenate(arrays)[: len(log_probs_NxTxK)] for arrays in zip(*jax.device_get(parts), strict=True))
         return Hypotheses(*joined)
 
@@ -145,20 +169,19 @@ class BeamDecoder:
         scores_NxW = np.asarray(hypotheses.scores_BxW, np.float64) / self.temperature
         with np.errstate(invalid="ignore"):  # -inf less -inf where the beam ran out; not shown
             probabilities_NxW = np.exp(scores_NxW - np.logaddexp.reduce(scores_NxW, axis=1, keepdims=True))
-        readings = []
-        for row, scores_W in enumerate(hypotheses.scores_BxW):
-            held = int(np.isfinite(scores_W).sum())
-            texts = []
-            for place in range(min(n_best, held)):
-                ids = tuple(id for id in hypotheses.ids_BxWxT[row, place].tolist() if id >= 0)
-                texts.append(
-                    Hypothesis(
-                        unicodedata.normalize("NFC", self.alphabet.decode(ids)),
-                        float(probabilities_NxW[row, place]),
-                        float(scores_W[place]),
-                        float(hypotheses.log_ctc_BxW[row, place]),
-                        ids,
-                    )
-                )
-            readings.append(tuple(texts))
-        return readings
+        found = []
+        for ids_WxT, log_ctc_W, scores_W, probabilities_W in zip(*hypotheses, probabilities_NxW, strict=True):
+            held = min(n_best, int(np.isfinite(scores_W).sum()))
+            columns = (ids_WxT[:held], probabilities_W.tolist(), scores_W.tolist(), log_ctc_W.tolist())
+            found.append(tuple(_hypothesis(self.alphabet, *row) for row in zip(*columns, strict=False)))
+        return found
+
+
+def fill_rows(array_BxX: np.ndarray) -> np.ndarray:
+    """The array with zeros behind it, so that it has ROWS rows."""
+    return np.pad(array_BxX, [(0, ROWS - len(array_BxX)), *[(0, 0)] * (array_BxX.ndim - 1)])
+
+
+def _hypothesis(alphabet: Alphabet, ids_T: np.ndarray, probability: float, score: float, log_ctc: float) -> Hypothesis:
+    ids = tuple(id for id in ids_T.tolist() if id >= 0)
+    return Hypothesis(unicodedata.normalize("NFC", alphabet.decode(ids)), probability, score, log_ctc, ids)

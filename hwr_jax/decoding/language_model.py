@@ -1,9 +1,9 @@
 """Character n-gram language models."""
 
 import dataclasses
+import functools
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -64,44 +64,27 @@ class NGramModel:
     def num_ngrams(self) -> int:
         return sum(len(order.ngrams_MxN) for order in self.orders)
 
-    def codes(self, length: int) -> np.ndarray:
-        """The n-grams of an order as sorted numbers, int64; see `encode_ngrams`."""
-        return encode_ngrams(self.orders[length - 1].ngrams_MxN, self.num_tokens)
-
     def log_prob(self, text: str) -> float:
-        """The natural log probability of a text and its end."""
-        return float(self.log_probs([text])[0])
+        """The natural log probability of a text and its end, by the definition of back-off, an n-gram at a time."""
+        listed = self._listed
+        tokens = [START_ID, *encode_text(text, self.characters).tolist(), END_ID]
+        total = 0.0
+        for end in range(1, len(tokens)):
+            context = tuple(tokens[max(0, end - self.order + 1) : end])
+            while (*context, tokens[end]) not in listed:
+                total += listed[context][1] if context in listed else 0.0
+                context = context[1:]
+            total += listed[(*context, tokens[end])][0]
+        return total * math.log(10)
 
-    def log_probs(self, texts: Sequence[str]) -> np.ndarray:
-        """Those of several texts, float64: by the definition of back-off, an n-gram at a time."""
-        listed = self._listed()
-        log10_probs_N = np.zeros(len(texts))
-        for row, text in enumerate(texts):
-            tokens = [START_ID, *encode_text(text, self.characters).tolist(), END_ID]
-            for end in range(1, len(tokens)):
-                context = tuple(tokens[max(0, end - self.order + 1) : end])
-                log10_probs_N[row] += _log10_prob(listed, context, tokens[end])
-        return log10_probs_N * math.log(10)
-
-    def perplexity(self, texts: Sequence[str]) -> float:
-        """exp(mean negative log probability) of the characters and ends of the texts; NaN without texts."""
-        tokens = sum(len(text) + 1 for text in texts)
-        return math.exp(-float(self.log_probs(texts).sum()) / tokens) if tokens else math.nan
-
+    @functools.cached_property
     def _listed(self) -> dict[tuple[int, ...], tuple[float, float]]:
+        """N-gram -> its log10 probability and back-off."""
         listed: dict[tuple[int, ...], tuple[float, float]] = {}
         for order in self.orders:
             values = zip(order.log10_probs_M.tolist(), order.log10_backoffs_M.tolist(), strict=True)
             listed.update(zip(map(tuple, order.ngrams_MxN.tolist()), values, strict=True))
         return listed
-
-
-def _log10_prob(listed: Mapping[tuple[int, ...], tuple[float, float]], context: tuple[int, ...], token: int) -> float:
-    backoff = 0.0
-    while (*context, token) not in listed:
-        backoff += listed[context][1] if context in listed else 0.0
-        context = context[1:]
-    return backoff + listed[(*context, token)][0]
 
 
 def clean_text(line: str) -> str:
@@ -111,11 +94,10 @@ def clean_text(line: str) -> str:
 
 def encode_text(text: str, characters: str) -> np.ndarray:
     """Token ids of the characters, int32 [len(text)]; those not among `characters` are unknown."""
-    points = _code_points(text)
-    known = _code_points(characters)
-    places = np.minimum(np.searchsorted(known, points), max(len(known) - 1, 0))
-    found = known[places] == points if len(known) else np.zeros(len(points), bool)
-    return np.where(found, places + FIRST_CHARACTER_ID, UNKNOWN_ID).astype(np.int32)
+    points, known = (np.frombuffer(t.encode("utf-32-le", "surrogatepass"), "<u4") for t in (text, characters))
+    index = np.searchsorted(known, points)
+    found = (index < len(known)) & (np.append(known, 0)[index] == points)
+    return np.where(found, index + FIRST_CHARACTER_ID, UNKNOWN_ID).astype(np.int32)
 
 
 def encode_ngrams(ngrams_MxN: np.ndarray, num_tokens: int) -> np.ndarray:
@@ -133,7 +115,3 @@ def check_order(order: int, num_tokens: int, where: str) -> None:
     if num_tokens**order >= 2**63:
         most = int(63 / math.log2(num_tokens))
         raise InputError(f"{where}: order {order} is too large for {num_tokens} tokens; take at most {most}")
-
-
-def _code_points(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

@@ -1,10 +1,10 @@
 """Words and signs with their counts: a lexicon, from word lists and from texts."""
 
-import collections
 import dataclasses
 import functools
 import math
 import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Lexicon:
     signs: Mapping[str, float]
 
     def __add__(self, other: "Lexicon") -> "Lexicon":
-        return Lexicon(_sum_counts(self.words, other.words), _sum_counts(self.signs, other.signs))
+        return Lexicon(Counter(self.words) + Counter(other.words), Counter(self.signs) + Counter(other.signs))
 
     def unspellable(self, alphabet: Alphabet) -> tuple[str, ...]:
         """The words with characters outside the alphabet, which can never be read, sorted."""
@@ -73,9 +73,9 @@ def build_lexicon(words: Iterable[str], count: float = 1.0) -> Lexicon:
 
 def count_tokens(texts: Iterable[str]) -> Lexicon:
     """The lexicon of texts: their words and signs, as often as they occur."""
-    words: dict[str, float] = collections.defaultdict(float)
-    signs: dict[str, float] = collections.defaultdict(float)
-    for text, times in collections.Counter(texts).items():
+    words: dict[str, float] = defaultdict(float)
+    signs: dict[str, float] = defaultdict(float)
+    for text, times in Counter(texts).items():
         for token in split_tokens(unicodedata.normalize("NFC", text)):
             (words if is_letter(token[0]) else signs)[token] += times
     return Lexicon(dict(words), dict(signs))
@@ -91,7 +91,7 @@ def write_lexicon(lexicon: Lexicon, path: Path) -> None:
 def load_lexicon(path: Path, count: float = 1.0) -> Lexicon:
     """Reads a UTF-8 file with one word a line, which a tab and a count may follow.
 
-    A line with a single character that is no letter, such as a comma, tells how often that sign comes; "<space>" is the
+    A line with a single character that is no letter, such as a comma, says how often that sign comes; "<space>" is the
     space.
 
     Args:
@@ -107,9 +107,9 @@ def load_lexicon(path: Path, count: float = 1.0) -> Lexicon:
     words: dict[str, float] = {}
     signs: dict[str, float] = {}
     for number, line in enumerate(lines, start=1):
-        word, _, times_told = line.partition("\t")
+        word, _, given = line.partition("\t")
         try:
-            word, times = _clean_word(word), float(times_told) if times_told else count
+            word, times = _clean_word(word), float(given) if given else count
             if not (times > 0 and math.isfinite(times)):
                 raise ValueError("count")
         except ValueError as error:
@@ -128,8 +128,8 @@ def load_lexicon(path: Path, count: float = 1.0) -> Lexicon:
 def split_tokens(text: str) -> Iterator[str]:
     """Words, which are letters with apostrophes between them, and all other characters one by one."""
     word = ""
-    for place, character in enumerate(text):
-        joins = character in APOSTROPHES and word and is_letter(text[place + 1 : place + 2])
+    for index, character in enumerate(text):
+        joins = character in APOSTROPHES and word and is_letter(text[index + 1 : index + 2])
         if is_letter(character) or joins:
             word += character
             continue
@@ -149,7 +149,7 @@ def is_letter(character: str) -> bool:
 
 def expand_variants(words: Mapping[str, float], shares: VariantShares) -> dict[str, float]:
     """The words with their variants. Forms that several words share, or that are words themselves, add up."""
-    expanded: dict[str, float] = collections.defaultdict(float)
+    expanded: dict[str, float] = defaultdict(float)
     for word, count in words.items():
         for form, share in _case_forms(word, shares).items():
             expanded[form] += count * share
@@ -176,7 +176,3 @@ def _clean_word(word: str) -> str:
     if len(word.split()) > 1:
         raise InputError(f"lexicon: {word!r} has white space inside; one entry is one word")
     return word
-
-
-def _sum_counts(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
-    return {name: a.get(name, 0.0) + b.get(name, 0.0) for name in {**a, **b}}

@@ -3,18 +3,28 @@
 As in word beam search (Scheidl, Fiel and Sablatnig, Word beam search: a CTC decoding algorithm, 2018) a text is either
 inside a word, where the trie says what may follow, or between words, where all other characters are free. Unlike there,
 a word may leave the lexicon at a price, and what may be spelled depends on the characters alone, never on the image:
-each text has one place in the trie, and one weight.
+each text has one node in the trie, and one weight.
 """
 
 import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from hwr_jax.decoding.lexicon import Lexicon, VariantShares, expand_variants, is_letter
+from hwr_jax.errors import InputError
+from hwr_jax.text.alphabet import Alphabet
 
 # A word being spelled is at a node of the trie. Two nodes are special: no word begun yet, and a word that has left the
 # lexicon.
 ROOT, OUTSIDE = 0, 1
+# Signs of the alphabet that the lexicon has not seen count as if they had occurred once more than that.
+_SIGN_COUNT_ADDED = 1.0
+
+USUAL_VARIANTS = VariantShares()
+_NO_VARIANTS = VariantShares(lower=0.0, capitalized=0.0, upper=0.0, possessive=0.0)
 
 
 @jax.tree_util.register_dataclass
@@ -91,16 +101,129 @@ def _end_value(tables: LexiconTables, node: Array, weight: Array, escape: Array)
 
 
 def _find_child(tables: LexiconTables, node: Array, class_id: Array) -> tuple[Array, Array]:
-    """The child of a node for a class, and whether there is one. Its place is the number of bits set below its own."""
+    """The child of a node for a class, and whether there is one. As many siblings precede it as bits are set below."""
     children_M = tables.children_SxM[node]
     word = class_id // 32
     bit = jnp.uint32(1) << (class_id % 32).astype(jnp.uint32)
     here, child = jnp.uint32(0), tables.first_child_S[node]
-    for place in range(tables.children_SxM.shape[1]):
-        here = jnp.where(word == place, children_M[place], here)
-        child += jnp.where(word > place, _count_bits(children_M[place]), 0)
+    for index in range(tables.children_SxM.shape[1]):
+        here = jnp.where(word == index, children_M[index], here)
+        child += jnp.where(word > index, _count_bits(children_M[index]), 0)
     return child + _count_bits(here & (bit - 1)), (here & bit) != 0
 
 
 def _count_bits(word: Array) -> Array:
     return jax.lax.population_count(word).astype(jnp.int32)
+
+
+def build_lexicon_tables(
+    lexicon: Lexicon, alphabet: Alphabet, variants: VariantShares | None = USUAL_VARIANTS
+) -> LexiconTables:
+    """The tables of a lexicon for an alphabet.
+
+    Log probabilities are of the words, their variants and the signs together. Words with characters outside the
+    alphabet are left out: see `Lexicon.unspellable`.
+
+    Args:
+      variants: how words may be written besides; None: only as they are.
+
+    Raises:
+      InputError: no words, or none that the alphabet can spell.
+    """
+    if not lexicon.words:
+        raise InputError("lexicon: empty; give at least one word")
+    forms = expand_variants(lexicon.words, variants or _NO_VARIANTS)
+    words = {word: count for word, count in forms.items() if not alphabet.outside(word)}
+    if not words:
+        raise InputError(
+            f"lexicon: none of its {len(lexicon.words)} words can be spelled with the recognizer's alphabet, "
+            f"such as {next(iter(lexicon.words))!r}"
+        )
+    signs = {c: lexicon.signs.get(c, 0.0) + _SIGN_COUNT_ADDED for c in alphabet.characters if not is_letter(c)}
+    total = sum(words.values()) + sum(signs.values())
+    is_letter_K = np.zeros(alphabet.num_classes, bool)
+    log_free_K = np.zeros(alphabet.num_classes)
+    for class_id, character in enumerate(alphabet.characters, start=1):
+        is_letter_K[class_id] = is_letter(character)
+        log_free_K[class_id] = np.log(signs[character] / total) if character in signs else 0.0
+    entries = sorted(words)
+    log_probs_N = np.log(np.array([words[entry] for entry in entries]) / total)
+    depths, end_N = _number_nodes(entries, alphabet)
+    return _build(depths, end_N, log_probs_N, is_letter_K, log_free_K)
+
+
+def _number_nodes(entries: list[str], alphabet: Alphabet) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """The nodes of the trie, depth by depth, so that siblings have neighbouring numbers.
+
+    Args:
+      entries: sorted, so that those which share a prefix stand together.
+
+    Returns:
+      For each depth from 1 on the parents and the classes of its nodes; and the node at which each entry ends.
+    """
+    lengths_N = np.array([len(entry) for entry in entries])
+    points = np.frombuffer("".join(entries).encode("utf-32-le"), "<u4")
+    known = np.frombuffer(alphabet.characters.encode("utf-32-le"), "<u4")
+    ids_NxL = np.zeros((len(entries), lengths_N.max()), np.int32)
+    ids_NxL[np.arange(ids_NxL.shape[1])[None] < lengths_N[:, None]] = np.searchsorted(known, points) + 1
+    same_NxL = np.cumprod(ids_NxL[1:] == ids_NxL[:-1], axis=1)
+    shared_N = np.concatenate([[0], same_NxL.sum(axis=1)])  # characters shared with the entry before
+    depths = []
+    node_N = np.full(len(entries), ROOT)
+    end_N = np.zeros(len(entries), np.int64)
+    num_nodes = OUTSIDE + 1
+    for depth in range(1, ids_NxL.shape[1] + 1):
+        new_N = (shared_N < depth) & (lengths_N >= depth)
+        depths.append((node_N[new_N], ids_NxL[new_N, depth - 1]))
+        node_N = np.where(lengths_N >= depth, num_nodes + np.cumsum(new_N) - 1, node_N)
+        end_N = np.where(lengths_N == depth, node_N, end_N)
+        num_nodes += int(new_N.sum())
+    return depths, end_N
+
+
+def _build(
+    depths: list[tuple[np.ndarray, np.ndarray]],
+    end_N: np.ndarray,
+    log_probs_N: np.ndarray,
+    is_letter_K: np.ndarray,
+    log_free_K: np.ndarray,
+) -> LexiconTables:
+    num_classes = len(is_letter_K)
+    num_nodes = OUTSIDE + 1 + sum(len(parents) for parents, _ in depths)
+    children_SxM = np.zeros((num_nodes, -(-num_classes // 32)), np.uint32)
+    first_child_S = np.zeros(num_nodes, np.int32)
+    root_child_K = np.full(num_classes, OUTSIDE, np.int32)
+    log_end_S = np.full(num_nodes, -np.inf)
+    log_end_S[end_N] = log_probs_N
+    log_end_S[ROOT] = 0.0
+    begins_S = np.zeros(num_nodes, bool)
+    begins_S[ROOT] = True
+    first = OUTSIDE + 1
+    for parents, classes in depths:
+        nodes = first + np.arange(len(parents))
+        first += len(parents)
+        np.bitwise_or.at(children_SxM, (parents, classes // 32), np.uint32(1) << (classes % 32).astype(np.uint32))
+        with_children, index = np.unique(parents, return_index=True)
+        first_child_S[with_children] = nodes[index]
+        root_child_K[classes[parents == ROOT]] = nodes[parents == ROOT]
+        # A sign behind what may end there ends there too, and a word may begin behind it.
+        begins_S[nodes] = ~is_letter_K[classes] & np.isfinite(log_end_S[parents])
+        log_behind = np.where(begins_S[nodes], log_end_S[parents] + log_free_K[classes], -np.inf)
+        log_end_S[nodes] = np.maximum(log_end_S[nodes], log_behind)
+    log_best_S = log_end_S.copy()
+    for parents, _ in reversed(depths):
+        first -= len(parents)
+        np.maximum.at(log_best_S, parents, log_best_S[first : first + len(parents)])
+    ends_S = np.isfinite(log_end_S)
+    log_best_S[[ROOT, OUTSIDE]] = 0.0
+    return LexiconTables(
+        children_SxM=jnp.asarray(children_SxM),
+        first_child_S=jnp.asarray(first_child_S),
+        log_best_S=jnp.asarray(log_best_S, jnp.float32),
+        log_end_S=jnp.asarray(np.where(ends_S, log_end_S, 0.0), jnp.float32),
+        ends_S=jnp.asarray(ends_S),
+        begins_S=jnp.asarray(begins_S),
+        root_child_K=jnp.asarray(root_child_K),
+        is_letter_K=jnp.asarray(is_letter_K),
+        log_free_K=jnp.asarray(log_free_K, jnp.float32),
+    )

@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Int
 
 from hwr_jax.decoding.language_model import (
     END_ID,
-    FIRST_CHARACTER_ID,
     START_ID,
     UNKNOWN_ID,
     NGramModel,
     encode_ngrams,
+    encode_text,
 )
 from hwr_jax.errors import InputError
 from hwr_jax.text.alphabet import Alphabet
@@ -66,9 +66,7 @@ def build_ngram_tables(model: NGramModel, alphabet: Alphabet, where: str = "lang
         )
     log_probs_SxV, next_SxV = _resolve(model, num_contexts)
     tokens_K = np.full(alphabet.num_classes, UNKNOWN_ID)
-    places = {character: place for place, character in enumerate(model.characters, start=FIRST_CHARACTER_ID)}
-    for class_id, character in enumerate(alphabet.characters, start=1):
-        tokens_K[class_id] = places.get(character, UNKNOWN_ID)
+    tokens_K[1 : len(alphabet.characters) + 1] = encode_text(alphabet.characters, model.characters)
     return NGramTables(
         jnp.asarray(log_probs_SxV[:, tokens_K]),
         jnp.asarray(next_SxV[:, tokens_K]),
@@ -119,9 +117,9 @@ def _suffix_rows(
 ) -> np.ndarray:
     """The row of the longest context that each n-gram ends in, itself left out."""
     rows_M = np.zeros(len(codes_M), np.int64)
-    for shorter in range(1, length):  # a longer one found later takes the place of a shorter one
+    for shorter in range(1, length):  # a longer one found later replaces a shorter one
         codes, rows = contexts[shorter]
         suffixes_M = codes_M % num_tokens**shorter
-        places_M = np.minimum(np.searchsorted(codes, suffixes_M), len(codes) - 1)
-        rows_M = np.where(codes[places_M] == suffixes_M, rows[places_M], rows_M)
+        index_M = np.minimum(np.searchsorted(codes, suffixes_M), len(codes) - 1)
+        rows_M = np.where(codes[index_M] == suffixes_M, rows[index_M], rows_M)
     return rows_M

@@ -1,27 +1,34 @@
-"""All that decides how frames become text, as one value; and the decoder made from it."""
+"""Which decoder, with what: its settings as one value and on disk (decoder.json), and the decoder made from them."""
 
 import dataclasses
 import hashlib
+import json
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from hwr_jax.decoding.arpa import read_arpa
-from hwr_jax.decoding.decoder import BeamDecoder, Decoder
-from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
 from hwr_jax.decoding.lexicon import load_lexicon
-from hwr_jax.decoding.lexicon_tables import LexiconTables
+from hwr_jax.decoding.lexicon_tables import USUAL_VARIANTS, LexiconTables, build_lexicon_tables
 from hwr_jax.decoding.ngram_tables import NGramTables, build_ngram_tables
 from hwr_jax.decoding.text_model import FusionWeights, TextModel, build_text_model
-from hwr_jax.decoding.trie import USUAL_VARIANTS, build_lexicon_tables
 from hwr_jax.errors import InputError
+from hwr_jax.files import write_text
+from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import Alphabet
 
-GREEDY, BEAM = "greedy", "beam"
-DECODERS = (GREEDY, BEAM)
+GREEDY, BEAM, TUNED = "greedy", "beam", "tuned"
+# What builds a decoder from the alphabet of the model's classes, by name; one of your own goes beside them as a part.
+DECODERS: Mapping[str, Callable[[Alphabet], Decoder]] = {GREEDY: GreedyDecoder, BEAM: BeamDecoder}
+
+FILE_NAME = "decoder.json"
+FORMAT = 1
+_TEXT_FILES = ("language_model", "lexicon")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +79,8 @@ class DecoderSettings:
     @property
     def label(self) -> str:
         """For people, such as "beam + language model + lexicon"."""
-        parts = [self.decoder]
-        parts += ["language model"] if self.language_model else []
-        parts += ["lexicon"] if self.lexicon else []
-        return " + ".join(parts)
+        files = [name.replace("_", " ") for name in _TEXT_FILES if getattr(self, name)]
+        return " + ".join([self.decoder, *files])
 
     @property
     def weights_in_use(self) -> tuple[str, ...]:
@@ -182,10 +187,121 @@ def describe_settings(settings: DecoderSettings, parts: TextParts | None = None)
             "candidates": settings.candidates,
             "weights": {name: str(value) if math.isinf(value) else value for name, value in weights.items()},
         }
-        for name in ("language_model", "lexicon"):
+        for name in _TEXT_FILES:
             if file := getattr(settings, name):
                 plain[name] = dict(parts.about[name]) if parts else dataclasses.asdict(file)
     return plain | {"temperature": settings.temperature}
+
+
+def save_settings(path: Path, settings: DecoderSettings, parts: TextParts, tuned: Mapping[str, Any]) -> None:
+    """Writes settings with the hashes of their files, as `load_settings` reads them. Raises OSError.
+
+    Files that lie in the folder or below it are named relative to it, so that the folder can be moved as a whole.
+
+    Args:
+      path: of the JSON file.
+      settings: complete.
+      parts: their files.
+      tuned: on what the settings were found, for people: JSON values.
+    """
+    plain = describe_settings(settings, parts)
+    for name in _TEXT_FILES:
+        if name in plain:
+            file, folder = Path(plain[name]["path"]).resolve(), path.parent.resolve()
+            named = file.relative_to(folder) if file.is_relative_to(folder) else file
+            plain[name] = {"path": str(named), "sha256": plain[name]["sha256"]}
+    write_text(path, json.dumps({"format": FORMAT, **plain, "tuned": tuned}, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_settings(path: Path) -> DecoderSettings:
+    """Reads what `save_settings` wrote.
+
+    Raises:
+      InputError: no such file, or not one of these.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("not an object")
+    except OSError as error:
+        raise InputError(f"{path}: decoder settings cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not decoder settings as hwr tune-decoder writes them ({error})") from error
+    if values.pop("format", None) != FORMAT:
+        raise InputError(f"{path}: not decoder settings of format {FORMAT}, the one this version reads; tune again")
+    values.pop("tuned", None)
+    if isinstance(weights := values.get("weights"), dict) and weights.get("escape") == "-inf":
+        weights["escape"] = float("-inf")
+    settings = build_dataclass(DecoderSettings, values, str(path))
+    files = {name: file for name in _TEXT_FILES if (file := getattr(settings, name))}
+    found = {name: dataclasses.replace(file, path=os.path.join(path.parent, file.path)) for name, file in files.items()}
+    return dataclasses.replace(settings, **found)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ChosenDecoder:
+    """A decoder, and what is recorded with the numbers it gives.
+
+    Attributes:
+      decoder: itself.
+      label: for people, such as "beam + lexicon"; the class's name for an object of one's own.
+      about: its settings as plain values, see `describe_settings`.
+    """
+
+    decoder: Decoder
+    label: str
+    about: Mapping[str, Any]
+
+
+def choose_decoder(
+    choice: str | os.PathLike[str] | DecoderSettings | Decoder,
+    alphabet: Alphabet,
+    *,
+    folder: Path | None = None,
+    decoders: Mapping[str, Callable[[Alphabet], Decoder]] = DECODERS,
+) -> ChosenDecoder:
+    """The decoder that a caller asks for. Several devices each take a share of a beam search's rows.
+
+    Args:
+      choice: a name in `decoders`; "tuned" for decoder.json in the model's folder; a file of settings; settings; or an
+        object that has `Decoder.decode`, which is taken as it is.
+      alphabet: of the model's classes.
+      folder: of the model, None where it comes with the package.
+      decoders: builders by name.
+
+    Raises:
+      InputError: no such decoder, or a file is missing or damaged.
+    """
+    if isinstance(choice, Decoder):
+        return ChosenDecoder(choice, type(choice).__name__, {"decoder": type(choice).__name__})
+    if isinstance(choice, str) and choice in decoders and choice not in DECODERS:
+        return ChosenDecoder(decoders[choice](alphabet), choice, {"decoder": choice})
+    settings = choice if isinstance(choice, DecoderSettings) else find_settings(choice, folder, tuple(decoders))
+    parts = load_text_parts(settings, alphabet)
+    devices = jax.local_devices()
+    decoder = build_decoder(settings, alphabet, parts, devices if len(devices) > 1 else ())
+    return ChosenDecoder(decoder, settings.label, describe_settings(settings, parts))
+
+
+def find_settings(
+    choice: str | os.PathLike[str], folder: Path | None = None, names: Sequence[str] = tuple(DECODERS)
+) -> DecoderSettings:
+    """The settings behind a name ("greedy", "beam"), "tuned" or the path of a file; see `choose_decoder`.
+
+    Raises:
+      InputError: no such decoder or file.
+    """
+    if choice in DECODERS:
+        return DecoderSettings(os.fspath(choice))
+    if choice == TUNED:
+        if folder is None:
+            raise InputError(f"decoder 'tuned': this model comes without {FILE_NAME}; give a settings FILE.json")
+        if not (folder / FILE_NAME).exists():
+            raise InputError(f"decoder 'tuned': no {folder / FILE_NAME}; run hwr tune-decoder first")
+        return load_settings(folder / FILE_NAME)
+    if isinstance(choice, str) and not choice.endswith(".json"):
+        raise InputError(f"decoder {choice!r}: no such decoder; take {', '.join(names)}, tuned or a FILE.json")
+    return load_settings(Path(choice))
 
 
 def _check_file(file: TextFile, what: str) -> tuple[Path, dict[str, Any]]:

@@ -34,7 +34,7 @@ def train_language_model(
       smoothing: "kneser_ney", modified and interpolated (Chen and Goodman, An empirical study of smoothing techniques
         for language modeling, 1999; the estimates of Heafield et al., Scalable modified Kneser-Ney language model
         estimation, 2013), or "witten_bell", interpolated (Witten and Bell, The zero-frequency problem, 1991).
-      characters: those the model tells apart; each gets a probability, seen or not. All others count as one unknown
+      characters: those the model distinguishes; each gets a probability, seen or not. All others count as one unknown
         character. None: those of the texts.
 
     Raises:
@@ -172,7 +172,7 @@ def _interpolate(
 
 
 class _Contexts:
-    """Which n-grams share their context: codes_C of the contexts, and of_M the place of each n-gram's among them."""
+    """Which n-grams share their context: codes_C of the contexts, and of_M the index of each n-gram's among them."""
 
     def __init__(self, codes_M: np.ndarray) -> None:
         self.codes_C, self.of_M = np.unique(codes_M, return_inverse=True)

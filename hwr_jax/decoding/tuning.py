@@ -1,13 +1,14 @@
-"""Chooses decoding weights on validation data."""
+"""The search for decoding weights on validation data."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
 from hwr_jax.decoding.text_model import FusionWeights
 from hwr_jax.errors import InputError
 
-# What each weight may be. The steps are about as fine as a validation split of some thousand words can tell apart.
+# What each weight may be. A validation split of some thousand words can distinguish about such steps.
 GRID: Mapping[str, Sequence[float]] = {
     "language_model": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2),
     "length_bonus": (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0),
@@ -16,27 +17,12 @@ GRID: Mapping[str, Sequence[float]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Tuning:
-    """What a search found.
-
-    Attributes:
-      weights: the best.
-      value: of the objective there.
-      tried: all weights tried and their values, in order.
-    """
-
-    weights: FusionWeights
-    value: float
-    tried: tuple[tuple[FusionWeights, float], ...]
-
-
 def tune_weights(
     objective: Callable[[FusionWeights], float],
     start: FusionWeights,
     names: Sequence[str] = tuple(GRID),
     grid: Mapping[str, Sequence[float]] = GRID,
-) -> Tuning:
+) -> FusionWeights:
     """Coordinate search: takes each weight in turn to the best value of its grid, until a whole round changes nothing.
 
     The objective falls with every change, so the search ends; it finds a minimum along each weight, not always the
@@ -55,13 +41,7 @@ def tune_weights(
     for name in names:
         if name not in {field.name for field in dataclasses.fields(FusionWeights)} or not grid.get(name):
             raise InputError(f"tuning: {name!r} is no weight with values to try; the weights are {', '.join(GRID)}")
-    tried: dict[FusionWeights, float] = {}
-
-    def value_at(weights: FusionWeights) -> float:
-        if weights not in tried:
-            tried[weights] = objective(weights)
-        return tried[weights]
-
+    value_at = functools.cache(objective)
     best, best_value = start, value_at(start)
     improved = True
     while improved:
@@ -71,4 +51,4 @@ def tune_weights(
                 weights = dataclasses.replace(best, **{name: value})
                 if value_at(weights) < best_value:
                     best, best_value, improved = weights, value_at(weights), True
-    return Tuning(best, best_value, tuple(tried.items()))
+    return best

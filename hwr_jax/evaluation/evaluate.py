@@ -10,8 +10,7 @@ import numpy as np
 
 from hwr_jax.data.labels import encode_labels, find_untrainable
 from hwr_jax.data.preprocessed import PreprocessedSamples
-from hwr_jax.decoding.decoder import Decoder, Hypothesis
-from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.decoder import Decoder, GreedyDecoder, Hypothesis
 from hwr_jax.models.recognizer import frames_of_images
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import Edits, count_edits

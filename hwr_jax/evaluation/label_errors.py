@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from hwr_jax.data.labels import encode_labels, find_untrainable
-from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.decoder import GreedyDecoder
 from hwr_jax.models.recognizer import frames_of_images
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.objective import ctc_losses

@@ -13,8 +13,7 @@ from hwr_jax.decoding.calibration import (
     scale_confidence,
     two_outcomes,
 )
-from hwr_jax.decoding.decoder import BeamDecoder
-from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.decoder import BeamDecoder, GreedyDecoder
 from hwr_jax.decoding.settings import DecoderSettings, TextParts, build_decoder
 from hwr_jax.decoding.text_model import FusionWeights
 from hwr_jax.decoding.tuning import tune_weights
@@ -88,7 +87,7 @@ def tune_decoder(
         return OBJECTIVES[objective](_sum_edits(texts, readings))
 
     if settings.language_model or settings.lexicon:
-        weights = tune_weights(errors_with, settings.weights, settings.weights_in_use).weights
+        weights = tune_weights(errors_with, settings.weights, settings.weights_in_use)
         settings = dataclasses.replace(settings, weights=weights)
     readings, scores_NxW = read(settings)
     correct_N = np.array([truth == reading for truth, reading in zip(texts, readings, strict=True)], bool)

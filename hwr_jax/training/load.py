@@ -43,3 +43,8 @@ def load_run(workdir: Path, checkpoint: str = "best") -> TrainedModel:
         evaluated_of_saved(restored.state),
         str(workdir),
     )
+
+
+def model_folder(name_or_path: str) -> Path | None:
+    """The folder of a model, where decoder.json may stand; None for one that comes with the package."""
+    return None if "/" not in name_or_path and name_or_path in pretrained_names() else Path(name_or_path)

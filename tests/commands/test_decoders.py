@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from hwr_jax.commands.decoders import add_decoder_options, model_folder, resolve_settings
+from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser
 from hwr_jax.decoding.arpa import write_arpa
-from hwr_jax.decoding.settings import DecoderSettings, TextFile, load_text_parts, usual_weights
-from hwr_jax.decoding.settings_file import save_settings
+from hwr_jax.decoding.settings import DecoderSettings, TextFile, load_text_parts, save_settings, usual_weights
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights
 from hwr_jax.errors import InputError
 from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.training.load import model_folder
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_flags_take_the_place_of_what_was_tuned(model):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--decoder=beem"], "--decoder=beem: no such decoder; take greedy, beam, tuned or a FILE.json"),
+        (["--decoder=beem"], "decoder 'beem': no such decoder; take greedy, beam, tuned or a FILE.json"),
         (["--beam_width=4"], "--beam_width: has no effect on greedy decoding; give --decoder=beam"),
         (["--lexicon=words.txt"], "--lexicon: has no effect on greedy decoding"),
         (["--decoder=beam", "--escape=-3"], "--escape: has no effect without --lexicon"),
@@ -79,9 +79,9 @@ def test_wrong_flags(model, flags, message):
 
 
 def test_tuned_needs_a_file_beside_the_model(tmp_path):
-    with pytest.raises(InputError, match=r"--decoder=tuned: no .*decoder\.json; run hwr tune-decoder first"):
+    with pytest.raises(InputError, match=r"decoder 'tuned': no .*decoder\.json; run hwr tune-decoder first"):
         resolve(tmp_path, "--decoder=tuned")
-    with pytest.raises(InputError, match=r"model 'unipen_words' comes without decoder\.json"):
+    with pytest.raises(InputError, match=r"this model comes without decoder\.json"):
         resolve("unipen_words", "--decoder=tuned")
     assert model_folder("unipen_words") is None
     assert model_folder("runs/unipen_words") == Path("runs/unipen_words")

@@ -1,15 +1,15 @@
-"""Forced alignment against all paths, tried one by one."""
+"""Forced alignment against all paths; frames that say it plainly, and ends that recurrent layers pull outwards."""
 
 import itertools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwr_jax.decoding.alignment import align_texts, frames_to_columns, place_characters
-from hwr_jax.decoding.beam import mask_frames
+from hwr_jax.decoding import alignment, decoder
+from hwr_jax.decoding.alignment import align_texts, keep_characters, locate_characters, settle_characters
 
+NUM_CLASSES, FRAMES, STRIDE_PX = 6, 8, 4
 TEXTS = [(), (1,), (2, 2), (1, 2), (3, 1, 3), (1, 1, 1)]
 
 
@@ -50,22 +50,63 @@ def test_against_all_paths(log_probs_BxTxK):
 
 
 def test_texts_that_do_not_fit_have_no_alignment(log_probs_BxTxK):
-    short = mask_frames(jnp.asarray(log_probs_BxTxK), jnp.array([6, 1, 2, 2, 2, 4]))
-    found = align_texts(short, *pad(TEXTS))
+    found = align_texts(log_probs_BxTxK, *pad(TEXTS), np.array([6, 1, 2, 2, 2, 4]))
     assert np.isfinite(found.log_prob_B).tolist() == [True, True, False, True, False, False]
     for row in (2, 4, 5):
         assert (np.asarray(found.first_BxL[row]) == -1).all()
         assert (np.asarray(found.last_BxL[row]) == -1).all()
 
 
-def test_columns():
-    left, right = frames_to_columns(np.array([[0, 3, -1]]), np.array([[1, 3, -1]]), frames=32, width_px=128)
-    np.testing.assert_array_equal(left, [[0, 12, np.nan]])
-    np.testing.assert_array_equal(right, [[8, 16, np.nan]])
+def certain(path: list[int]) -> np.ndarray:
+    log_probs_TxK = np.full((FRAMES, NUM_CLASSES), -20.0, np.float32)
+    log_probs_TxK[np.arange(FRAMES), path] = -0.01
+    return log_probs_TxK
 
 
-def test_places_touch():
-    left, right = np.array([[4.0, 12.0, 40.0], [8.0, np.nan, np.nan]]), np.array([[8.0, 16, 44], [12, np.nan, np.nan]])
-    place_left, place_right = place_characters(left, right)
-    np.testing.assert_array_equal(place_left, [[4, 10, 28], [8, np.nan, np.nan]])
-    np.testing.assert_array_equal(place_right, [[10, 28, 44], [12, np.nan, np.nan]])
+def test_certain_frames_are_found_in_any_number_of_rows(monkeypatch):
+    paths = [[5, 1, 1, 5, 2, 5, 3, 5], [5, 5, 5, 5, 5, 5, 5, 2], [5] * 8, [1, 5, 1, 5, 1, 5, 1, 5]]
+    texts = [(1, 2, 3), (2,), (), (1, 1, 1, 1)]
+    log_probs = np.stack([certain(path) for path in paths])
+    located = locate_characters(log_probs, texts, STRIDE_PX)
+    np.testing.assert_array_equal(located[0], [[4, 12], [16, 20], [24, 28]])
+    np.testing.assert_array_equal(located[1], [[28, 32]])
+    assert located[2].shape == (0, 2)
+    np.testing.assert_array_equal(located[3], [[0, 4], [8, 12], [16, 20], [24, 28]])
+    monkeypatch.setattr(decoder, "ROWS", 3)
+    monkeypatch.setattr(alignment, "ROWS", 3)
+    for one, other in zip(locate_characters(log_probs, texts, STRIDE_PX), located, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_texts_that_do_not_fit_have_no_columns():
+    log_probs = np.stack([certain([5] * 8)] * 2)
+    assert locate_characters(log_probs, [(1,) * 9, (1,) * 5], STRIDE_PX) == [None, None]
+
+
+def test_classes_without_character_are_left_out():
+    assert keep_characters((0, 1, 4, 3, 5, 2), NUM_CLASSES) == (1, 3, 2)
+
+
+def test_boxes_cover_the_ink_and_touch():
+    columns_Lx2 = np.array([[0.0, 4.0], [40, 44], [60, 64], [96, 100]])
+    settled_Lx2 = settle_characters(columns_Lx2, (10.0, 90.0))
+    assert settled_Lx2[0, 0] == 10
+    assert settled_Lx2[-1, 1] == 90
+    np.testing.assert_array_equal(settled_Lx2[1:, 0], settled_Lx2[:-1, 1])
+    # The outermost stand half a mean character, 10 px, inside the ink; the inner ones where their frames are.
+    np.testing.assert_allclose(settled_Lx2[:-1, 1], [30, 52, 72])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_boxes_are_in_order_wherever_the_frames_are(count):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        left_L = np.sort(rng.choice(32, count, replace=False)) * 4.0
+        settled_Lx2 = settle_characters(np.stack([left_L, left_L + 4], axis=1), (50.0, 80.0))
+        assert (settled_Lx2[:, 1] >= settled_Lx2[:, 0]).all()
+        np.testing.assert_array_equal(settled_Lx2[1:, 0], settled_Lx2[:-1, 1])
+        assert (settled_Lx2[0, 0], settled_Lx2[-1, 1]) == (50, 80)
+
+
+def test_no_characters_no_boxes():
+    assert settle_characters(np.zeros((0, 2)), (0.0, 5.0)).shape == (0, 2)

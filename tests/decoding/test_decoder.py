@@ -13,10 +13,10 @@ from hwr_jax.decoding.beam import Hypotheses
 from hwr_jax.decoding.decoder import RAN_OUT, BeamDecoder
 from hwr_jax.decoding.greedy import greedy_decode
 from hwr_jax.decoding.lexicon import build_lexicon, count_tokens
+from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
 from hwr_jax.decoding.ngram_tables import build_ngram_tables
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights, build_text_model
-from hwr_jax.decoding.trie import build_lexicon_tables
 from hwr_jax.errors import InputError
 from hwr_jax.ink.words import load_words, make_text
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, load_exported

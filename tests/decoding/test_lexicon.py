@@ -12,8 +12,7 @@ from hwr_jax.decoding.lexicon import (
     split_tokens,
     write_lexicon,
 )
-from hwr_jax.decoding.lexicon_tables import OUTSIDE, ROOT
-from hwr_jax.decoding.trie import build_lexicon_tables
+from hwr_jax.decoding.lexicon_tables import OUTSIDE, ROOT, build_lexicon_tables
 from hwr_jax.errors import InputError
 from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
 

@@ -7,16 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwr_jax.decoding.alignment import align_texts
+from hwr_jax.decoding.alignment import align_texts, locate_characters
 from hwr_jax.decoding.beam import mask_frames
-from hwr_jax.decoding.decoder import BeamDecoder, Decoder
-from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
 from hwr_jax.decoding.lexicon import build_lexicon
-from hwr_jax.decoding.locate import locate_characters
+from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
 from hwr_jax.decoding.ngram_tables import build_ngram_tables
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights, build_text_model
-from hwr_jax.decoding.trie import build_lexicon_tables
 from hwr_jax.text.alphabet import Alphabet
 
 ALPHABET, FRAMES = Alphabet("abcd"), 40
@@ -75,12 +73,12 @@ def test_an_alignment_ends_in_the_frames_that_count():
     texts = [(1, 2, 2), (4, 4), (1, 1)]
     ids_BxL, lengths_B = np.array([(1, 2, 2), (4, 4, 0), (1, 1, 0)], np.int32), np.array([3, 2, 2], np.int32)
     found = align_texts(log_probs_BxTxK, ids_BxL, lengths_B, frames_B)
-    located = locate_characters(log_probs_BxTxK, texts, width_px=4 * FRAMES, frames_N=frames_B)
+    located = locate_characters(log_probs_BxTxK, texts, stride_px=4, frames_N=frames_B)
     for row, frames in enumerate(frames_B.tolist()):
         part = slice(row, row + 1)
         alone = align_texts(log_probs_BxTxK[part, :frames], ids_BxL[part], lengths_B[part])
         jax.tree.map(np.testing.assert_array_equal, alone, jax.tree.map(lambda x, part=part: x[part], found))
-        (place,) = locate_characters(log_probs_BxTxK[part, :frames], texts[part], width_px=4 * frames)
+        (place,) = locate_characters(log_probs_BxTxK[part, :frames], texts[part], stride_px=4)
         assert (place is None) == (located[row] is None) == (row == 2)  # equal letters need a blank between them
         if place is not None:
             np.testing.assert_array_equal(place, located[row])

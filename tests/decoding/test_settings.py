@@ -11,17 +11,19 @@ import numpy as np
 import pytest
 
 from hwr_jax.decoding.arpa import write_arpa
-from hwr_jax.decoding.decoder import BeamDecoder
-from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.decoder import BeamDecoder, GreedyDecoder
 from hwr_jax.decoding.settings import (
+    DECODERS,
     DecoderSettings,
     TextFile,
     build_decoder,
+    choose_decoder,
     describe_settings,
+    load_settings,
     load_text_parts,
+    save_settings,
     usual_weights,
 )
-from hwr_jax.decoding.settings_file import load_settings, save_settings
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights
 from hwr_jax.errors import InputError
@@ -176,3 +178,45 @@ def test_wrong_text_files(part, content, message, tmp_path):
         load_text_parts(DecoderSettings("beam", **{part: TextFile(str(path))}), ALPHABET)
     assert str(caught.value).startswith(f"{path}")
     assert "\n" not in str(caught.value)
+
+
+class Shouts:
+    """A decoder of one's own."""
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        self.greedy = GreedyDecoder(alphabet)
+
+    def decode(self, log_probs_BxTxK, frames_B=None, n_best=1):
+        found = self.greedy.decode(log_probs_BxTxK, frames_B)
+        return [tuple(dataclasses.replace(h, text=h.text.upper()) for h in row) for row in found]
+
+
+def test_a_decoder_is_chosen_by_name_file_settings_or_as_it_is(settings, tmp_path):
+    greedy = choose_decoder("greedy", ALPHABET)
+    assert (greedy.decoder, greedy.label) == (GreedyDecoder(ALPHABET), "greedy")
+    assert greedy.about == {"decoder": "greedy", "temperature": 1.0}
+    assert choose_decoder("beam", ALPHABET).decoder.text_model is None
+    path = tmp_path / "decoder.json"
+    save_settings(path, settings, load_text_parts(settings, ALPHABET), {})
+    for choice in ("tuned", path, str(path), settings):
+        chosen = choose_decoder(choice, ALPHABET, folder=tmp_path)
+        assert (chosen.decoder.width, chosen.label) == (4, "beam + language model + lexicon")
+        assert chosen.about["lexicon"]["words"] == 3
+    own = Shouts(ALPHABET)
+    assert choose_decoder(own, ALPHABET).decoder is own
+    named = choose_decoder("shouts", ALPHABET, decoders={**DECODERS, "shouts": Shouts})
+    assert (named.label, named.about) == ("shouts", {"decoder": "shouts"})
+    assert isinstance(named.decoder, Shouts)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ("shout", "decoder 'shout': no such decoder; take greedy, beam, tuned or a FILE.json"),
+        ("tuned", "decoder 'tuned': this model comes without decoder.json; give a settings FILE.json"),
+        ("gone.json", r"gone\.json: decoder settings cannot be read"),
+    ],
+)
+def test_wrong_choices(choice, message):
+    with pytest.raises(InputError, match=message):
+        choose_decoder(choice, ALPHABET)

@@ -10,10 +10,10 @@ import pytest
 
 from hwr_jax.decoding.beam import beam_search
 from hwr_jax.decoding.lexicon import Lexicon, VariantShares, count_tokens, is_letter
+from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
 from hwr_jax.decoding.ngram_tables import build_ngram_tables
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights, TextModel, build_text_model
-from hwr_jax.decoding.trie import build_lexicon_tables
 from hwr_jax.errors import InputError
 from hwr_jax.text.alphabet import Alphabet
 
@@ -109,7 +109,7 @@ def text_model(language_model) -> TextModel:
 def test_against_whole_strings(texts, language_model, text_model):
     expected = [
         WEIGHTS.language_model * log_prob + WEIGHTS.length_bonus * len(text) + weigh_words(text, WEIGHTS)
-        for text, log_prob in zip(texts, language_model.log_probs(texts), strict=True)
+        for text, log_prob in zip(texts, map(language_model.log_prob, texts), strict=True)
     ]
     np.testing.assert_allclose(weigh(text_model, texts), expected, atol=2e-4)
 

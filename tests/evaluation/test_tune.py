@@ -8,7 +8,7 @@ import pytest
 
 from hwr_jax.decoding.arpa import write_arpa
 from hwr_jax.decoding.calibration import fit_temperature, two_outcomes
-from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.decoder import GreedyDecoder
 from hwr_jax.decoding.settings import DecoderSettings, TextFile, build_decoder, load_text_parts
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights
