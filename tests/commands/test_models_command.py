@@ -39,9 +39,9 @@ def test_the_models_of_the_package(capsys):
     assert all(f"{command} takes {name} by itself" in out for command, name in defaults.items())
 
 
-def test_the_readme_has_the_table(repository, capsys):
+def test_the_docs_have_the_table(repository, capsys):
     assert models.main(["--markdown"]) == 0
-    assert capsys.readouterr().out in (repository / "README.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out in (repository / "docs" / "models.md").read_text(encoding="utf-8")
 
 
 def test_a_name_prints_the_card(capsys):
