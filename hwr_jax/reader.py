@@ -16,8 +16,7 @@ from hwr_jax.decoding.settings import DecoderSettings, choose_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import check_size, open_grey, to_grey
 from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.placement import ink_columns, place_columns
-from hwr_jax.ink.preprocessing import preprocess
+from hwr_jax.ink.preprocessing import ink_columns, place_image, preprocess
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model, model_folder
 
@@ -187,7 +186,7 @@ class Reader:
                 boxes.append(tuple(CharacterBox(character, None, None) for character in characters))
                 continue
             height_px, width_px = grey_HxW.shape
-            seen_Lx2 = place_columns(height_px, width_px, preprocessing).to_image(columns_Lx2)
+            seen_Lx2 = place_image(height_px, width_px, preprocessing).to_image(columns_Lx2)
             settled_Lx2 = settle_characters(seen_Lx2, ink_columns(grey_HxW) or (0.0, float(width_px)))
             columns = zip(characters, settled_Lx2.tolist(), strict=True)
             boxes.append(tuple(CharacterBox(character, left, right) for character, (left, right) in columns))

@@ -115,7 +115,7 @@ def test_a_single_path_is_not_taken_for_a_list_of_letters():
         (np.zeros((4, 12, 2), np.uint8), r"^image 1: array is uint8 \[4, 12, 2\], not uint8"),
         (np.zeros(4, np.uint8), r"^image 1: array is uint8 \[4\], not uint8"),
         (np.zeros((0, 12), np.uint8), r"^image 1: no pixels"),
-        (np.zeros((20, 20_000), np.uint8), r"^image 1: shape does not fit the frame"),
+        (np.zeros((20, 20_000), np.uint8), r"^image 1: shape does not fit the model's input"),
     ],
 )
 def test_a_bad_image_is_named(image, message):

@@ -110,8 +110,8 @@ def to_grey(image: Image.Image) -> np.ndarray:
         return (real * (255 if real.max() <= 1 else 1)).clip(0, 255).round().astype(np.uint8)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, "white")
-        image = Image.alpha_composite(paper, layer).convert("RGB")
+        white = Image.new("RGBA", layer.size, "white")
+        image = Image.alpha_composite(white, layer).convert("RGB")
     elif image.mode not in ("1", "L", "RGB"):
         image = image.convert("RGB")
     return np.asarray(image if image.mode == "L" else image.convert("L"))

@@ -48,7 +48,7 @@ def join_words(
 
 
 def find_baseline(strokes: Sequence[np.ndarray]) -> float:
-    """About where the letters of a word stand: the median of the places where its strokes turn upwards.
+    """About where the letters of a word stand: the median height at which its strokes turn upwards.
 
     Only those in the lower half of the ink count. Letters with descenders are the fewer in nearly every word.
     """

@@ -16,13 +16,13 @@ def straighten_line(page_HxW: np.ndarray, outline_Nx2: np.ndarray, baseline_Mx2:
 
     The line from the baseline's first to its last point becomes the horizontal; every column is moved up or down by
     what the baseline deviates from that line there. So columns keep their widths and heights, and letters their
-    shapes, however the line bends. What lies outside the outline shows the paper: the median of what lies inside.
+    shapes, however the line bends. What lies outside the outline becomes background: the median of what lies inside.
 
     Args:
       page_HxW: uint8.
       outline_Nx2: float [n, 2], a closed polygon in pixels, x to the right and y down, the page's corner at 0, 0. What
         reaches over the page's edge is cut off.
-      baseline_Mx2: float [m, 2], in reading direction; None or a single place for a line that is level. One that runs
+      baseline_Mx2: float [m, 2], in reading direction; None or a single point for a line that is level. One that runs
         to the left is taken the other way round.
 
     Returns:
@@ -61,8 +61,8 @@ def boxes_on_page(
     knots = layout.bends[0] - layout.left
     boxes = []
     for first, last in np.asarray(columns_Bx2, np.float64).reshape(-1, 2):
-        places = np.concatenate([[first], knots[(knots > first) & (knots < last)], [last]])
-        tops_Cx2 = layout.tops(places)
+        cuts = np.concatenate([[first], knots[(knots > first) & (knots < last)], [last]])
+        tops_Cx2 = layout.tops(cuts)
         around_Dx2 = np.concatenate([tops_Cx2, tops_Cx2 + layout.rows * layout.across_2])
         around_Dx2 = np.clip(around_Dx2, outline_Nx2.min(axis=0), outline_Nx2.max(axis=0))
         boxes.append(np.concatenate([around_Dx2.min(axis=0), around_Dx2.max(axis=0)]))
@@ -76,7 +76,7 @@ class _Layout:
     Attributes:
       origin_2: a point of the page.
       along_2, across_2: unit vectors, along the columns' order and down a column.
-      bends: places along the line in rising order, and how far the baseline is off there.
+      bends: positions along the line in rising order, and how far the baseline is off there.
       left, top: of the image's corner, from the origin.
       columns, rows: of the image.
     """
@@ -138,7 +138,7 @@ def _axes(outline_Nx2: np.ndarray, baseline_Mx2: np.ndarray | None) -> tuple[np.
 
 
 def _bends(from_origin_Mx2: np.ndarray, along_2: np.ndarray, across_2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places along the line in rising order, and how far the baseline is off there."""
+    """Positions along the line in rising order, and how far the baseline is off there."""
     u_M, off_M = from_origin_Mx2 @ along_2, from_origin_Mx2 @ across_2
     # A baseline that turns back on itself for a moment: the way back counts for nothing.
     ahead_M = np.concatenate([[True], u_M[1:] > np.maximum.accumulate(u_M)[:-1]])
@@ -148,7 +148,7 @@ def _bends(from_origin_Mx2: np.ndarray, along_2: np.ndarray, across_2: np.ndarra
 def _cut_out(
     page_HxW: np.ndarray, outline_Nx2: np.ndarray, cuts: np.ndarray, corners_Cx2: np.ndarray, down_2: np.ndarray
 ) -> np.ndarray:
-    """The strips between the columns `cuts` (bilinear), paper outside the outline.
+    """The strips between the columns `cuts` (bilinear), background outside the outline.
 
     Args:
       page_HxW: the page.
@@ -157,7 +157,7 @@ def _cut_out(
       corners_Cx2: where on the page the top of each cut lies.
       down_2: from the top of a cut to its bottom, on the page.
     """
-    # Only the part of the page that the outline touches; whoever reads it a little further sees paper.
+    # Only the part of the page that the outline touches; whoever reads it a little further sees background.
     corner_2 = np.floor(outline_Nx2.min(axis=0)).astype(int)
     end_2 = np.minimum(np.ceil(outline_Nx2.max(axis=0)).astype(int) + 1, page_HxW.shape[::-1])
     part_HxW = page_HxW[corner_2[1] : end_2[1], corner_2[0] : end_2[0]]
@@ -169,7 +169,7 @@ def _cut_out(
     inside_HxW = np.asarray(mask) > 0
     if not inside_HxW.any():
         raise InputError("line: lies outside the page")
-    paper = int(np.median(part_HxW[inside_HxW]))
+    background = int(np.median(part_HxW[inside_HxW]))
     size = int(cuts[-1]), round(float(np.hypot(*down_2)))
     tops_Cx2 = corners_Cx2 - corner_2
     mesh = [
@@ -177,6 +177,6 @@ def _cut_out(
         for left, right, upper, next_upper in zip(cuts, cuts[1:], tops_Cx2, tops_Cx2[1:], strict=False)
     ]
     part = Image.fromarray(np.ascontiguousarray(part_HxW))
-    grey = part.transform(size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=paper)
+    grey = part.transform(size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=background)
     kept = mask.transform(size, Image.Transform.MESH, mesh, Image.Resampling.NEAREST, fillcolor=0)
-    return np.where(np.asarray(kept) > 0, np.asarray(grey), np.uint8(paper))
+    return np.where(np.asarray(kept) > 0, np.asarray(grey), np.uint8(background))

@@ -1,4 +1,4 @@
-"""The frame a model reads: its size and how an image is preprocessed to it."""
+"""What images are preprocessed to: the size of the model's input, and how."""
 
 import dataclasses
 
@@ -10,11 +10,11 @@ class Preprocessing:
     """Size and preprocessing of the model's input.
 
     Attributes:
-      height_px: rows of the frame.
-      width_px: columns of the frame.
-      kind: "word" (ours: polarity check, antialias when shrinking, paper-coloured padding), "keras" (the Keras
-        example's preprocessing, pixel for pixel) or "line" (as "word", but from the left, so that all paper to the
-        right of the ink is padding, which a model ignores: for images of any width up to the frame's).
+      height_px: rows of the input.
+      width_px: columns of the input.
+      kind: "word" (ours: polarity check, antialias when shrinking, padding of the background's colour), "keras" (the
+        Keras example's preprocessing, pixel for pixel) or "line" (as "word", but from the left, so that all background
+        to the right of the ink is padding, which a model ignores: for images of any width up to the input's).
       horizontal_scale: images are drawn so many times as wide as they are; not with "keras".
     """
 
@@ -25,12 +25,12 @@ class Preprocessing:
 
 
 def preprocessing_of(config: ExperimentConfig) -> Preprocessing:
-    """The frame of a run's images."""
+    """What the images of a run are preprocessed to."""
     return Preprocessing(
         config.model.height_px, config.model.width_px, config.data.preprocessing, config.data.horizontal_scale
     )
 
 
 def describe_scale(horizontal_scale: float | int) -> str:
-    """What follows a frame's size for people: ", drawn 1.5 times as wide"; "" where images keep their aspect ratio."""
+    """What follows an input's size for people: ", drawn 1.5 times as wide"; "" where images keep their aspect ratio."""
     return f", drawn {horizontal_scale:g} times as wide" if horizontal_scale != 1 else ""

@@ -1,13 +1,13 @@
-"""Faces of pen-stroke letters: Hershey's script and plain faces and our own hand, brought to one scale and smoothed."""
+"""Faces of pen-stroke letters: Hershey's script and plain faces and our own, brought to one scale and smoothed."""
 
 import dataclasses
 import functools
+import importlib.resources
 from typing import Any
 
 import numpy as np
 from HersheyFonts import HersheyFonts
 
-from hwr_jax.ink.hand_letters import HAND_LETTERS
 from hwr_jax.text.alphabet import IAM78
 
 # Points along a glyph's curves lie about this far apart, in heights of a small letter.
@@ -26,8 +26,8 @@ class Glyph:
       points_Px2: float64, the points of all strokes one after another.
       stroke_of_P: int, the stroke of each point.
       advance: how far the next character is to the right.
-      entry: point where a stroke from the character before may arrive, None if the hand sets down anew.
-      exit: point where the stroke to the next character may leave (the last of its path), None if the hand lifts.
+      entry: point where a stroke from the character before may arrive, None if the pen sets down anew.
+      exit: point where the stroke to the next character may leave (the last of its path), None if the pen lifts.
     """
 
     points_Px2: np.ndarray
@@ -39,13 +39,16 @@ class Glyph:
 
 @functools.cache
 def load_face(name: str) -> dict[str, tuple[Glyph, ...]]:
-    """The forms of each character of IAM78 in a face: "script" (joined), "plain" (printed) or "hand" (ours, both).
+    """The forms of each character of IAM78 in a face: "script" (joined), "plain" (printed) or "everyday" (ours, both).
 
-    "script" has letters only; "hand" has no rare punctuation. Sources: A. V. Hershey's simplex roman and script faces
-    through the package Hershey-Fonts; hwr_jax.ink.hand_letters.
+    "script" has letters only; "everyday" has no rare punctuation. Sources: A. V. Hershey's simplex roman and script
+    faces through the package Hershey-Fonts; letters.txt.
     """
-    if name == "hand":
-        return {character: tuple(map(_hand_glyph, forms)) for character, forms in HAND_LETTERS.items()}
+    if name == "everyday":
+        file = importlib.resources.files("hwr_jax.ink") / "letters.txt"
+        lines = file.read_text(encoding="utf-8").splitlines()
+        forms = [(line[0], _everyday_glyph(line[2:])) for line in lines if line[0] != "#"]
+        return {character: tuple(glyph for c, glyph in forms if c == character) for character, _ in forms}
     hershey = HersheyFonts()
     hershey.load_default_font({"script": "scripts", "plain": "futural"}[name])
     wanted = [c for c in IAM78 if name == "plain" or c.isalpha()]
@@ -82,7 +85,7 @@ def smooth_path(points_Nx2: np.ndarray, corner_N: np.ndarray, step: float) -> np
     return np.concatenate(pieces)
 
 
-def _hand_glyph(form: str) -> Glyph:
+def _everyday_glyph(form: str) -> Glyph:
     paths, corners, exit_path = [], [], None
     arrival_2 = None
     for index, path in enumerate(form.split(";")):

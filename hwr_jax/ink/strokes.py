@@ -1,4 +1,4 @@
-"""Pen strokes drawn as anti-aliased dark ink on light paper."""
+"""Pen strokes drawn as anti-aliased dark ink on a light background."""
 
 import hashlib
 import io
@@ -10,7 +10,7 @@ from PIL import Image
 
 from hwr_jax.errors import InputError
 
-PAPER = 255
+BACKGROUND = 255
 DEFAULT_HEIGHT_PX = 64
 DEFAULT_MAX_WIDTH_PX = 1024
 # A stroke is cut into pieces no longer than this, each drawn into one small square of pixels.
@@ -45,12 +45,12 @@ def draw_strokes(
         in any unit. A path of one point is a dot.
       pen_width_px: diameter of the pen's tip in pixels of the image.
       height_px: rows of the image.
-      margin_px: paper left free around the ink on all sides.
+      margin_px: background left free around the ink on all sides.
       max_width_px: most columns of the image.
       reference_height: a length in the unit of the strokes.
 
     Returns:
-      uint8 [height_px, W], paper 255.
+      uint8 [height_px, W], background 255.
 
     Raises:
       InputError: no strokes, a stroke that is not float [n, 2], coordinates that are not finite, or an image too small
@@ -153,4 +153,4 @@ def _cover(
     np.minimum.at(nearest2, pixel_SxKxK.ravel(), square_SxKxK.ravel())
     nearest2_HxW = nearest2.reshape(height_px + 2 * pad, stride)[pad:-pad, pad:-pad]
     covered_HxW = np.clip(radius_px + 0.5 - np.sqrt(np.maximum(nearest2_HxW, 0)), 0, 1)
-    return np.round(PAPER * (1 - covered_HxW)).astype(np.uint8)
+    return np.round(BACKGROUND * (1 - covered_HxW)).astype(np.uint8)

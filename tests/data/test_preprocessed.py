@@ -52,7 +52,7 @@ def test_samples_keep_their_order_and_bad_ones_are_named(tmp_path):
         "s/5": "no such file",
         "s/6": "damaged image",
         "s/7": "not an image",
-        "s/8": "shape does not fit the frame",
+        "s/8": "shape does not fit the model's input",
     }
 
 

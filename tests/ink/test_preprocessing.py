@@ -13,7 +13,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import (
     BLACK,
-    EVEN_PAPER,
+    EVEN_BACKGROUND,
     MIN_CONTRAST,
     STANDS_OUT,
     images_to_input,
@@ -100,7 +100,7 @@ def test_1_x_1_gives_blank_paper():
 @pytest.mark.parametrize("preprocessing", [PAPER, KERAS])
 @pytest.mark.parametrize("shape", [(20, 20_000), (20_000, 20)])
 def test_what_would_shrink_to_nothing_is_refused(preprocessing, shape):
-    with pytest.raises(InputError, match=r"shape does not fit the frame \(20+0* x 20+0* px into 128 x 32"):
+    with pytest.raises(InputError, match=r"shape does not fit the model's input \(20+0* x 20+0* px into 128 x 32"):
         preprocess(np.zeros(shape, np.uint8), preprocessing)
 
 
@@ -207,8 +207,8 @@ def test_faint_ink_is_judged_alike_at_all_sizes(times, kind):
 def test_the_fainter_ink_is_the_paler_it_stays_where_it_hardly_stands_out():
     black = draw_word("limit", paper=255, ink=0, noise=0)
     darkest = [int(fit_unresized(fade(black, 255, 255 - depth)).min()) for depth in range(MIN_CONTRAST, 256)]
-    assert darkest[: STANDS_OUT * EVEN_PAPER - MIN_CONTRAST] == [
-        255 - depth for depth in range(MIN_CONTRAST, STANDS_OUT * EVEN_PAPER)
+    assert darkest[: STANDS_OUT * EVEN_BACKGROUND - MIN_CONTRAST] == [
+        255 - depth for depth in range(MIN_CONTRAST, STANDS_OUT * EVEN_BACKGROUND)
     ]
     assert all(paler >= darker for paler, darker in itertools.pairwise(darkest))
     assert max(paler - darker for paler, darker in itertools.pairwise(darkest)) <= 7  # no step
@@ -329,7 +329,7 @@ def test_keras_input_reverses_the_height():
 
 
 def test_unknown_fitting_is_an_error():
-    with pytest.raises(InputError, match="no preprocessing 'papre'; choose paper, keras or line"):
+    with pytest.raises(InputError, match="no preprocessing 'papre'; choose word, keras or line"):
         preprocess(np.zeros((2, 2), np.uint8), Preprocessing(kind="papre"))
-    with pytest.raises(InputError, match="no preprocessing 'papre'; choose paper, keras or line"):
+    with pytest.raises(InputError, match="no preprocessing 'papre'; choose word, keras or line"):
         images_to_input(np.zeros((1, 2, 2), np.uint8), "papre")

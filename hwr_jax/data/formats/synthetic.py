@@ -11,9 +11,9 @@ from hwr_jax.data.formats.base import DataTerms, Format, TellTotal, ignore_total
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample
 from hwr_jax.errors import InputError
-from hwr_jax.ink.penman import PenmanConfig, draw_word, make_writer
 from hwr_jax.ink.strokes import encode_png
 from hwr_jax.ink.words import make_text
+from hwr_jax.ink.writers import WriterConfig, draw_word, make_writer
 
 SYNTHETIC = "synthetic"
 _OWN_NAME = re.compile(r"writers(\d+)_words(\d+)_seed(\d+)")
@@ -48,7 +48,7 @@ def parse_synthetic(
     seed: int = 0,
     workers: int = 1,
     tell_total: TellTotal = ignore_total,
-    config: PenmanConfig | None = None,
+    config: WriterConfig | None = None,
 ) -> Iterator[Sample]:
     """Words by synthetic writers, writer by writer.
 
@@ -69,7 +69,7 @@ def parse_synthetic(
         yield from samples
 
 
-def write_samples(writer_number: int, *, words: int, seed: int, config: PenmanConfig | None) -> list[Sample]:
+def write_samples(writer_number: int, *, words: int, seed: int, config: WriterConfig | None) -> list[Sample]:
     """All words of one writer."""
     name = f"w{writer_number:04d}"
     writer = make_writer(f"{seed}-{name}", config)

@@ -6,12 +6,12 @@ import pytest
 from hwr_jax.data.formats.synthetic import parse_synthetic
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
-from hwr_jax.ink.penman import PenmanConfig, draw_word, make_writer, write_word
 from hwr_jax.ink.stroke_fonts import load_face, smooth_path
 from hwr_jax.ink.words import load_words, make_text
+from hwr_jax.ink.writers import WriterConfig, draw_word, make_writer, write_word
 from hwr_jax.text.alphabet import IAM78
 
-STILL = PenmanConfig(letter_jitter=0.0, warp=0.0, wobble=0.0, tremor=0.0)
+STILL = WriterConfig(letter_jitter=0.0, warp=0.0, wobble=0.0, tremor=0.0)
 
 
 def width_of(strokes: list[np.ndarray]) -> float:
@@ -37,7 +37,7 @@ def test_every_writer_can_write_every_character() -> None:
 
 def test_small_letters_stand_between_the_lines() -> None:
     """In all faces: x-height 1, ascenders to 2, descenders to 1 below, capitals to 2."""
-    for face in ("script", "plain", "hand"):
+    for face in ("script", "plain", "everyday"):
         glyphs = load_face(face)
         for characters, low, high in (("acenmorsuvwx", -1, 0), ("bdhkl", -2, 0), ("gpqy", -1, 1), ("BDEHKM", -2, 0)):
             for character in characters:
@@ -59,7 +59,7 @@ def test_smooth_path_passes_its_points_and_keeps_corners() -> None:
     assert np.abs(line[:, 1]).max() < 1e-12
 
 
-def test_the_same_seed_is_the_same_hand() -> None:
+def test_the_same_seed_is_the_same_writer() -> None:
     one, again, other = make_writer("w7"), make_writer("w7"), make_writer("w8")
     for word in ("quick", "Brown"):
         ink = [np.concatenate(write_word(w, word, np.random.default_rng(5))) for w in (one, again, other)]
@@ -67,14 +67,14 @@ def test_the_same_seed_is_the_same_hand() -> None:
         assert ink[0].shape != ink[2].shape or np.abs(ink[0] - ink[2]).max() > 0.05
 
 
-def test_a_still_hand_repeats_itself_and_an_unsteady_one_does_not() -> None:
-    for config, same in ((STILL, True), (PenmanConfig(), False)):
+def test_a_still_writer_repeats_itself_and_an_unsteady_one_does_not() -> None:
+    for config, same in ((STILL, True), (WriterConfig(), False)):
         writer = dataclasses.replace(make_writer(3, config), joining=1.0)
         one, other = (np.concatenate(write_word(writer, "minimum", np.random.default_rng(s))) for s in (0, 1))
         assert np.allclose(one, other) == same
 
 
-def test_writers_differ_in_what_makes_a_hand() -> None:
+def test_writers_differ_in_their_handwriting() -> None:
     writers = [make_writer(seed) for seed in range(60)]
     for field in ("slant", "width", "spacing", "ascender", "descender", "capital", "core_height_px", "pen_width_px"):
         values = np.array([getattr(writer, field) for writer in writers])
@@ -100,9 +100,9 @@ def test_slant_width_and_spacing_do_what_they_say() -> None:
 
 def test_joining_connects_letters() -> None:
     """A joined "nnn" is one piece of ink, an unjoined one three."""
-    hand = load_face("hand")["n"][0]
+    form = load_face("everyday")["n"][0]
     base = make_writer(2, dataclasses.replace(STILL, letter_habit=0.0))
-    base = dataclasses.replace(base, glyphs=base.glyphs | {"n": hand}, lifts=frozenset(), spacing=0.3)
+    base = dataclasses.replace(base, glyphs=base.glyphs | {"n": form}, lifts=frozenset(), spacing=0.3)
     counts = {}
     for joining in (0.0, 1.0):
         strokes = write_word(dataclasses.replace(base, joining=joining), "nnn", np.random.default_rng(0))

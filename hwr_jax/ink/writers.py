@@ -1,5 +1,5 @@
-"""Synthetic writers: each has a hand of its own and writes any word of IAM's characters with it, a little differently
-every time.
+"""Synthetic writers: each writes any word of IAM's characters in a handwriting of its own, a little differently every
+time.
 
 Lengths are in heights of the small letter "x" unless a name says otherwise.
 """
@@ -31,12 +31,12 @@ _JOIN_POINTS = 6
 
 
 @dataclasses.dataclass(frozen=True)
-class PenmanConfig:
-    """How much writers differ and how unsteady their hands are. A strength of 0 is none, 1 the default.
+class WriterConfig:
+    """How much writers differ and how unsteady they are. A strength of 0 is none, 1 the default.
 
     Attributes:
       cursive_share: part of the writers whose letters are mostly looped school script.
-      joined_share: part who write a plainer joined hand; the rest print, and join now and then.
+      joined_share: part who write plainer joined letters; the rest print, and join now and then.
       form_variety: chance that a letter's form is not the one of the writer's main face.
       slant_degrees: standard deviation of the writers' slants (a few degrees to the right on average).
       proportions: strength of the differences in widths, ascenders, descenders, capitals and spacing.
@@ -65,7 +65,7 @@ class PenmanConfig:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Writer:
-    """A hand.
+    """A synthetic writer, by what is constant in its handwriting.
 
     Attributes:
       glyphs: the form this writer gives each character of IAM78.
@@ -96,12 +96,12 @@ class Writer:
     climb: float
     core_height_px: float
     pen_width_px: float
-    config: PenmanConfig
+    config: WriterConfig
 
 
-def make_writer(seed: int | str, config: PenmanConfig | None = None) -> Writer:
+def make_writer(seed: int | str, config: WriterConfig | None = None) -> Writer:
     """A writer; the same one for the same seed and config."""
-    config = config or PenmanConfig()
+    config = config or WriterConfig()
     rng = np.random.default_rng(_seed_number(seed))
     kind = float(rng.random())
     cursive = kind < config.cursive_share
@@ -129,7 +129,7 @@ def make_writer(seed: int | str, config: PenmanConfig | None = None) -> Writer:
 
 
 def write_word(writer: Writer, text: str, rng: np.random.Generator) -> list[np.ndarray]:
-    """The strokes of `text` in this writer's hand: float64 [n, 2] each, x right, y down, baseline near y = 0.
+    """The strokes of `text` by this writer: float64 [n, 2] each, x right, y down, baseline near y = 0.
 
     Raises:
       InputError: no text, or a character that is not in IAM78.
@@ -187,22 +187,20 @@ def _choose_forms(
     cursive: bool, joined: bool, variety: float, rng: np.random.Generator
 ) -> tuple[dict[str, Glyph], dict[str, Glyph]]:
     """One form per character, mostly of the writer's main face and some of the others', and one per block capital."""
-    script, plain, hand = load_face("script"), load_face("plain"), load_face("hand")
+    script, plain, everyday = load_face("script"), load_face("plain"), load_face("everyday")
     script_capitals = cursive and rng.random() < 0.5
-    main = script if cursive else plain if not joined and rng.random() < 0.4 else hand
+    main = script if cursive else plain if not joined and rng.random() < 0.4 else everyday
     chosen, block_capitals = {}, {}
     for character in IAM78:
         strays, other, pick = rng.random() < variety, rng.random(), rng.random()
         if character.islower():
-            if strays:
-                main_or_other = hand if main is not hand else script if joined and other < 0.4 else plain
-            else:
-                main_or_other = main
-            forms = main_or_other[character]
-            # A joined hand takes forms that join, where the letter has any.
+            stray = everyday if main is not everyday else script if joined and other < 0.4 else plain
+            forms = (stray if strays else main)[character]
+            # Who joins letters takes forms that join, where the letter has any.
             forms = (tuple(form for form in forms if form.exit is not None) if joined else ()) or forms
         else:
-            forms = hand[character] if character in hand and (other < 0.6 or character == "-") else plain[character]
+            ours = character in everyday and (other < 0.6 or character == "-")
+            forms = (everyday if ours else plain)[character]
         form = forms[int(pick * len(forms))]
         if character.isupper():
             block_capitals[character] = form
