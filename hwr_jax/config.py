@@ -8,6 +8,8 @@ from ml_collections import ConfigDict
 
 from hwr_jax.errors import InputError
 from hwr_jax.model_config import ModelConfig
+from hwr_jax.nested import flatten
+from hwr_jax.renames import FIELDS
 from hwr_jax.strict import build_dataclass, check_choice, check_not_negative
 
 PREPROCESSINGS = ("word", "keras", "line")
@@ -353,4 +355,8 @@ def resolve_config(config: ConfigDict) -> ExperimentConfig:
     Raises:
       InputError: an unknown field, or a value of the wrong type or range.
     """
-    return build_dataclass(ExperimentConfig, config.to_dict())
+    values = config.to_dict()
+    for name in flatten(values, "."):
+        if name in FIELDS:
+            raise InputError(f"config.{name}: is called config.{FIELDS[name]} now")
+    return build_dataclass(ExperimentConfig, values)

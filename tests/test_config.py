@@ -142,7 +142,7 @@ def test_pens_and_paper_are_not_imitated_where_paper_is_ink(strength):
     config.augment[strength] = 0.5
     assert resolve_config(config).augment.photometric
     config.data.preprocessing = "keras"
-    with pytest.raises(InputError, match=r"^augment: .*need data\.preprocessing=paper or line"):
+    with pytest.raises(InputError, match=r"^augment: .*need data\.preprocessing=word or line"):
         resolve_config(config)
 
 

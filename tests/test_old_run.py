@@ -18,6 +18,7 @@ import hwr_jax
 from hwr_jax.commands.main import main
 from hwr_jax.commands.options import load_config
 from hwr_jax.config import resolve_config
+from hwr_jax.errors import InputError
 from hwr_jax.renames import rename_config
 from hwr_jax.strict import to_plain
 
@@ -77,6 +78,12 @@ def test_it_reads_and_is_reported(old_run, capsys):
     assert 0 <= reading.confidence <= 1
     assert main(["models", str(old_run.parent)]) == 0
     assert "old_run" in capsys.readouterr().out
+
+
+def test_its_config_file_says_what_the_old_names_are_now():
+    config, _ = load_config([f"--config={GOLDEN / 'old_config.py'}"])
+    with pytest.raises(InputError, match=r"^config\.data\.fitting: is called config\.data\.preprocessing now$"):
+        resolve_config(config)
 
 
 def test_the_renamed_config_is_that_of_the_run(old_run):
