@@ -9,7 +9,7 @@ from pathlib import Path
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.commands.text_sources import load_training_labels
 from hwr_jax.evaluation.predictions import RecordedPrediction, load_predictions
-from hwr_jax.reports.compare_table import align_columns, show_rate
+from hwr_jax.reports.tables import align_columns, show_rate
 from hwr_jax.text.distance import Edits
 
 WORDS_IN_A_ROW = 4
@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
             edits = sum((reading.edits for reading in part), Edits())
             rates = (show_rate(rate) if part else "-" for rate in (edits.cer, edits.wer))
             rows.append((path.stem, name, f"{edits.samples:,}", *rates))
-    print("\n".join(align_columns(rows, left=(0, 1))))
+    print(align_columns(rows, right=range(2, len(rows[0])), max_width=120))
     return 0
 
 

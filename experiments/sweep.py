@@ -20,10 +20,11 @@ from experiments.sweeps.results import collect_results, describe_results
 from experiments.sweeps.results_page import write_page
 from experiments.sweeps.runs import Run, expand, group_runs
 from experiments.sweeps.state import STATUSES, RunState, read_state
-from experiments.sweeps.table import align_columns, write_point
+from experiments.sweeps.table import write_point
 from hwr_jax.commands.options import Parser
 from hwr_jax.commands.options import run as run_command
 from hwr_jax.errors import InputError
+from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.workdir import hold
 
 # What a rerun starts by itself, and what it leaves alone without --retry.

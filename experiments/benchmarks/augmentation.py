@@ -18,13 +18,13 @@ import numpy as np
 from experiments.benchmarks.command import add_common_options, check_positive, describe_machine, say_written
 from experiments.benchmarks.training_loop import TrainingSteps, example_config, read_batches
 from experiments.benchmarks.words import make_words
-from experiments.sweeps.table import align_columns
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.config import AugmentConfig, ModelConfig
 from hwr_jax.data.labels import Labels
 from hwr_jax.data.pipeline import sample_arrays
 from hwr_jax.errors import InputError
 from hwr_jax.models.cpu_kernels.library import describe
+from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.augment import augment
 
 EVERYTHING = AugmentConfig(

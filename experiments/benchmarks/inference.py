@@ -30,8 +30,8 @@ from experiments.benchmarks.command import (
 )
 from experiments.benchmarks.rounds import Measured, ratio_to_ours
 from experiments.benchmarks.task import INFERENCE
-from experiments.sweeps.table import align_columns
 from hwr_jax.commands.options import Parser, run
+from hwr_jax.reports.tables import align_columns
 
 # Both are programs of `hwr_jax.models.trained.BATCH_SIZES`.
 ONE, BATCH = 1, 64

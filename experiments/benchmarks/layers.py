@@ -21,10 +21,10 @@ from jax import Array
 
 from experiments.benchmarks.augmentation import measure_in_turns
 from experiments.benchmarks.command import check_positive, describe_machine, say_written
-from experiments.sweeps.table import align_columns
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.models import bidirectional, pooled_convolution
 from hwr_jax.models.cpu_kernels import library
+from hwr_jax.reports.tables import align_columns
 
 PLAIN, BY_XLA, BY_KERNEL = "plain Flax", "ours, XLA", "ours, compiled"
 # Width, height and channels of the input, and features of the output.

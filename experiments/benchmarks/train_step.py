@@ -34,9 +34,9 @@ from experiments.benchmarks.flops import train_step_flops
 from experiments.benchmarks.peers import FLOORS
 from experiments.benchmarks.rounds import Measured, ratio_to_ours
 from experiments.benchmarks.task import TRAIN_STEP
-from experiments.sweeps.table import align_columns
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.config import ModelConfig
+from hwr_jax.reports.tables import align_columns
 from hwr_jax.text.alphabet import resolve_alphabet
 
 HEADER = ("peer", "ms a step", "(rounds)", "ratio", "words/s", "GFLOP/s", "of floor", "compile s", "MB", "loss")

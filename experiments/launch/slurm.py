@@ -11,7 +11,7 @@ from experiments.launch.job import CHECKOUT, Job, Launcher, write_jobs
 from experiments.launch.remote import ask
 from hwr_jax.evaluation.run_files import read_json_if_whole
 from hwr_jax.files import write_text
-from hwr_jax.reports.page import count_of
+from hwr_jax.reports.tables import count_of
 from hwr_jax.training.workdir import write_json
 
 FOLDER, _SCRIPT, _JOBS, _SUBMISSION = "slurm", "job.sh", "jobs.jsonl", "submission.json"

@@ -10,8 +10,8 @@ from typing import Any
 from experiments.sweeps.record import Record
 from experiments.sweeps.runs import SEED, settings
 from experiments.sweeps.state import RunState, read_state
-from experiments.sweeps.table import align_columns, write_value
 from hwr_jax.evaluation.run_files import is_number, read_json_if_whole, read_metrics
+from hwr_jax.reports.tables import align_columns, show_value
 
 Interval = tuple[float, float]
 
@@ -109,7 +109,7 @@ def describe_results(results: Results) -> str:
     head = [*results.varying, "runs", "CER", "95 % interval", "WER", "95 % interval", "validation", "minutes"]
     rows = [head]
     for setting in results.settings:
-        row = [write_value(value) for value in setting.values.values()]
+        row = [show_value(value) for value in setting.values.values()]
         row.append(f"{len(setting.measured)} of {len(setting.runs)}")
         for rate in ("cer", "wer"):
             row += [write_rate(setting.mean(rate), setting.spread(rate)), write_interval(setting.interval(rate))]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.errors import InputError
+from hwr_jax.reports.tables import align_columns, markdown_table
 
 if TYPE_CHECKING:
     from hwr_jax.zoo.model_records import ModelRecord
@@ -41,11 +42,9 @@ def main(argv: Sequence[str]) -> int:
         return 0
     rows = [_row(record) for record in records]
     if options.markdown:
-        from hwr_jax.reports.markdown import build_table
-
-        print(build_table(_HEAD, rows, numbers=_NUMBERS))
+        print(markdown_table([_HEAD, *rows], right=_NUMBERS))
     else:
-        print(_table(rows))
+        print(align_columns([_HEAD, *rows], right=_NUMBERS, rule=True))
         print("\n".join(["", *_notes(records, defaults)]))
     return 0
 
@@ -143,18 +142,6 @@ def _rate(values: Mapping[str, Any], name: str) -> str:
         return "-"
     between = f" ({100 * interval[0]:.2f} - {100 * interval[1]:.2f})" if interval else ""
     return f"{100 * rate:.2f}{between}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(_HEAD, *rows, strict=True)]
-    lines = []
-    for cells in (_HEAD, ["-" * width for width in widths], *rows):
-        padded = [
-            cell.rjust(width) if place in _NUMBERS else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
 
 
 def _notes(records: "Sequence[ModelRecord]", defaults: Mapping[str, tuple[str, str]]) -> list[str]:

@@ -1,33 +1,66 @@
-"""Line charts as inline SVG."""
+"""Charts as inline SVG: lines over steps, dots over the values of a field, bars."""
 
 import dataclasses
-import html
 import itertools
 import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from hwr_jax.evaluation.run_files import is_number
+from hwr_jax.reports.page import TEMPLATES, render
+from hwr_jax.reports.tables import show_percent, show_value
 
 WIDTH, HEIGHT = 460, 240
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 14, 38
 MAX_POINTS = 240
+# More values than this, as in a random search, get an axis of numbers instead of a position each.
+MAX_POSITIONS = 10
+LOG_RATIO = 10.0
+SHIFT_PX = 6.0
+BARS_WIDTH, BARS_HEIGHT, MAX_BAR_PX = 940, 116, 44
+# Told apart in grey print and by most eyes that see colours otherwise (after Okabe and Ito 2008).
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7f6000", "#56b4e9", "#b00020", "#5e4fa2")
+
+Scale = Callable[[Any], float]
+Ticks = Sequence[tuple[float, str]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """One line.
-
-    Attributes:
-      name: for the legend.
-      color: of the line, CSS.
-      points: (x, y), x ascending.
-    """
+    """A line of a chart: its name for the legend, its CSS colour, and points (x, y), x ascending."""
 
     name: str
     color: str
     points: Sequence[tuple[float, float]]
 
 
-def line_chart(series: Sequence[Series], *, x_label: str, percent: bool = False, log: bool = False) -> str:
-    """An SVG element with axes, grid, legend and a tooltip on each point. Empty series are left out.
+@dataclasses.dataclass(frozen=True)
+class Dot:
+    """A run in a chart of a field's values.
+
+    Attributes:
+      series: name of the line it belongs to, "" for no line's name.
+      value: of the field.
+      rate: from 0 up, shown as per cent.
+      tip: shown under the pointer.
+    """
+
+    series: str
+    value: Any
+    rate: float
+    tip: str
+
+
+def color_of(index: int) -> str:
+    """The CSS colour of the run or line of that index; after the first eight they are spread around the wheel."""
+    return COLORS[index] if index < len(COLORS) else f"hsl({index * 137.5 % 360:.0f} 65% 40%)"
+
+
+def line_chart(series: Sequence[Series], *, x_label: str, percent: bool = False, log: bool = False) -> Markup:
+    """Axes, grid, legend, lines and a tooltip on each point. Empty series are left out.
 
     Long series are thinned to means over equal stretches. Values that are not finite are left out, and on a
     logarithmic axis those not above 0.
@@ -41,45 +74,109 @@ def line_chart(series: Sequence[Series], *, x_label: str, percent: bool = False,
     drawn = [dataclasses.replace(line, points=thin(_drawable(line.points, log))) for line in series]
     drawn = [line for line in drawn if line.points]
     if not drawn:
-        return '<p class="none">nothing recorded yet</p>'
-    xs = [x for line in drawn for x, _ in line.points]
-    ys = [math.log10(y) if log else y for line in drawn for _, y in line.points]
-    x_ticks = nice_ticks(min(0.0, *xs), max(xs), 5)
-    y_ticks = log_ticks(min(ys), max(ys)) if log else nice_ticks(min(0.0, *ys), max(ys), 5)
+        return Markup('<p class="none">nothing recorded yet</p>')
 
-    def place_x(x: float) -> float:
-        return LEFT + (x - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * (WIDTH - LEFT - RIGHT)
+    def height_of(y: float) -> float:
+        return math.log10(y) if log else y
 
-    def place_y(y: float) -> float:
-        return HEIGHT - BOTTOM - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (HEIGHT - TOP - BOTTOM)
-
-    def format_y(y: float) -> str:
-        y = 10**y if log else y
+    def format_y(tick: float) -> str:
+        y = 10**tick if log else tick
         return f"{100 * y:.3g} %" if percent else f"{y:.3g}"
 
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(x_label)}">']
-    for y in y_ticks:
-        parts.append(
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{place_y(y):.1f}" y2="{place_y(y):.1f}"/>'
-        )
-        parts.append(f'<text x="{LEFT - 6}" y="{place_y(y) + 3.5:.1f}" text-anchor="end">{format_y(y)}</text>')
-    for x in x_ticks:
-        parts.append(f'<text x="{place_x(x):.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{x:,.6g}</text>')
-    parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{html.escape(x_label)}</text>')
+    xs = [x for line in drawn for x, _ in line.points]
+    ys = [height_of(y) for line in drawn for _, y in line.points]
+    x_ticks = nice_ticks(min(0.0, *xs), max(xs), 5)
+    y_ticks = log_ticks(min(ys), max(ys)) if log else nice_ticks(min(0.0, *ys), max(ys), 5)
+    x_scale, y_scale = _x_scale(x_ticks), _y_scale(y_ticks)
+    lines = []
     for line in drawn:
-        points = [(place_x(x), place_y(math.log10(y) if log else y), x, y) for x, y in line.points]
-        path = " ".join(f"{px:.1f},{py:.1f}" for px, py, _, _ in points)
-        parts.append(f'<polyline points="{path}" stroke="{line.color}"/>')
-        radius = 2.6 if len(points) <= 40 else 0.8
-        for px, py, x, y in points:
-            value = f"{100 * y:.2f} %" if percent else f"{y:.4g}"
-            tip = html.escape(f"{line.name}: {value} at {x_label} {_format_x(x)}")
-            parts.append(
-                f'<circle cx="{px:.1f}" cy="{py:.1f}" r="{radius}" fill="{line.color}"><title>{tip}</title></circle>'
-            )
-    parts.append("</svg>")
-    legend = "".join(f'<span><i style="background:{line.color}"></i>{html.escape(line.name)}</span>' for line in drawn)
-    return f'<div class="chart">{"".join(parts)}<div class="legend">{legend}</div></div>'
+        tips = (
+            f"{line.name}: {show_percent(y) if percent else f'{y:.4g}'} at {x_label} {_format_x(x)}"
+            for x, y in line.points
+        )
+        path = [(x_scale(x), y_scale(height_of(y))) for x, y in line.points]
+        dots = [(x, y, tip) for (x, y), tip in zip(path, tips, strict=True)]
+        radius = 2.6 if len(path) <= 40 else 0.8
+        lines.append({"name": line.name, "color": line.color, "path": path, "dots": dots, "radius": radius})
+    return _draw(
+        lines,
+        [(x_scale(x), f"{x:,.6g}") for x in x_ticks],
+        [(y_scale(y), format_y(y)) for y in y_ticks],
+        x_label=x_label,
+    )
+
+
+def value_chart(dots: Sequence[Dot]) -> Markup:
+    """Rates over the values of one field: a dot a run, lines through the means. Series keep their order."""
+    if not dots:
+        return Markup('<p class="none">nothing measured yet</p>')
+    x_scale, x_ticks, joined = _value_axis([dot.value for dot in dots])
+    y_ticks = nice_ticks(min(dot.rate for dot in dots), max(dot.rate for dot in dots), 5)
+    y_scale = _y_scale(y_ticks)
+    names = list(dict.fromkeys(dot.series for dot in dots))
+    lines = []
+    for index, name in enumerate(names):
+        shift = SHIFT_PX * (index - (len(names) - 1) / 2)
+        own = sorted((x_scale(dot.value) + shift, y_scale(dot.rate), dot.tip) for dot in dots if dot.series == name)
+        means = [(x, statistics.fmean(y for _, y, _ in at)) for x, at in itertools.groupby(own, lambda dot: dot[0])]
+        path = means if joined else []
+        lines.append({"name": name, "color": color_of(index), "path": path, "dots": own, "radius": 3})
+    return _draw(lines, x_ticks, [(y_scale(rate), f"{100 * rate:.4g} %") for rate in y_ticks])
+
+
+def bar_chart(bars: Sequence[tuple[float, str]], label: str, x_labels: Sequence[str] = ()) -> Markup:
+    """Bars from the left to the right.
+
+    Args:
+      bars: (height, shown under the pointer); at least one.
+      label: what they show.
+      x_labels: of each bar; about 16 of them are drawn.
+    """
+    top = max(max(height for height, _ in bars), 1e-9)
+    width = min(BARS_WIDTH / len(bars), MAX_BAR_PX)
+    drawn = [(index * width, max(110 * height / top, 0.8), tip) for index, (height, tip) in enumerate(bars)]
+    every = max(1, len(bars) // 16)
+    texts = [(index * width + width * 0.43, text) for index, text in enumerate(x_labels) if index % every == 0]
+    size = (BARS_WIDTH, BARS_HEIGHT)
+    return Markup(render("bars.html", bars=drawn, texts=texts, label=label, size=size, bar=width * 0.86))
+
+
+def _draw(lines: Sequence[dict[str, Any]], x_ticks: Ticks, y_ticks: Ticks, x_label: str = "") -> Markup:
+    size, area = (WIDTH, HEIGHT), (LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM)
+    values = {"lines": lines, "x_ticks": x_ticks, "y_ticks": y_ticks, "x_label": x_label, "size": size, "area": area}
+    return Markup(render("chart.html", TEMPLATES, **values))
+
+
+def _scale(ticks: Sequence[float], start: int, end: int) -> Scale:
+    return lambda value: start + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (end - start)
+
+
+def _x_scale(ticks: Sequence[float]) -> Scale:
+    return _scale(ticks, LEFT, WIDTH - RIGHT)
+
+
+def _y_scale(ticks: Sequence[float]) -> Scale:
+    return _scale(ticks, HEIGHT - BOTTOM, TOP)
+
+
+def _value_axis(values: Sequence[Any]) -> tuple[Scale, Ticks, bool]:
+    """Value -> x, the ticks, and whether lines between neighbouring values mean something."""
+    numeric = all(is_number(value) for value in values)
+    distinct = {repr(value): value for value in (sorted(values) if numeric else values)}
+    if len(distinct) <= MAX_POSITIONS or not numeric:  # A position for each value, equally far apart.
+        width = (WIDTH - RIGHT - LEFT) / len(distinct)
+        x_of = {key: LEFT + (index + 0.5) * width for index, key in enumerate(distinct)}
+        every = math.ceil(len(distinct) / MAX_POSITIONS)
+        labelled = [(x_of[key], show_value(value)) for key, value in list(distinct.items())[::every]]
+        return lambda value: x_of[repr(value)], labelled, numeric
+    low, high = min(values), max(values)
+    if low > 0 and high / low >= LOG_RATIO:
+        ticks = log_ticks(math.log10(low), math.log10(high))
+        scale = _x_scale(ticks)
+        return lambda value: scale(math.log10(value)), [(scale(tick), f"{10.0**tick:.4g}") for tick in ticks], False
+    ticks = nice_ticks(low, high, 5)
+    scale = _x_scale(ticks)
+    return scale, [(scale(tick), f"{tick:.4g}") for tick in ticks], False
 
 
 def thin(points: Sequence[tuple[float, float]], most: int = MAX_POINTS) -> list[tuple[float, float]]:

@@ -1,77 +1,53 @@
-"""Pieces of self-contained HTML pages."""
+"""Pages from the templates beside this file: HTML pages that need no other file, and model cards."""
 
 import base64
-import html
+import functools
 import io
-from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 from PIL import Image
 
+from hwr_jax.reports.tables import ABSENT, count_of, show_interval, show_number, show_percent
 from hwr_jax.text.distance import align
 
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 
-def build_page(title: str, style: str, body: Iterable[str]) -> str:
-    """A whole page that needs no other file.
+
+def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
+    """The text of a template.
 
     Args:
-      title: plain text.
-      style: CSS.
-      body: HTML, one part after the other.
+      template: name of its file. In one that ends in .html all values but `markupsafe.Markup` are escaped, and a
+        missing one is an error; in others nothing is escaped, and a missing one counts as false.
+      folder: holds the template; those of this package can be extended and imported too.
+      values: what the template shows.
     """
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{style}</style></head><body><main>{''.join(body)}</main></body></html>\n"
+    return _environment(folder, template.endswith(".html")).get_template(template).render(values)
+
+
+@functools.cache
+def _environment(folder: Path, is_html: bool) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, TEMPLATES]),
+        autoescape=is_html,
+        undefined=jinja2.StrictUndefined if is_html else jinja2.ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-
-
-def build_head(title: str, facts: dict[str, Any]) -> str:
-    """The page's heading, and a line of facts of which those that are None or "" are left out."""
-    told = "".join(
-        f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>"
-        for key, value in facts.items()
-        if value not in (None, "")
-    )
-    return f"<header><h1>{escape(title)}</h1><dl>{told}</dl></header>"
-
-
-def build_section(title: str, body: str, remark: str = "") -> str:
-    """A titled box; `body` is HTML, the rest plain text."""
-    small = f" <small>{escape(remark)}</small>" if remark else ""
-    return f"<section><h2>{escape(title)}{small}</h2>{body}</section>"
-
-
-def build_rate(rate: float | None, interval: Sequence[float] | None) -> str:
-    """A table cell: per cent, and the interval below."""
-    if rate is None:
-        return "<td>-</td>"
-    between = f"<small>{100 * interval[0]:.2f} - {100 * interval[1]:.2f}</small>" if interval else ""
-    return f"<td><b>{100 * rate:.2f} %</b>{between}</td>"
-
-
-def build_number(value: int | float | None, form: str = ",") -> str:
-    """A table cell: the number in that format, or "-"."""
-    return "<td>-</td>" if value is None else f"<td>{value:{form}}</td>"
-
-
-def build_reading(truth: str, prediction: str) -> str:
-    """The prediction, with what differs from the truth marked."""
-    parts = []
-    for expected, got in align(truth, prediction):
-        if expected == got:
-            parts.append(escape(got))
-        elif got:
-            parts.append(f"<em>{escape(got)}</em>")
-        else:
-            parts.append("<del></del>")
-    return "".join(parts) or "&nbsp;"
-
-
-def count_of(things: Sequence[Any], noun: str) -> str:
-    """ "1 writer", "37 writers"."""
-    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+    environment.globals |= {
+        "ABSENT": ABSENT,
+        "align": align,
+        "count_of": count_of,
+        "image_uri": image_uri,
+        "show_interval": show_interval,
+        "show_number": show_number,
+        "show_percent": show_percent,
+    }
+    return environment
 
 
 def image_uri(image_HxW: np.ndarray) -> str:
@@ -79,8 +55,3 @@ def image_uri(image_HxW: np.ndarray) -> str:
     encoded = io.BytesIO()
     Image.fromarray(image_HxW).save(encoded, "PNG")
     return "data:image/png;base64," + base64.b64encode(encoded.getvalue()).decode()
-
-
-def escape(value: Any) -> str:
-    """The value as text, safe in HTML and in attributes."""
-    return html.escape(str(value), quote=True)

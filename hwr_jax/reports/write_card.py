@@ -23,7 +23,7 @@ def describe_model(
     parameters_sha256: str = "",
     shipped: bool = False,
 ) -> CardModel:
-    """What a card tells of a model.
+    """What a card says of a model.
 
     Args:
       name: of the model.
@@ -52,13 +52,13 @@ def describe_model(
 
 
 def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
-    """Writes MODEL_CARD.md of a model from the evaluations of it in a folder; those of other parameters are no part.
+    """Writes MODEL_CARD.md of a model from the evaluations of it in a folder; those of other parameters are left out.
 
     Args:
       folder: where evaluations lie.
       model: theirs.
-      evaluation: name of the file that was written last: it is told in full if the folder has no greedy evaluation of
-        the test split of the model's own data.
+      evaluation: name of the file that was written last: it comes first, and in full, if the folder has no greedy
+        evaluation of the test split of the model's own data.
 
     Returns:
       The path; None where there is a MODEL_CARD.md that no evaluation wrote, which stays.
@@ -70,12 +70,11 @@ def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
     if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
         return None
     found = read_evaluations(folder)
-    last = found.pop(evaluation)
+    last, own = found[evaluation], model.config["data"]["name"]
     names = (str(last.get("model")),)
-    own = model.config["data"]["name"]
-    others = [other for other in found.values() if is_of(other, model.parameters_sha256, names)]
-    ordered = sorted([last, *others], key=lambda one: not _is_usual(one, own))
-    write_text(path, build_card(model, ordered))
+    kept = [one for one in found.values() if one is last or is_of(one, model.parameters_sha256, names)]
+    main = next((one for one in [last, *kept] if _is_usual(one, own)), last)
+    write_text(path, build_card(model, sorted(kept, key=lambda one: one is not main)))
     return path
 
 

@@ -7,14 +7,8 @@ import pytest
 
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.compare import compare_runs
-from hwr_jax.reports.compare_table import (
-    align_columns,
-    show_bytes,
-    show_rate,
-    write_csv,
-    write_markdown,
-    write_text_tables,
-)
+from hwr_jax.reports.compare_table import write_csv, write_markdown, write_text_tables
+from hwr_jax.reports.tables import align_columns, show_bytes, show_rate
 
 WORDS = ("never", "odd", "or", "even", "words", "and", "more")
 
@@ -239,8 +233,14 @@ def test_the_text_fits_120_columns(tmp_path, write_run):
 
 
 def test_columns_are_aligned_and_long_cells_go_on_below():
-    lines = align_columns([("name", "n"), ("x" * 50, "1"), ("y", "100")], left=(0,))
-    assert lines == ["name" + " " * 40 + "n", "x" * 40 + "    1", "x" * 10, "y" + " " * 41 + "100"]
+    rows = [("name", "n"), ("x" * 50, "1"), ("y", "100")]
+    assert align_columns(rows, right=(1,), max_width=50).splitlines() == [
+        "name" + " " * 40 + "n",
+        "x" * 40 + "    1",
+        "x" * 10,
+        "y" + " " * 41 + "100",
+    ]
+    assert align_columns(rows, right=(1,), rule=True).splitlines()[1] == "-" * 50 + "  ---"
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.sweeps.plot import MAX_PLACES, Dot, value_chart
 from experiments.sweeps.record import Record, write_record
 from experiments.sweeps.results import collect_results, describe_results
 from experiments.sweeps.results_page import write_page
 from experiments.sweeps.runs import expand
+from hwr_jax.reports.chart import MAX_POSITIONS, Dot, value_chart
 from hwr_jax.training.workdir import write_status
 
 # (learning rate, dropout) -> CER of each seed; the setting without any has not been measured.
@@ -167,9 +167,9 @@ def places(chart: str) -> dict[str, float]:
         (["cosine", "constant"], True),
         ([[8, 16], [32, 64]], True),
         # More values than places: to scale, which is logarithmic over more than a power of ten.
-        ([10.0**-power for power in range(MAX_PLACES + 2)], True),
-        ([0.1 + 0.05 * step for step in range(MAX_PLACES + 2)], True),
-        ([float(value * value) for value in range(MAX_PLACES + 2)], False),
+        ([10.0**-power for power in range(MAX_POSITIONS + 2)], True),
+        ([0.1 + 0.05 * step for step in range(MAX_POSITIONS + 2)], True),
+        ([float(value * value) for value in range(MAX_POSITIONS + 2)], False),
         ([0.5] * 3, True),
         ([f"word{index}" for index in range(30)], True),
     ],

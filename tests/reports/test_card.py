@@ -7,8 +7,7 @@ import pytest
 
 from hwr_jax.config import AugmentConfig, DataConfig, ExperimentConfig
 from hwr_jax.reports.card import CardModel, build_card
-from hwr_jax.reports.card_limits import list_limits
-from hwr_jax.reports.markdown import build_table, character, code
+from hwr_jax.reports.tables import character, code, markdown_table
 from hwr_jax.reports.write_card import describe_model, write_card
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import IAM78, Alphabet
@@ -105,30 +104,31 @@ def test_everything_recorded_is_told(model):
         ["space", "nothing", "3", "25.00 %"],
         ["nothing", "`x`", "2", "-"],
         ["trained on", "synthetic, then unipen_words"],
-        ["ids measured on, SHA-256", "c0ffee"],
+        ["ids evaluated on, SHA-256", "c0ffee"],
         ["source", "u.tar, 1,234 bytes"],
         ["left out of training", "224 label has characters outside the alphabet"],
         ["validation", "1,001", "11", "hash of validation"],
         ["command", "`hwr train --config=a.py`"],
         ["commit", "0123456789abcdef+changes"],
         ["time", "38 minutes, validation included"],
-        ["began with", "the parameters of quick; 70 characters kept theirs"],
+        ["started from", "the parameters of quick; 70 characters kept theirs"],
     ):
         assert row in rows
     assert "`hwr evaluate --workdir=mine`; commit feedface; jax 0.10.2; decoder=greedy, temperature=1.0." in card
     assert "6,242 edits in 39,404 characters, 3,636 in 7,539 words" in card
-    assert "not recorded" not in card.replace('it says "not recorded"', "").partition("## Limits")[0]
+    assert "not recorded" not in card.replace('marked as "not recorded"', "").partition("## Limits")[0]
 
 
 def test_what_is_not_recorded_is_said_to_be_so(model):
     card = build_card(dataclasses.replace(model, about={}, parameters_sha256="", config={}), [OLD])
     rows = dict(row[:2] for row in cells(card) if len(row) == 2)
-    for name in ("parameters, SHA-256", "checkpoint", "ids measured on, SHA-256", "prepared data", "source"):
+    for name in ("parameters, SHA-256", "checkpoint", "ids evaluated on, SHA-256", "prepared data", "source"):
         assert rows[name] == "not recorded"
     for name in ("command", "commit", "time", "devices", "optimizer", "versions", "left out of training"):
         assert rows[name] == "not recorded"
-    assert "CER of the writers: not recorded." in card
+    assert "CER of each writer: not recorded." in card
     assert "None" not in card
+    assert "Not recorded." in card
     assert "nan" not in card.lower().replace("nantes", "")
     assert "| 50.00 % | not recorded | not recorded | not recorded |" in card
 
@@ -150,19 +150,19 @@ def test_no_error_and_no_characters(model):
 
 def test_limits_follow_from_what_is_recorded(model):
     def limits(**changes) -> str:
-        return "\n".join(list_limits(model.config, IAM78, 32, [FULL | changes]))
+        return build_card(model, [FULL | changes]).partition("## Limits")[2]
 
     assert "78 characters and no others" in limits()
     assert "label has characters outside the alphabet: 8" in limits()
-    assert "1 characters of its alphabet occur nowhere in the data: `Q`" in limits()
+    assert "1 character of its alphabet never occurs in the data: `Q`" in limits()
     assert "128 x 32 px" in limits()
     assert "at most 32 characters" in limits()
-    assert "No writer of these numbers was trained on" in limits()
+    assert "No writer in these numbers was in the training data" in limits()
     assert "chosen by this split" in limits(split="validation")
     for other in ({"split": "train"}, {"split": "all"}, {"split_rule": "keras-example-seed42-90-5-5"}):
-        assert "may hold writers that were trained on" in limits(**other)
+        assert "may hold writers that were in the training data" in limits(**other)
     assert "of iam_words, on which it was not trained" in limits(data="iam_words")
-    assert "occur nowhere" not in limits(data="iam_words")
+    assert "never occurs" not in limits(data="iam_words")
     assert "lexicon" not in limits()
     assert "no part of the model" in limits(decoder_settings={"decoder": "beam", "lexicon": {"path": "words.txt"}})
 
@@ -185,6 +185,6 @@ def test_the_card_of_a_folder_holds_the_model_s_evaluations(model, tmp_path):
 
 
 def test_pieces_of_markdown():
-    assert build_table(("a", "b"), [("1", "2")], numbers=(1,)) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+    assert markdown_table([("a", "b"), ("1", "2")], right=(1,)) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
     assert [code("a"), code("a|b"), code("`")] == ["`a`", "`a\\|b`", "`` ` ``"]
     assert [character(""), character(" "), character("é")] == ["nothing", "space", "`é`"]

@@ -12,8 +12,8 @@ from hwr_jax.config import DataConfig
 from hwr_jax.data.loading import ensure_prepared, load_split
 from hwr_jax.evaluation.compare import compare_runs
 from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.reports.chart import color_of
 from hwr_jax.reports.compare_page import MAX_SAMPLES, build_comparison_page
-from hwr_jax.reports.compare_style import color_of
 from hwr_jax.reports.sample_images import load_images
 
 CONFIG = {"data": {"writers": 40, "words_per_writer": 4}, "model": {"height_px": 16, "width_px": 64}}
@@ -82,7 +82,7 @@ def test_the_page_shows_what_was_asked_for(runs, data_dir, prepared, parse_page)
         "<first> reads it, second does not",
         "second reads it, <first> does not",
         "CER, case ignored",
-        "words/s",
+        "samples/s",
         "first step",
         "peak memory",
         "1,234",
@@ -110,7 +110,7 @@ def test_without_prepared_data_the_texts_are_there(runs, tmp_path, parse_page):
     page = build_comparison_page(compare_runs(runs), data_dir=tmp_path / "nowhere")
     assert images_of(page) == []
     text = parse_page(page).text
-    assert "Without images: data 'synthetic': not prepared in" in text
+    assert "Without images: data 'synthetic/writers40_words4_seed0': not prepared in" in text
     assert "second reads it, <first> does not" in text
 
 

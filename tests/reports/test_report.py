@@ -66,7 +66,7 @@ def test_the_report_holds_what_there_is(tmp_path, parse_page):
     assert path == tmp_path / "report.html"
     page = path.read_text(encoding="utf-8")
     parser = parse_page(page)
-    for expected in (f"{100 * summary['cer']:.2f} %", "letters", "done", "1,234 words/s", "32, 64", "2 writers"):
+    for expected in (f"{100 * summary['cer']:.2f} %", "letters", "done", "1,234 samples/s", "32, 64", "2 writers"):
         assert expected in parser.text
     for result in evaluation.results:
         assert result.truth in parser.text

@@ -10,6 +10,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.evaluation.fingerprint import fingerprint_parameters
 from hwr_jax.models import trained
 from hwr_jax.models.trained import load_exported, pretrained_names
+from hwr_jax.reports.write_card import describe_model, write_card
 from hwr_jax.training.workdir import write_json
 from hwr_jax.zoo import model_records
 from hwr_jax.zoo.data_terms import describe_terms, summarize_terms
@@ -50,6 +51,26 @@ def test_shipped_numbers_are_of_the_shipped_parameters(name):
     assert record.evaluation["ids_hash"] in card
     assert record.licence in card
     assert all(terms in record.licence for terms in (describe_terms([data]) for data in record.trained_on))
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_shipped_cards_are_as_they_would_be_written_now(name, tmp_path):
+    """After a change of the card's words: `hwr export --model=NAME --output=hwr_jax/pretrained/NAME`."""
+    record = read_record(trained.PRETRAINED / name)
+    model = load_exported(record.folder)
+    for file, evaluation in record.evaluations.items():
+        write_json(tmp_path / file, evaluation)
+    card = describe_model(
+        model.name,
+        model.config,
+        model.alphabet,
+        model.parameters,
+        record.about,
+        parameters_sha256=fingerprint_parameters(model.tree),
+        shipped=True,
+    )
+    written = write_card(tmp_path, card, next(iter(record.evaluations)))
+    assert written.read_text(encoding="utf-8") == record.card.read_text(encoding="utf-8")
 
 
 def test_an_exported_folder(tmp_path):

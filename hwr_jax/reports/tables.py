@@ -1,0 +1,121 @@
+"""Tables as aligned text and as Markdown, and numbers as people write them; what is not known is "-"."""
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence, Sized
+
+ABSENT = "-"
+_CELL_WIDTHS = (40, 30, 24, 18, 14)
+
+
+def align_columns(
+    rows: Sequence[Sequence[str]], right: Sequence[int] = (), *, max_width: int | None = None, rule: bool = False
+) -> str:
+    """One line a row, columns two spaces apart.
+
+    Args:
+      rows: cells, the same number in each row, column names first.
+      right: indices of the columns to align on the right, which are never broken.
+      max_width: columns on the left are broken into several lines until lines are no longer than this, if possible.
+      rule: whether dashes are drawn below the first row.
+    """
+    table = _align(rows, right, None, rule)
+    for cell_width in _CELL_WIDTHS if max_width else ():
+        if max(map(len, table)) <= (max_width or 0):
+            break
+        table = _align(rows, right, cell_width, rule)
+    return "\n".join(table)
+
+
+def _align(rows: Sequence[Sequence[str]], right: Sequence[int], cell_width: int | None, rule: bool) -> list[str]:
+    cells = [
+        [[text] if cell_width is None or index in right else _break(text, cell_width) for index, text in enumerate(row)]
+        for row in rows
+    ]
+    widths = [max(len(line) for cell in column for line in cell) for column in zip(*cells, strict=True)]
+    if rule:
+        cells.insert(1, [["-" * width] for width in widths])
+    lines = []
+    for row in cells:
+        for number in range(max(map(len, row))):
+            texts = [cell[number] if number < len(cell) else "" for cell in row]
+            aligned = [
+                text.rjust(width) if index in right else text.ljust(width)
+                for index, (text, width) in enumerate(zip(texts, widths, strict=True))
+            ]
+            lines.append("  ".join(aligned).rstrip())
+    return lines
+
+
+def _break(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+
+
+def markdown_table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """A table in Markdown; its cells are Markdown too.
+
+    Args:
+      rows: cells, column names first.
+      right: indices of the columns to align on the right.
+    """
+    head, *body = rows
+    rule = ["---:" if index in right else "---" for index in range(len(head))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *body))
+
+
+def escape_markdown(text: str) -> str:
+    """The text on one line, shown as it is by Markdown, also in a table."""
+    # An underscore inside a word is plain in Markdown.
+    return " ".join(re.sub(r"[\\|*`<\[]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text).split())
+
+
+def code(text: str) -> str:
+    """The text as code in Markdown, also in a table."""
+    text = text.replace("|", "\\|")
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def character(text: str) -> str:
+    """A character of a confusion in Markdown; "" is nothing."""
+    return {"": "nothing", " ": "space"}.get(text) or code(text)
+
+
+def count_of(things: int | Sized, noun: str) -> str:
+    """ "1 writer", "37 writers"."""
+    number = things if isinstance(things, int) else len(things)
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def show_percent(rate: float | None) -> str:
+    """ "15.84 %"."""
+    return ABSENT if rate is None else f"{100 * rate:.2f} %"
+
+
+def show_interval(interval: Sequence[float] | None) -> str:
+    """ "12.61 - 19.60"."""
+    return ABSENT if interval is None else f"{100 * interval[0]:.2f} - {100 * interval[1]:.2f}"
+
+
+def show_rate(rate: float | None, interval: Sequence[float] | None = None) -> str:
+    """ "15.84 % (12.61 - 19.60)"."""
+    between = f" ({show_interval(interval)})" if interval and rate is not None else ""
+    return show_percent(rate) + between
+
+
+def show_number(value: int | float | None, form: str = ",.0f") -> str:
+    """ "424,081"."""
+    return ABSENT if value is None else f"{value:{form}}"
+
+
+def show_bytes(size: int | None) -> str:
+    """ "812 MB", "3.4 GB", of 1000 each."""
+    if size is None:
+        return ABSENT
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
+
+
+def show_value(value: object) -> str:
+    """A value of a config: 0.003, (32, 64), adam."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"({', '.join(map(show_value, value))})" if isinstance(value, list) else str(value)
