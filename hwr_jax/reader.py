@@ -113,7 +113,14 @@ class Reader:
         characters = len(self.model.alphabet.characters)
         return f"Reader({name}, {image}, {characters} characters, {type(self.decoder).__name__})"
 
-    def read(self, images: ImageLike | Sequence[ImageLike], n_best: int = 1, boxes: bool = False) -> list[Reading]:
+    def read(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        n_best: int = 1,
+        boxes: bool = False,
+        *,
+        keep_going: bool = False,
+    ) -> list[Reading]:
         """Reads one image or several, in order.
 
         Args:
@@ -121,6 +128,7 @@ class Reader:
             RGBA), or a Pillow image. Dark on light and light on dark are both read.
           n_best: the most texts an image; greedy decoding knows one.
           boxes: whether to say where the characters are.
+          keep_going: whether an image that cannot be read gives a reading with a `problem`.
 
         Returns:
           One reading an image, so for one alone a list of one.
@@ -130,10 +138,22 @@ class Reader:
         """
         if isinstance(images, str | bytes | os.PathLike | np.ndarray | Image.Image):
             images = [images]
-        names = [_name(image, index) for index, image in enumerate(images)]
-        greys = [self.open(image, name) for image, name in zip(images, names, strict=True)]
-        preprocessed = [self.fit(grey, name) for grey, name in zip(greys, names, strict=True)]
-        return self.read_preprocessed(np.stack(preprocessed), n_best, greys if boxes else None) if preprocessed else []
+        opened: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        readings: dict[int, Reading] = {}
+        for index, image in enumerate(images):
+            name = _name(image, index)
+            try:
+                grey_HxW = self.open(image, name)
+                opened[index] = grey_HxW, self.fit(grey_HxW, name)
+            except InputError as error:
+                if not keep_going:
+                    raise
+                readings[index] = Reading("", 0.0, problem=str(error).removeprefix(f"{name}: "))
+        if opened:
+            greys, preprocessed = zip(*opened.values(), strict=True)
+            found = self.read_preprocessed(np.stack(preprocessed), n_best, greys if boxes else None)
+            readings |= zip(opened, found, strict=True)
+        return [readings[index] for index in range(len(images))]
 
     def open(self, image: ImageLike, name: str) -> np.ndarray:
         """Opens an image as grey, uint8 [H, W], turned upright by its EXIF orientation.

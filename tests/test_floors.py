@@ -49,7 +49,7 @@ def allowed(part: str) -> set[str]:
     if part in FOUNDATIONS:
         return set(FOUNDATIONS[: FOUNDATIONS.index(part)])
     if part == "commands":
-        return {*FOUNDATIONS, *FLOORS, "reader"}
+        return {*FOUNDATIONS, *FLOORS, "reader", "page_reader"}
     if part in FLOORS:
         return {*FOUNDATIONS, *FLOORS[: FLOORS.index(part) + 1]}
     # The public face, hwr_jax.load and the reader behind it, stands below the commands and on all other floors.
@@ -61,7 +61,7 @@ def part_of(path: Path) -> str:
 
 
 def test_every_part_is_known():
-    assert {part_of(path) for path in FILES} == {*FLOORS, *FOUNDATIONS, "__init__", "reader"}
+    assert {part_of(path) for path in FILES} == {*FLOORS, *FOUNDATIONS, "__init__", "reader", "page_reader"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

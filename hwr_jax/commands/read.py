@@ -2,179 +2,219 @@
 
 import argparse
 import json
-import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hwr_jax.commands.decoders import add_decoder_options, build_from_settings, resolve_settings
+from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser, run
-from hwr_jax.commands.read_page import add_page_options, check_page_options, name_outputs, read_page_files
-from hwr_jax.commands.reading import read_each, text_lines, text_values
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from hwr_jax.reader import Reader, Reading
 
+DEFAULT_FOLDER = "read"
 BATCH_SIZE = 64
 
 
 def main(argv: Sequence[str]) -> int:
     """Prints a line an image. One that cannot be read gets a line on stderr instead, and in the end status 1."""
     options = _parse(argv)
-    if options.n_best < 1:
-        raise InputError(f"--n_best={options.n_best}: must be at least 1")
-    outputs = name_outputs(options) if options.page else {}
-    drawings = _name_drawings(options.images, options.boxes_dir) if options.boxes_dir else {}
-    boxes = options.boxes or bool(options.boxes_dir)
+    outputs = _name_outputs(options) if options.page else {}
+    drawings = _name_drawings(options.images, options.boxes_dir) if options.boxes_dir else []
 
-    # Orbax tells through absl that it opens a run's checkpoints for reading only.
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    from hwr_jax.reader import Reader
-    from hwr_jax.training.load import load_model
+    from hwr_jax.reader import load
     from hwr_jax.zoo.default_model import default_name
 
     name = options.model or default_name(options.page)
-    model = load_model(name)
     settings = resolve_settings(options, name)
     if options.n_best > 1 and settings.decoder == "greedy":
-        raise InputError(f"--n_best={options.n_best}: greedy decoding knows one text; give --decoder=beam")
-    reader = Reader(model, build_from_settings(settings, model.alphabet)[0])
+        raise InputError(f"--n_best={options.n_best}: greedy decoding gives one text; give --decoder=beam")
+    reader = load(name, settings)
     if options.page:
         made_by = f"model {Path(name).name}, decoder {settings.decoder}"
-        return read_page_files(outputs, options, reader, made_by)
-    failed = 0
-    for start in range(0, len(options.images), BATCH_SIZE):
-        paths = options.images[start : start + BATCH_SIZE]
-        for place, (path, grey_HxW, reading) in enumerate(_read_batch(reader, paths, options.n_best, boxes), start):
-            if isinstance(reading, InputError) or reading.problem:
-                failed += 1
-                sys.stdout.flush()
-                cause = reading if isinstance(reading, InputError) else f"{path}: {reading.problem}"
-                print(f"hwr read: {cause}", file=sys.stderr, flush=True)
-                continue
-            print(_json_line(path, reading, options.n_best, boxes) if options.json else _lines(path, reading, boxes))
-            if drawings:
-                _draw(drawings[place], grey_HxW, reading)
-        sys.stdout.flush()
-    return 1 if failed else 0
+        failed = [not _read_page(reader, path, output, options, made_by) for path, output in outputs.items()]
+    else:
+        failed = list(_read_images(reader, drawings, options))
+    return 1 if any(failed) else 0
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="hwr read",
-        description="Reads images: one line each, path, text and confidence (0 .. 1), parted by tabs. With --n_best=N "
-        "up to N lines each, the likeliest text first.",
-        epilog="An image that cannot be read gets a line on stderr; the others are read, and the exit status is 1.\n"
-        "So it is with the pages and lines of --page.",
+        description="Reads images and prints a line for each: path, text and confidence (0 .. 1), with tabs between\n"
+        "them. With --n_best=N it prints up to N lines an image, the likeliest text first.",
+        epilog="An image, page or line that cannot be read gets a line on stderr. The others are read, and the exit\n"
+        "status is 1.",
     )
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, TIFF ...; with --page an XML file")
     parser.add_argument(
         "--model",
         metavar="NAME_OR_PATH",
-        help="a shipped model, an exported folder or a run's workdir (default: the shipped model of words with the "
-        "lowest recorded CER, with --page that of lines on scanned pages; hwr models tells which)",
+        help="a model of the package, an exported folder or a run's folder (default: the package's model of words with "
+        "the lowest recorded CER, with --page that of lines on scanned pages; hwr models lists them)",
     )
+    parser.add_argument("--json", action="store_true", help="print a JSON object a line, with the same values by name")
     parser.add_argument(
-        "--json",
-        action="store_true",
-        help="one JSON object a line: path (with --page: page, line), text, confidence, n_best, boxes",
-    )
-    parser.add_argument(
-        "--n_best",
-        type=int,
-        default=1,
-        metavar="N",
-        help="texts an image, with probabilities; needs a beam (default 1)",
+        "--n_best", type=int, default=1, metavar="N", help="texts an image; more than 1 need --decoder=beam (default 1)"
     )
     parser.add_argument(
         "--boxes",
         action="store_true",
-        help="also where the characters are: LEFT-RIGHT in pixels of the image, one a character, parted by spaces",
+        help="print where the characters are, too: LEFT-RIGHT of each, in pixels of the image",
     )
     parser.add_argument(
-        "--boxes_dir", type=Path, metavar="DIR", help="also draw them: DIR/NAME.png for each image; implies --boxes"
+        "--boxes_dir", type=Path, metavar="DIR", help="draw them into DIR/NAME.png for each image; implies --boxes"
     )
     add_decoder_options(parser)
-    add_page_options(parser)
-    parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="image file, such as PNG, JPEG or TIFF; with --page XML"
+    group = parser.add_argument_group(
+        "pages",
+        "The files are ALTO (versions 2 to 4) or PAGE XML, each with its scan: the image that it names, beside it,\n"
+        "in the folder above or in images/, else one with the file's own name. See docs/data.md.",
     )
+    group.add_argument(
+        "--page",
+        action="store_true",
+        help="read the lines of pages; print PAGE/LINE, text and confidence for each, and write the texts into copies "
+        "of the files, and as plain text",
+    )
+    group.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where NAME.xml and NAME.txt go, over those of an earlier reading; never over a file that is read "
+        f"(default: the folder {DEFAULT_FOLDER} beside each file)",
+    )
+    group.add_argument("--image", type=Path, metavar="PATH", help="the scan of a single page, wherever it lies")
     options = parser.parse_args(argv)
-    check_page_options(options)
+    if options.n_best < 1:
+        raise InputError(f"--n_best={options.n_best}: must be at least 1")
+    for name in ("boxes", "boxes_dir") if options.page else ("output", "image"):
+        if getattr(options, name):
+            reason = "not with --page; in ALTO the file written says where the words are"
+            raise InputError(f"--{name}: {reason if options.page else 'has no effect without --page'}")
+    if options.image and len(options.images) > 1:
+        raise InputError(f"--image={options.image}: is for one page, and here are {len(options.images)}")
+    options.boxes |= bool(options.boxes_dir)
     return options
 
 
-def _read_batch(
-    reader: "Reader", paths: Sequence[str], n_best: int, boxes: bool
-) -> "Iterator[tuple[str, np.ndarray, Reading] | tuple[str, None, InputError]]":
-    """For each path, in order, its pixels and a reading, or an error."""
-    opened: dict[int, np.ndarray] = {}
-    errors: dict[int, InputError] = {}
-    for place, path in enumerate(paths):
-        try:
-            opened[place] = reader.open(path, path)
-        except InputError as error:
-            errors[place] = error
-    readings = dict(zip(opened, read_each(reader, list(opened.values()), n_best, boxes), strict=True))
-    for place, path in enumerate(paths):
-        if place in errors:
-            yield path, None, errors[place]
-        elif isinstance(reading := readings[place], InputError):
-            yield path, None, InputError(f"{path}: {reading}")
+def _read_images(reader: "Reader", drawings: Sequence[Path], options: argparse.Namespace) -> Iterable[bool]:
+    """Whether reading failed, image by image."""
+    for start in range(0, len(options.images), BATCH_SIZE):
+        paths = options.images[start : start + BATCH_SIZE]
+        readings = reader.read(paths, options.n_best, options.boxes, keep_going=True)
+        for index, (path, reading) in enumerate(zip(paths, readings, strict=True), start):
+            if not reading.problem:
+                _print(path, {"path": path}, reading, options)
+                if drawings:
+                    _draw(drawings[index], reader.open(path, path), reading)
+            else:
+                _say(f"{path}: {reading.problem}")
+            yield bool(reading.problem)
+        sys.stdout.flush()
+
+
+def _read_page(reader: "Reader", path: Path, output: Path, options: argparse.Namespace, made_by: str) -> bool:
+    """Whether all lines of a page were read."""
+    from hwr_jax.files import write_bytes, write_text
+    from hwr_jax.page_reader import read_page
+
+    try:
+        page = read_page(reader, path, image=options.image, n_best=options.n_best, made_by=made_by)
+    except InputError as error:
+        _say(str(error))
+        return False
+    for line in page.lines:
+        if line.reading.problem:
+            _say(f"{path}: line {line.name}: {line.reading.problem}")
         else:
-            yield path, opened[place], reading
+            values = {"page": str(path), "line": line.name}
+            _print(f"{path.with_suffix('')}/{line.name}", values, line.reading, options)
+    if page.written is None:
+        _say(f"{path}: no line could be read; nothing is written")
+        return False
+    write_bytes(output, page.written.xml)
+    write_text(output.with_suffix(".txt"), page.written.plain_text)
+    read = sum(not line.reading.problem for line in page.lines)
+    message = f"{path}: {read} of {len(page.lines)} lines read, written to {output} and {output.stem}.txt"
+    if page.written.dropped:
+        dropped = ", ".join(f"{count} {tag}" for tag, count in sorted(page.written.dropped.items()))
+        message += f"; taken out, as they described the old text: {dropped}"
+    if page.written.dangling:
+        message += f"; its reading order still names what was taken out: {', '.join(page.written.dangling)}"
+    _say(message)
+    return read == len(page.lines)
 
 
-def _lines(path: str, reading: "Reading", boxes: bool) -> str:
-    lines = text_lines(path, reading)
-    if boxes:
-        lines[0] += "\t" + " ".join(
-            "-" if box.left is None or box.right is None else f"{box.left:.1f}-{box.right:.1f}" for box in reading.boxes
-        )
-    return "\n".join(lines)
+def _print(name: str, values: dict[str, Any], reading: "Reading", options: argparse.Namespace) -> None:
+    """The lines of a reading, or one of JSON that begins with the values."""
+    if options.json:
+        values |= {"text": reading.text, "confidence": round(reading.confidence, 6)}
+        if options.n_best > 1:
+            values["n_best"] = [{"text": f.text, "probability": round(f.probability, 6)} for f in reading.n_best]
+        if options.boxes:
+            values["boxes"] = [
+                {"character": box.character, "left": _rounded(box.left), "right": _rounded(box.right)}
+                for box in reading.boxes
+            ]
+        print(json.dumps(values, ensure_ascii=False))
+        return
+    ranges = ("-" if box.left is None else f"{box.left:.1f}-{box.right:.1f}" for box in reading.boxes)
+    boxes = "\t" + " ".join(ranges) if options.boxes else ""
+    for rank, found in enumerate(reading.n_best):
+        print(f"{name}\t{found.text}\t{found.probability:.4f}{'' if rank else boxes}")
 
 
-def _json_line(path: str, reading: "Reading", n_best: int, boxes: bool) -> str:
-    values = {"path": path} | text_values(reading, n_best)
-    if boxes:
-        values["boxes"] = [
-            {
-                "character": box.character,
-                "left": None if box.left is None else round(box.left, 2),
-                "right": None if box.right is None else round(box.right, 2),
-            }
-            for box in reading.boxes
-        ]
-    return json.dumps(values, ensure_ascii=False)
+def _rounded(column: float | None) -> float | None:
+    return None if column is None else round(column, 2)
 
 
-def _name_drawings(images: Sequence[str], folder: Path) -> dict[int, Path]:
-    """A file in the folder for each image, named as the image is.
+def _name_outputs(options: argparse.Namespace) -> dict[Path, Path]:
+    """For each page file the file that it will be written to, beside which the plain text goes.
 
     Raises:
-      InputError: two images have the same name.
+      InputError: two pages would be written to one file, or one over a file that is read.
     """
-    drawings: dict[int, Path] = {}
-    seen: dict[str, str] = {}
-    for place, image in enumerate(images):
-        name = f"{Path(image).stem}.png"
-        if seen.setdefault(name, image) != image:
-            raise InputError(f"--boxes_dir={folder}: {seen[name]} and {image} would both be drawn to {name}")
-        drawings[place] = folder / name
-        if drawings[place].resolve() == Path(image).resolve():
+    outputs: dict[Path, Path] = {}
+    sources: dict[Path, Path] = {}
+    inputs = {Path(name).resolve() for name in options.images}
+    if options.output and options.output.exists() and not options.output.is_dir():
+        raise InputError(f"--output={options.output}: is a file; give a folder")
+    for path in map(Path, options.images):
+        outputs[path] = (options.output or path.parent / DEFAULT_FOLDER) / path.name
+        written = {outputs[path].resolve(), outputs[path].with_suffix(".txt").resolve()}
+        if written & inputs:
+            raise InputError(f"{path}: would be written over a file that is read; give another folder by --output=DIR")
+        for file in written:
+            if sources.setdefault(file, path).resolve() != path.resolve():
+                raise InputError(f"{sources[file]} and {path} would both be written to {file}; read them apart")
+    return outputs
+
+
+def _name_drawings(images: Sequence[str], folder: Path) -> list[Path]:
+    """A file in the folder for each image, named as the image is; InputError if two have the same name."""
+    drawings = [folder / f"{Path(image).stem}.png" for image in images]
+    seen: dict[Path, str] = {}
+    for image, drawing in zip(images, drawings, strict=True):
+        if seen.setdefault(drawing, image) != image:
+            raise InputError(f"--boxes_dir={folder}: {seen[drawing]} and {image} would both be drawn to {drawing.name}")
+        if drawing.resolve() == Path(image).resolve():
             raise InputError(f"--boxes_dir={folder}: {image} would be drawn over; choose another folder")
     return drawings
 
 
-def _draw(path: Path, grey_HxW: "np.ndarray | None", reading: "Reading") -> None:
+def _draw(path: Path, grey_HxW: Any, reading: "Reading") -> None:
     from hwr_jax.files import write_bytes
     from hwr_jax.reports.boxes import draw_boxes
 
-    assert grey_HxW is not None  # It was read.
     write_bytes(path, draw_boxes(grey_HxW, [(box.character, box.left, box.right) for box in reading.boxes]))
+
+
+def _say(message: str) -> None:
+    sys.stdout.flush()
+    print(f"hwr read: {message}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """Flags of the data formats: which columns, which lines, whose hand."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-from hwr_jax.data.formats.base import Option, Options
-from hwr_jax.data.formats.table import FORMATS
+if TYPE_CHECKING:
+    from hwr_jax.data.formats.base import Option, Options
 
 
 def add_reader_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the options of all formats, each with the formats that take it, in a group of their own."""
+    from hwr_jax.data.formats.table import FORMATS
+
     group = parser.add_argument_group("of some formats")
     for option in _options().values():
         takers = [format.name for format in FORMATS.values() if option in format.options]
@@ -19,10 +22,12 @@ def add_reader_flags(parser: argparse.ArgumentParser) -> None:
             group.add_argument(f"--{flag}", dest=option.name, action="store_const", const=option.switch, help=text)
 
 
-def reader_options(args: argparse.Namespace) -> Options:
+def reader_options(args: argparse.Namespace) -> "Options":
     """The options that were given."""
     return {name: value for name in _options() if (value := getattr(args, name, None)) is not None}
 
 
-def _options() -> dict[str, Option]:
+def _options() -> "dict[str, Option]":
+    from hwr_jax.data.formats.table import FORMATS
+
     return {option.name: option for format in FORMATS.values() for option in format.options}

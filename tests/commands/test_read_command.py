@@ -140,7 +140,7 @@ def test_a_beam_that_runs_out_is_an_error_line(model_folder, words, tmp_path, ca
 def test_flags_that_do_not_go_together(model_folder, words, tmp_path):
     twins = [words[0], draw_word(tmp_path / "one.jpg", "one")]
     for arguments, message in (
-        (["--n_best=2", *words], "--n_best=2: greedy decoding knows one text; give --decoder=beam"),
+        (["--n_best=2", *words], "--n_best=2: greedy decoding gives one text; give --decoder=beam"),
         (["--n_best=0", *words], "--n_best=0: must be at least 1"),
         ([f"--boxes_dir={tmp_path / 'boxes'}", *twins], r"would both be drawn to one\.png"),
         ([f"--boxes_dir={tmp_path}", *words], r"one\.png would be drawn over"),

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import hwr_jax
-from hwr_jax.commands import read, reading
+from hwr_jax.commands import read
 from hwr_jax.commands.main import main as hwr
 from hwr_jax.data.formats.page_text import parse_page_file
 from hwr_jax.data.safe_xml import parse_xml
@@ -182,19 +182,18 @@ def test_the_scan_lies_above_or_anywhere(model_folder, tmp_path, capsys):
 def test_a_crop_that_the_model_refuses_costs_only_itself(model_folder, folder, capsys, monkeypatch):
     thin = ALTO.replace('VPOS="60" WIDTH="300" HEIGHT="40"', 'VPOS="60" WIDTH="300" HEIGHT="1"')
     (folder / "alto.xml").write_text(thin)
-    original = hwr_jax.reader.Reader.read
+    original = hwr_jax.reader.Reader.fit
 
-    def picky(self, images, *arguments):
-        if any(image.shape[0] < 5 for image in images):
-            raise InputError("image 0: too thin")
-        return original(self, images, *arguments)
+    def picky(self, image, name):
+        if image.shape[0] < 5:
+            raise InputError(f"{name}: too thin")
+        return original(self, image, name)
 
-    monkeypatch.setattr(hwr_jax.reader.Reader, "read", picky)
+    monkeypatch.setattr(hwr_jax.reader.Reader, "fit", picky)
     assert read.main(["--page", f"--model={model_folder}", str(folder / "alto.xml")]) == 1
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 2
     assert f"{folder / 'alto.xml'}: line l2: too thin" in captured.err
-    assert reading.read_each(hwr_jax.load(model_folder), [], 1, False) == []
 
 
 def test_where_words_are_and_texts_that_no_file_can_hold(model_folder, folder, capsys, monkeypatch):
@@ -209,7 +208,7 @@ def test_where_words_are_and_texts_that_no_file_can_hold(model_folder, folder, c
         found("d e", None, None, None, None),
         found("f", problem="no"),
     ]
-    monkeypatch.setattr(hwr_jax.reader.Reader, "read", lambda *_: readings)
+    monkeypatch.setattr(hwr_jax.reader.Reader, "read", lambda *_, **__: readings)
     flags = ["--page", f"--model={model_folder}", str(folder / "alto.xml")]
     assert read.main(flags) == 1
     captured = capsys.readouterr()
