@@ -1,14 +1,13 @@
 """The process of one peer, seen from the one that measures."""
 
 import json
+import math
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -17,11 +16,11 @@ _SECONDS_TO_LEAVE = 5.0
 
 
 class ChildFailed(Exception):
-    """The process ended, or said what nobody understands; the message is its last line."""
+    """The process has ended; the message is the last line it printed."""
 
 
 class Child:
-    """A process that answers lines of JSON with lines of JSON. Close it, or use it as a context manager."""
+    """A process that answers lines of JSON with lines of JSON. Close it when it is done."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
@@ -36,20 +35,8 @@ class Child:
             start_new_session=True,
         )
 
-    def __enter__(self) -> "Child":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def ask(self, request: Mapping[str, Any]) -> Any:
-        """Sends a request and waits for its answer.
-
-        Raises:
-          ChildFailed: there is none.
-        """
+        """Sends a request and waits for its answer. Raises ChildFailed where there is none."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -59,24 +46,20 @@ class Child:
         return self.answer()
 
     def answer(self) -> Any:
-        """Waits for a line.
-
-        Raises:
-          ChildFailed: the process has ended without one.
-        """
+        """Waits for a line. Raises ChildFailed where the process has ended without one."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise ChildFailed(self._last_words())
         return json.loads(line)
 
-    def cpu_seconds(self) -> float | None:
-        """Processor time of all its threads so far; None where the system does not tell."""
+    def cpu_seconds(self) -> float:
+        """Processor time of all its threads so far; NaN where the system does not report it."""
         try:
             # After the command's name, which may hold anything, the 12th and 13th field are user and system time.
             fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
-            return None
+            return math.nan
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
     def close(self) -> None:
@@ -101,16 +84,11 @@ class Child:
         return f"{last} ({ended})" if last and status < 0 else last or ended
 
 
-def machine_cpu_seconds() -> float | None:
-    """Processor time of all processes of the machine since it started; None where the system does not tell."""
+def machine_cpu_seconds() -> float:
+    """Processor time of all processes of the machine since it started; NaN where the system does not report it."""
     try:
         fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     except OSError:
-        return None
+        return math.nan
     # The fourth and fifth are idle time; from the ninth on guests' time, which is counted in the first two.
     return sum(int(field) for field in [*fields[:3], *fields[5:8]]) / _TICKS_PER_SECOND
-
-
-def worker_command(peer: str, variant: str, task_json: str) -> list[str]:
-    """The command line of `experiments.benchmarks.worker`."""
-    return [sys.executable, "-m", "experiments.benchmarks.worker", peer, variant, task_json]

@@ -1,58 +1,59 @@
-"""What the benchmark commands share: their flags, the machine they tell of, their tables' footers and JSON."""
+"""What the benchmark commands share: their flags, what they print of machine and peers, and their JSON."""
 
 import argparse
 import os
 import platform
 import signal
-import statistics
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.peers import OURS, PEERS, Peer
 from experiments.benchmarks.rounds import Measured, Quiet, measure
 from experiments.benchmarks.task import Task
+from experiments.benchmarks.turns import OF_CORES, WALL
+from experiments.console import positive, say
 from hwr_jax.commands.options import Parser
 from hwr_jax.data.parallel import count_cores
 from hwr_jax.errors import InputError
 from hwr_jax.model_config import COMPUTE_DTYPES, ModelConfig
+from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.workdir import command_line, git_revision, write_json
 
 ABSENT = "-"
 
 
-def add_common_options(parser: Parser) -> None:
-    """--compute_dtype and --json."""
-    parser.add_argument("--compute_dtype", choices=COMPUTE_DTYPES, default="float32", help="of hwr_jax alone")
+def make_parser(name: str, about: str | None, **counts: tuple[int, str]) -> Parser:
+    """A benchmark's parser, with --json.
+
+    Args:
+      name: of the module.
+      about: its docstring.
+      counts: by name, flags that take a number from 1 up: default, and what it counts.
+    """
+    parser = Parser(prog=f"python -m experiments.benchmarks.{name}", description=about)
+    for flag, (default, what) in counts.items():
+        parser.add_argument(f"--{flag}", type=positive, default=default, help=f"{what} (default {default})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too, all of them")
+    return parser
 
 
-def add_peer_options(parser: Parser, *, rounds: int, steps: int) -> None:
-    """Those of the commands that measure peers in turns."""
-    others = [name for name in PEERS if name != OURS]
-    parser.add_argument(
-        "--peers", metavar="A,B", default=",".join(others), help=f"beside {OURS}; default {','.join(others)}"
-    )
-    parser.add_argument("--rounds", type=int, default=rounds, help=f"turns of each peer (default {rounds})")
-    parser.add_argument("--steps", type=int, default=steps, help=f"timed in a turn (default {steps})")
-    add_common_options(parser)
+def add_dtype(parser: Parser) -> None:
+    """--compute_dtype."""
+    parser.add_argument("--compute_dtype", choices=COMPUTE_DTYPES, default="float32", help="of hwr_jax alone")
 
 
-def check_positive(options: argparse.Namespace, *names: str) -> None:
-    """Raises InputError if one of the flags is below 1."""
-    for name in names:
-        if getattr(options, name) < 1:
-            raise InputError(f"--{name}={getattr(options, name)}: must be at least 1")
+def add_peers(parser: Parser) -> None:
+    """--peers and --compute_dtype."""
+    others = ",".join(name for name in PEERS if name != OURS)
+    parser.add_argument("--peers", metavar="A,B", default=others, help=f"beside {OURS}; default {others}")
+    add_dtype(parser)
 
 
 def chosen_peers(names: str) -> dict[str, Peer]:
-    """Ours and those of --peers.
-
-    Raises:
-      InputError: there is no such peer.
-    """
+    """Ours and those of --peers. Raises InputError where there is no such peer."""
     others = [name for name in names.split(",") if name]
     for name in others:
         if name not in PEERS:
@@ -61,27 +62,27 @@ def chosen_peers(names: str) -> dict[str, Peer]:
 
 
 def measure_peers(
-    kind: str,
-    peers: Mapping[str, Peer],
-    *,
-    compute_dtype: str,
-    rounds: int,
-    steps: Mapping[int, int],
+    kind: str, peers: Mapping[str, Peer], options: argparse.Namespace, steps: Mapping[int, int]
 ) -> tuple[list[Measured], Quiet]:
     """Makes the words, hands them to the peers and measures these, see `experiments.benchmarks.rounds.measure`.
 
     Args:
+      kind: of the task.
+      peers: by name.
+      options: the command line.
       steps: by batch size, how many in a turn are timed.
     """
-    from experiments.benchmarks.words import make_words, save_words
+    import numpy as np
+
+    from experiments.benchmarks.words import make_words
 
     # Otherwise the peers would notice a parent that was ended only after their own step.
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="hwr_benchmark_") as folder:
         words_file = Path(folder) / "words.npz"
-        save_words(make_words(max(steps), ModelConfig()), words_file)
-        task = Task(kind, str(words_file), tuple(steps), compute_dtype)
-        return measure(peers, task, rounds=rounds, steps=steps)
+        np.savez(words_file, **vars(make_words(max(steps), ModelConfig())))
+        task = Task(kind, str(words_file), tuple(steps), options.compute_dtype)
+        return measure(peers, task, rounds=options.rounds, steps=steps)
 
 
 def describe_machine() -> str:
@@ -89,33 +90,45 @@ def describe_machine() -> str:
     return f"{_processor()}, {count_cores()} cores, load before the run {os.getloadavg()[0]:.1f}"
 
 
-def describe_quiet(quiet: Quiet) -> str:
-    """A line for the footer of a table."""
-    parts = [f"{quiet.seconds:.0f} s of turns"]
-    if quiet.resting_cores is not None:
-        parts.append(f"peers at rest took {quiet.resting_cores:.2f} cores")
-    if quiet.foreign_cores is not None:
-        parts.append(f"other processes {quiet.foreign_cores:.2f}")
-    return ", ".join(parts)
+def describe_here() -> tuple[str, str]:
+    """The machine and our compiled kernels, for programs of this process; and the clock for `take_turns`."""
+    import jax
+
+    from hwr_jax.models.cpu_kernels.library import describe
+
+    lines = "\n".join(filter(None, (describe_machine(), describe())))
+    return lines, OF_CORES if jax.default_backend() == "cpu" else WALL
 
 
-def describe_unmeasured(results: Sequence[Measured]) -> list[str]:
-    """A line for each peer without numbers."""
-    unmeasured = [result for result in results if result.state != "measured"]
-    return [f"{result.peer.label}: {result.state}: {result.message}" for result in unmeasured]
+def tabulate_peers(results: Sequence[Measured], columns: Mapping[str, Callable[[Measured], str]]) -> str:
+    """A row a peer: its label and the columns, or why it was not measured."""
+    rows = [("peer", *columns)]
+    for result in results:
+        measured = result.state == "measured"
+        cells = [cell(result) for cell in columns.values()] if measured else [result.state, *[ABSENT] * len(columns)]
+        rows.append((result.peer.label, *cells[: len(columns)]))
+    return align_columns(rows, right=range(1, len(rows[0])))
 
 
-def describe_variants(results: Sequence[Measured]) -> list[str]:
-    """Which of several variants was measured, and what the others took."""
+def describe_notes(results: Sequence[Measured], quiet: Quiet) -> list[str]:
+    """Lines below a table: which of several variants was measured, peers without numbers, and how quiet it was."""
     lines = []
     for result in results:
-        if result.state != "measured" or len(result.trials) < 2:
+        if result.state != "measured":
             continue
-        for size, variant in result.variants.items():
+        for size, variant in result.variants.items() if len(result.trials) > 1 else ():
             others = [f"{name} {_trial(trial, size)}" for name, trial in result.trials.items() if name != variant]
             chosen = f"{variant} {_trial(result.trials[variant], size)}"
             lines.append(f"{result.peer.label}, batch {size}: {chosen} in a short trial; {', '.join(others)}")
-    return lines
+    for result in results:
+        if result.state != "measured":
+            lines.append(f"{result.peer.label}: {result.state}: {result.message}")
+    last = f"{quiet.seconds:.0f} s of turns"
+    if quiet.resting_cores is not None:
+        last += f", peers at rest took {quiet.resting_cores:.2f} cores"
+    if quiet.foreign_cores is not None:
+        last += f", other processes {quiet.foreign_cores:.2f}"
+    return [*lines, last]
 
 
 def peak_megabytes(result: Measured, batch_size: int) -> str:
@@ -125,52 +138,56 @@ def peak_megabytes(result: Measured, batch_size: int) -> str:
     return host if device is None else f"{host} + {device / 1e6:,.0f} device"
 
 
-def first_run_seconds(result: Measured, batch_size: int) -> float:
-    """What the first run took more than a later one: tracing, compiling and first allocations."""
-    return result.about[batch_size]["first_seconds"][str(batch_size)] - statistics.median(result.seconds(batch_size))
-
-
 def show(value: float | None, format_spec: str) -> str:
     """The number, or ABSENT."""
     return ABSENT if value is None else format(value, format_spec)
 
 
-def say_written(path: Path, numbers: Mapping[str, Any], options: Iterable[tuple[str, Any]]) -> None:
-    """Writes the JSON file: the numbers, and how and where they were measured."""
-    report = {
+def show_range(seconds: Sequence[float], format_spec: str) -> str:
+    """The lowest and the highest, in milliseconds."""
+    return f"({1e3 * min(seconds):{format_spec}} - {1e3 * max(seconds):{format_spec}})"
+
+
+def write_numbers(options: argparse.Namespace, numbers: Mapping[str, Any]) -> None:
+    """Writes the file of --json, if asked for: the numbers, and how and where they were measured."""
+    if not options.json:
+        return
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    machine = {
         "argv": command_line(),
-        "options": {name: str(value) if isinstance(value, Path) else value for name, value in options},
+        "options": given,
         "git": git_revision(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": count_cores(),
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
-        **numbers,
     }
-    write_json(path, report)
-    print(f"written {path}", file=sys.stderr)
+    write_json(options.json, {**machine, **numbers})
+    say(f"written {options.json}")
 
 
-def result_to_json(result: Measured) -> dict[str, Any]:
-    """All that is known of a peer."""
-    sizes = {
-        str(size): {"variant": result.variants[size], **result.about[size], **result.last.get(size, {})}
-        for size in result.about
-    }
-    for size, rounds in result.rounds.items():
-        sizes[str(size)]["round_seconds"] = rounds
+def peers_to_json(
+    results: Sequence[Measured], more: Callable[[Measured], Mapping[str, Any]] = lambda result: {}
+) -> dict[str, Any]:
+    """All that is known of each peer, with more of those that were measured."""
     return {
-        "label": result.peer.label,
-        "state": result.state,
-        "message": result.message,
-        "trials_ms": result.trials,
-        "batch_sizes": sizes,
+        result.name: {**_to_json(result), **(more(result) if result.state == "measured" else {})} for result in results
     }
 
 
-def _leave(number: int, _: Any) -> None:
-    sys.exit(128 + number)
+def _to_json(result: Measured) -> dict[str, Any]:
+    sizes = {
+        str(size): {
+            "variant": result.variants[size],
+            **about,
+            **result.last.get(size, {}),
+            **({"round_seconds": result.rounds[size]} if size in result.rounds else {}),
+        }
+        for size, about in result.about.items()
+    }
+    known = {"label": result.peer.label, "state": result.state, "message": result.message}
+    return known | {"trials_ms": result.trials, "batch_sizes": sizes}
 
 
 def _trial(trial: Mapping[str, float] | str, batch_size: int) -> str:
@@ -178,7 +195,7 @@ def _trial(trial: Mapping[str, float] | str, batch_size: int) -> str:
 
 
 def _processor() -> str:
-    """Its name, as Linux tells it."""
+    """Its name, as Linux has it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

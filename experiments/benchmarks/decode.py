@@ -5,7 +5,6 @@ set, or of synthetic words where it is not prepared. pyctcdecode (pip install py
 Python; it runs in the same process, and where it is not installed only ours are measured.
 """
 
-import argparse
 import dataclasses
 import importlib.metadata
 import importlib.util
@@ -13,20 +12,14 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.command import check_positive, describe_machine, say_written
-from experiments.benchmarks.rounds import rotate
-from experiments.benchmarks.words import draw_words
-from hwr_jax.commands.options import Parser, run
-from hwr_jax.config import DataConfig
-from hwr_jax.data.formats.synthetic import SYNTHETIC
-from hwr_jax.data.loading import load_split
-from hwr_jax.data.prepared import find_prepared
-from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
+from experiments.benchmarks.command import describe_machine, make_parser, write_numbers
+from experiments.benchmarks.turns import rotate
+from experiments.benchmarks.words import load_words_of
+from hwr_jax.commands.options import run
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
 from hwr_jax.decoding.lexicon import build_lexicon
 from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
@@ -35,7 +28,8 @@ from hwr_jax.decoding.settings import usual_weights
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import build_text_model
 from hwr_jax.ink.words import load_words
-from hwr_jax.models.trained import PRETRAINED, TrainedModel, load_exported
+from hwr_jax.models.trained import PRETRAINED, load_exported
+from hwr_jax.reports.tables import align_columns
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.usage import peak_memory_bytes
 
@@ -51,22 +45,14 @@ Decode = Callable[[np.ndarray], list[str]]
 
 @dataclasses.dataclass
 class Way:
-    """A decoder and its times.
+    """A decoder and its times."""
 
-    Attributes:
-      label: for the table.
-      decode: reads rows.
-      rows: how many of them in a turn.
-      wall_seconds, cpu_seconds: of each round.
-      texts: what it read.
-    """
-
-    label: str
+    label: str  # for the table
     decode: Decode
-    rows: int
-    wall_seconds: list[float] = dataclasses.field(default_factory=list)
+    rows: int  # how many it reads in a turn
+    wall_seconds: list[float] = dataclasses.field(default_factory=list)  # of each round
     cpu_seconds: list[float] = dataclasses.field(default_factory=list)
-    texts: list[str] = dataclasses.field(default_factory=list)
+    texts: list[str] = dataclasses.field(default_factory=list)  # what it read
 
     def take_turn(self, log_probs_NxTxK: np.ndarray) -> None:
         """Reads its rows once and notes the time."""
@@ -92,14 +78,24 @@ def main(argv: Sequence[str]) -> int:
     Raises:
       InputError: wrong flags or data.
     """
-    options = _parse(argv)
+    parser = make_parser(
+        "decode",
+        __doc__,
+        words=(1024, "read by ours in a turn"),
+        peer_words=(256, f"read by {PYCTCDECODE} in a turn"),
+        beam_width=(32, "of all"),
+        rounds=(5, "turns of each"),
+    )
+    parser.add_argument("--data", default=MODEL, metavar="NAME", help=f"default {MODEL}, or synthetic")
+    options = parser.parse_args(argv)
     machine = describe_machine()
     model = load_exported(PRETRAINED / MODEL)
-    samples, data = _load(options, model)
+    samples, data = load_words_of(options.data, "validation", model.preprocessing, limit=options.words)
     log_probs_NxTxK = model.log_probs(samples.images_NxHxW[: options.words])
-    ways = [*our_ways(model.alphabet, options.beam_width, len(log_probs_NxTxK))]
-    missing = importlib.util.find_spec(PYCTCDECODE) is None
-    if not missing:
+    ways = our_ways(model.alphabet, options.beam_width, len(log_probs_NxTxK))
+    version = None
+    if importlib.util.find_spec(PYCTCDECODE) is not None:
+        version = importlib.metadata.version(PYCTCDECODE)
         ways += pyctcdecode_ways(model.alphabet, options.beam_width, min(options.peer_words, len(log_probs_NxTxK)))
     for way in ways:
         way.decode(log_probs_NxTxK[: way.rows])  # compiles
@@ -107,14 +103,11 @@ def main(argv: Sequence[str]) -> int:
         for way in rotate(ways, number):
             way.take_turn(log_probs_NxTxK)
     print(f"decoding, beam width {options.beam_width}, {len(log_probs_NxTxK):,} words ({data}) of {MODEL}'s frames")
-    print(f"{machine}\n")
-    print(describe_ways(ways))
-    if missing:
+    print(f"{machine}\n\n{describe_ways(ways)}")
+    if version is None:
         print(f"{PYCTCDECODE}: skipped: {PYCTCDECODE} is not installed")
-    if options.json:
-        about = {PYCTCDECODE: None if missing else importlib.metadata.version(PYCTCDECODE)}
-        numbers = {"data": data, "words": len(log_probs_NxTxK), "versions": about, "ways": ways_to_json(ways)}
-        say_written(options.json, {**numbers, "peak_bytes": peak_memory_bytes()}, vars(options).items())
+    numbers = {"data": data, "words": len(log_probs_NxTxK), "versions": {PYCTCDECODE: version}}
+    write_numbers(options, {**numbers, "ways": ways_to_json(ways), "peak_bytes": peak_memory_bytes()})
     return 0
 
 
@@ -133,14 +126,15 @@ def our_ways(alphabet: Alphabet, width: int, rows: int) -> list[Way]:
         f"{OURS} + lexicon": build_text_model(other, lexicon=lexicon),
         f"{OURS} + language model + lexicon": build_text_model(both, ngrams=ngrams, lexicon=lexicon),
     }
-    ways = [Way("greedy", _first_texts(GreedyDecoder(alphabet)), rows)]
-    for label, text_model in text_models.items():
-        decoder = BeamDecoder(alphabet, text_model, width=width, candidates=CANDIDATES)
-        ways.append(Way(label, _first_texts(decoder), rows))
-    return [
-        *ways,
-        Way(f"{OURS}, all characters tried", _first_texts(BeamDecoder(alphabet, width=width, candidates=None)), rows),
-    ]
+    decoders: dict[str, Decoder] = {
+        "greedy": GreedyDecoder(alphabet),
+        **{
+            label: BeamDecoder(alphabet, text_model, width=width, candidates=CANDIDATES)
+            for label, text_model in text_models.items()
+        },
+        f"{OURS}, all characters tried": BeamDecoder(alphabet, width=width, candidates=None),
+    }
+    return [Way(label, _first_texts(decoder), rows) for label, decoder in decoders.items()]
 
 
 def pyctcdecode_ways(alphabet: Alphabet, width: int, rows: int) -> list[Way]:
@@ -179,18 +173,15 @@ def same_texts(ways: Sequence[Way], way: Way) -> float:
 
 def describe_ways(ways: Sequence[Way]) -> str:
     """The table."""
-    lines = [f"{'':<34}{'words/s (lowest - highest round)':>36}{'words/CPU s':>14}{'ours':>8}{'same text':>12}"]
+    rows = [("", "words/s (lowest - highest round)", "words/CPU s", "ours", "same text")]
     for way in ways:
         rates = way.samples_per_second
         speed = f"{statistics.median(rates):,.0f} ({min(rates):,.0f} - {max(rates):,.0f})"
         ratio = ratio_to_ours(ways, way)
         # With a text model it is meant to read other texts.
         same = "" if " + " in way.label else f"{same_texts(ways, way):.1%}"
-        lines.append(
-            f"{way.label:<34}{speed:>36}{way.words_per_cpu_second:>14,.0f}"
-            f"{'' if ratio is None else f'{ratio:.1f} x':>8}{same:>12}"
-        )
-    return "\n".join(lines)
+        rows.append((way.label, speed, f"{way.words_per_cpu_second:,.0f}", f"{ratio:.1f} x" if ratio else "", same))
+    return align_columns(rows, right=range(1, 5))
 
 
 def ways_to_json(ways: Sequence[Way]) -> dict[str, Any]:
@@ -211,29 +202,6 @@ def ways_to_json(ways: Sequence[Way]) -> dict[str, Any]:
 
 def _first_texts(decoder: Decoder) -> Decode:
     return lambda log_probs_NxTxK: [found[0].text if found else "" for found in decoder.decode(log_probs_NxTxK)]
-
-
-def _load(options: argparse.Namespace, model: TrainedModel) -> tuple[PreprocessedSamples, str]:
-    """The words, and where they are from."""
-    if options.data != SYNTHETIC and find_prepared(options.data) is None:
-        print(f"{options.data} is not prepared: synthetic words in its place", file=sys.stderr)
-    elif options.data != SYNTHETIC:
-        config = DataConfig(name=options.data)
-        return load_split(config, "validation", model.preprocessing, limit=options.words), f"{options.data}, validation"
-    return preprocess_samples(draw_words(options.words), model.preprocessing), "synthetic"
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(prog="python -m experiments.benchmarks.decode", description=__doc__)
-    parser.add_argument("--data", default=MODEL, metavar="NAME", help=f"default {MODEL}, or synthetic")
-    parser.add_argument("--words", type=int, default=1024, help="read by ours in a turn (default 1024)")
-    parser.add_argument("--peer_words", type=int, default=256, help=f"read by {PYCTCDECODE} in a turn (default 256)")
-    parser.add_argument("--beam_width", type=int, default=32, help="of all (default 32)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default 5)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too, all of them")
-    options = parser.parse_args(argv)
-    check_positive(options, "words", "peer_words", "beam_width", "rounds")
-    return options
 
 
 if __name__ == "__main__":

@@ -1,73 +1,59 @@
 """The seed model in Keras, on TensorFlow and on jax, with the ways in which its users train and predict."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.task import Program, Task, Words, load_words
+from experiments.benchmarks.task import TRAIN_STEP, Program, Task, Words, program_on_jax
 from hwr_jax.models.keras_model import build_keras_model, import_keras
 
 # What Keras's CTC adds to a probability before its logarithm.
 EPSILON = 1e-7
 
 
-def build_train(task: Task, variant: str, backend: str) -> Program:
-    """A training step of the compiled model, or of a loop of one's own on jax."""
+def build(task: Task, variant: str, backend: str) -> Program:
+    """A training step of the compiled model or of a loop of one's own on jax; or a prediction, host to host."""
     keras = import_keras(backend)
-    (batch_size,) = task.batch_sizes
-    words = load_words(task.words_file).first(batch_size)
+    words = task.load_words()
     model = build_keras_model(task.model, words.num_classes)
-    optimizer = keras.optimizers.Adam(1e-3)
-    last_loss: list[Any] = [None]
-    if variant == "own loop, jax.jit":
-        step = _make_jax_step(keras, model, optimizer, words)
+    last_loss: list[Any] = []
+    if trains := task.kind == TRAIN_STEP:
+        step = _make_step(keras, model, variant, words)
+
+        def run() -> None:
+            last_loss[:] = [step()]
+
+        runs: dict[int, Callable[[], Any]] = dict.fromkeys(task.batch_sizes, run)
     else:
-        loss, jit_compile = {
-            "train_on_batch, tf.nn.ctc_loss of sparse labels": (_sparse_tensorflow_ctc, False),
-            "train_on_batch, keras.ops.ctc_loss, jit_compile": (_make_keras_ctc(keras), True),
-            "train_on_batch, keras.ops.ctc_loss": (_make_keras_ctc(keras), False),
-        }[variant]
-        model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
-        step = functools.partial(model.train_on_batch, words.images_BxWxHx1, words.labels_BxL)
-
-    def run() -> None:
-        last_loss[0] = step()
-
-    return _program(keras, model, backend, {batch_size: run}, lambda: float(np.asarray(last_loss[0])))
-
-
-def build_predict(task: Task, variant: str, backend: str) -> Program:
-    """A prediction: images to probabilities, both on the host."""
-    keras = import_keras(backend)
-    words = load_words(task.words_file)
-    model = build_keras_model(task.model, words.num_classes)
-    predict = {
-        "predict_on_batch": lambda: model.predict_on_batch,
-        "tf.function": lambda: _make_tensorflow_call(model, jit_compile=False),
-        "tf.function, jit_compile": lambda: _make_tensorflow_call(model, jit_compile=True),
-        "jax.jit": lambda: _make_jax_call(model),
-    }[variant]()
-    runs = {size: functools.partial(predict, words.images_BxWxHx1[:size]) for size in task.batch_sizes}
-    return _program(keras, model, backend, runs, None)
-
-
-def _program(
-    keras: Any, model: Any, backend: str, runs: Mapping[int, Callable[[], Any]], loss: Callable[[], float] | None
-) -> Program:
-    packages = ("keras", *(("jax", "jaxlib") if backend == "jax" else (backend,)), "numpy")
-    return Program(runs=runs, loss=loss, parameters=model.count_params(), packages=packages, device=_device(backend))
-
-
-def _device(backend: str) -> str:
+        predict = {
+            "predict_on_batch": lambda: model.predict_on_batch,
+            "tf.function": lambda: _make_tensorflow_call(model, jit_compile=False),
+            "tf.function, jit_compile": lambda: _make_tensorflow_call(model, jit_compile=True),
+            "jax.jit": lambda: _make_jax_call(model),
+        }[variant]()
+        runs = {size: functools.partial(predict, words.images_BxWxHx1[:size]) for size in task.batch_sizes}
+    loss = (lambda: float(np.asarray(last_loss[0]))) if trains else None
     if backend == "jax":
-        from experiments.benchmarks.jax_device import jax_device
-
-        return jax_device()
+        return program_on_jax(runs, parameters=model.count_params(), packages=("keras",), loss=loss)
     import tensorflow
 
-    return ", ".join(device.name for device in tensorflow.config.list_physical_devices("GPU")) or "cpu"
+    device = ", ".join(device.name for device in tensorflow.config.list_physical_devices("GPU")) or "cpu"
+    return Program(runs, model.count_params(), ("keras", backend, "numpy"), device, loss)
+
+
+def _make_step(keras: Any, model: Any, variant: str, words: Words) -> Callable[[], Any]:
+    optimizer = keras.optimizers.Adam(1e-3)
+    if variant == "own loop, jax.jit":
+        return _make_jax_step(keras, model, optimizer, words)
+    loss, jit_compile = {
+        "train_on_batch, tf.nn.ctc_loss of sparse labels": (_sparse_tensorflow_ctc, False),
+        "train_on_batch, keras.ops.ctc_loss, jit_compile": (_make_keras_ctc(keras), True),
+        "train_on_batch, keras.ops.ctc_loss": (_make_keras_ctc(keras), False),
+    }[variant]
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
+    return functools.partial(model.train_on_batch, words.images_BxWxHx1, words.labels_BxL)
 
 
 def _make_keras_ctc(keras: Any) -> Callable[[Any, Any], Any]:

@@ -5,23 +5,19 @@ XLA's operations, and of ours by compiled kernels where they are built. All take
 time is that of the cores that worked, which other processes do not lengthen much.
 """
 
-import argparse
 import functools
-import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from experiments.benchmarks.augmentation import measure_in_turns
-from experiments.benchmarks.command import check_positive, describe_machine, say_written
-from hwr_jax.commands.options import Parser, run
+from experiments.benchmarks.command import describe_here, make_parser, write_numbers
+from experiments.benchmarks.turns import median_of, take_turns
+from hwr_jax.commands.options import run
 from hwr_jax.models import bidirectional, pooled_convolution
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.reports.tables import align_columns
@@ -61,21 +57,22 @@ def main(argv: Sequence[str]) -> int:
     Raises:
       InputError: wrong flags.
     """
-    options = _parse(argv)
+    parser = make_parser(
+        "layers", __doc__, rounds=(5, "turns of each"), steps=(10, "timed in a turn"), batch_size=(64, "words")
+    )
+    options = parser.parse_args(argv)
+    machine, clock = describe_here()
     layers = dict(build_layers(options.batch_size))
     programs = {f"{layer}: {way}": program for layer, ways in layers.items() for way, program in ways.items()}
-    rounds = measure_in_turns(programs, rounds=options.rounds, steps=options.steps)
-    medians = {name: statistics.median(np.concatenate(seconds).tolist()) for name, seconds in rounds.items()}
+    rounds = take_turns(programs, rounds=options.rounds, steps=options.steps, clock=clock)
+    medians = {name: median_of(steps) for name, steps in rounds.items()}
     ways = [way for way in (PLAIN, BY_XLA, BY_KERNEL) if any(way in layer for layer in layers.values())]
     rows = [("ms a batch", *ways)]
     rows += [(layer, *(f"{1e3 * medians[f'{layer}: {way}']:.1f}" for way in ways)) for layer in layers]
     print(f"layers, output and gradients, batch {options.batch_size}, {options.rounds} x {options.steps} times")
-    print("\n".join(line for line in (describe_machine(), library.describe()) if line) + "\n")
-    print(align_columns(rows, right=range(1, len(rows[0]))) + "\n")
-    print("medians, milliseconds " + ("of all cores together" if jax.default_backend() == "cpu" else "start to end"))
-    if options.json:
-        numbers = {"device": jax.default_backend(), "median_seconds": medians, "round_seconds": rounds}
-        say_written(options.json, numbers, vars(options).items())
+    print(f"{machine}\n\n{align_columns(rows, right=range(1, len(rows[0])))}\n")
+    print(f"medians, milliseconds {clock}")
+    write_numbers(options, {"device": jax.default_backend(), "median_seconds": medians, "round_seconds": rounds})
     return 0
 
 
@@ -128,23 +125,12 @@ def _timed(layer: Callable[..., Any], of: tuple[int, ...], *operands: Any) -> Ca
     def program(gradient: Array, *operands: Any) -> Any:
         def of_some(*some: Any) -> Any:
             given = dict(zip(of, some, strict=True))
-            return layer(*(given.get(place, operand) for place, operand in enumerate(operands)))
+            return layer(*(given.get(index, operand) for index, operand in enumerate(operands)))
 
-        output, backward = jax.vjp(of_some, *(operands[place] for place in of))
+        output, backward = jax.vjp(of_some, *(operands[index] for index in of))
         return output, backward(gradient)
 
     return lambda: jax.block_until_ready(program(gradient, *operands))
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(prog="python -m experiments.benchmarks.layers", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default 5)")
-    parser.add_argument("--steps", type=int, default=10, help="timed in a turn (default 10)")
-    parser.add_argument("--batch_size", type=int, default=64, help="words (default 64)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too, all of them")
-    options = parser.parse_args(argv)
-    check_positive(options, "rounds", "steps", "batch_size")
-    return options
 
 
 if __name__ == "__main__":

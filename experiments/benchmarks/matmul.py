@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from experiments.benchmarks.task import Program, Task
+from experiments.benchmarks.task import Program, Task, program_on_jax
 
 SIZE = 2048
 FLOPS = 2 * SIZE**3
@@ -16,17 +16,11 @@ def build(task: Task, library: str) -> Program:
     left, right = (rng.standard_normal((SIZE, SIZE), dtype=np.float32) for _ in range(2))
     if library == "numpy":
         run = functools.partial(np.matmul, left, right, out=np.empty_like(left))
-        return Program(runs=dict.fromkeys(task.batch_sizes, run), parameters=0, packages=("numpy",), device="cpu")
+        return Program(dict.fromkeys(task.batch_sizes, run), parameters=0, packages=("numpy",), device="cpu")
 
     import jax
 
-    from experiments.benchmarks.jax_device import jax_device
-
     on_device = jax.device_put((left, right))
     product = jax.jit(functools.partial(jax.numpy.matmul, precision="highest"))
-    return Program(
-        runs=dict.fromkeys(task.batch_sizes, lambda: product(*on_device).block_until_ready()),
-        parameters=0,
-        packages=("jax", "jaxlib"),
-        device=jax_device(),
-    )
+    runs = dict.fromkeys(task.batch_sizes, lambda: product(*on_device).block_until_ready())
+    return program_on_jax(runs, parameters=0, packages=())

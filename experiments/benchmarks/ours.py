@@ -1,53 +1,82 @@
-"""Our own programs: the step of `hwr train` and the reading of `hwr read`."""
+"""Our own programs: the step and the data of `hwr train`, without its reports, and the model of `hwr read`."""
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 
-from experiments.benchmarks.jax_device import jax_device, jax_peak_bytes
-from experiments.benchmarks.task import Program, Task, load_words
-from experiments.benchmarks.training_loop import TrainingSteps, example_config, read_batches
+from experiments.benchmarks.task import TRAIN_STEP, Program, Task, Words, program_on_jax
+from hwr_jax.config import ExperimentConfig, ModelConfig, OptimizerConfig, TrainingConfig
 from hwr_jax.data.labels import Labels
-from hwr_jax.data.pipeline import sample_arrays
-from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.data.pipeline import Batch, Samples, make_batch_of_step, make_batches, plan_dispatches, sample_arrays
+from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.models.trained import build_trained
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import resolve_alphabet
+from hwr_jax.training.devices import make_placement
+from hwr_jax.training.optimizer import build_optimizer
+from hwr_jax.training.state import init_state, zero_totals
+from hwr_jax.training.step import make_step_of
 
-PACKAGES = ("hwr_jax", "jax", "jaxlib", "flax", "optax", "numpy")
-
-
-def build_train(task: Task) -> Program:
-    """The training step, from uint8 frames on the host."""
-    (batch_size,) = task.batch_sizes
-    words = load_words(task.words_file).first(batch_size)
-    steps = TrainingSteps(example_config(task.compute_dtype), words.num_classes, batch_size)
-    arrays = sample_arrays(words.images_BxHxW, Labels(words.labels_BxL, words.lengths_B))
-    # Shuffled: the same words as everybody's in another order.
-    batch = next(read_batches(arrays, batch_size, 1))
-    return Program(
-        runs={batch_size: functools.partial(steps.run, batch)},
-        loss=steps.mean_loss,
-        parameters=steps.parameters,
-        packages=PACKAGES,
-        device=jax_device(),
-        device_peak_bytes=jax_peak_bytes,
-    )
+PACKAGES = ("hwr_jax", "flax", "optax")
 
 
-def build_predict(task: Task) -> Program:
-    """`TrainedModel.log_probs`, which reads and evaluates: uint8 frames to log probabilities, both on the host."""
-    words = load_words(task.words_file)
-    config = example_config(task.compute_dtype)
+def build(task: Task) -> Program:
+    """The training step, or `TrainedModel.log_probs`, which reads and evaluates; both from uint8 images on the host."""
+    words, config = task.load_words(), example_config(task.compute_dtype)
+    if task.kind == TRAIN_STEP:
+        (batch_size,) = task.batch_sizes
+        steps = TrainingSteps(config, words.num_classes, batch_size)
+        run = functools.partial(steps.run, batch_of(words))
+        return program_on_jax({batch_size: run}, loss=steps.mean_loss, parameters=steps.parameters, packages=PACKAGES)
     alphabet = resolve_alphabet(config.model.alphabet)
     model = Recognizer(config.model, alphabet.num_classes)
     parameters: Any = jax.jit(model.init)(jax.random.key(0), words.images_BxWxHx1[:1])["params"]
     trained = build_trained("benchmark", to_plain(config), alphabet.characters, parameters, "benchmark")
-    return Program(
-        runs={size: functools.partial(trained.log_probs, words.images_BxHxW[:size]) for size in task.batch_sizes},
-        parameters=trained.parameters,
-        packages=PACKAGES,
-        device=jax_device(),
-        device_peak_bytes=jax_peak_bytes,
+    runs = {size: functools.partial(trained.log_probs, words.images_BxHxW[:size]) for size in task.batch_sizes}
+    return program_on_jax(runs, parameters=trained.parameters, packages=PACKAGES)
+
+
+def example_config(compute_dtype: str = "float32") -> ExperimentConfig:
+    """The Keras example's training: the seed model with its dropout, Adam at a constant 1e-3, no augmentation."""
+    return ExperimentConfig(
+        model=ModelConfig(compute_dtype=compute_dtype),
+        optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, schedule="constant"),
+        training=TrainingConfig(steps=1, parallel="jit"),
     )
+
+
+class TrainingSteps:
+    """One training step after the other, as `hwr_jax.training.loop` runs them, but waiting for each."""
+
+    def __init__(self, config: ExperimentConfig, num_classes: int, batch_size: int) -> None:
+        model = Recognizer(config.model, num_classes)
+        optimizer = build_optimizer(config.optimizer, 1)
+        make_named_step = functools.partial(make_step_of, config, model, optimizer)
+        self._placement = make_placement(config.training.parallel, make_named_step, batch_size)
+        self._state = self._placement.place(init_state(model, optimizer, config.seed))
+        self.parameters = count_parameters(self._state.parameters)
+
+    def run(self, batches: Batch) -> None:
+        """Runs the steps of stacked batches on the host, and waits for the new state."""
+        on_devices = self._placement.place_batches(batches)
+        self._state = jax.block_until_ready(self._placement.steps(self._state, {}, on_devices))
+
+    def mean_loss(self) -> float:
+        """Of the steps since it was last asked for, in nats a word."""
+        totals = self._placement.fetch(self._state.totals)
+        self._state = self._state.replace(totals=self._placement.place(zero_totals()))
+        return float(totals.loss) / float(totals.samples)
+
+
+def batch_of(words: Words) -> Batch:
+    """All words as one batch, in another order than everybody's: as the training loop shuffles them."""
+    arrays = sample_arrays(words.images_BxHxW, Labels(words.labels_BxL, words.lengths_B))
+    return next(read_batches(arrays, len(words.lengths_B), 1))
+
+
+def read_batches(samples: Samples, batch_size: int, steps: int) -> Iterator[Batch]:
+    """The batches of so many steps, one step a time, read ahead as in training."""
+    batch_of_step = make_batch_of_step(samples, batch_size=batch_size, seed=0)
+    yield from make_batches(batch_of_step, plan_dispatches(0, steps, 1, ()))

@@ -4,68 +4,61 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 
-from experiments.benchmarks.task import TRAIN_STEP, Program, Task
+from experiments.benchmarks.task import Program, Task
 
 OURS = "hwr_jax"
 
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """Attributes:
-    label: for people.
-    build: makes the program of a task in one of the variants.
-    variants: by kind of task; where there are several, each is tried and the fastest is measured.
-    needs: packages without which it is skipped.
-    environment: by variant, of its process.
-    """
+    """A framework's program for each kind of task."""
 
-    label: str
-    build: Callable[[Task, str], Program]
+    label: str  # for people
+    build: Callable[[Task, str], Program]  # makes the program of a task in one of the variants
+    # By kind of task; where there are several, each is tried and the fastest is measured.
     variants: Mapping[str, tuple[str, ...]]
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()  # packages without which it is skipped
+    # By variant, of its process.
     environment: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
 
 def _build_ours(task: Task, variant: str) -> Program:
-    from experiments.benchmarks import ours
+    from experiments.benchmarks.ours import build
 
-    return ours.build_train(task) if task.kind == TRAIN_STEP else ours.build_predict(task)
+    return build(task)
 
 
 def _build_flax(task: Task, variant: str) -> Program:
-    from experiments.benchmarks import plain_flax
+    from experiments.benchmarks.plain_flax import build
 
-    return (plain_flax.build_train if task.kind == TRAIN_STEP else plain_flax.build_predict)(task, variant)
+    return build(task, variant)
 
 
 def _build_keras(task: Task, variant: str, *, backend: str) -> Program:
-    from experiments.benchmarks import keras_peer
+    from experiments.benchmarks.keras_peer import build
 
-    return (keras_peer.build_train if task.kind == TRAIN_STEP else keras_peer.build_predict)(task, variant, backend)
+    return build(task, variant, backend)
 
 
 def _build_torch(task: Task, variant: str) -> Program:
-    from experiments.benchmarks import torch_peer
+    from experiments.benchmarks.torch_peer import build
 
-    return torch_peer.build_train(task) if task.kind == TRAIN_STEP else torch_peer.build_predict(task)
+    return build(task)
 
 
 def _build_matmul(task: Task, variant: str) -> Program:
-    from experiments.benchmarks import matmul
+    from experiments.benchmarks.matmul import build
 
-    return matmul.build(task, variant)
+    return build(task, variant)
 
 
+_FLAX_CELLS = ("OptimizedLSTMCell", "LSTMCell")
 # Its threads spin between operators: where other processes want the cores too, that costs it ten times its time.
-_TORCH_VARIANTS = ("eager", "eager, OMP_WAIT_POLICY=passive")
+_TORCH_WAYS = ("eager", "eager, OMP_WAIT_POLICY=passive")
 
 PEERS: dict[str, Peer] = {
     OURS: Peer("hwr_jax", _build_ours, {"train_step": ("jit",), "inference": ("TrainedModel.log_probs",)}),
-    "flax": Peer(
-        "plain Flax",
-        _build_flax,
-        {"train_step": ("OptimizedLSTMCell", "LSTMCell"), "inference": ("OptimizedLSTMCell", "LSTMCell")},
-    ),
+    "flax": Peer("plain Flax", _build_flax, {"train_step": _FLAX_CELLS, "inference": _FLAX_CELLS}),
     "keras_tensorflow": Peer(
         "Keras on TensorFlow",
         functools.partial(_build_keras, backend="tensorflow"),
@@ -91,9 +84,9 @@ PEERS: dict[str, Peer] = {
     "torch": Peer(
         "PyTorch",
         _build_torch,
-        {"train_step": _TORCH_VARIANTS, "inference": _TORCH_VARIANTS},
+        {"train_step": _TORCH_WAYS, "inference": _TORCH_WAYS},
         needs=("torch",),
-        environment={_TORCH_VARIANTS[1]: {"OMP_WAIT_POLICY": "passive"}},
+        environment={_TORCH_WAYS[1]: {"OMP_WAIT_POLICY": "passive"}},
     ),
 }
 

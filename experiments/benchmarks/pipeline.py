@@ -5,30 +5,25 @@ is what training waits for. The samples are those of a prepared data set, prepro
 where it is not prepared, synthetic words.
 """
 
-import argparse
 import itertools
 import statistics
 import sys
 import time
 from collections.abc import Sequence
 
-from experiments.benchmarks.command import add_common_options, check_positive, describe_machine, say_written
-from experiments.benchmarks.training_loop import TrainingSteps, example_config, read_batches
-from experiments.benchmarks.words import draw_words
-from hwr_jax.commands.options import Parser, run
-from hwr_jax.config import DataConfig
-from hwr_jax.data.formats.synthetic import SYNTHETIC
+from experiments.benchmarks.command import add_dtype, describe_machine, make_parser, write_numbers
+from experiments.benchmarks.ours import TrainingSteps, example_config, read_batches
+from experiments.benchmarks.words import draw_words, load_words_of
+from hwr_jax.commands.options import run
 from hwr_jax.data.labels import encode_labels, select_trainable
-from hwr_jax.data.loading import load_split
 from hwr_jax.data.pipeline import Samples, sample_arrays
-from hwr_jax.data.prepared import find_prepared, load_prepared
-from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
-from hwr_jax.data.sample import Sample
+from hwr_jax.data.prepared import load_prepared
+from hwr_jax.data.preprocessed import preprocess_samples
 from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
 from hwr_jax.text.alphabet import resolve_alphabet
 
 WARMUP_STEPS = 3
-SYNTHETIC_SAMPLES = TIMED_SAMPLES = 2048
+TIMED_SAMPLES = 2048
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,42 +32,63 @@ def main(argv: Sequence[str]) -> int:
     Raises:
       InputError: wrong flags or data.
     """
-    options = _parse(argv)
+    parser = make_parser(
+        "pipeline",
+        __doc__,
+        batch_size=(64, "words a step"),
+        batches=(2000, "read without training"),
+        steps=(100, "trained"),
+    )
+    parser.add_argument("--data", default="unipen_words", metavar="NAME", help="default unipen_words, or synthetic")
+    parser.add_argument("--samples", type=int, default=0, metavar="N", help="only the first so many (default all)")
+    add_dtype(parser)
+    options = parser.parse_args(argv)
     machine = describe_machine()
     config = example_config(options.compute_dtype)
     alphabet = resolve_alphabet(config.model.alphabet)
     preprocessing = preprocessing_of(config)
-    fitted, name, fitting_rate = _load(options, preprocessing)
-    samples = select_trainable(fitted, alphabet, config.model.frames)
+    preprocessed, name = load_words_of(options.data, "train", preprocessing, limit=options.samples)
+    samples = select_trainable(preprocessed, alphabet, config.model.frames)
     arrays = sample_arrays(samples.images_NxHxW, encode_labels(samples.texts, alphabet))
     alone = time_batches(arrays, options.batch_size, options.batches)
     steps = TrainingSteps(config, alphabet.num_classes, options.batch_size)
     waited, step_seconds = time_loop(steps, arrays, options.batch_size, options.steps)
-    step = statistics.median(step_seconds)
-    share = sum(waited) / (sum(waited) + sum(step_seconds))
+    step, wait = statistics.median(step_seconds), statistics.median(waited)
     numbers = {
         "data": name,
         "samples": len(samples),
-        "images_preprocessed_per_second": fitting_rate,
+        "images_preprocessed_per_second": preprocessing_rate(name, len(samples), preprocessing),
         "images_per_second": options.batch_size / alone,
         "step_median_seconds": step,
-        "wait_median_seconds": statistics.median(waited),
-        "wait_share": share,
+        "wait_median_seconds": wait,
+        "wait_share": sum(waited) / (sum(waited) + sum(step_seconds)),
     }
     print(f"data pipeline, batch {options.batch_size}, {name}: {len(samples):,} samples")
     print(f"{machine}\n")
-    print(f"read and preprocessed    {fitting_rate:12,.0f} images/s by one process, the first time data are used")
-    print(f"batches alone      {numbers['images_per_second']:12,.0f} images/s, over {options.batches} batches")
-    print(f"training step      {options.batch_size / step:12,.0f} images/s, {1e3 * step:.1f} ms a step")
-    wait = f"median {1e3 * statistics.median(waited):.2f} ms"
-    print(f"waiting for data   {share:12.2%} of the time of {options.steps} steps, {wait}")
-    if options.json:
-        say_written(options.json, numbers, vars(options).items())
+    rows = {
+        "read and preprocessed": ("images_preprocessed_per_second", "by one process, the first time data are used"),
+        "batches alone": ("images_per_second", f"over {options.batches} batches"),
+    }
+    for what, (number, how) in rows.items():
+        print(f"{what:<22} {numbers[number]:12,.0f} images/s, {how}")
+    print(f"{'training step':<22} {options.batch_size / step:12,.0f} images/s, {1e3 * step:.1f} ms a step")
+    waiting = f"of the time of {options.steps} steps, median {1e3 * wait:.2f} ms"
+    print(f"{'waiting for data':<22} {numbers['wait_share']:12.2%} {waiting}")
+    write_numbers(options, numbers)
     return 0
 
 
+def preprocessing_rate(name: str, count: int, preprocessing: Preprocessing) -> float:
+    """How many samples, read already, one process preprocesses a second."""
+    count = min(count, TIMED_SAMPLES)
+    prepared = name.endswith(", train")
+    samples = load_prepared(name.removesuffix(", train"), "train")[:count] if prepared else draw_words(count)
+    start = time.perf_counter()
+    return len(preprocess_samples(samples, preprocessing)) / (time.perf_counter() - start)
+
+
 def time_batches(samples: Samples, batch_size: int, count: int) -> float:
-    """Seconds a batch, of batches that nobody does anything with: over all but those read ahead at the start."""
+    """Seconds a batch, of batches that nothing is done with: over all but those read ahead at the start."""
     batches = read_batches(samples, batch_size, WARMUP_STEPS + count)
     for _ in itertools.islice(batches, WARMUP_STEPS):
         pass
@@ -96,37 +112,6 @@ def time_loop(steps: TrainingSteps, samples: Samples, batch_size: int, count: in
         waited.append(arrived - start)
         step_seconds.append(time.perf_counter() - arrived)
     return waited, step_seconds
-
-
-def _load(options: argparse.Namespace, preprocessing: Preprocessing) -> tuple[PreprocessedSamples, str, float]:
-    """The preprocessed samples, where they are from, and how many are read and preprocessed a second by one process."""
-    if options.data != SYNTHETIC and find_prepared(options.data) is None:
-        print(f"{options.data} is not prepared: synthetic words in its place", file=sys.stderr)
-    elif options.data != SYNTHETIC:
-        rate = _time_preprocessing(load_prepared(options.data, "train")[:TIMED_SAMPLES], preprocessing)[1]
-        samples = load_split(DataConfig(name=options.data), "train", preprocessing, limit=options.samples)
-        return samples, f"{options.data}, train", rate
-    samples, rate = _time_preprocessing(draw_words(options.samples or SYNTHETIC_SAMPLES), preprocessing)
-    return samples, "synthetic words", rate
-
-
-def _time_preprocessing(samples: Sequence[Sample], preprocessing: Preprocessing) -> tuple[PreprocessedSamples, float]:
-    start = time.perf_counter()
-    fitted = preprocess_samples(samples, preprocessing)
-    return fitted, len(fitted) / (time.perf_counter() - start)
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(prog="python -m experiments.benchmarks.pipeline", description=__doc__)
-    parser.add_argument("--data", default="unipen_words", metavar="NAME", help="default unipen_words, or synthetic")
-    parser.add_argument("--samples", type=int, default=0, metavar="N", help="only the first so many (default all)")
-    parser.add_argument("--batch_size", type=int, default=64, help="words a step (default 64)")
-    parser.add_argument("--batches", type=int, default=2000, help="read without training (default 2000)")
-    parser.add_argument("--steps", type=int, default=100, help="trained (default 100)")
-    add_common_options(parser)
-    options = parser.parse_args(argv)
-    check_positive(options, "batch_size", "batches", "steps")
-    return options
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The seed model in plain Flax, optax and jax.jit, as one writes it from their documentation."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -10,11 +11,10 @@ import numpy as np
 import optax
 from jax import Array
 
-from experiments.benchmarks.jax_device import jax_device, jax_peak_bytes
-from experiments.benchmarks.task import Program, Task, load_words
+from experiments.benchmarks.task import TRAIN_STEP, Program, Task, Words, program_on_jax
 from hwr_jax.config import ModelConfig
 
-PACKAGES = ("flax", "jax", "jaxlib", "optax", "numpy")
+PACKAGES = ("flax", "optax")
 CELLS: dict[str, type[nn.OptimizedLSTMCell] | type[nn.LSTMCell]] = {
     "OptimizedLSTMCell": nn.OptimizedLSTMCell,
     "LSTMCell": nn.LSTMCell,
@@ -57,15 +57,34 @@ def mean_ctc_loss(logits_BxTxK: Array, labels_BxL: Array, lengths_B: Array) -> A
     return optax.ctc_loss(logits_BxTxK, frame_paddings, labels_BxL, label_paddings, blank_id=blank_id).mean()
 
 
-def build_train(task: Task, variant: str) -> Program:
-    """The jitted training step."""
-    (batch_size,) = task.batch_sizes
-    words = load_words(task.words_file).first(batch_size)
-    model = PlainRecognizer(task.model, words.num_classes, variant)
+def build(task: Task, cell: str) -> Program:
+    """The jitted training step, or the jitted model: images to log probabilities, both on the host."""
+    words = task.load_words()
+    model = PlainRecognizer(task.model, words.num_classes, cell)
+    parameters = jax.jit(model.init)(jax.random.key(0), words.images_BxWxHx1[:1])["params"]
+    count = sum(leaf.size for leaf in jax.tree.leaves(parameters))
+    if task.kind == TRAIN_STEP:
+        (batch_size,) = task.batch_sizes
+        step, losses = _make_step(model, parameters, words)
+        return program_on_jax({batch_size: step}, loss=lambda: float(losses[-1]), parameters=count, packages=PACKAGES)
+
+    @jax.jit
+    def predict(parameters: Any, images: Array) -> Array:
+        logits: Any = model.apply({"params": parameters}, images)
+        return jax.nn.log_softmax(logits)
+
+    def run(size: int) -> np.ndarray:
+        return np.asarray(predict(parameters, words.images_BxWxHx1[:size]))
+
+    runs = {size: functools.partial(run, size) for size in task.batch_sizes}
+    return program_on_jax(runs, parameters=count, packages=PACKAGES)
+
+
+def _make_step(model: PlainRecognizer, parameters: Any, words: Words) -> tuple[Callable[[], None], list[Array]]:
+    """A function that trains for a step, and the list that then holds its loss."""
     optimizer = optax.adam(1e-3)
-    parameters = _initialise(model, words.images_BxWxHx1)
     state = [parameters, optimizer.init(parameters), jax.random.key(1)]
-    last_loss: list[Array] = []
+    losses: list[Array] = []
 
     @functools.partial(jax.jit, donate_argnums=0)
     def step(state: Any, images: Array, labels: Array, lengths: Array) -> tuple[Any, Array]:
@@ -82,45 +101,7 @@ def build_train(task: Task, variant: str) -> Program:
 
     def run() -> None:
         state[:], loss = step(list(state), words.images_BxWxHx1, words.labels_BxL, words.lengths_B)
-        last_loss[:] = [loss]
+        losses[:] = [loss]
         jax.block_until_ready((state, loss))
 
-    return Program(
-        runs={batch_size: run},
-        loss=lambda: float(last_loss[0]),
-        parameters=_count(parameters),
-        packages=PACKAGES,
-        device=jax_device(),
-        device_peak_bytes=jax_peak_bytes,
-    )
-
-
-def build_predict(task: Task, variant: str) -> Program:
-    """The jitted model: images to log probabilities, both on the host."""
-    words = load_words(task.words_file)
-    model = PlainRecognizer(task.model, words.num_classes, variant)
-    parameters = _initialise(model, words.images_BxWxHx1)
-
-    @jax.jit
-    def predict(parameters: Any, images: Array) -> Array:
-        logits: Any = model.apply({"params": parameters}, images)
-        return jax.nn.log_softmax(logits)
-
-    def run(size: int) -> np.ndarray:
-        return np.asarray(predict(parameters, words.images_BxWxHx1[:size]))
-
-    return Program(
-        runs={size: functools.partial(run, size) for size in task.batch_sizes},
-        parameters=_count(parameters),
-        packages=PACKAGES,
-        device=jax_device(),
-        device_peak_bytes=jax_peak_bytes,
-    )
-
-
-def _initialise(model: PlainRecognizer, images_BxWxHx1: np.ndarray) -> Any:
-    return jax.jit(model.init)(jax.random.key(0), images_BxWxHx1[:1])["params"]
-
-
-def _count(parameters: Any) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(parameters))
+    return run, losses

@@ -14,23 +14,37 @@ TRAIN_STEP, INFERENCE = "train_step", "inference"
 
 
 @dataclasses.dataclass(frozen=True)
+class Words:
+    """The batch that every peer is handed, on the host. Labels are class ids from 1 up; the CTC blank is the last."""
+
+    images_BxHxW: np.ndarray  # uint8, what our program takes
+    images_BxWxHx1: np.ndarray  # float32, the same images as the other frameworks take them
+    labels_BxL: np.ndarray  # int32, zeros after each label's end
+    lengths_B: np.ndarray  # int32
+    num_classes: int
+
+    def first(self, count: int) -> "Words":
+        """The first so many words."""
+        arrays = {name: value[:count] for name, value in vars(self).items() if name != "num_classes"}
+        return Words(**arrays, num_classes=self.num_classes)
+
+
+@dataclasses.dataclass(frozen=True)
 class Task:
-    """Attributes:
-    kind: TRAIN_STEP or INFERENCE.
-    words_file: written by `hwr_jax`'s side of the benchmark, see `Words`.
-    batch_sizes: of the programs to build; none is larger than the number of words.
-    compute_dtype: of our own program; peers compute in float32.
-    """
+    """The seed model, with its dropout, on a file of words."""
 
-    kind: str
-    words_file: str
-    batch_sizes: tuple[int, ...]
-    compute_dtype: str = "float32"
+    kind: str  # TRAIN_STEP or INFERENCE
+    words_file: str  # holds the fields of `Words`, by `numpy.savez`
+    batch_sizes: tuple[int, ...]  # of the programs to build; none is larger than the number of words
+    compute_dtype: str = "float32"  # of our own program; peers compute in float32
+    model = ModelConfig()
 
-    @property
-    def model(self) -> ModelConfig:
-        """The seed model, with its dropout."""
-        return ModelConfig()
+    def load_words(self) -> Words:
+        """As many words as the largest batch has."""
+        with np.load(self.words_file, allow_pickle=False) as arrays:
+            fields: dict[str, Any] = {name: array if array.ndim else int(array) for name, array in arrays.items()}
+        words = Words(**fields)
+        return words.first(max(self.batch_sizes))
 
     def to_json(self) -> str:
         """One line that `from_json` reads."""
@@ -43,56 +57,32 @@ class Task:
 
 
 @dataclasses.dataclass(frozen=True)
-class Words:
-    """The batch that every peer is handed, on the host.
-
-    Attributes:
-      images_BxHxW: uint8, what our program takes.
-      images_BxWxHx1: float32, the same images as the other frameworks take them.
-      labels_BxL: int32 class ids from 1 up, zeros after each label's end.
-      lengths_B: int32.
-      num_classes: the CTC blank is the last.
-    """
-
-    images_BxHxW: np.ndarray
-    images_BxWxHx1: np.ndarray
-    labels_BxL: np.ndarray
-    lengths_B: np.ndarray
-    num_classes: int
-
-    def first(self, count: int) -> "Words":
-        """The first so many words."""
-        return Words(
-            self.images_BxHxW[:count],
-            self.images_BxWxHx1[:count],
-            self.labels_BxL[:count],
-            self.lengths_B[:count],
-            self.num_classes,
-        )
-
-
-def load_words(path: str) -> Words:
-    """Reads the file that `experiments.benchmarks.words.save_words` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return Words(arrays["grey"], arrays["images"], arrays["labels"], arrays["lengths"], int(arrays["num_classes"]))
-
-
-@dataclasses.dataclass(frozen=True)
 class Program:
-    """A peer's program, built but not run yet.
+    """A peer's program, built but not run yet."""
 
-    Attributes:
-      runs: by batch size, a function that runs one step or one prediction and returns when its result is ready.
-      loss: mean loss of the last step, in nats a word; for a training step only.
-      parameters: how many the model has; 0 if there is none.
-      packages: whose versions are told.
-      device: what it runs on.
-      device_peak_bytes: the most device memory it held; None where that is the host's memory.
-    """
-
+    # By batch size, a function that runs one step or one prediction and returns when its result is ready.
     runs: Mapping[int, Callable[[], Any]]
-    parameters: int
-    packages: tuple[str, ...]
+    parameters: int  # of the model; 0 if there is none
+    packages: tuple[str, ...]  # whose versions are reported
     device: str
-    loss: Callable[[], float] | None = None
+    loss: Callable[[], float] | None = None  # mean loss of the last step, in nats a word; for a training step only
+    # The most device memory it held; None where that is the host's memory.
     device_peak_bytes: Callable[[], int | None] = lambda: None
+
+
+def program_on_jax(
+    runs: Mapping[int, Callable[[], Any]],
+    *,
+    parameters: int,
+    packages: tuple[str, ...],
+    loss: Callable[[], float] | None = None,
+) -> Program:
+    """A program on jax's first device."""
+    import jax
+
+    device = jax.devices()[0]
+
+    def peak_bytes() -> int | None:
+        return (device.memory_stats() or {}).get("peak_bytes_in_use")
+
+    return Program(runs, parameters, ("jax", "jaxlib", "numpy", *packages), device.device_kind, loss, peak_bytes)

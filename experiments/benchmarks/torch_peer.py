@@ -8,10 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiments.benchmarks.task import Program, Task, load_words
+from experiments.benchmarks.task import TRAIN_STEP, Program, Task
 from hwr_jax.config import ModelConfig
-
-PACKAGES = ("torch", "numpy")
 
 
 class TorchRecognizer(nn.Module):
@@ -61,66 +59,44 @@ def mean_ctc_loss(log_probs_BxTxK: torch.Tensor, labels_BxL: torch.Tensor, lengt
     return losses_B.mean()
 
 
-def build_train(task: Task) -> Program:
-    """A training step."""
-    (batch_size,) = task.batch_sizes
-    words, device = load_words(task.words_file).first(batch_size), _device()
-    model = _build_model(task.model, words.num_classes, device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+def build(task: Task) -> Program:
+    """A training step, or a prediction: images to log probabilities, both on the host."""
+    words = task.load_words()
+    on_gpu = torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
+    torch.manual_seed(0)
+    model: Any = TorchRecognizer(task.model, words.num_classes)
+    model = model.to(device, memory_format=torch.channels_last)
+
+    def images(size: int) -> torch.Tensor:
+        # [B, W, H, 1] in memory is [B, 1, W, H] channels last.
+        images_Bx1xWxH = torch.from_numpy(words.images_BxWxHx1[:size]).permute(0, 3, 1, 2)
+        return images_Bx1xWxH.to(device, memory_format=torch.channels_last)
+
     labels, lengths = torch.from_numpy(words.labels_BxL).to(device), torch.from_numpy(words.lengths_B)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     last_loss: list[torch.Tensor] = []
 
-    def run() -> None:
-        images = _to_device(words.images_BxWxHx1, device)
+    def train(size: int) -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss = mean_ctc_loss(model(images), labels, lengths)
+        loss = mean_ctc_loss(model(images(size)), labels, lengths)
         loss.backward()
         optimizer.step()
         last_loss[:] = [loss.detach()]
-        _wait(device)
-
-    return _program(model, device, {batch_size: run}, lambda: float(last_loss[0]))
-
-
-def build_predict(task: Task) -> Program:
-    """A prediction: images to log probabilities, both on the host."""
-    words, device = load_words(task.words_file), _device()
-    model = _build_model(task.model, words.num_classes, device).eval()
+        if on_gpu:
+            torch.cuda.synchronize()
 
     @torch.inference_mode()
-    def run(size: int) -> np.ndarray:
-        return model(_to_device(words.images_BxWxHx1[:size], device)).cpu().numpy()
+    def predict(size: int) -> np.ndarray:
+        return model(images(size)).cpu().numpy()
 
-    return _program(model, device, {size: functools.partial(run, size) for size in task.batch_sizes}, None)
-
-
-def _program(model: nn.Module, device: torch.device, runs: Any, loss: Any) -> Program:
-    on_gpu = device.type == "cuda"
+    trains = task.kind == TRAIN_STEP
+    model.train(trains)
     return Program(
-        runs=runs,
-        loss=loss,
+        runs={size: functools.partial(train if trains else predict, size) for size in task.batch_sizes},
+        loss=(lambda: float(last_loss[0])) if trains else None,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        packages=PACKAGES,
+        packages=("torch", "numpy"),
         device=torch.cuda.get_device_name() if on_gpu else "cpu",
         device_peak_bytes=torch.cuda.max_memory_allocated if on_gpu else lambda: None,
     )
-
-
-def _build_model(config: ModelConfig, num_classes: int, device: torch.device) -> TorchRecognizer:
-    torch.manual_seed(0)
-    model: Any = TorchRecognizer(config, num_classes)
-    return model.to(device, memory_format=torch.channels_last)
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def _to_device(images_BxWxHx1: np.ndarray, device: torch.device) -> torch.Tensor:
-    # [B, W, H, 1] in memory is [B, 1, W, H] channels last.
-    return torch.from_numpy(images_BxWxHx1).permute(0, 3, 1, 2).to(device, memory_format=torch.channels_last)

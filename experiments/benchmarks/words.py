@@ -1,15 +1,17 @@
 """The words of the benchmarks: synthetic handwriting, the same in every run."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 
 from experiments.benchmarks.task import Words
-from hwr_jax.config import ModelConfig
-from hwr_jax.data.formats.synthetic import parse_synthetic
+from experiments.console import say
+from hwr_jax.config import DataConfig, ModelConfig
+from hwr_jax.data.formats.synthetic import SYNTHETIC, parse_synthetic
 from hwr_jax.data.labels import Labels, encode_labels
-from hwr_jax.data.preprocessed import preprocess_samples
+from hwr_jax.data.loading import load_split
+from hwr_jax.data.prepared import find_prepared
+from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
 from hwr_jax.data.sample import Sample
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import images_to_input
@@ -19,6 +21,7 @@ PREPROCESSING = "word"
 SHORTEST, LONGEST = 3, 12
 # The longest training label of IAM's words, to which the Keras example pads.
 PADDED_LENGTH = 21
+SYNTHETIC_SAMPLES = 2048
 _WORDS_PER_WRITER = 16
 
 
@@ -44,13 +47,22 @@ def make_words(count: int, model: ModelConfig) -> Words:
     return Words(images_BxHxW, images_BxWxHx1, labels.ids_NxL, labels.lengths_N, alphabet.num_classes)
 
 
-def save_words(words: Words, path: Path) -> None:
-    """Writes what `experiments.benchmarks.task.load_words` reads."""
-    np.savez(
-        path,
-        grey=words.images_BxHxW,
-        images=words.images_BxWxHx1,
-        labels=words.labels_BxL,
-        lengths=words.lengths_B,
-        num_classes=words.num_classes,
-    )
+def load_words_of(
+    data: str, split: str, preprocessing: Preprocessing, *, limit: int
+) -> tuple[PreprocessedSamples, str]:
+    """The first samples of a prepared data set, or synthetic words where it is not prepared; and where they are from.
+
+    Args:
+      data: name of the data set, or "synthetic".
+      split: of the data set.
+      preprocessing: of the samples.
+      limit: how many; 0 for all of a data set, or SYNTHETIC_SAMPLES.
+
+    Raises:
+      InputError: there is no such data set.
+    """
+    if data != SYNTHETIC:
+        if find_prepared(data) is not None:
+            return load_split(DataConfig(name=data), split, preprocessing, limit=limit), f"{data}, {split}"
+        say(f"{data} is not prepared: synthetic words in its place")
+    return preprocess_samples(draw_words(limit or SYNTHETIC_SAMPLES), preprocessing), "synthetic words"

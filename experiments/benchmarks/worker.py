@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
-from typing import Any, TextIO
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from experiments.benchmarks.peers import FLOORS, PEERS
 from experiments.benchmarks.task import Program, Task
@@ -28,16 +28,38 @@ def main(argv: list[str]) -> None:
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def reply(message: Mapping[str, Any]) -> None:
+        print(json.dumps(message), file=replies, flush=True)
+
     name, variant, task_json = argv
     peer = (PEERS | FLOORS)[name]
     if missing := [package for package in peer.needs if importlib.util.find_spec(package) is None]:
-        _reply(replies, {"missing": missing[0]})
+        reply({"missing": missing[0]})
         return
     program = peer.build(Task.from_json(task_json), variant)
-    _reply(replies, _describe(program))
+    reply(
+        {
+            # The first run of every size: that compiles.
+            "first_seconds": {str(size): _seconds(run) for size, run in program.runs.items()},
+            "first_loss": _loss(program),
+            "parameters": program.parameters,
+            "device": program.device,
+            "versions": {name: importlib.metadata.version(name) for name in program.packages},
+        }
+    )
     while True:
         request = json.loads(requests.get())
-        _reply(replies, _run(program, request["batch_size"], request["warmup_steps"], request["steps"]))
+        run = program.runs[request["batch_size"]]
+        seconds = [_seconds(run) for _ in range(request["warmup_steps"] + request["steps"])]
+        reply(
+            {
+                "seconds": seconds[request["warmup_steps"] :],
+                "loss": _loss(program),
+                "peak_bytes": peak_memory_bytes(),
+                "device_peak_bytes": program.device_peak_bytes(),
+            }
+        )
 
 
 def _read_requests(requests: queue.SimpleQueue[str]) -> None:
@@ -46,42 +68,18 @@ def _read_requests(requests: queue.SimpleQueue[str]) -> None:
     os._exit(0)
 
 
-def _describe(program: Program) -> dict[str, Any]:
-    """What does not change, and the first run of every size: that compiles."""
-    first_seconds = {str(size): _seconds(run) for size, run in program.runs.items()}
-    return {
-        "first_seconds": first_seconds,
-        "first_loss": program.loss() if program.loss else None,
-        "parameters": program.parameters,
-        "device": program.device,
-        "versions": {name: importlib.metadata.version(name) for name in program.packages},
-    }
+def _loss(program: Program) -> float | None:
+    return program.loss() if program.loss else None
 
 
-def _run(program: Program, batch_size: int, warmup_steps: int, steps: int) -> dict[str, Any]:
-    """Seconds of every step but those that warm up: others ran meanwhile and took the caches."""
-    run = program.runs[batch_size]
-    seconds = [_seconds(run) for _ in range(warmup_steps + steps)]
-    return {
-        "seconds": seconds[warmup_steps:],
-        "loss": program.loss() if program.loss else None,
-        "peak_bytes": peak_memory_bytes(),
-        "device_peak_bytes": program.device_peak_bytes(),
-    }
-
-
-def _seconds(run: Any) -> float:
+def _seconds(run: Callable[[], object]) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
 
 
-def _reply(replies: TextIO, message: Mapping[str, Any]) -> None:
-    print(json.dumps(message), file=replies, flush=True)
-
-
 if __name__ == "__main__":
-    # Left without the libraries' own teardown, which takes seconds and can add lines after the one that tells.
+    # Left without the libraries' own teardown, which takes seconds and can add lines after the one that counts.
     try:
         main(sys.argv[1:])
     except BaseException:

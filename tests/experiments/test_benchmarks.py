@@ -142,18 +142,26 @@ def test_layers(run, tmp_path):
 @pytest.mark.parametrize(
     ("name", "flags", "says"),
     [
-        ("train_step", ["--peers=flux"], "experiments.benchmarks.train_step: --peers: no peer 'flux'"),
-        ("train_step", ["--batch_size=0"], "experiments.benchmarks.train_step: --batch_size=0: must be at least 1"),
-        ("inference", ["--rounds=-1"], "experiments.benchmarks.inference: --rounds=-1: must be at least 1"),
-        ("pipeline", ["--data=unipen"], "experiments.benchmarks.pipeline: data 'unipen'"),
-        ("layers", ["--steps=0"], "experiments.benchmarks.layers: --steps=0: must be at least 1"),
-        ("augmentation", ["--effects=fog"], "experiments.benchmarks.augmentation: --effects: no effect 'fog'"),
+        ("train_step", ["--peers=flux"], "--peers: no peer 'flux'"),
+        (
+            "train_step",
+            ["--batch_size=0"],
+            "argument --batch_size: '0' is not a number from 1 up",
+        ),
+        (
+            "inference",
+            ["--rounds=-1"],
+            "argument --rounds: '-1' is not a number from 1 up",
+        ),
+        ("pipeline", ["--data=unipen"], "data 'unipen'"),
+        ("layers", ["--steps=0"], "argument --steps: '0' is not a number from 1 up"),
+        ("augmentation", ["--effects=fog"], "--effects: no effect 'fog'"),
     ],
 )
 def test_wrong_flags_are_one_line(run, name, flags, says):
     done = run(name, *flags)
     assert done.returncode == 1
-    assert done.stderr.startswith(says)
+    assert done.stderr.startswith(f"experiments.benchmarks.{name}: {says}")
     assert len(done.stderr.splitlines()) == 1
 
 
