@@ -23,7 +23,7 @@ def get_config(stage: str = "first") -> ConfigDict:
     if stage not in STAGES:
         raise InputError(f"{stage!r} is none of {', '.join(STAGES)}")
     config = load_config_file("unipen_words_seed")
-    config.model.stack = "residual"
+    config.model.encoder = "residual"
     config.model.conv_features = (32, 64, 128)
     config.model.conv_blocks = (0, 1, 0)
     config.model.normalization = "channels"

@@ -5,10 +5,58 @@ import dataclasses
 from hwr_jax.errors import InputError
 from hwr_jax.strict import check_choice
 
-STACKS = ("keras", "residual")
+ENCODERS = ("keras", "residual", "conformer", "convolutional")
 COLUMNS = ("stack", "max")
 NORMALIZATIONS = ("none", "channels")
 COMPUTE_DTYPES = ("float32", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class ConformerConfig:
+    """Sizes of `model.encoder` "conformer", see `hwr_jax.models.conformer`; the convolutions are `model.conv_features`.
+
+    Attributes:
+      features: of a frame.
+      blocks: of attention and convolution.
+      heads: of the attention; features / heads is an even number.
+      kernel_frames: frames that a block's convolution looks at, an odd number.
+    """
+
+    features: int = 64
+    blocks: int = 4
+    heads: int = 4
+    kernel_frames: int = 15
+
+    def __post_init__(self) -> None:
+        _check_sizes("conformer", self)
+        if self.features % (2 * self.heads):
+            raise InputError(f"model.conformer.features: {self.features} is not a multiple of 2 x {self.heads} heads")
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvolutionalConfig:
+    """Sizes of `model.encoder` "convolutional", see `hwr_jax.models.convolutional`; likewise.
+
+    Attributes:
+      features: of a frame.
+      blocks: of a convolution over frames and a feed-forward layer.
+      kernel_frames: frames that a block's convolution looks at, an odd number.
+    """
+
+    features: int = 96
+    blocks: int = 5
+    kernel_frames: int = 9
+
+    def __post_init__(self) -> None:
+        _check_sizes("convolutional", self)
+
+
+def _check_sizes(group: str, config: ConformerConfig | ConvolutionalConfig) -> None:
+    for field in dataclasses.fields(config):
+        if getattr(config, field.name) < 1:
+            raise InputError(f"model.{group}.{field.name}: {getattr(config, field.name)} is not positive")
+    if config.kernel_frames % 2 == 0:
+        raise InputError(f"model.{group}.kernel_frames: {config.kernel_frames} is not odd, so it has no middle")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,26 +64,28 @@ class ModelConfig:
     """Everything that decides a model's parameters and output.
 
     Attributes:
-      stack: which layers: "keras", the Keras example's, or "residual", see `hwr_jax.models.recognizer`.
+      encoder: what turns images into frames of features: "keras" (the Keras example's layers), "residual", "conformer"
+        or "convolutional", see `hwr_jax.models.encoders`.
       height_px, width_px: the frame. The width gives `width_px / stride_px` CTC frames.
       alphabet: a named alphabet ("iam78", "iam79" with the space, "latin1-european"), the characters themselves, or
         "training": those of the training split.
-      conv_features: features of the convolutions, each followed by 2 x 2 max pooling; in the residual stack the last is
-        not.
-      conv_blocks: residual stack: blocks of two convolutions after each of `conv_features`.
-      normalization: residual stack: "channels" normalises every pixel over its channels before each block, "none" does
-        not.
-      columns: residual stack: a column's features become those of a frame as a "stack", or by their "max"imum.
-      dense_features: features of the layer between convolutions and LSTMs; the residual stack can do without (0).
-      shortcut: residual stack: whether classes are also read without the LSTMs, while training; see
+      conv_features: features of the convolutions, each followed by 2 x 2 max pooling; in the residual encoder the last
+        is not.
+      conv_blocks: residual encoder: blocks of two convolutions after each of `conv_features`.
+      normalization: residual encoder: "channels" normalises every pixel over its channels before each block, "none"
+        does not.
+      columns: residual encoder: a column's features become those of a frame as a "stack", or by their "max"imum.
+      dense_features: features of the layer between convolutions and LSTMs; the residual encoder can do without (0).
+      shortcut: residual encoder: whether classes are also read without the LSTMs, while training; see
         `objective.shortcut_weight`.
-      lstm_features: units a direction of each bidirectional LSTM.
+      lstm_features: units a direction of each bidirectional LSTM; of the encoders that have them.
+      conformer, convolutional: sizes of these encoders.
       dropout: rate after the dense layer.
       lstm_dropout: rate on the input of each LSTM.
       compute_dtype: "float32" or "bfloat16"; parameters and logits are float32 either way.
     """
 
-    stack: str = "keras"
+    encoder: str = "keras"
     height_px: int = 32
     width_px: int = 128
     alphabet: str = "iam78"
@@ -46,12 +96,14 @@ class ModelConfig:
     dense_features: int = 64
     shortcut: bool = False
     lstm_features: tuple[int, ...] = (128, 64)
+    conformer: ConformerConfig = ConformerConfig()
+    convolutional: ConvolutionalConfig = ConvolutionalConfig()
     dropout: float = 0.2
     lstm_dropout: float = 0.25
     compute_dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        check_choice("model.stack", self.stack, STACKS)
+        check_choice("model.encoder", self.encoder, ENCODERS)
         for name in ("height_px", "width_px"):
             if (size := getattr(self, name)) <= 0 or size % self.stride_px:
                 raise InputError(
@@ -66,18 +118,19 @@ class ModelConfig:
                 raise InputError(f"model.{name}: {getattr(self, name)} is not in [0, 1)")
 
     def _check_layers(self) -> None:
-        if self.stack == "keras":
+        if self.encoder != "residual":
             levers = (bool(self.conv_blocks), self.normalization != "none", self.columns != "stack", self.shortcut)
             if any(levers):
                 raise InputError(
-                    "model.stack: 'keras' has no conv_blocks, normalization, columns or shortcut; 'residual' has"
+                    f"model.encoder: {self.encoder!r} has no conv_blocks, normalization, columns or shortcut;"
+                    " 'residual' has"
                 )
         elif len(self.conv_blocks) != len(self.conv_features):
             raise InputError(
                 f"model.conv_blocks: {len(self.conv_blocks)} numbers for {len(self.conv_features)} convolutions;"
                 " give one for each of conv_features"
             )
-        least_dense = 0 if self.stack == "residual" else 1
+        least_dense = 0 if self.encoder == "residual" else 1
         if min(*self.conv_features, *self.lstm_features) < 1 or self.dense_features < least_dense:
             raise InputError("model: conv_features, dense_features and lstm_features are positive numbers")
         if min(self.conv_blocks, default=0) < 0:
@@ -91,4 +144,4 @@ class ModelConfig:
     @property
     def stride_px(self) -> int:
         """Columns of the image a frame of the output."""
-        return 2 ** (len(self.conv_features) - (self.stack == "residual"))
+        return 2 ** (len(self.conv_features) - (self.encoder == "residual"))

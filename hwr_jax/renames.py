@@ -9,6 +9,7 @@ from hwr_jax.nested import flatten, unflatten
 FIELDS = {
     "data.fitting": "data.preprocessing",
     "data.stretch_x": "data.horizontal_scale",
+    "model.stack": "model.encoder",
     "optimizer.average_decay": "optimizer.ema_decay",
 }
 # Values of fields, under the fields' new names.

@@ -70,7 +70,7 @@ def test_a_field_that_does_not_exist_is_wrong_input():
         ("data.narrow_first_epochs", -1),
         ("data.narrow_first_epochs", 1),  # preprocessing is "word"
         *(("data.horizontal_scale", factor) for factor in (0.2, 4.1, -1.0, math.nan)),
-        ("model.stack", "resnet"),
+        ("model.encoder", "resnet"),
         ("model.height_px", 30),
         ("model.height_px", 0),
         ("model.width_px", 129),

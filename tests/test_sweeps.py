@@ -47,7 +47,7 @@ def test_zipped_keeps_values_of_one_place_together(pairs):
     [
         (lambda: product({"seed": [1]}, {"seed": [2]}), "seed is in two parts"),
         (lambda: product({"seed": 3}), "write a list of values, [3]"),
-        (lambda: product({"model.stack": "keras"}), "['keras']"),
+        (lambda: product({"model.encoder": "keras"}), "['keras']"),
         (lambda: zipped({"a": [1, 2], "b": [1]}), "a 2, b 1"),
         (lambda: sampled({"a": (0.0, 1.0)}, count=1), "0 < low < high"),
         (lambda: sampled({"a": (2.0, 1.0)}, count=1), "0 < low < high"),

@@ -5,9 +5,9 @@
     python -m experiments.sweep --config=sweeps/levers --workdir=runs/levers --launcher=local
     python -m experiments.sweep results runs/levers
 
-Each run differs from the first by one lever; those of the residual stack build on one another. The first is
+Each run differs from the first by one lever; those of the residual encoder build on one another. The first is
 unipen_words_seed for three epochs, with its words alone, Muon for whole kernels and a rate that falls along
-a cosine. Thirty runs, hours on one CPU core with `hwr build-kernels`.
+a cosine. Thirty-two runs, hours on one CPU core with `hwr build-kernels`.
 """
 
 import itertools
@@ -56,9 +56,10 @@ FRAME_AND_LSTMS: list[Point] = [
     {"model.lstm_features": (256, 128)},
     {"model.lstm_features": (128, 64, 64)},
 ]
+ENCODERS: list[Point] = [{"model.encoder": "conformer"}, {"model.encoder": "convolutional"}]
 # Each with those before it.
 RESIDUAL: list[Point] = [
-    {"model.stack": "residual", "model.conv_features": (32, 64, 64), "model.conv_blocks": (0, 0, 0)},
+    {"model.encoder": "residual", "model.conv_features": (32, 64, 64), "model.conv_blocks": (0, 0, 0)},
     {"model.normalization": "channels"},
     {"model.conv_blocks": (0, 1, 0)},
     {"model.shortcut": True},
@@ -86,7 +87,8 @@ def get_config() -> ConfigDict:
 
 
 def sweep() -> Iterator[Point]:
-    """Thirty runs."""
+    """Thirty-two runs."""
     yield from RECIPE
     yield from FRAME_AND_LSTMS
+    yield from ENCODERS
     yield from itertools.accumulate(RESIDUAL, lambda changed, change: {**changed, **change})

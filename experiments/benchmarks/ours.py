@@ -52,7 +52,7 @@ class TrainingSteps:
 
     def __init__(self, config: ExperimentConfig, num_classes: int, batch_size: int) -> None:
         model = Recognizer(config.model, num_classes)
-        optimizer = build_optimizer(config.optimizer, 1)
+        optimizer = build_optimizer(config.optimizer, 1, model.parameter)
         make_named_step = functools.partial(make_step_of, config, model, optimizer)
         self._placement = make_placement(config.training.parallel, make_named_step, batch_size)
         self._state = self._placement.place(init_state(model, optimizer, config.seed))

@@ -161,7 +161,7 @@ def _check_same_model(config: "ExperimentConfig", model: "ModelConfig", options:
             f"--preprocessing={options.preprocessing}: the config says {config.data.preprocessing}; add "
             f"--config.data.preprocessing={options.preprocessing}"
         )
-    for name in ("stack", "height_px", "width_px", "conv_features", "dense_features", "lstm_features"):
+    for name in ("encoder", "height_px", "width_px", "conv_features", "dense_features", "lstm_features"):
         asked, found = getattr(config.model, name), getattr(model, name)
         if asked != found:
             flag = str(found).replace(" ", "")
@@ -176,8 +176,10 @@ def _check_same_model(config: "ExperimentConfig", model: "ModelConfig", options:
 def _write_run(options: argparse.Namespace, config: "ExperimentConfig", characters: str, tree: "Tree") -> None:
     import jax
 
+    from hwr_jax.models.recognizer import Recognizer
     from hwr_jax.models.trained import build_trained
     from hwr_jax.strict import to_plain
+    from hwr_jax.text.alphabet import Alphabet
     from hwr_jax.training.checkpoint import Checkpoints
     from hwr_jax.training.optimizer import build_optimizer
     from hwr_jax.training.state import TrainState, zero_totals
@@ -186,7 +188,8 @@ def _write_run(options: argparse.Namespace, config: "ExperimentConfig", characte
     plain = to_plain(config)
     parameters = build_trained(options.file.name, plain, characters, tree, str(options.file)).tree
     # The schedule has no part in the shape of the optimizer's state, so the number of steps need not be known.
-    optimizer = build_optimizer(config.optimizer, total_steps=1)
+    model = Recognizer(config.model, Alphabet(characters).num_classes)
+    optimizer = build_optimizer(config.optimizer, 1, model.parameter)
     state = TrainState(
         step=jax.numpy.zeros((), dtype=jax.numpy.int32),
         parameters=parameters,

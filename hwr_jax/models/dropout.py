@@ -38,4 +38,4 @@ class Dropout(nn.Module):
     ) -> Float[Array, "B *shape"]:
         if keys_B is None or is_zero(self.rate):
             return x
-        return x * keep_mask(keys_B, self.name or "dropout", self.rate, x.shape[1:]).astype(x.dtype)
+        return x * keep_mask(keys_B, "/".join(self.path) or "dropout", self.rate, x.shape[1:]).astype(x.dtype)

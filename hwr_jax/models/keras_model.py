@@ -38,7 +38,7 @@ def build_keras_model(config: ModelConfig, num_classes: int) -> Any:
     """The keras.Model of the example "handwriting_recognizer", its layers and names, without the layer for the loss.
 
     Args:
-      config: of the stack "keras".
+      config: of the encoder "keras".
       num_classes: outputs, the CTC blank last.
 
     Returns:

@@ -134,8 +134,10 @@ def save_keras(model: TrainedModel, path: Path) -> None:
       OSError: the file cannot be written.
     """
     config = build_dataclass(ModelConfig, model.config["model"], "model")
-    if config.stack != "keras":
-        raise InputError(f"model {model.name}: its stack is {config.stack!r}; only 'keras' can be written for Keras")
+    if config.encoder != "keras":
+        raise InputError(
+            f"model {model.name}: its encoder is {config.encoder!r}; only 'keras' can be written for Keras"
+        )
     if model.preprocessing.kind == "line":
         raise InputError(f"model {model.name}: reads lines of any width, which plain Keras layers cannot")
     if path.suffix != ".keras":

@@ -14,6 +14,8 @@ from hwr_jax.models.dropout import KeysB
 from hwr_jax.models.padding import zero_outside
 from hwr_jax.models.pooled_convolution import convolve_and_pool
 
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
 
 class PooledConv(nn.Module):
     """3 x 3 convolution, same padding, then the maximum over 2 x 2 windows, rectified.

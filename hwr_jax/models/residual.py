@@ -59,17 +59,18 @@ class ChannelNorm(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x_BxWxHxC: Float[Array, "B W H C"],
+        x_BxWxHxC: Float[Array, "*shape C"],
         keys_B: KeysB | None = None,
         inside_BxW: Bool[Array, "B W"] | None = None,
-    ) -> Float[Array, "B W H C"]:
+    ) -> Float[Array, "*shape C"]:
         channels = x_BxWxHxC.shape[-1]
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
         x = x_BxWxHxC.astype(jnp.float32)
         centred = x - x.mean(axis=-1, keepdims=True)
         normal = centred * jax.lax.rsqrt((centred * centred).mean(axis=-1, keepdims=True) + self.epsilon)
-        return (normal * scale[None, None, None] + bias[None, None, None]).astype(x_BxWxHxC.dtype)
+        scale, bias = (values.reshape((1,) * (x.ndim - 1) + (-1,)) for values in (scale, bias))
+        return (normal * scale + bias).astype(x_BxWxHxC.dtype)
 
 
 class ResidualBlock(nn.Module):

@@ -53,7 +53,7 @@ def run_training(
     """
     total_steps = config.total_steps(len(samples))
     model = Recognizer(config.model, alphabet.num_classes)
-    optimizer = build_optimizer(config.optimizer, total_steps)
+    optimizer = build_optimizer(config.optimizer, total_steps, model.parameter)
     make_named_step = functools.partial(make_step_of, config, model, optimizer)
     placement = make_placement(config.training.parallel, make_named_step, config.data.batch_size)
     run_logger = RunLogger(workdir, total_steps, about)

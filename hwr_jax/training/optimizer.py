@@ -1,5 +1,7 @@
 """Optimizers and learning rate schedules by name."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -7,15 +9,15 @@ import optax
 from optax.contrib import MuonDimensionNumbers, muon
 
 from hwr_jax.config import OptimizerConfig
-from hwr_jax.models.recognizer import CLASS_LAYERS
+from hwr_jax.models.parameters import KERNELS, ParameterOf, make_parameter_of
 from hwr_jax.training.ema import keep_ema
 from hwr_jax.training.keras_adam import scale_by_keras_adam
 
 # Of the elements of an update by Muon: about that of AdamW, so that its rates and decays serve (Liu et al. 2025).
 MUON_RMS = 0.2
 
-# Kernels of an LSTM, its four gates side by side.
-GATED_KERNELS = ("forward_kernel", "forward_recurrent_kernel", "backward_kernel", "backward_recurrent_kernel")
+
+_BY_NAME = make_parameter_of(KERNELS)
 
 
 def make_schedule(config: OptimizerConfig, total_steps: int) -> optax.Schedule:
@@ -33,37 +35,52 @@ def make_schedule(config: OptimizerConfig, total_steps: int) -> optax.Schedule:
     return optax.join_schedules([rise, after], [warmup])
 
 
-def build_optimizer(config: OptimizerConfig, total_steps: int) -> optax.GradientTransformation:
-    """The optax transformation of a config."""
+def build_optimizer(
+    config: OptimizerConfig, total_steps: int, parameter_of: ParameterOf = _BY_NAME
+) -> optax.GradientTransformation:
+    """The optax transformation of a config.
+
+    Args:
+      config: of the optimizer.
+      total_steps: of the run.
+      parameter_of: what a parameter is, by its name, see `hwr_jax.models.recognizer.Recognizer.parameter`.
+    """
     schedule = make_schedule(config, total_steps)
     if config.name == "adam":
         update = optax.adam(schedule, eps=config.epsilon)
     elif config.name == "keras_adam":
         update = optax.chain(scale_by_keras_adam(eps=config.epsilon), optax.scale_by_learning_rate(schedule))
     elif config.name in ("muon", "muon_by_gate"):
+        by_gate = config.name == "muon_by_gate"
         update = muon(
             schedule,
             weight_decay=config.weight_decay,
-            muon_weight_dimension_numbers=_matrices,
+            muon_weight_dimension_numbers=functools.partial(_matrices, parameter_of=parameter_of, by_gate=by_gate),
             consistent_rms=MUON_RMS,
         )
-        if config.name == "muon_by_gate":
-            update = split_gates(update)
+        if by_gate:
+            update = split_gates(update, parameter_of)
     else:
-        update = optax.adamw(schedule, eps=config.epsilon, weight_decay=config.weight_decay, mask=_kernels)
+        update = optax.adamw(
+            schedule,
+            eps=config.epsilon,
+            weight_decay=config.weight_decay,
+            mask=functools.partial(_matrices_alone, parameter_of=parameter_of),
+        )
     if config.clip_norm:
         update = optax.chain(optax.clip_by_global_norm(config.clip_norm), update)
     return keep_ema(update, config.ema_decay) if config.ema_decay else update
 
 
-def split_gates(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
-    """The optimizer, given kernels of LSTMs [in, 4 units] as [in, 4, units]: a matrix for each gate."""
+def split_gates(optimizer: optax.GradientTransformation, parameter_of: ParameterOf) -> optax.GradientTransformation:
+    """The optimizer, given kernels of several gates [in, gates x units] as [in, gates, units]: a matrix for each."""
 
     def split(parameters: optax.Params) -> optax.Params:
-        def split_leaf(path: tuple[jax.tree_util.DictKey, ...], leaf: Any) -> Any:
-            return leaf.reshape(len(leaf), 4, -1) if _holds_gates(path) else leaf
+        def split_leaf(name: str, leaf: Any) -> Any:
+            gates = parameter_of(name).gates
+            return leaf.reshape(*leaf.shape[:-1], gates, -1) if gates > 1 else leaf
 
-        return jax.tree.map_with_path(split_leaf, parameters)
+        return _map_named(split_leaf, parameters)
 
     def init(parameters: optax.Params) -> optax.OptState:
         return optimizer.init(split(parameters))
@@ -77,24 +94,29 @@ def split_gates(optimizer: optax.GradientTransformation) -> optax.GradientTransf
     return optax.GradientTransformation(init, update)
 
 
-def _holds_gates(path: tuple[jax.tree_util.DictKey, ...]) -> bool:
-    return path[-1].key in GATED_KERNELS
+def _map_named(function: Callable[[str, Any], Any], parameters: optax.Params) -> optax.Params:
+    def call(path: tuple[jax.tree_util.DictKey, ...], leaf: Any) -> Any:
+        return function("/".join(str(key.key) for key in path), leaf)
+
+    return jax.tree.map_with_path(call, parameters)
 
 
-def _kernels(parameters: optax.Params) -> optax.Params:
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, parameters)
+def _matrices_alone(parameters: optax.Params, parameter_of: ParameterOf) -> optax.Params:
+    return _map_named(lambda name, _: parameter_of(name).outputs > 0, parameters)
 
 
-def _matrices(parameters: optax.Params) -> optax.Params:
-    """What Muon takes for matrices: kernels, from what they are given to their features.
+def _matrices(parameters: optax.Params, parameter_of: ParameterOf, by_gate: bool) -> optax.Params:
+    """What Muon takes for matrices, by their axes of inputs and outputs.
 
-    Those of layers that give classes are left to Nadam, as the biases are (Jordan et al. 2024).
+    Classifiers are left to Nadam, as the biases are (Jordan et al. 2024).
     """
 
-    def matrix(path: tuple[jax.tree_util.DictKey, ...], leaf: Any) -> MuonDimensionNumbers | None:
-        if leaf.ndim < 2 or path[0].key in CLASS_LAYERS:
+    def matrix(name: str, leaf: Any) -> MuonDimensionNumbers | None:
+        parameter = parameter_of(name)
+        if not parameter.outputs or parameter.classes:
             return None
-        given = (0,) if _holds_gates(path) and leaf.ndim == 3 else tuple(range(leaf.ndim - 1))
-        return MuonDimensionNumbers(given, leaf.ndim - 1)
+        axes = tuple(range(leaf.ndim))
+        inputs = axes[: -parameter.outputs - (by_gate and parameter.gates > 1)]
+        return MuonDimensionNumbers(inputs, axes[-parameter.outputs :])
 
-    return jax.tree.map_with_path(matrix, parameters)
+    return _map_named(matrix, parameters)

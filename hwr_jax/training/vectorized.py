@@ -117,7 +117,7 @@ def train_vectorized(
 
 def _start(config: ExperimentConfig, total_steps: int, alphabet: Alphabet) -> TrainState:
     model = Recognizer(config.model, alphabet.num_classes)
-    return init_state(model, build_optimizer(config.optimizer, total_steps), config.seed)
+    return init_state(model, build_optimizer(config.optimizer, total_steps, model.parameter), config.seed)
 
 
 def _of_equal_step(states: Sequence[TrainState]) -> Iterator[list[int]]:
@@ -158,7 +158,7 @@ def _make_placement(
     ) -> TrainState:
         config = _with_numbers(configs[0], values)
         model = Recognizer(config.model, alphabet.num_classes)
-        step = make_step_of(config, model, build_optimizer(config.optimizer, total_steps))
+        step = make_step_of(config, model, build_optimizer(config.optimizer, total_steps, model.parameter))
         return make_steps(step)(state, resident, batches)
 
     stacked = {name: np.array(values, np.uint32 if name == "seed" else np.float32) for name, values in numbers.items()}

@@ -23,7 +23,7 @@ def test_word_models_are_the_seed_model(name):
 
 def test_the_large_model_of_words_is_a_residual_stack():
     model = load_exported(PRETRAINED / "unipen_words_large")
-    assert build_dataclass(ExperimentConfig, model.config).model.stack == "residual"
+    assert build_dataclass(ExperimentConfig, model.config).model.encoder == "residual"
     assert model.parameters == 1_740_130
     assert model.alphabet.characters == IAM78
 

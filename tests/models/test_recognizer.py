@@ -11,8 +11,10 @@ import pytest
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
 from hwr_jax.ink.width import used_columns
+from hwr_jax.model_config import ConformerConfig, ConvolutionalConfig
 from hwr_jax.models.dropout import keep_mask
-from hwr_jax.models.recognizer import Recognizer, frames_of_images, layer_table
+from hwr_jax.models.recognizer import LayerRow, Recognizer, frames_of_images, layer_table
+from hwr_jax.nested import flatten
 from hwr_jax.training.objective import ctc_losses
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -30,6 +32,31 @@ SEED = [
     ("bidirectional_1", (32, 128), 164_352),
     ("dense2", (32, 81), 10_449),
 ]
+
+
+TINY = ModelConfig(
+    height_px=16,
+    width_px=64,
+    conv_features=(4, 4),
+    dense_features=8,
+    lstm_features=(8, 8),
+    dropout=0.0,
+    lstm_dropout=0.0,
+)
+TINY_RESIDUAL = dataclasses.replace(
+    TINY,
+    encoder="residual",
+    conv_features=(4, 4, 6),
+    conv_blocks=(1, 0, 0),
+    normalization="channels",
+    columns="max",
+    dense_features=0,
+    shortcut=True,
+)
+
+
+TINY_CONFORMER = dataclasses.replace(TINY, encoder="conformer", conformer=ConformerConfig(8, 2, 2, 3))
+TINY_CONVOLUTIONAL = dataclasses.replace(TINY, encoder="convolutional", convolutional=ConvolutionalConfig(8, 2, 3))
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +90,28 @@ def test_a_residual_stack_pools_before_its_last_convolution():
     assert rows["shortcut"] == ("Shortcut", (16, 6), 3 * 6 * 9 + 9)
     assert config.frames == 16
     assert "dense1" not in rows
+
+
+@pytest.mark.parametrize(("encoder", "parameters"), [("conformer", 445_009), ("convolutional", 452_433)])
+def test_encoders_without_lstms_are_about_as_large_as_the_seed(encoder, parameters):
+    rows = layer_table(ModelConfig(encoder=encoder), 81)
+    assert rows[-1] == LayerRow("dense2", "Dense", (32, 81), rows[-1].parameters)
+    assert sum(row.parameters for row in rows) == parameters
+
+
+@pytest.mark.parametrize("config", [TINY_CONFORMER, TINY_CONVOLUTIONAL], ids=lambda config: config.encoder)
+def test_the_optimizer_is_told_which_parameters_are_matrices(config):
+    model = Recognizer(config, 9)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 64, 16, 1)))["params"]
+    for name, leaf in flatten(shapes, "/").items():
+        parameter = model.parameter(name)
+        assert parameter.classes == name.startswith("dense2/")
+        if name.endswith("kernel") and "depthwise" not in name:
+            heads = any(part in name for part in ("query", "key", "value"))
+            assert parameter.outputs == (2 if heads else 1), name
+            assert leaf.shape[: leaf.ndim - parameter.outputs]
+        else:
+            assert parameter.outputs == 0, name
 
 
 def test_recurrent_kernels_are_orthogonal_and_forget_biases_one(seed_params):
@@ -103,28 +152,9 @@ def test_without_keys_nothing_is_dropped(seed_params):
     assert np.abs(np.asarray(dropped) - first).max() > 1e-3
 
 
-TINY = ModelConfig(
-    height_px=16,
-    width_px=64,
-    conv_features=(4, 4),
-    dense_features=8,
-    lstm_features=(8, 8),
-    dropout=0.0,
-    lstm_dropout=0.0,
+@pytest.mark.parametrize(
+    "config", [TINY, TINY_RESIDUAL, TINY_CONFORMER, TINY_CONVOLUTIONAL], ids=lambda config: config.encoder
 )
-TINY_RESIDUAL = dataclasses.replace(
-    TINY,
-    stack="residual",
-    conv_features=(4, 4, 6),
-    conv_blocks=(1, 0, 0),
-    normalization="channels",
-    columns="max",
-    dense_features=0,
-    shortcut=True,
-)
-
-
-@pytest.mark.parametrize("config", [TINY, TINY_RESIDUAL], ids=["keras", "residual"])
 def test_padding_changes_no_logit_no_loss_and_no_gradient(config):
     random = np.random.default_rng(0)
     images = jnp.zeros((3, 64, 16, 1))
@@ -177,18 +207,32 @@ def test_bfloat16_computes_near_float32(seed_params):
     ("wrong", "says"),
     [
         ({"height_px": 30}, "height_px"),
-        ({"stack": "resnet"}, "stack"),
+        ({"encoder": "resnet"}, "encoder"),
         ({"dropout": 1.0}, "dropout"),
         ({"compute_dtype": "float16"}, "compute_dtype"),
         ({"lstm_features": (0,)}, "lstm_features"),
         ({"dense_features": 0}, "dense_features"),
-        ({"columns": "max"}, "stack"),
-        ({"shortcut": True}, "stack"),
-        ({"stack": "residual"}, "conv_blocks"),
-        ({"stack": "residual", "conv_blocks": (1, -1)}, "conv_blocks"),
-        ({"stack": "residual", "conv_blocks": (1, 1), "normalization": "batch"}, "normalization"),
+        ({"columns": "max"}, "encoder"),
+        ({"shortcut": True}, "encoder"),
+        ({"encoder": "conformer", "conv_blocks": (1, 1)}, "conformer"),
+        ({"encoder": "residual"}, "conv_blocks"),
+        ({"encoder": "residual", "conv_blocks": (1, -1)}, "conv_blocks"),
+        ({"encoder": "residual", "conv_blocks": (1, 1), "normalization": "batch"}, "normalization"),
     ],
 )
 def test_wrong_configs_are_named(wrong, says):
     with pytest.raises(InputError, match=says):
         ModelConfig(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: ConformerConfig(blocks=0), "model.conformer.blocks: 0 is not positive"),
+        (lambda: ConformerConfig(features=60), "features: 60 is not a multiple of 2 x 4 heads"),
+        (lambda: ConvolutionalConfig(kernel_frames=4), "model.convolutional.kernel_frames: 4 is not odd"),
+    ],
+)
+def test_wrong_sizes_are_named(wrong, says):
+    with pytest.raises(InputError, match=says):
+        wrong()

@@ -22,10 +22,10 @@ def tiny_model() -> Recognizer:
 
 
 @pytest.fixture(scope="session")
-def tiny_optimizer() -> Any:
+def tiny_optimizer(tiny_model: Recognizer) -> Any:
     """AdamW with all there is to it, so that its state has every kind of leaf."""
     config = OptimizerConfig(learning_rate=1e-2, warmup_steps=2, weight_decay=0.1, clip_norm=1.0)
-    return build_optimizer(config, total_steps=10)
+    return build_optimizer(config, 10, tiny_model.parameter)
 
 
 @pytest.fixture(scope="session")

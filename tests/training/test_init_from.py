@@ -17,7 +17,7 @@ from hwr_jax.training.init_from import carry_over, compare_characters, find_init
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SMALL = ModelConfig(width_px=32, height_px=16, conv_features=(2, 2), dense_features=4, lstm_features=(4,))
-RESIDUAL = dataclasses.replace(SMALL, stack="residual", conv_blocks=(0, 1), shortcut=True)
+RESIDUAL = dataclasses.replace(SMALL, encoder="residual", conv_blocks=(0, 1), shortcut=True)
 
 
 def parameters(alphabet: Alphabet, seed: int, config: ModelConfig = SMALL):

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from hwr_jax.config import OptimizerConfig
+from hwr_jax.models.parameters import KERNELS, LSTMS, Parameter, Parameters, make_parameter_of
 from hwr_jax.training.optimizer import MUON_RMS, build_optimizer, make_schedule
 
 RATE, TOTAL = 0.02, 50
@@ -90,9 +91,10 @@ def test_adam_takes_no_weight_decay():
     np.testing.assert_array_equal(updates["kernel"], np.zeros((2, 2)))
 
 
-def test_muon_makes_the_steps_of_kernels_orthogonal(tiny_state):
+def test_muon_makes_the_steps_of_kernels_orthogonal(tiny_state, tiny_model):
     """All singular values near to one another, where those of the gradient are far apart; as long as AdamW's steps."""
-    optimizer = build_optimizer(OptimizerConfig(name="muon", learning_rate=RATE, schedule="constant"), TOTAL)
+    config = OptimizerConfig(name="muon", learning_rate=RATE, schedule="constant")
+    optimizer = build_optimizer(config, TOTAL, tiny_model.parameter)
     leaves, tree = jax.tree.flatten(tiny_state.parameters)
     rng = np.random.default_rng(0)
     gradient = jax.tree.unflatten(tree, [jnp.asarray(rng.normal(size=leaf.shape), jnp.float32) for leaf in leaves])
@@ -118,24 +120,25 @@ def test_muon_by_gate_takes_every_gate_for_a_kernel_of_its_own():
         for gate, part in enumerate(jnp.split(kernel, 1 if name == "kernel" else 4, axis=1))
     }
 
-    def steps(name: str, kernels: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    def steps(name: str, kernels: dict[str, jax.Array], table: Parameters) -> dict[str, jax.Array]:
         """Of the second step, its gradient and the parameters being the same."""
-        optimizer = build_optimizer(OptimizerConfig(name=name, weight_decay=0.1, clip_norm=1.0), TOTAL)
+        config = OptimizerConfig(name=name, weight_decay=0.1, clip_norm=1.0)
+        optimizer = build_optimizer(config, TOTAL, make_parameter_of(table))
         parameters = {"layer": kernels}
         _, state = optimizer.update(parameters, optimizer.init(parameters), parameters)
         return optimizer.update(parameters, state, parameters)[0]["layer"]
 
-    expected = steps("muon", apart)
-    for name, update in steps("muon_by_gate", together).items():
+    expected = steps("muon", apart, {"*": Parameter(outputs=1)})
+    for name, update in steps("muon_by_gate", together, {**LSTMS, **KERNELS}).items():
         parts = [expected[part] for part in apart if part.startswith(f"{name} ")]
         np.testing.assert_allclose(update, np.concatenate(parts, axis=1), atol=1e-7, err_msg=name)
         assert np.abs(update).max() > 1e-4
 
 
 @pytest.mark.parametrize(("name", "left_alone"), [("adamw", ""), ("muon", "dense2"), ("muon_by_gate", "dense2")])
-def test_decay_reaches_every_kernel_and_no_bias(tiny_state, name, left_alone):
+def test_decay_reaches_every_kernel_and_no_bias(tiny_state, tiny_model, name, left_alone):
     # Without a gradient only the decay moves a parameter.
-    optimizer = build_optimizer(OptimizerConfig(name=name, weight_decay=0.5), TOTAL)
+    optimizer = build_optimizer(OptimizerConfig(name=name, weight_decay=0.5), TOTAL, tiny_model.parameter)
     parameters = jax.tree.map(jnp.ones_like, tiny_state.parameters)
     zeros = jax.tree.map(jnp.zeros_like, parameters)
     updates, _ = jax.jit(optimizer.update)(zeros, optimizer.init(parameters), parameters)

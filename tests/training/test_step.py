@@ -31,7 +31,7 @@ def loss_of_step(model, optimizer, state, batch, kind, **objective) -> float:
 
 
 def test_the_loss_of_the_shortcut_is_added_with_its_weight(make_batch, tiny_model, tiny_optimizer):
-    config = dataclasses.replace(tiny_model.config, stack="residual", conv_blocks=(0, 0), shortcut=True)
+    config = dataclasses.replace(tiny_model.config, encoder="residual", conv_blocks=(0, 0), shortcut=True)
     model = Recognizer(config, tiny_model.num_classes)
     state = init_state(model, tiny_optimizer, seed=0)
     batch = {name: jnp.asarray(value) for name, value in make_batch(4, seed=0).items()}

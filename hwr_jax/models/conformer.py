@@ -1,0 +1,91 @@
+"""A block of the Conformer (Gulati et al. 2020): attention between all frames, convolution between near ones.
+
+Unlike theirs, frames are normalised over their features and not over the batch, so that an image reads the same in any
+batch and beside any padding; and the attention's positions are turns of its queries and keys (Su et al. 2021).
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float
+
+from hwr_jax.models.convolutional import DepthwiseConv
+from hwr_jax.models.dropout import Dropout, KeysB
+from hwr_jax.models.parameters import Parameter, Parameters
+
+# Kernels of flax's attention: [features, heads, a head's features], and that of its output [heads, .., features].
+ATTENTION: Parameters = {f"*/{part}/kernel": Parameter(outputs=2) for part in ("query", "key", "value")}
+
+
+class ConformerBlock(nn.Module):
+    """Half of a feed-forward layer, attention, convolution, and the other half, each added to what comes in.
+
+    Attributes:
+      heads: of the attention, which divide the features.
+      kernel_frames: frames that the convolution looks at.
+      dropout: rate within each part.
+      dtype: of the computation; parameters are float32.
+    """
+
+    heads: int
+    kernel_frames: int
+    dropout: float | Array = 0.0
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T F"], keys_B: KeysB | None = None, inside_BxT: Bool[Array, "B T"] | None = None
+    ) -> Float[Array, "B T F"]:
+        x = x + 0.5 * self._feed_forward(x, keys_B, "1")
+        x = x + self._attend(x, keys_B, inside_BxT)
+        x = x + self._convolve(x, keys_B, inside_BxT)
+        x = x + 0.5 * self._feed_forward(x, keys_B, "2")
+        return self._normalize("norm", x)
+
+    def _normalize(self, name: str, x: Array) -> Array:
+        return nn.LayerNorm(dtype=self.dtype, name=name)(x)
+
+    def _drop(self, name: str, x: Array, keys_B: KeysB | None) -> Array:
+        return Dropout(self.dropout, name=f"{name}_dropout")(x, keys_B)
+
+    def _feed_forward(self, x: Array, keys_B: KeysB | None, number: str) -> Array:
+        y = self._normalize(f"feed_forward{number}_norm", x)
+        y = nn.silu(nn.Dense(4 * x.shape[-1], dtype=self.dtype, name=f"feed_forward{number}_in")(y))
+        y = self._drop(f"feed_forward{number}", y, keys_B)
+        return nn.Dense(x.shape[-1], dtype=self.dtype, name=f"feed_forward{number}_out")(y)
+
+    def _attend(self, x: Array, keys_B: KeysB | None, inside_BxT: Array | None) -> Array:
+        y = self._normalize("attention_norm", x)
+        mask = None if inside_BxT is None else nn.make_attention_mask(jnp.ones_like(inside_BxT), inside_BxT)
+        attention = nn.MultiHeadDotProductAttention(
+            self.heads, dtype=self.dtype, attention_fn=_attend_by_position, name="attention"
+        )
+        return self._drop("attention", attention(y, mask=mask), keys_B)
+
+    def _convolve(self, x: Array, keys_B: KeysB | None, inside_BxT: Array | None) -> Array:
+        y = self._normalize("convolution_norm", x)
+        y = nn.glu(nn.Dense(2 * x.shape[-1], dtype=self.dtype, name="convolution_in")(y))
+        y = DepthwiseConv(self.kernel_frames, self.dtype, name="depthwise")(y, None, inside_BxT)
+        y = nn.silu(self._normalize("depthwise_norm", y))
+        y = nn.Dense(x.shape[-1], dtype=self.dtype, name="convolution_out")(y)
+        return self._drop("convolution", y, keys_B)
+
+
+def _attend_by_position(query: Array, key: Array, value: Array, mask: Array | None = None, **options: Any) -> Array:
+    # flax hands on what the signature names; by `**options` alone the mask would be lost.
+    return nn.dot_product_attention(turn_by_position(query), turn_by_position(key), value, mask=mask, **options)
+
+
+def turn_by_position(x_BxTxNxD: Float[Array, "B T N D"]) -> Float[Array, "B T N D"]:
+    """Pairs of features turned by angles that grow with the frame, so that products tell how far frames are apart.
+
+    The angle a frame is from 1 down to 1/1000: frames are fewer than a text's tokens.
+    """
+    frames, half = x_BxTxNxD.shape[1], x_BxTxNxD.shape[3] // 2
+    angle_a_frame = 1000.0 ** (-jnp.arange(half) / half)
+    angles_1xTx1xD = (jnp.arange(frames)[:, None] * angle_a_frame[None])[None, :, None]
+    cos, sin = jnp.cos(angles_1xTx1xD).astype(x_BxTxNxD.dtype), jnp.sin(angles_1xTx1xD).astype(x_BxTxNxD.dtype)
+    a, b = jnp.split(x_BxTxNxD, 2, axis=-1)
+    return jnp.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)

@@ -1,0 +1,160 @@
+"""Encoders: what turns images into frames of features. A table chooses them by name.
+
+Each is a list of layers, which take `(x, keys_B, inside_BxW)`; one of your own is any flax module with `stride_px` that
+takes what `Encoder` takes. What it computes for a frame must not depend on the columns outside the image.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from hwr_jax.config import ModelConfig
+from hwr_jax.models.conformer import ATTENTION, ConformerBlock
+from hwr_jax.models.convolutional import ConvolutionalBlock
+from hwr_jax.models.dropout import Dropout, KeysB
+from hwr_jax.models.layers import DTYPES, ColumnsToFrames, Dense, PooledConv
+from hwr_jax.models.lstm import BidirectionalLstm
+from hwr_jax.models.parameters import CLASSIFIER, KERNELS, LSTMS, Parameter, Parameters
+from hwr_jax.models.residual import SHORTCUT, ChannelNorm, ColumnMax, Conv, ResidualBlock, Shortcut
+
+
+@dataclasses.dataclass(frozen=True)
+class Layers:
+    """An entry of the table.
+
+    Attributes:
+      build: makes the layers, in their order, from the config and the number of classes.
+      parameters: what their parameters are to the optimizer.
+    """
+
+    build: Callable[[ModelConfig, int], Iterator[nn.Module]]
+    parameters: Parameters
+
+
+class Encoder(nn.Module):
+    """Images to frames of features, by the layers that `ModelConfig.encoder` names.
+
+    Attributes:
+      config: the layers' sizes.
+      num_classes: classes, for layers that guess at them while training.
+    """
+
+    config: ModelConfig
+    num_classes: int
+
+    @property
+    def stride_px(self) -> int:
+        """Columns of the image a frame."""
+        return self.config.stride_px
+
+    @property
+    def parameters(self) -> Parameters:
+        """What the parameters are to the optimizer."""
+        return ENCODERS[self.config.encoder].parameters
+
+    @nn.compact
+    def __call__(
+        self,
+        images_BxWxHx1: Float[Array, "B W H 1"],
+        widths_B: Int[Array, "B"] | None = None,
+        keys_B: KeysB | None = None,
+    ) -> Float[Array, "B T F"]:
+        """Features of every frame.
+
+        Args:
+          images_BxWxHx1: as made by `hwr_jax.ink.preprocessing.images_to_input`: the width comes first.
+          widths_B: columns that show the image, the first ones; no layer sees the others. None: all of them do.
+          keys_B: one dropout key a sample for training; None for inference.
+        """
+        x, width_px = images_BxWxHx1, images_BxWxHx1.shape[1]
+
+        def inside(positions: int) -> Bool[Array, "B W"] | None:
+            if widths_B is None:
+                return None
+            columns_B = -(-widths_B // self.stride_px) * self.stride_px
+            return jnp.arange(positions)[None] * (width_px // positions) < columns_B[:, None]
+
+        for layer in ENCODERS[self.config.encoder].build(self.config, self.num_classes):
+            x = layer(x, keys_B, inside(x.shape[1]))
+        return x
+
+
+def keras_layers(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
+    """The layers of the Keras example "handwriting_recognizer", with its layer names."""
+    yield from _convolutions(config)
+    yield ColumnsToFrames(name="reshape")
+    yield Dense(config.dense_features, rectified=True, dtype=DTYPES[config.compute_dtype], name="dense1")
+    yield Dropout(config.dropout, name="dropout")
+    yield from _lstms(config)
+
+
+def residual_layers(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
+    """Convolutions that pool, all but the last, each followed by residual blocks; see `hwr_jax.models.residual`."""
+    dtype = DTYPES[config.compute_dtype]
+    normalized = config.normalization == "channels"
+    last = len(config.conv_features)
+    for number, (features, blocks) in enumerate(zip(config.conv_features, config.conv_blocks, strict=True), start=1):
+        if number < last:
+            yield PooledConv(features, pool=f"pool{number}", dtype=dtype, name=f"Conv{number}")
+        else:
+            yield Conv(features, rectified=True, dtype=dtype, name=f"Conv{number}")
+        for block in range(1, blocks + 1):
+            yield ResidualBlock(normalized, dtype=dtype, name=f"block{number}_{block}")
+        if normalized:
+            yield ChannelNorm(name=f"norm{number}")
+    yield ColumnMax(name="columns") if config.columns == "max" else ColumnsToFrames(name="columns")
+    if config.dense_features:
+        yield Dense(config.dense_features, rectified=True, dtype=dtype, name="dense1")
+    if config.shortcut:
+        yield Shortcut(num_classes, dtype=dtype, name=SHORTCUT)
+    yield Dropout(config.dropout, name="dropout")
+    yield from _lstms(config)
+
+
+def conformer_layers(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
+    """The example's convolutions, then blocks of attention and convolution; see `hwr_jax.models.conformer`."""
+    sizes, dtype = config.conformer, DTYPES[config.compute_dtype]
+    yield from _convolutions(config)
+    yield ColumnsToFrames(name="columns")
+    yield Dense(sizes.features, dtype=dtype, name="dense1")
+    yield Dropout(config.dropout, name="dropout")
+    for number in range(1, sizes.blocks + 1):
+        yield ConformerBlock(sizes.heads, sizes.kernel_frames, config.dropout, dtype, name=f"block{number}")
+
+
+def convolutional_layers(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
+    """The example's convolutions, then convolutions over frames alone; see `hwr_jax.models.convolutional`."""
+    sizes, dtype = config.convolutional, DTYPES[config.compute_dtype]
+    yield from _convolutions(config)
+    yield ColumnsToFrames(name="columns")
+    yield Dense(sizes.features, dtype=dtype, name="dense1")
+    yield Dropout(config.dropout, name="dropout")
+    for number in range(1, sizes.blocks + 1):
+        yield ConvolutionalBlock(sizes.kernel_frames, config.dropout, dtype, name=f"block{number}")
+    yield ChannelNorm(name="norm")
+
+
+def _convolutions(config: ModelConfig) -> Iterator[nn.Module]:
+    for number, features in enumerate(config.conv_features, start=1):
+        dtype = DTYPES[config.compute_dtype]
+        yield PooledConv(features, pool=f"pool{number}", dtype=dtype, name=f"Conv{number}")
+
+
+def _lstms(config: ModelConfig) -> Iterator[nn.Module]:
+    for index, units in enumerate(config.lstm_features):
+        name = f"bidirectional_{index}" if index else "bidirectional"
+        yield BidirectionalLstm(units, config.lstm_dropout, dtype=DTYPES[config.compute_dtype], name=name)
+
+
+_DEPTHWISE: Parameters = {"*/depthwise/kernel": Parameter()}
+ENCODERS: dict[str, Layers] = {
+    "keras": Layers(keras_layers, {**LSTMS, **KERNELS}),
+    "residual": Layers(
+        residual_layers, {**{f"{SHORTCUT}/{name}": kind for name, kind in CLASSIFIER.items()}, **LSTMS, **KERNELS}
+    ),
+    "conformer": Layers(conformer_layers, {**ATTENTION, **_DEPTHWISE, **KERNELS}),
+    "convolutional": Layers(convolutional_layers, {**_DEPTHWISE, **KERNELS}),
+}
