@@ -15,7 +15,7 @@ def get_config() -> ConfigDict:
     config.data.batch_size = 8
     config.data.width_buckets = 1
     config.data.workers = 1
-    config.model.stack = "residual"
+    config.model.encoder = "residual"
     config.model.height_px = 16
     config.model.width_px = 96
     config.model.alphabet = "training"
