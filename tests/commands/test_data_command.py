@@ -120,7 +120,7 @@ def test_show_works_on_raw_data(unipen: Path, tmp_path: Path, capsys: pytest.Cap
         (["show", "synthetic", "--output=sheet.png", "--split=dev"], "invalid choice: 'dev'"),
         (["show", "iam_words", "--output=sheet.png"], "not prepared in"),
         (["show", "synthetic", "--output=sheet.png", "--config=x.py"], "--config=x.py: only hwr data check and"),
-        (["show", "synthetic", "--output=sheet.png", "--augmented"], "give --config=FILE.py"),
+        (["show", "synthetic", "--output=sheet.png", "--augmented"], "give --config=NAME"),
     ],
 )
 def test_wrong_flags_are_one_line_and_status_1(
