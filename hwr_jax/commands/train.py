@@ -331,7 +331,7 @@ def _describe(
         f"{len(validation):,} validation samples of {len(set(validation.writers))} writers "
         f"(split rule {rule_name(config.data.split)}); {steps:,} steps of {config.data.batch_size} into {workdir}"
     )
-    if buckets := buckets_of(training.columns_N, config):
+    if buckets := buckets_of(training.widths_N, config):
         padding = f"{100 * buckets.padding_share:.0f} % of it padding"
         _say(f"batches {', '.join(map(str, buckets.widths))} px wide, {padding}")
     for what, part in (("training", training), ("validation", validation)):

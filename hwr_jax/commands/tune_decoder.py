@@ -145,7 +145,7 @@ def _read_all(model: "TrainedModel", samples: "PreprocessedSamples", progress: P
     from hwr_jax.models.padding import IMPOSSIBLE
 
     # All as long as the widest image, blank in the frames that a batch of narrower ones does not have.
-    columns = common_width(samples.columns_N, model.preprocessing)
+    columns = common_width(samples.widths_N, model.preprocessing)
     log_probs_NxTxK = np.full(
         (len(samples), columns // model.stride_px, model.alphabet.num_classes), IMPOSSIBLE, np.float32
     )

@@ -104,6 +104,10 @@ class BucketedRows:
         epoch, place = divmod(step, self._batches)
         return self._plan(epoch)[place]
 
+    def epochs(self, step: int) -> np.ndarray:
+        """The epoch of each sample in the batch of a step."""
+        return np.full(self._batch_size, step // self._batches)
+
     def _plan_epoch(self, epoch: int) -> np.ndarray:
         random = np.random.default_rng([self._seed, epoch])
         order_N = random.permutation(len(self._bucket_N))

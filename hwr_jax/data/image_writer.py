@@ -12,7 +12,7 @@ import numpy as np
 
 from hwr_jax.data.stored_images import Images, open_images
 from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.width import used_columns_of_images
+from hwr_jax.ink.width import measure_widths
 
 _BLOCK_BYTES = 2**20
 
@@ -32,11 +32,12 @@ class ImageWriter:
         preprocessing: size of the frames.
         path: of the file; None: a nameless temporary file.
         """
+        self._preprocessing = preprocessing
         self._size = (preprocessing.height_px, preprocessing.width_px)
         self._block_BxHxW = np.empty((max(1, _BLOCK_BYTES // (self._size[0] * self._size[1])), *self._size), np.uint8)
         self._in_block = self._count = 0
         self._end = len(_header(0, self._size))
-        self._columns: list[np.ndarray] = []
+        self._widths: list[np.ndarray] = []
         self._elsewhere: list[Callable[[], io.FileIO | io.BytesIO]] = [io.BytesIO, _open_temporary]  # the last first
         self.path = path
         self._file: io.FileIO | io.BytesIO = self._open_first()
@@ -57,18 +58,18 @@ class ImageWriter:
             self._put_block()
 
     def finish(self) -> tuple[Images, np.ndarray]:
-        """The images, which stay readable whatever becomes of the file, and `used_columns` of each, int32 [N]."""
+        """The images, which stay readable whatever becomes of the file, and their widths, int32 [N]."""
         self._put_block()
         self._put(_header(self._count, self._size), 0)
-        columns_N = np.concatenate([np.zeros(0, np.int32), *self._columns])
+        widths_N = np.concatenate([np.zeros(0, np.int32), *self._widths])
         if isinstance(self._file, io.BytesIO):
             self._file.seek(0)
-            return np.lib.format.read_array(self._file), columns_N
-        return open_images(self._file), columns_N
+            return np.lib.format.read_array(self._file), widths_N
+        return open_images(self._file), widths_N
 
     def _put_block(self) -> None:
         images_BxHxW = self._block_BxHxW[: self._in_block]
-        self._columns.append(used_columns_of_images(images_BxHxW, 1))
+        self._widths.append(measure_widths(images_BxHxW, self._preprocessing))
         self._put(images_BxHxW.tobytes(), self._end)
         self._count += self._in_block
         self._in_block = 0

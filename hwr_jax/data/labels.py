@@ -107,5 +107,6 @@ def take(samples: PreprocessedSamples, rows: np.ndarray) -> PreprocessedSamples:
         writers=tuple(samples.writers[row] for row in rows),
         images_NxHxW=select_images(samples.images_NxHxW, rows),
         skipped=samples.skipped,
-        known_columns_N=None if samples.known_columns_N is None else samples.known_columns_N[rows],
+        widths_N=samples.widths_N[rows],
+        sources=samples.sources and samples.sources.take(rows),
     )

@@ -108,7 +108,8 @@ def _load_preprocessed(config: DataConfig, part: str, preprocessing: Preprocessi
     assert info is not None  # It was loaded.
 
     def fit(writer: ImageWriter) -> PreprocessedSamples:
-        return preprocess_samples(prepared, preprocessing, workers=worker_count(config.workers), writer=writer)
+        workers, place = worker_count(config.workers), (info.folder, part)
+        return preprocess_samples(prepared, preprocessing, workers=workers, writer=writer, place=place)
 
     return load_or_preprocess(info.folder, part, preprocessing, fit)
 
@@ -178,7 +179,7 @@ def load_for_training(
     poll()
     validation = load_split(config.data, "validation", preprocessing, limit=config.data.validation_samples)
     poll()
-    frames = count_frames(training.columns_N, preprocessing, config.model.stride_px)
+    frames = count_frames(training.widths_N, preprocessing, config.model.stride_px)
     trainable = select_trainable(training, alphabet, frames, config.data.outside_alphabet)
     for what, part in (("training", trainable), ("validation", validation)):
         if not len(part):

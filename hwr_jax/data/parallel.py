@@ -2,12 +2,18 @@
 
 import collections
 import concurrent.futures
+import contextlib
+import io
 import itertools
 import multiprocessing
 import os
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import cloudpickle
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,8 +28,8 @@ def map_in_order(
     started. The processes are fresh ones ("spawn"), since forking a process in which JAX runs can deadlock.
 
     Args:
-      function: a function of a module, or a `functools.partial` of one; its items and results travel by pickle
-        between our own processes.
+      function: any function, also of a script or a config file; it, its items and results travel by pickle between
+        our own processes.
       items: read once, in this process.
       workers: processes; the results do not depend on it.
       chunk_items: how many items go to a process at once.
@@ -36,10 +42,13 @@ def map_in_order(
         return
     under_way: collections.deque[concurrent.futures.Future[list[Result]]] = collections.deque()
     spawn = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=spawn, initializer=_follow_parent)
+    pool = concurrent.futures.ProcessPoolExecutor(
+        workers, mp_context=spawn, initializer=_start_worker, initargs=(_dump(function),)
+    )
     try:
         while chunk := list(itertools.islice(items, chunk_items)):
-            under_way.append(pool.submit(_map_chunk, function, chunk))
+            with _hidden_script():
+                under_way.append(pool.submit(_map_chunk, chunk))
             if len(under_way) > 2 * workers:
                 yield from under_way.popleft().result()
         while under_way:
@@ -53,8 +62,49 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _map_chunk(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result]:
-    return [function(item) for item in chunk]
+class _Pickler(cloudpickle.CloudPickler):
+    """Writes out classes and functions of a user's files, which other processes may not be able to import."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type | types.FunctionType) and (module := sys.modules.get(obj.__module__)):
+            top = module.__name__.partition(".")[0]
+            if not (top in _LIBRARIES or "site-packages" in (getattr(module, "__file__", None) or "site-packages")):
+                cloudpickle.register_pickle_by_value(module)
+        return super().reducer_override(obj)
+
+
+_LIBRARIES = {"hwr_jax", *sys.stdlib_module_names}
+
+
+def _dump(function: Callable[[Any], Any]) -> bytes:
+    content = io.BytesIO()
+    _Pickler(content).dump(function)
+    return content.getvalue()
+
+
+@contextlib.contextmanager
+def _hidden_script() -> Iterator[None]:
+    """Processes started meanwhile do not run the user's script again, as spawned ones do without a __main__ guard."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+
+
+# What the processes of a pool compute. The function comes once, not with every chunk.
+_function: Callable[[Any], Any]
+
+
+def _start_worker(function: bytes) -> None:
+    global _function
+    _follow_parent()
+    _function = cloudpickle.loads(function)
+
+
+def _map_chunk(chunk: list[Any]) -> list[Any]:
+    return [_function(item) for item in chunk]
 
 
 def _follow_parent() -> None:

@@ -1,5 +1,6 @@
 """Training batches: shuffled anew each epoch or in one order, a function of the step alone, each process its share."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,14 @@ from jaxtyping import Int
 
 from hwr_jax.data.buckets import FILLER, BucketedRows, Buckets
 from hwr_jax.data.labels import Labels
+from hwr_jax.data.parallel import map_in_order
+from hwr_jax.data.source_images import ImageMaker, SourceImages
 from hwr_jax.data.stored_images import Images
 
-Batch = dict[str, np.ndarray]
+Batch = dict[str, Any]
 Samples = Mapping[str, Images]
+# What an `ImageMaker` makes a batch's images from.
+_SOURCE = "source"
 
 
 class _RowsInOrder:
@@ -20,23 +25,40 @@ class _RowsInOrder:
 
     def __init__(self, samples: int, batch_size: int) -> None:
         self._samples, self._batch_size = samples, batch_size
+        self._batches = -(-samples // batch_size)
 
     def __getitem__(self, step: int) -> np.ndarray:
-        start = step % -(-self._samples // self._batch_size) * self._batch_size
+        start = step % self._batches * self._batch_size
         rows = np.arange(start, start + self._batch_size)
         return np.where(rows < self._samples, rows, FILLER)
 
+    def epochs(self, step: int) -> np.ndarray:
+        return np.full(self._batch_size, step // self._batches)
 
-def batch_rows(samples: int, batch_size: int, seed: int, *, reshuffle: bool = True) -> Any:
+
+class _ShuffledRows:
+    """A permutation of all samples every epoch, drawn from the seed and the epoch. Batches run on over its end."""
+
+    def __init__(self, samples: int, batch_size: int, seed: int) -> None:
+        self._samples, self._batch_size = samples, batch_size
+        self._batches: Any = grain.MapDataset.range(samples).seed(seed).shuffle().repeat().batch(batch_size)
+
+    def __getitem__(self, step: int) -> np.ndarray:
+        return self._batches[step]
+
+    def epochs(self, step: int) -> np.ndarray:
+        return np.arange(step * self._batch_size, (step + 1) * self._batch_size) // self._samples
+
+
+def batch_rows(samples: int, batch_size: int, seed: int, *, reshuffle: bool = True) -> _RowsInOrder | _ShuffledRows:
     """Rows of the samples in the global batch of every step: `batch_rows(...)[step]` is int64 [batch_size].
 
     Every epoch is a permutation of all samples, drawn from the seed and the epoch. Batches run on over the end of an
     epoch, so that all are full and no sample is left out. Without reshuffling every epoch has the samples' own order,
-    and its last batch holds only what is left, FILLER in the other places.
+    and its last batch holds only what is left, FILLER in the other positions. `batch_rows(...).epochs(step)` is the
+    epoch of each, int64 [batch_size].
     """
-    if not reshuffle:
-        return _RowsInOrder(samples, batch_size)
-    return grain.MapDataset.range(samples).seed(seed).shuffle().repeat().batch(batch_size)
+    return _ShuffledRows(samples, batch_size, seed) if reshuffle else _RowsInOrder(samples, batch_size)
 
 
 def make_batch_of_step(
@@ -48,6 +70,7 @@ def make_batch_of_step(
     buckets: Buckets | None = None,
     narrow_first_epochs: int = 0,
     resident: bool = False,
+    sources: SourceImages | None = None,
     process_index: int = 0,
     process_count: int = 1,
 ) -> Callable[[int], Batch]:
@@ -60,13 +83,14 @@ def make_batch_of_step(
       buckets: how batches are cut to a width of their own; None: they are as wide as the samples.
       narrow_first_epochs: see `BucketedRows`.
       resident: whether the samples lie on the device already, so that a batch needs only tell their rows.
+      sources: from which `make_batches` makes the images; the batch says which, for `ImageMaker`, in place of images.
 
     Returns batches of:
       "images" uint8 [B, H, W], "labels" int32 [B, L] and "lengths" int32 [B], or if resident "rows" int32 [B];
       "positions" int32 [B], where each sample stands in the global batch; and "weights" float32 [B], 1, or 0 for
       what only fills a batch up.
     """
-    rows_of_step: Any = (
+    rows_of_step = (
         BucketedRows(buckets, batch_size, seed, narrow_first_epochs)
         if buckets
         else batch_rows(len(samples["images"]), batch_size, seed, reshuffle=reshuffle)
@@ -77,17 +101,20 @@ def make_batch_of_step(
     def batch_of_step(step: int) -> Batch:
         global_rows: Int[np.ndarray, "B"] = rows_of_step[step]
         rows = global_rows[places]
-        batch = {"positions": places, "weights": (rows != FILLER).astype(np.float32)}
+        batch: Batch = {"positions": places, "weights": (rows != FILLER).astype(np.float32)}
         rows = np.maximum(rows, 0)
         if resident:
             return batch | {"rows": rows.astype(np.int32)}
-        if buckets:
-            width = buckets.width_of(global_rows)
-            return batch | {
-                name: values_N[rows, :, :width] if name == "images" else values_N[rows]
-                for name, values_N in samples.items()
-            }
-        return batch | {name: values_N[rows] for name, values_N in samples.items()}
+        width = buckets.width_of(global_rows) if buckets else None
+        for name, values_N in samples.items():
+            if name != "images":
+                batch[name] = values_N[rows]
+            elif sources is not None:
+                epochs = rows_of_step.epochs(step)[places]
+                batch[_SOURCE] = (sources.rows_Nx2[rows], epochs, width or values_N.shape[2])
+            else:
+                batch[name] = values_N[rows, :, :width] if width else values_N[rows]
+        return batch
 
     return batch_of_step
 
@@ -114,12 +141,33 @@ def plan_dispatches(start_step: int, stop_step: int, steps: int, stops: Sequence
     return planned
 
 
-def make_batches(batch_of_step: Callable[[int], Batch], dispatches: Sequence[range]) -> Iterator[Batch]:
-    """Yields for each range of steps their batches, stacked along a leading axis; a thread reads ahead."""
+def make_batches(
+    batch_of_step: Callable[[int], Batch],
+    dispatches: Sequence[range],
+    maker: ImageMaker | None = None,
+    workers: int = 1,
+) -> Iterator[Batch]:
+    """Yields for each range of steps their batches, stacked along a leading axis.
 
-    def stack(steps: range) -> Batch:
-        batches = [batch_of_step(step) for step in steps]
-        return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
-
-    stacked = grain.MapDataset.source(dispatches).map(stack)
+    Args:
+      batch_of_step: see `make_batch_of_step`.
+      dispatches: ranges of steps.
+      maker: of the images, where they come from their sources.
+      workers: processes in which the maker makes batches ahead; the batches do not depend on it. Without a maker a
+        thread reads ahead.
+    """
+    if maker is not None:
+        batches, ahead = itertools.tee(batch_of_step(step) for steps in dispatches for step in steps)
+        made = map_in_order(maker, (batch[_SOURCE] for batch in ahead), workers=workers, chunk_items=1)
+        whole = (
+            {name: values for name, values in batch.items() if name != _SOURCE} | {"images": images, "widths": widths}
+            for batch, (images, widths) in zip(batches, made, strict=True)
+        )
+        yield from (_stack(list(itertools.islice(whole, len(steps)))) for steps in dispatches)
+        return
+    stacked = grain.MapDataset.source(dispatches).map(lambda steps: _stack([batch_of_step(step) for step in steps]))
     yield from stacked.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4))
+
+
+def _stack(batches: Sequence[Batch]) -> Batch:
+    return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}

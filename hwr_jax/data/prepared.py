@@ -204,7 +204,12 @@ def load_prepared(name: str, split: str, data_dir: Path | None = None) -> Prepar
         )
     if not info.splits[split].samples:
         return PreparedSplit([])
-    builder = tfds.builder_from_directory(info.folder)
+    return open_split(info.folder, split)
+
+
+def open_split(folder: Path, split: str) -> PreparedSplit:
+    """A split, not an empty one, of the data set prepared in a folder."""
+    builder = tfds.builder_from_directory(folder)
     return PreparedSplit(builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()}))
 
 

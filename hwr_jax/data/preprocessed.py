@@ -5,19 +5,20 @@ import functools
 import itertools
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.source_images import SourceImages
 from hwr_jax.data.stored_images import Images, join_images
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import preprocess
-from hwr_jax.ink.width import used_columns_of_images
 
 # Preprocessing so many takes about as long as starting a process; of large images fewer go to and fro at once, since
 # each process has several chunks under way.
@@ -26,7 +27,7 @@ CHUNK_SAMPLES, CHUNK_BYTES = 2048, 2**23
 
 @dataclasses.dataclass(frozen=True)
 class PreprocessedSamples:
-    """Labelled frames, in the order of the samples.
+    """Labelled images of one size, in the order of the samples.
 
     Attributes:
       ids: of the samples; row n of each field belongs to `ids[n]`.
@@ -34,7 +35,8 @@ class PreprocessedSamples:
       writers: who wrote each.
       images_NxHxW: uint8, see `hwr_jax.ink.preprocessing.preprocess`; as a rule they lie in a file.
       skipped: id -> reason, of the samples left out.
-      known_columns_N: what `columns_N` is, where it is known.
+      widths_N: int32, the columns that hold each image, see `hwr_jax.ink.width.measure_widths`; by default all.
+      sources: where the images come from; None where they are not of prepared data.
     """
 
     ids: tuple[str, ...]
@@ -42,15 +44,15 @@ class PreprocessedSamples:
     writers: tuple[str, ...]
     images_NxHxW: Images
     skipped: dict[str, str]
-    known_columns_N: np.ndarray | None = None
+    widths_N: Any = None  # an array after `__post_init__`
+    sources: SourceImages | None = None
+
+    def __post_init__(self) -> None:
+        if self.widths_N is None:
+            object.__setattr__(self, "widths_N", np.full(len(self.ids), self.images_NxHxW.shape[2], np.int32))
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    @functools.cached_property
-    def columns_N(self) -> Int[np.ndarray, "N"]:
-        """The columns that each frame uses, see `hwr_jax.ink.width.used_columns`."""
-        return used_columns_of_images(self.images_NxHxW, 1) if self.known_columns_N is None else self.known_columns_N
 
 
 def preprocess_samples(
@@ -59,24 +61,27 @@ def preprocess_samples(
     *,
     workers: int = 1,
     writer: ImageWriter | None = None,
+    place: tuple[Path, str] | None = None,
 ) -> PreprocessedSamples:
-    """Opens and fits every sample's image.
+    """Opens and preprocesses every sample's image.
 
     Args:
       samples: samples, and the skips their reader already counted.
       preprocessing: size and kind of preprocessing.
       workers: processes; the result does not depend on it.
-      writer: takes the frames; None: they go to a nameless temporary file.
+      writer: takes the images; None: they go to a nameless temporary file.
+      place: the folder of prepared data and the split that the samples are, for `PreprocessedSamples.sources`.
 
     Returns:
       The preprocessed samples; an image that cannot be opened is an entry of `skipped`, never an exception.
     """
     if writer is None:
         with ImageWriter(preprocessing) as own:
-            return preprocess_samples(samples, preprocessing, workers=workers, writer=own)
+            return preprocess_samples(samples, preprocessing, workers=workers, writer=own, place=place)
     ids: list[str] = []
     texts: list[str] = []
     writers: list[str] = []
+    rows: list[int] = []
     skipped: dict[str, str] = {}
     samples, ahead = itertools.tee(samples)
     chunk_items = max(1, min(CHUNK_SAMPLES, CHUNK_BYTES // (preprocessing.height_px * preprocessing.width_px)))
@@ -86,16 +91,18 @@ def preprocess_samples(
         workers=workers,
         chunk_items=chunk_items,
     )
-    for sample, outcome in zip(samples, outcomes, strict=True):
+    for row, (sample, outcome) in enumerate(zip(samples, outcomes, strict=True)):
         if isinstance(sample, Skip) or isinstance(outcome, str):
             skipped[sample.id] = str(outcome)
             continue
+        rows.append(row)
         ids.append(sample.id)
         texts.append(unicodedata.normalize("NFC", sample.text))
         writers.append(sample.writer)
         writer.add(outcome)
-    images_NxHxW, columns_N = writer.finish()
-    return PreprocessedSamples(tuple(ids), tuple(texts), tuple(writers), images_NxHxW, skipped, columns_N)
+    images_NxHxW, widths_N = writer.finish()
+    sources = SourceImages.of_split(*place, np.array(rows, np.int64)) if place else None
+    return PreprocessedSamples(tuple(ids), tuple(texts), tuple(writers), images_NxHxW, skipped, widths_N, sources)
 
 
 def join_samples(parts: Sequence[PreprocessedSamples]) -> PreprocessedSamples:
@@ -106,7 +113,8 @@ def join_samples(parts: Sequence[PreprocessedSamples]) -> PreprocessedSamples:
         writers=tuple(writer for part in parts for writer in part.writers),
         images_NxHxW=join_images([part.images_NxHxW for part in parts]),
         skipped={id: reason for part in parts for id, reason in part.skipped.items()},
-        known_columns_N=np.concatenate([part.columns_N for part in parts]),
+        widths_N=np.concatenate([part.widths_N for part in parts]),
+        sources=SourceImages.join([part.sources for part in parts]),
     )
 
 

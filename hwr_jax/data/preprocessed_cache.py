@@ -15,6 +15,7 @@ import PIL.features
 
 from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.data.preprocessed import PreprocessedSamples
+from hwr_jax.data.source_images import SourceImages
 from hwr_jax.data.stored_images import open_images
 from hwr_jax.files import write_text
 from hwr_jax.ink import image, width
@@ -80,12 +81,16 @@ def _read(cache: Path, split: str, preprocessing: Preprocessing) -> Preprocessed
         about = json.loads((cache / f"{split}.json").read_text(encoding="utf-8"))
         with (cache / f"{split}.npy").open("rb") as file:
             images_NxHxW = open_images(file)
-        columns_N = np.array(about["used_columns"], np.int32)
+        widths_N, rows_N = np.array(about["widths"], np.int32), np.array(about["rows"], np.int64)
         ids, texts, writers = (tuple(about[name]) for name in ("ids", "texts", "writers"))
         shape = (len(images_NxHxW), preprocessing.height_px, preprocessing.width_px)
-        if not len(ids) == len(texts) == len(writers) == len(columns_N) == shape[0] or images_NxHxW.shape != shape:
+        if (
+            not len(ids) == len(texts) == len(writers) == len(widths_N) == len(rows_N) == shape[0]
+            or images_NxHxW.shape != shape
+        ):
             return None
-        return PreprocessedSamples(ids, texts, writers, images_NxHxW, about["skipped"], columns_N)
+        sources = SourceImages.of_split(cache.parent, split, rows_N)
+        return PreprocessedSamples(ids, texts, writers, images_NxHxW, about["skipped"], widths_N, sources)
     except (OSError, EOFError, ValueError, KeyError):  # not there, or damaged
         return None
 
@@ -99,7 +104,8 @@ def _keep(cache: Path, split: str, fitted: PreprocessedSamples, writer: ImageWri
         "texts": fitted.texts,
         "writers": fitted.writers,
         "skipped": fitted.skipped,
-        "used_columns": fitted.columns_N.tolist(),
+        "widths": fitted.widths_N.tolist(),
+        "rows": fitted.sources.rows_Nx2[:, 1].tolist() if fitted.sources else [],
     }
     os.replace(writer.path, cache / f"{split}.npy")
     write_text(cache / f"{split}.json", json.dumps(about, ensure_ascii=False))

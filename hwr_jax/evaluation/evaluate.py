@@ -132,7 +132,7 @@ def evaluate_samples(
 
 def _batches(samples: PreprocessedSamples, batch_size: int) -> Iterator[tuple[list[int], np.ndarray]]:
     """Rows and their frames, those with ink up to like columns together."""
-    order = np.argsort(samples.columns_N, kind="stable")
+    order = np.argsort(samples.widths_N, kind="stable")
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         filled = np.full((batch_size, *samples.images_NxHxW.shape[1:]), 255, np.uint8)

@@ -40,6 +40,14 @@ def used_columns_of_images(images_NxHxW: Any, multiple: int) -> np.ndarray:
     return np.concatenate([_with_margin(part.min(axis=1) != 255, part.shape[1], multiple) for part in parts])
 
 
+def measure_widths(images_NxHxW: Any, preprocessing: Preprocessing) -> Int[np.ndarray, "N"]:
+    """The columns, from the left, that hold each preprocessed image, int32: with "line" those up to its last ink and a
+    margin, else all."""
+    if preprocessing.kind == "line":
+        return used_columns_of_images(images_NxHxW, 1)
+    return np.full(len(images_NxHxW), preprocessing.width_px, np.int32)
+
+
 def count_frames(columns_N: Int[np.ndarray, "N"], preprocessing: Preprocessing, stride_px: int) -> int | list[int]:
     """CTC frames of preprocessed images: of all of them, or with preprocessing "line" of each.
 

@@ -118,7 +118,7 @@ def advance(
         every = config.training
         stops = (every.log_every_steps, every.evaluate_every_steps, every.checkpoint_every_steps)
         dispatches = plan_dispatches(step, total_steps, every.steps_per_dispatch, stops)
-        buckets = buckets_of(samples.columns_N, config)
+        buckets = buckets_of(samples.widths_N, config)
         batches_of_seed = [
             make_batches(_make_batch_of_step(arrays, config, seed, buckets, resident), dispatches) for seed in seeds
         ]

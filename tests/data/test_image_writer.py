@@ -11,7 +11,7 @@ from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.width import used_columns_of_images
 
-FRAME = Preprocessing(3, 7)
+FRAME = Preprocessing(3, 7, "line")
 
 
 def draw(count):
@@ -35,11 +35,11 @@ def write(images_NxHxW, path=None):
 
 
 def assert_written(written, images_NxHxW):
-    stored, columns_N = written
+    stored, widths_N = written
     assert stored.shape == images_NxHxW.shape
     np.testing.assert_array_equal(stored, images_NxHxW)
-    np.testing.assert_array_equal(columns_N, used_columns_of_images(images_NxHxW, 1))
-    assert columns_N.dtype == np.int32
+    np.testing.assert_array_equal(widths_N, used_columns_of_images(images_NxHxW, 1))
+    assert widths_N.dtype == np.int32
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 11])
@@ -50,15 +50,15 @@ def test_what_was_written_is_read(small_blocks, tmp_path, count, named):
 
 
 def test_a_block_is_reused_and_a_frame_larger_than_it_has_one():
-    preprocessing = Preprocessing(1024, 2048)
+    preprocessing = Preprocessing(1024, 2048, "line")
     with ImageWriter(preprocessing) as writer:
         page_HxW = np.zeros((1024, 2048), np.uint8)
         writer.add(page_HxW)
         page_HxW[:] = 255
         writer.add(page_HxW)
-        stored, columns_N = writer.finish()
+        stored, widths_N = writer.finish()
     assert [stored[row].max() for row in (0, 1)] == [0, 255]
-    assert columns_N.tolist() == [2048, 128]
+    assert widths_N.tolist() == [2048, 128]
 
 
 def test_a_file_that_was_moved_stays(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from hwr_jax.data import preprocessed
+from hwr_jax.data import image_writer, preprocessed
 from hwr_jax.data.labels import select_trainable, take
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
 from hwr_jax.data.sample import Sample, Skip
@@ -61,22 +61,23 @@ def test_texts_are_composed():
     assert result.texts == ("caf\u00e9",)
 
 
-def test_columns_are_computed_once(monkeypatch):
+def test_widths_are_computed_once(monkeypatch):
     """Where the frames are preprocessed: selections and joins of samples hand them on."""
     samples = [Sample(str(i), "a" if i % 3 else "x", "w", encode_line(i, (60, 20))) for i in range(1, 40, 4)]
     result = preprocess_samples(samples, LINE)
-    np.testing.assert_array_equal(result.columns_N, used_columns_of_images(result.images_NxHxW, 1))
-    assert len(set(result.columns_N.tolist())) > 5
-    monkeypatch.setattr(preprocessed, "used_columns_of_images", lambda *_: pytest.fail("computed anew"))
+    np.testing.assert_array_equal(result.widths_N, used_columns_of_images(result.images_NxHxW, 1))
+    assert len(set(result.widths_N.tolist())) > 5
+    monkeypatch.setattr(image_writer, "measure_widths", lambda *_: pytest.fail("computed anew"))
     selected = select_trainable(join_samples([result, take(result, np.arange(3))]), Alphabet("a"), 99)
     assert len(selected) == 9
-    np.testing.assert_array_equal(selected.columns_N, used_columns_of_images(selected.images_NxHxW, 1))
+    np.testing.assert_array_equal(selected.widths_N, used_columns_of_images(selected.images_NxHxW, 1))
 
 
-def test_columns_of_frames_that_were_not_fitted_here_are_found():
+def test_images_are_as_wide_as_they_are_where_nothing_says_otherwise():
     images_NxHxW = np.full((2, 16, 40), 255, np.uint8)
-    images_NxHxW[1, 3, 20] = 0
-    assert PreprocessedSamples(("a", "b"), ("", ""), ("", ""), images_NxHxW, {}).columns_N.tolist() == [2, 23]
+    assert PreprocessedSamples(("a", "b"), ("", ""), ("", ""), images_NxHxW, {}).widths_N.tolist() == [40, 40]
+    word = preprocess_samples([Sample("a", "a", "w", encode_line(1, (10, 20)))], Preprocessing(32, 128))
+    assert word.widths_N.tolist() == [128]
 
 
 def test_nothing_to_fit():

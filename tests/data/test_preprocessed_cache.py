@@ -9,10 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from hwr_jax.data import preprocessed, preprocessed_cache
+from hwr_jax.data import preprocessed_cache
 from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.preprocessed_cache import load_or_preprocess
+from hwr_jax.data.source_images import SourceImages
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.width import used_columns_of_images
 
@@ -41,8 +42,9 @@ def load(samples, tmp_path):
             frames[:, :height, :width] = samples.images_NxHxW[:, :height, :width]
             for image_HxW in frames:
                 writer.add(image_HxW)
-            images_NxHxW, columns_N = writer.finish()
-            return dataclasses.replace(samples, images_NxHxW=images_NxHxW, known_columns_N=columns_N)
+            images_NxHxW, widths_N = writer.finish()
+            sources = SourceImages.of_split(tmp_path, split, np.array([0, 2, 3]))
+            return dataclasses.replace(samples, images_NxHxW=images_NxHxW, widths_N=widths_N, sources=sources)
 
         return load_or_preprocess(tmp_path, split, preprocessing, fit)
 
@@ -52,7 +54,6 @@ def load(samples, tmp_path):
 
 def assert_same(some: PreprocessedSamples, other: PreprocessedSamples) -> None:
     np.testing.assert_array_equal(some.images_NxHxW, other.images_NxHxW)
-    np.testing.assert_array_equal(some.columns_N, other.columns_N)
     assert some.images_NxHxW.dtype == np.uint8
     for name in ("ids", "texts", "writers", "skipped"):
         assert getattr(some, name) == getattr(other, name)
@@ -64,10 +65,13 @@ def test_the_second_load_is_the_first(load, samples):
     assert load.fitted == 1
 
 
-def test_columns_are_kept(load, samples, monkeypatch):
-    load()
-    monkeypatch.setattr(preprocessed, "used_columns_of_images", lambda *_: pytest.fail("computed anew"))
-    np.testing.assert_array_equal(load().columns_N, used_columns_of_images(samples.images_NxHxW, 1))
+def test_widths_and_sources_are_kept(load, tmp_path):
+    line = Preprocessing(4, 6, "line")
+    first, again = load(line), load(line)
+    assert load.fitted == 1
+    np.testing.assert_array_equal(again.widths_N, used_columns_of_images(first.images_NxHxW, 1))
+    assert again.sources.parts == ((tmp_path, "train"),)
+    assert again.sources.rows_Nx2.tolist() == [[0, 0], [0, 2], [0, 3]]
 
 
 def test_splits_and_frames_are_kept_apart(load, samples):
@@ -128,7 +132,7 @@ def test_a_cache_without_columns_is_fitted_anew(load, samples, tmp_path):
     load()
     path = next(tmp_path.glob("*/train.json"))
     about = json.loads(path.read_text())
-    del about["used_columns"]
+    del about["widths"]
     path.write_text(json.dumps(about))
     assert_same(load(), samples)
     assert load.fitted == 2
