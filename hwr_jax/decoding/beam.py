@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from hwr_jax.decoding.text_model import RULED_OUT, TextModel, TextState, build_neutral_text_model
+from hwr_jax.decoding.text_model import RULED_OUT, FusionWeights, TextModel, TextState, build_text_model
 from hwr_jax.errors import InputError
 
 # The classes are those of hwr_jax.text.alphabet: 0 unknown, 1 .. K - 3 the characters, K - 2 unused, K - 1 the blank.
@@ -94,7 +94,8 @@ def beam_search(
     else:
         log_tried_BxTxC, index_BxTxC = jax.lax.top_k(characters_BxTxN, candidates)
         tried_BxTxC = index_BxTxC + 1
-    search = functools.partial(_search_row, text_model=text_model or build_neutral_text_model(), width=width)
+    text_model = text_model or build_text_model(FusionWeights(length_bonus=0.0))  # adds nothing
+    search = functools.partial(_search_row, text_model=text_model, width=width)
     return jax.vmap(search)(log_probs_BxTxK, log_tried_BxTxC, tried_BxTxC)
 
 

@@ -1,7 +1,5 @@
 """How far confidences can be believed, and how to mend them: temperature scaling and expected calibration error."""
 
-import dataclasses
-
 import numpy as np
 import scipy.optimize
 
@@ -11,19 +9,6 @@ from hwr_jax.errors import InputError
 _LOG_TEMPERATURES = np.arange(-30, 51) / 10
 # A confidence of 0 or 1 that turns out wrong costs this much at most, not infinitely much.
 _MOST_CERTAIN = 1 - 1e-6
-
-
-@dataclasses.dataclass(frozen=True)
-class CalibrationBin:
-    """Attributes:
-    samples: in the bin.
-    confidence: their mean.
-    accuracy: the share of them that was right.
-    """
-
-    samples: int
-    confidence: float
-    accuracy: float
 
 
 def scale_confidence(scores_NxW: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -73,29 +58,20 @@ def fit_temperature(scores_NxW: np.ndarray, correct_N: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
-def calibration_bins(confidences_N: np.ndarray, correct_N: np.ndarray, bins: int = 15) -> tuple[CalibrationBin, ...]:
-    """Samples in bins of equally many (give or take one), the least confident first; fewer bins than asked for where
-    there are fewer samples. The order of the samples does not matter.
+def expected_calibration_error(confidences_N: np.ndarray, correct_N: np.ndarray, bins: int = 15) -> float | None:
+    """The mean distance of confidence and accuracy over bins of equally many samples (give or take one), weighted by
+    their samples (Guo et al. 2017, with bins of equal mass as in Nguyen and O'Connor, Posterior calibration, 2015);
+    None without samples. There are as many bins as samples where those are fewer; the samples' order does not matter.
     """
     confidences_N = np.asarray(confidences_N, np.float64)
+    if not len(confidences_N):
+        return None
     # Equal confidences may fall into two bins: each then counts as right as they are on average.
     levels, of_N, counts = np.unique(confidences_N, return_inverse=True, return_counts=True)
     shares_N = (np.bincount(of_N, np.asarray(correct_N, np.float64), len(levels)) / counts)[of_N]
-    order_N = np.argsort(confidences_N, kind="stable")
-    parts = np.array_split(order_N, min(bins, len(order_N))) if len(order_N) else []
-    return tuple(
-        CalibrationBin(len(part), float(confidences_N[part].mean()), float(shares_N[part].mean())) for part in parts
-    )
-
-
-def expected_calibration_error(confidences_N: np.ndarray, correct_N: np.ndarray, bins: int = 15) -> float | None:
-    """The mean distance of confidence and accuracy over the bins, weighted by their samples (Guo et al. 2017, with bins
-    of equal mass as in Nguyen and O'Connor, Posterior calibration, 2015); None without samples.
-    """
-    filled = calibration_bins(confidences_N, correct_N, bins)
-    if not filled:
-        return None
-    return sum(b.samples * abs(b.confidence - b.accuracy) for b in filled) / sum(b.samples for b in filled)
+    parts = np.array_split(np.argsort(confidences_N, kind="stable"), min(bins, len(confidences_N)))
+    distances = [len(part) * abs(float(confidences_N[part].mean()) - float(shares_N[part].mean())) for part in parts]
+    return sum(distances) / len(confidences_N)
 
 
 def _log_shares(scores_NxW: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:

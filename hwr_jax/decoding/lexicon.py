@@ -15,6 +15,9 @@ from hwr_jax.text.alphabet import Alphabet
 # How a file names the space, as ARPA files do: see hwr_jax.decoding.arpa.
 SPACE_ENTRY = "<space>"
 APOSTROPHES = "'\u2019"
+# Forms in which a word may be written though the lexicon lacks them, each as frequent as the word times its share:
+# "bill" of "Bill", "Ship" of "ship", "SHIP" of "ship"; "ship's" of "ship", and "SHIP'S" of "SHIP".
+VARIANTS: Mapping[str, float] = {"lower": 0.1, "capitalized": 0.1, "upper": 0.05, "possessive": 0.01}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,29 +38,6 @@ class Lexicon:
     def unspellable(self, alphabet: Alphabet) -> tuple[str, ...]:
         """The words with characters outside the alphabet, which can never be read, sorted."""
         return tuple(sorted(word for word in self.words if alphabet.outside(word)))
-
-
-@dataclasses.dataclass(frozen=True)
-class VariantShares:
-    """Forms in which a word may be written though the lexicon lacks them: each is as frequent as the word times its
-    share. A share of 0 leaves the form out.
-
-    Attributes:
-      lower: "bill" of "Bill".
-      capitalized: "Ship" of "ship".
-      upper: "SHIP" of "ship".
-      possessive: "ship's" of "ship", and "SHIP'S" of "SHIP".
-    """
-
-    lower: float = 0.1
-    capitalized: float = 0.1
-    upper: float = 0.05
-    possessive: float = 0.01
-
-    def __post_init__(self) -> None:
-        for name, share in dataclasses.asdict(self).items():
-            if not 0 <= share <= 1:
-                raise InputError(f"lexicon variants: {name} {share}: not a share between 0 and 1")
 
 
 def build_lexicon(words: Iterable[str], count: float = 1.0) -> Lexicon:
@@ -147,28 +127,26 @@ def is_letter(character: str) -> bool:
     return bool(character) and unicodedata.category(character)[0] in "LM"
 
 
-def expand_variants(words: Mapping[str, float], shares: VariantShares) -> dict[str, float]:
-    """The words with their variants. Forms that several words share, or that are words themselves, add up."""
+def expand_variants(words: Mapping[str, float], variants: Mapping[str, float] = VARIANTS) -> dict[str, float]:
+    """The words with their variants. Forms that several words share, or that are words themselves, add up.
+
+    Args:
+      words: word -> count.
+      variants: form -> share, as VARIANTS has them; forms that are left out are not added.
+    """
     expanded: dict[str, float] = defaultdict(float)
+    possessive = variants.get("possessive", 0.0)
     for word, count in words.items():
-        for form, share in _case_forms(word, shares).items():
+        cased = {"lower": word.lower(), "capitalized": word[:1].upper() + word[1:].lower(), "upper": word.upper()}
+        forms = {word: 1.0}
+        for name, form in cased.items():
+            if name in variants:
+                forms.setdefault(form, variants[name])
+        for form, share in forms.items():
             expanded[form] += count * share
-            if shares.possessive and len(form) > 1 and all(map(is_letter, form)):
-                end = "'S" if form.isupper() else "'s"
-                expanded[form + end] += count * share * shares.possessive
+            if possessive and len(form) > 1 and all(map(is_letter, form)):
+                expanded[form + ("'S" if form.isupper() else "'s")] += count * share * possessive
     return dict(expanded)
-
-
-def _case_forms(word: str, shares: VariantShares) -> dict[str, float]:
-    forms = {word: 1.0}
-    for form, share in (
-        (word.lower(), shares.lower),
-        (word[:1].upper() + word[1:].lower(), shares.capitalized),
-        (word.upper(), shares.upper),
-    ):
-        if share:
-            forms.setdefault(form, share)
-    return forms
 
 
 def _clean_word(word: str) -> str:

@@ -7,13 +7,14 @@ each text has one node in the trie, and one weight.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from hwr_jax.decoding.lexicon import Lexicon, VariantShares, expand_variants, is_letter
+from hwr_jax.decoding.lexicon import VARIANTS, Lexicon, expand_variants, is_letter
 from hwr_jax.errors import InputError
 from hwr_jax.text.alphabet import Alphabet
 
@@ -22,9 +23,6 @@ from hwr_jax.text.alphabet import Alphabet
 ROOT, OUTSIDE = 0, 1
 # Signs of the alphabet that the lexicon has not seen count as if they had occurred once more than that.
 _SIGN_COUNT_ADDED = 1.0
-
-USUAL_VARIANTS = VariantShares()
-_NO_VARIANTS = VariantShares(lower=0.0, capitalized=0.0, upper=0.0, possessive=0.0)
 
 
 @jax.tree_util.register_dataclass
@@ -117,7 +115,7 @@ def _count_bits(word: Array) -> Array:
 
 
 def build_lexicon_tables(
-    lexicon: Lexicon, alphabet: Alphabet, variants: VariantShares | None = USUAL_VARIANTS
+    lexicon: Lexicon, alphabet: Alphabet, variants: Mapping[str, float] = VARIANTS
 ) -> LexiconTables:
     """The tables of a lexicon for an alphabet.
 
@@ -125,14 +123,14 @@ def build_lexicon_tables(
     alphabet are left out: see `Lexicon.unspellable`.
 
     Args:
-      variants: how words may be written besides; None: only as they are.
+      variants: how words may be written besides, see `expand_variants`; {}: only as they are.
 
     Raises:
       InputError: no words, or none that the alphabet can spell.
     """
     if not lexicon.words:
         raise InputError("lexicon: empty; give at least one word")
-    forms = expand_variants(lexicon.words, variants or _NO_VARIANTS)
+    forms = expand_variants(lexicon.words, variants)
     words = {word: count for word, count in forms.items() if not alphabet.outside(word)}
     if not words:
         raise InputError(
@@ -141,15 +139,41 @@ def build_lexicon_tables(
         )
     signs = {c: lexicon.signs.get(c, 0.0) + _SIGN_COUNT_ADDED for c in alphabet.characters if not is_letter(c)}
     total = sum(words.values()) + sum(signs.values())
-    is_letter_K = np.zeros(alphabet.num_classes, bool)
-    log_free_K = np.zeros(alphabet.num_classes)
+    is_letter_K, log_free_K = np.zeros(alphabet.num_classes, bool), np.zeros(alphabet.num_classes)
     for class_id, character in enumerate(alphabet.characters, start=1):
         is_letter_K[class_id] = is_letter(character)
         log_free_K[class_id] = np.log(signs[character] / total) if character in signs else 0.0
     entries = sorted(words)
-    log_probs_N = np.log(np.array([words[entry] for entry in entries]) / total)
     depths, end_N = _number_nodes(entries, alphabet)
-    return _build(depths, end_N, log_probs_N, is_letter_K, log_free_K)
+    num_nodes = OUTSIDE + 1 + sum(len(parents) for parents, _ in depths)
+    children_SxM = np.zeros((num_nodes, -(-alphabet.num_classes // 32)), np.uint32)
+    first_child_S = np.zeros(num_nodes, np.int32)
+    root_child_K = np.full(alphabet.num_classes, OUTSIDE, np.int32)
+    log_end_S = np.full(num_nodes, -np.inf)
+    log_end_S[end_N] = np.log(np.array([words[entry] for entry in entries]) / total)
+    log_end_S[ROOT] = 0.0
+    begins_S = np.arange(num_nodes) == ROOT
+    first = OUTSIDE + 1
+    for parents, classes in depths:
+        nodes = first + np.arange(len(parents))
+        first += len(parents)
+        np.bitwise_or.at(children_SxM, (parents, classes // 32), np.uint32(1) << (classes % 32).astype(np.uint32))
+        with_children, index = np.unique(parents, return_index=True)
+        first_child_S[with_children] = nodes[index]
+        root_child_K[classes[parents == ROOT]] = nodes[parents == ROOT]
+        # A sign behind what may end there ends there too, and a word may begin behind it.
+        begins_S[nodes] = ~is_letter_K[classes] & np.isfinite(log_end_S[parents])
+        log_behind = np.where(begins_S[nodes], log_end_S[parents] + log_free_K[classes], -np.inf)
+        log_end_S[nodes] = np.maximum(log_end_S[nodes], log_behind)
+    log_best_S = log_end_S.copy()
+    for parents, _ in reversed(depths):
+        first -= len(parents)
+        np.maximum.at(log_best_S, parents, log_best_S[first : first + len(parents)])
+    log_best_S[[ROOT, OUTSIDE]] = 0.0
+    ends_S = np.isfinite(log_end_S)
+    by_node = (children_SxM, first_child_S, log_best_S, np.where(ends_S, log_end_S, 0.0), ends_S, begins_S)
+    arrays = (*by_node, root_child_K, is_letter_K, log_free_K)
+    return LexiconTables(*(jnp.asarray(x, jnp.float32 if x.dtype == np.float64 else x.dtype) for x in arrays))
 
 
 def _number_nodes(entries: list[str], alphabet: Alphabet) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
@@ -179,51 +203,3 @@ def _number_nodes(entries: list[str], alphabet: Alphabet) -> tuple[list[tuple[np
         end_N = np.where(lengths_N == depth, node_N, end_N)
         num_nodes += int(new_N.sum())
     return depths, end_N
-
-
-def _build(
-    depths: list[tuple[np.ndarray, np.ndarray]],
-    end_N: np.ndarray,
-    log_probs_N: np.ndarray,
-    is_letter_K: np.ndarray,
-    log_free_K: np.ndarray,
-) -> LexiconTables:
-    num_classes = len(is_letter_K)
-    num_nodes = OUTSIDE + 1 + sum(len(parents) for parents, _ in depths)
-    children_SxM = np.zeros((num_nodes, -(-num_classes // 32)), np.uint32)
-    first_child_S = np.zeros(num_nodes, np.int32)
-    root_child_K = np.full(num_classes, OUTSIDE, np.int32)
-    log_end_S = np.full(num_nodes, -np.inf)
-    log_end_S[end_N] = log_probs_N
-    log_end_S[ROOT] = 0.0
-    begins_S = np.zeros(num_nodes, bool)
-    begins_S[ROOT] = True
-    first = OUTSIDE + 1
-    for parents, classes in depths:
-        nodes = first + np.arange(len(parents))
-        first += len(parents)
-        np.bitwise_or.at(children_SxM, (parents, classes // 32), np.uint32(1) << (classes % 32).astype(np.uint32))
-        with_children, index = np.unique(parents, return_index=True)
-        first_child_S[with_children] = nodes[index]
-        root_child_K[classes[parents == ROOT]] = nodes[parents == ROOT]
-        # A sign behind what may end there ends there too, and a word may begin behind it.
-        begins_S[nodes] = ~is_letter_K[classes] & np.isfinite(log_end_S[parents])
-        log_behind = np.where(begins_S[nodes], log_end_S[parents] + log_free_K[classes], -np.inf)
-        log_end_S[nodes] = np.maximum(log_end_S[nodes], log_behind)
-    log_best_S = log_end_S.copy()
-    for parents, _ in reversed(depths):
-        first -= len(parents)
-        np.maximum.at(log_best_S, parents, log_best_S[first : first + len(parents)])
-    ends_S = np.isfinite(log_end_S)
-    log_best_S[[ROOT, OUTSIDE]] = 0.0
-    return LexiconTables(
-        children_SxM=jnp.asarray(children_SxM),
-        first_child_S=jnp.asarray(first_child_S),
-        log_best_S=jnp.asarray(log_best_S, jnp.float32),
-        log_end_S=jnp.asarray(np.where(ends_S, log_end_S, 0.0), jnp.float32),
-        ends_S=jnp.asarray(ends_S),
-        begins_S=jnp.asarray(begins_S),
-        root_child_K=jnp.asarray(root_child_K),
-        is_letter_K=jnp.asarray(is_letter_K),
-        log_free_K=jnp.asarray(log_free_K, jnp.float32),
-    )

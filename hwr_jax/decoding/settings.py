@@ -13,8 +13,8 @@ import jax
 
 from hwr_jax.decoding.arpa import read_arpa
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
-from hwr_jax.decoding.lexicon import load_lexicon
-from hwr_jax.decoding.lexicon_tables import USUAL_VARIANTS, LexiconTables, build_lexicon_tables
+from hwr_jax.decoding.lexicon import VARIANTS, load_lexicon
+from hwr_jax.decoding.lexicon_tables import LexiconTables, build_lexicon_tables
 from hwr_jax.decoding.ngram_tables import NGramTables, build_ngram_tables
 from hwr_jax.decoding.text_model import FusionWeights, TextModel, build_text_model
 from hwr_jax.errors import InputError
@@ -93,13 +93,12 @@ class DecoderSettings:
 
 def usual_weights(*, language_model: bool, lexicon: bool) -> FusionWeights:
     """About what validation words of UNIPEN ask for; `hwr tune-decoder` finds better ones for other models."""
-    if language_model and lexicon:
-        return FusionWeights(language_model=0.7, length_bonus=2.0, lexicon=0.3, escape=-10.0)
-    if language_model:
-        return FusionWeights(language_model=1.0, length_bonus=2.0)
-    if lexicon:
-        return FusionWeights(length_bonus=1.5, lexicon=0.5, escape=-14.0)
-    return FusionWeights(length_bonus=0.0)
+    return {
+        (True, True): FusionWeights(language_model=0.7, length_bonus=2.0, lexicon=0.3, escape=-10.0),
+        (True, False): FusionWeights(language_model=1.0, length_bonus=2.0),
+        (False, True): FusionWeights(length_bonus=1.5, lexicon=0.5, escape=-14.0),
+        (False, False): FusionWeights(length_bonus=0.0),
+    }[language_model, lexicon]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -145,7 +144,7 @@ def load_text_parts(settings: DecoderSettings, alphabet: Alphabet) -> TextParts:
         about["lexicon"] |= {
             "words": len(words.words),
             "words_outside_alphabet": len(words.unspellable(alphabet)),
-            "variants": dataclasses.asdict(USUAL_VARIANTS),
+            "variants": dict(VARIANTS),
         }
     return TextParts(ngrams, lexicon, about)
 
@@ -153,16 +152,10 @@ def load_text_parts(settings: DecoderSettings, alphabet: Alphabet) -> TextParts:
 def build_decoder(
     settings: DecoderSettings, alphabet: Alphabet, parts: TextParts | None = None, devices: Sequence[jax.Device] = ()
 ) -> Decoder:
-    """The decoder of the settings.
+    """The decoder of the settings, on these devices (see `BeamDecoder`).
 
     Args:
-      settings: complete.
-      alphabet: of the recognizer.
-      parts: what `load_text_parts` gave for these settings; None reads the files now.
-      devices: see `BeamDecoder`.
-
-    Raises:
-      InputError: as `load_text_parts`.
+      parts: what `load_text_parts` gave for these settings; None reads the files now, and raises InputError as it does.
     """
     if settings.decoder == GREEDY:
         return GreedyDecoder(alphabet, settings.temperature)
@@ -274,7 +267,7 @@ def choose_decoder(
     """
     if isinstance(choice, Decoder):
         return ChosenDecoder(choice, type(choice).__name__, {"decoder": type(choice).__name__})
-    if isinstance(choice, str) and choice in decoders and choice not in DECODERS:
+    if isinstance(choice, str) and decoders.get(choice) is not DECODERS.get(choice):
         return ChosenDecoder(decoders[choice](alphabet), choice, {"decoder": choice})
     settings = choice if isinstance(choice, DecoderSettings) else find_settings(choice, folder, tuple(decoders))
     parts = load_text_parts(settings, alphabet)

@@ -1,6 +1,5 @@
 """Estimates character n-gram models from text, by two smoothings."""
 
-import dataclasses
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -20,6 +19,8 @@ from hwr_jax.errors import InputError
 
 # Where a text is too small to estimate an order's discounts, those that KenLM's --discount_fallback takes.
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
+# The n-grams of an order as numbers, see `encode_ngrams`, sorted; and how often each occurs.
+_Counts = tuple[np.ndarray, np.ndarray]
 
 
 def train_language_model(
@@ -48,58 +49,47 @@ def train_language_model(
     characters = "".join(sorted(set(characters or "".join(texts))))
     num_tokens = FIRST_CHARACTER_ID + len(characters)
     check_order(order, num_tokens, "language model")
-    counts = _count_ngrams(texts, order, characters)
-    orders = SMOOTHINGS[smoothing](counts, num_tokens)
-    return NGramModel(characters, orders)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Counts:
-    """How often each n-gram occurs, and its number as `encode_ngrams` gives it."""
-
-    codes_M: np.ndarray
-    counts_M: np.ndarray
+    return NGramModel(characters, SMOOTHINGS[smoothing](_count_ngrams(texts, order, characters), num_tokens))
 
 
 def _count_ngrams(texts: list[str], order: int, characters: str) -> list[_Counts]:
     """The n-grams of orders 1, 2, ... within the texts, each between a start and an end token."""
     num_tokens = FIRST_CHARACTER_ID + len(characters)
-    characters_S = encode_text("".join(texts), characters)
     lengths = np.array([len(text) for text in texts])
     ends = np.cumsum(lengths + 2) - 1
     starts = ends - lengths - 1
-    tokens_S = np.empty(len(characters_S) + 2 * len(texts), np.int64)
+    tokens_S = np.empty(ends[-1] + 1, np.int64)
     between = np.ones(len(tokens_S), bool)
     between[starts] = between[ends] = False
-    tokens_S[between], tokens_S[starts], tokens_S[ends] = characters_S, START_ID, END_ID
+    tokens_S[between], tokens_S[starts], tokens_S[ends] = encode_text("".join(texts), characters), START_ID, END_ID
     text_S = np.repeat(np.arange(len(texts)), lengths + 2)
     counts = []
     codes_S = np.zeros(len(tokens_S), np.int64)
     for length in range(1, order + 1):
         codes_S = codes_S[: len(tokens_S) - length + 1] * num_tokens + tokens_S[length - 1 :]
         whole_S = text_S[: len(codes_S)] == text_S[length - 1 :]
-        counts.append(_Counts(*np.unique(codes_S[whole_S], return_counts=True)))
+        counts.append(np.unique(codes_S[whole_S], return_counts=True))
     return counts
 
 
 def _witten_bell(counts: list[_Counts], num_tokens: int) -> tuple[NGramOrder, ...]:
     """P(w | h) = (c(h w) + T(h) P(w | shorter h)) / (c(h) + T(h)), with T(h) the number of kinds of tokens after h."""
 
-    def estimate(adjusted_M: np.ndarray, contexts: "_Contexts") -> tuple[np.ndarray, np.ndarray]:
-        kinds_C = contexts.sum(np.ones_like(adjusted_M))
-        total_C = contexts.sum(adjusted_M) + kinds_C
-        return adjusted_M / total_C[contexts.of_M], kinds_C / total_C
+    def estimate(adjusted_M: np.ndarray, context_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        kinds_C = np.bincount(context_M)
+        total_C = np.bincount(context_M, adjusted_M) + kinds_C
+        return adjusted_M / total_C[context_M], kinds_C / total_C
 
-    return _interpolate(counts, [count.counts_M.astype(np.float64) for count in counts], estimate, num_tokens)
+    return _interpolate(counts, [counts_M.astype(np.float64) for _, counts_M in counts], estimate, num_tokens)
 
 
 def _kneser_ney(counts: list[_Counts], num_tokens: int) -> tuple[NGramOrder, ...]:
     """P(w | h) = (a(h w) - D(a)) / a(h) + b(h) P(w | shorter h), with a the adjusted counts: see `_adjust`."""
 
-    def estimate(adjusted_M: np.ndarray, contexts: "_Contexts") -> tuple[np.ndarray, np.ndarray]:
-        discounts_M = np.concatenate([[0.0], _discounts(adjusted_M)])[np.minimum(adjusted_M, 3).astype(np.int64)]
-        total_C = contexts.sum(adjusted_M)
-        return (adjusted_M - discounts_M) / total_C[contexts.of_M], contexts.sum(discounts_M) / total_C
+    def estimate(adjusted_M: np.ndarray, context_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        discounts_M = np.array([0.0, *_discounts(adjusted_M)])[np.minimum(adjusted_M, 3).astype(np.int64)]
+        total_C = np.bincount(context_M, adjusted_M)
+        return (adjusted_M - discounts_M) / total_C[context_M], np.bincount(context_M, discounts_M) / total_C
 
     return _interpolate(counts, _adjust(counts, num_tokens), estimate, num_tokens)
 
@@ -107,12 +97,14 @@ def _kneser_ney(counts: list[_Counts], num_tokens: int) -> tuple[NGramOrder, ...
 def _adjust(counts: list[_Counts], num_tokens: int) -> list[np.ndarray]:
     """Below the highest order: how many tokens an n-gram follows; for one that starts the text, how often it occurs."""
     adjusted = []
-    for length, count in enumerate(counts, start=1):
-        counts_M = count.counts_M.astype(np.float64)
+    for length, (codes_M, counts_M) in enumerate(counts, start=1):
+        adjusted_M = counts_M.astype(np.float64)
         if length < len(counts):
-            followers_M = _occurrences(counts[length].codes_M % num_tokens**length, count.codes_M)
-            counts_M = np.where(count.codes_M // num_tokens ** (length - 1) == START_ID, counts_M, followers_M)
-        adjusted.append(counts_M)
+            suffixes, occurrences = np.unique(counts[length][0] % num_tokens**length, return_counts=True)
+            followers_M = np.zeros(len(codes_M))
+            followers_M[np.searchsorted(codes_M, suffixes)] = occurrences
+            adjusted_M = np.where(codes_M // num_tokens ** (length - 1) == START_ID, adjusted_M, followers_M)
+        adjusted.append(adjusted_M)
     return adjusted
 
 
@@ -130,7 +122,7 @@ def _discounts(adjusted_M: np.ndarray) -> tuple[float, float, float]:
 def _interpolate(
     counts: list[_Counts],
     adjusted: list[np.ndarray],
-    estimate: Callable[[np.ndarray, "_Contexts"], tuple[np.ndarray, np.ndarray]],
+    estimate: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
     num_tokens: int,
 ) -> tuple[NGramOrder, ...]:
     """The model in which every order is mixed with the one below it, and the first with all tokens alike likely.
@@ -138,54 +130,32 @@ def _interpolate(
     Args:
       counts: of the orders.
       adjusted: their counts as the smoothing wants them, float64.
-      estimate: (adjusted counts of an order, its contexts) -> the part of each n-gram's probability that is its own,
-        and the weight of the order below in each context.
+      estimate: (adjusted counts of an order's n-grams, index of each one's context) -> the part of each n-gram's
+        probability that is its own, and the weight of the order below in each context.
     """
     # Unigrams: every token but the start, which nothing comes before.
-    seen = counts[0].codes_M != START_ID
-    own_M, (weight,) = estimate(adjusted[0][seen], _Contexts(np.zeros(int(seen.sum()), np.int64)))
-    probs_V = np.zeros(num_tokens)
-    probs_V[counts[0].codes_M[seen]] = own_M
-    probs_V += weight / (num_tokens - 1)
-    probs = [probs_V]
-    codes = [np.arange(num_tokens)]
-    backoffs: list[np.ndarray] = []
+    unigrams = counts[0][0]
+    seen = unigrams != START_ID
+    own_M, (weight,) = estimate(adjusted[0][seen], np.zeros(int(seen.sum()), np.int64))
+    probs_M = np.zeros(num_tokens)
+    probs_M[unigrams[seen]] = own_M
+    probs_M += weight / (num_tokens - 1)
+    codes = [np.arange(num_tokens), *(codes_M for codes_M, _ in counts[1:])]
+    probs = [probs_M]
+    weights = [np.ones(len(codes_M)) for codes_M in codes]  # what nothing follows keeps 1, log 0
     for length in range(2, len(counts) + 1):
-        codes_M = counts[length - 1].codes_M
-        contexts = _Contexts(codes_M // num_tokens)
-        own_M, weights_C = estimate(adjusted[length - 1], contexts)
-        lower_M = np.searchsorted(codes[-1], codes_M % num_tokens ** (length - 1))
-        weights_M = np.ones(len(codes[-1]))  # what nothing follows keeps 1, log 0
-        weights_M[np.searchsorted(codes[-1], contexts.codes_C)] = weights_C
-        backoffs.append(weights_M)
-        probs.append(own_M + weights_C[contexts.of_M] * probs[-1][lower_M])
-        codes.append(codes_M)
-    backoffs.append(np.ones(len(codes[-1])))
+        codes_M, below = codes[length - 1], codes[length - 2]
+        contexts_C, context_M = np.unique(codes_M // num_tokens, return_inverse=True)
+        own_M, weights_C = estimate(adjusted[length - 1], context_M)
+        weights[length - 2][np.searchsorted(below, contexts_C)] = weights_C
+        lower_M = np.searchsorted(below, codes_M % num_tokens ** (length - 1))
+        probs.append(own_M + weights_C[context_M] * probs[-1][lower_M])
     log10_probs = [np.log10(np.maximum(probs_M, 10.0**START_LOG10)) for probs_M in probs]
     log10_probs[0][START_ID] = START_LOG10
     return tuple(
-        NGramOrder(_decode_ngrams(codes_M, length, num_tokens), log10_probs_M, np.log10(backoffs_M))
-        for length, (codes_M, log10_probs_M, backoffs_M) in enumerate(
-            zip(codes, log10_probs, backoffs, strict=True), start=1
-        )
+        NGramOrder(_decode_ngrams(codes[i], i + 1, num_tokens), log10_probs[i], np.log10(weights[i]))
+        for i in range(len(counts))
     )
-
-
-class _Contexts:
-    """Which n-grams share their context: codes_C of the contexts, and of_M the index of each n-gram's among them."""
-
-    def __init__(self, codes_M: np.ndarray) -> None:
-        self.codes_C, self.of_M = np.unique(codes_M, return_inverse=True)
-
-    def sum(self, values_M: np.ndarray) -> np.ndarray:
-        return np.bincount(self.of_M, weights=values_M, minlength=len(self.codes_C))
-
-
-def _occurrences(codes: np.ndarray, of_M: np.ndarray) -> np.ndarray:
-    found, counts = np.unique(codes, return_counts=True)
-    occurrences_M = np.zeros(len(of_M))
-    occurrences_M[np.searchsorted(of_M, found)] = counts
-    return occurrences_M
 
 
 def _decode_ngrams(codes_M: np.ndarray, length: int, num_tokens: int) -> np.ndarray:

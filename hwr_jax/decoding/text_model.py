@@ -107,11 +107,6 @@ class TextModel:
         return extend_word(self.lexicon, node, class_id, self.lexicon_weight, self.escape)
 
 
-def build_neutral_text_model() -> TextModel:
-    """Adds nothing to any text."""
-    return build_text_model(FusionWeights(length_bonus=0.0))
-
-
 def build_text_model(
     weights: FusionWeights, *, ngrams: NGramTables | None = None, lexicon: LexiconTables | None = None
 ) -> TextModel:

@@ -102,7 +102,7 @@ def test_no_rows(decoder):
 
 def test_a_lexicon_without_escape_can_run_the_beam_out(decoder, log_probs):
     text_model = decoder.text_model
-    lexicon = build_lexicon_tables(build_lexicon(["incomprehensibilities" * 2]), ALPHABET, variants=None)
+    lexicon = build_lexicon_tables(build_lexicon(["incomprehensibilities" * 2]), ALPHABET, variants={})
     strict = build_text_model(
         FusionWeights(language_model=0.5, length_bonus=9.0, escape=-math.inf), ngrams=text_model.ngrams, lexicon=lexicon
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hwr_jax.decoding.beam import beam_search
-from hwr_jax.decoding.lexicon import Lexicon, VariantShares, count_tokens, is_letter
+from hwr_jax.decoding.lexicon import Lexicon, count_tokens, is_letter
 from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
 from hwr_jax.decoding.ngram_tables import build_ngram_tables
 from hwr_jax.decoding.smoothing import train_language_model
@@ -102,7 +102,7 @@ def text_model(language_model) -> TextModel:
     return build_text_model(
         WEIGHTS,
         ngrams=build_ngram_tables(language_model, ALPHABET),
-        lexicon=build_lexicon_tables(LEXICON, ALPHABET, variants=None),
+        lexicon=build_lexicon_tables(LEXICON, ALPHABET, variants={}),
     )
 
 
@@ -145,7 +145,7 @@ def test_the_beam_finds_the_best_sum_of_image_and_text(escape):
     lexicon = Lexicon({"ab": 3.0, "a": 1.0, "b'a": 1.0}, {})
     model = train_language_model(["ab", "b'a", "abba"], order=3)
     weights = dataclasses.replace(WEIGHTS, escape=escape)
-    tables = {"ngrams": build_ngram_tables(model, few), "lexicon": build_lexicon_tables(lexicon, few, variants=None)}
+    tables = {"ngrams": build_ngram_tables(model, few), "lexicon": build_lexicon_tables(lexicon, few, variants={})}
     log_probs_BxTxK = jax.nn.log_softmax(jax.random.normal(jax.random.key(0), (5, 4, 6)))
     plain = beam_search(log_probs_BxTxK, width=80)
     fused = beam_search(log_probs_BxTxK, build_text_model(weights, **tables), width=80)
@@ -173,7 +173,9 @@ def read_row(alphabet: Alphabet, ids_WxT: jax.Array, values_W: jax.Array) -> dic
 def test_variants_are_in_the_lexicon():
     lexicon = Lexicon({"cab": 1.0}, {})
     alphabet = Alphabet("'ABCSabcs")
-    tables = build_lexicon_tables(lexicon, alphabet, VariantShares(capitalized=0.5, upper=0.25, possessive=0.1))
+    tables = build_lexicon_tables(
+        lexicon, alphabet, {"lower": 0.1, "capitalized": 0.5, "upper": 0.25, "possessive": 0.1}
+    )
     words = {"cab": 1.0, "Cab": 0.5, "CAB": 0.25, "cab's": 0.1, "Cab's": 0.05, "CAB'S": 0.025}
     size = sum(words.values()) + 1  # the apostrophe
     strict = build_text_model(FusionWeights(0.0, 0.0, 1.0, -math.inf), lexicon=tables)
