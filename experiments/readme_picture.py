@@ -23,8 +23,8 @@ from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes
 from hwr_jax.ink.image import open_grey
-from hwr_jax.ink.label_font import load_label_font, printable
-from hwr_jax.text.distance import align
+from hwr_jax.ink.label_font import load_label_font
+from hwr_jax.reports.sheet import draw_marked
 from hwr_jax.zoo.default_model import default_name
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ WORDS, COLUMNS = 12, 4
 # Twice as many pixels as they are shown with, for screens with small pixels.
 _CARD_PX, _GAP_PX, _EDGE_PX, _RADIUS_PX = (430, 220), 20, 3, 18
 _IMAGE_PX, _PADDING_PX, _TEXT_PX, _LABEL_PX = (390, 92), 20, 30, 76
-_PAPER, _INK, _FAINT, _RIGHT, _WRONG = "#ffffff", "#1c2430", "#5d6875", "#1a7f37", "#c8102e"
+_BACKGROUND, _INK, _FAINT, _RIGHT, _WRONG = "#ffffff", "#1c2430", "#5d6875", "#1a7f37", "#c8102e"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -70,8 +70,8 @@ def draw_picture(samples: "Sequence[Sample]", readings: "Sequence[Reading]") -> 
         count * side + (count - 1) * _GAP_PX for count, side in zip((COLUMNS, rows), _CARD_PX, strict=True)
     )
     picture = Image.new("RGBA", (width, height))
-    for place, (sample, reading) in enumerate(zip(samples, readings, strict=True)):
-        row, column = divmod(place, COLUMNS)
+    for index, (sample, reading) in enumerate(zip(samples, readings, strict=True)):
+        row, column = divmod(index, COLUMNS)
         corner = (column * (_CARD_PX[0] + _GAP_PX), row * (_CARD_PX[1] + _GAP_PX))
         picture.paste(_draw_card(sample, reading), corner)
     encoded = io.BytesIO()
@@ -85,7 +85,7 @@ def _draw_card(sample: Sample, reading: "Reading") -> Image.Image:
     card = Image.new("RGBA", _CARD_PX)
     draw = ImageDraw.Draw(card)
     outline = (0, 0, _CARD_PX[0] - 1, _CARD_PX[1] - 1)
-    draw.rounded_rectangle(outline, _RADIUS_PX, fill=_PAPER, outline=_RIGHT if right else _WRONG, width=_EDGE_PX)
+    draw.rounded_rectangle(outline, _RADIUS_PX, fill=_BACKGROUND, outline=_RIGHT if right else _WRONG, width=_EDGE_PX)
     word = ImageOps.contain(_cut_to_ink(open_grey(sample.image, sample.id)), _IMAGE_PX, Image.Resampling.LANCZOS)
     left = (_CARD_PX[0] - word.width) // 2
     top = _PADDING_PX + (_IMAGE_PX[1] - word.height) // 2
@@ -93,25 +93,10 @@ def _draw_card(sample: Sample, reading: "Reading") -> Image.Image:
     line = _PADDING_PX + _IMAGE_PX[1] + 12
     label_font, label_left = load_label_font(_TEXT_PX - 8), _PADDING_PX + _LABEL_PX
     draw.text((_PADDING_PX, line + 7), "read", font=label_font, fill=_RIGHT if right else _WRONG)
-    _draw_reading(draw, (label_left, line), sample.text, reading.text)
+    draw_marked(draw, (label_left, line), sample.text, reading.text, _TEXT_PX, fill=_RIGHT if right else _INK)
     draw.text((_PADDING_PX, line + 47), "truth", font=label_font, fill=_FAINT)
     draw.text((label_left, line + 40), sample.text, font=load_label_font(_TEXT_PX), fill=_FAINT)
     return card
-
-
-def _draw_reading(draw: ImageDraw.ImageDraw, corner: tuple[int, int], truth: str, text: str) -> None:
-    """The reading, wrong characters in red and a red dash where one was missed."""
-    font = load_label_font(_TEXT_PX)
-    x, y = float(corner[0]), corner[1]
-    for expected, got in align(truth, text):
-        if not got:
-            draw.rectangle((x + 2, y + _TEXT_PX + 2, x + 12, y + _TEXT_PX + 5), fill=_WRONG)
-            x += 14
-            continue
-        colour = _WRONG if expected != got else _RIGHT if truth == text else _INK
-        shown = printable(got, font)
-        draw.text((x, y), shown, font=font, fill=colour)
-        x += draw.textlength(shown, font=font)
 
 
 def _cut_to_ink(grey_HxW: np.ndarray) -> Image.Image:

@@ -138,7 +138,7 @@ def describe_prepared(info: "PreparedInfo") -> str:
 def _show(args: argparse.Namespace, config_argv: Sequence[str] = ()) -> int:
     from hwr_jax.commands.data_augmented import augmented_config, draw_versions
     from hwr_jax.data.formats.table import check_data_name
-    from hwr_jax.data.sheet import draw_sheet, draw_versions_sheet
+    from hwr_jax.reports.sheet import draw_sample_sheet, draw_version_sheet
 
     check_data_name(args.name)
     if args.count is None:
@@ -155,9 +155,9 @@ def _show(args: argparse.Namespace, config_argv: Sequence[str] = ()) -> int:
     args.output.parent.mkdir(parents=True, exist_ok=True)
     title = f"{where}: {len(chosen):,} of {total:,} samples, seed {args.seed}"
     if config:
-        sheet = draw_versions_sheet(chosen, draw_versions(chosen, config, args.seed), f"{title}; augmented below")
+        sheet = draw_version_sheet(chosen, draw_versions(chosen, config, args.seed), f"{title}; augmented below")
     else:
-        sheet = draw_sheet(chosen, title)
+        sheet = draw_sample_sheet(chosen, title)
     sheet.save(args.output)
     print(f"{args.output}: {len(chosen):,} of {total:,} samples")
     return 0

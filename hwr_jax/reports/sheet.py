@@ -1,110 +1,183 @@
-"""A sheet of samples as PNG: each frame, its transcription and what the model read, errors in red."""
+"""Sheets of samples as pictures: of data, of their augmented versions, and of what a model read."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from hwr_jax.data.stored_images import Images
-from hwr_jax.evaluation.evaluate import SampleResult
+from hwr_jax.data.sample import Sample
+from hwr_jax.errors import InputError
+from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.label_font import load_label_font, printable
 from hwr_jax.text.distance import align
 
-INK, MUTED, WRONG, RULE, PAPER = "#1c2430", "#7a8594", "#c8102e", "#dfe3e8", "#ffffff"
-MOST_COLUMNS = 4
-MARGIN_PX, GAP_PX, CELL_PX, TEXT_PX = 24, 20, 256, 15
-# Images of words are four times as wide as high; cells grow with those that are longer.
-WORD_ASPECT = 4
-HEADING_PX = 44
+if TYPE_CHECKING:
+    from hwr_jax.data.stored_images import Images
+    from hwr_jax.evaluation.evaluate import SampleResult
+
+INK, FAINT, WRONG, RULE, BACKGROUND = "#1c2430", "#6b7684", "#c8102e", "#d9dde3", "#ffffff"
+COLUMNS = 4
+_IMAGE_PX = (296, 64)
+_MARGIN_PX, _GAP_PX, _HEADING_PX = 24, 4, 40
+_TEXT_PX, _ID_PX, _BELOW_PX = 17, 11, 60
+# Of an evaluation: images of words are four times as wide as high; cells grow with those that are longer.
+_CELL_PX, _WORD_ASPECT, _LABEL_PX = 256, 4, 15
+
+Corner = tuple[int, int]
 
 
-def draw_sheet(
-    results: Sequence[SampleResult], images_NxHxW: Images, groups: Sequence[tuple[str, Sequence[int]]]
+def draw_sample_sheet(samples: Sequence[Sample], title: str) -> Image.Image:
+    """The samples in rows of four under a title, as RGB; instead of an image that cannot be opened stands why."""
+
+    def draw_cell(sheet: Image.Image, corner: Corner, sample: Sample) -> None:
+        try:
+            image = Image.fromarray(open_grey(sample.image, "image"))
+        except InputError as error:
+            write_text(sheet, corner, str(error), _ID_PX, WRONG, _IMAGE_PX[0])
+        else:
+            image.thumbnail(_IMAGE_PX)
+            _paste(sheet, corner, image, RULE)
+        _write_label(sheet, (corner[0], corner[1] + _IMAGE_PX[1] + _GAP_PX), sample, _IMAGE_PX[0])
+
+    return _draw_grid([(title, samples)], (_IMAGE_PX[0], _IMAGE_PX[1] + _BELOW_PX), COLUMNS, draw_cell)
+
+
+def draw_version_sheet(
+    samples: Sequence[Sample], versions: Sequence[Sequence[np.ndarray] | str], title: str
+) -> Image.Image:
+    """Each sample's images one below the other, the first, the original, apart from the rest; its text and id below.
+
+    Args:
+      samples: whose texts and ids stand there.
+      versions: of each sample, images uint8 [H, W], all of one size and number; or why there are none, in red.
+      title: above all.
+
+    Returns:
+      An RGB image; images of less than 64 px are drawn larger, in pixels that can be seen.
+    """
+    shown = next((images for images in versions if not isinstance(images, str)), None)
+    height, width = shown[0].shape if shown is not None else _IMAGE_PX[::-1]
+    scale = max(1, _IMAGE_PX[1] // height)
+    images_px = (scale * height + _GAP_PX) * (len(shown) if shown is not None else 1) + _GAP_PX
+    cell_width = max(scale * width, _IMAGE_PX[0])
+
+    def draw_cell(sheet: Image.Image, corner: Corner, item: tuple[Sample, Sequence[np.ndarray] | str]) -> None:
+        (x, y), (sample, images) = corner, item
+        if isinstance(images, str):
+            write_text(sheet, corner, images, _ID_PX, WRONG, cell_width)
+        else:
+            for index, image in enumerate(images):
+                top = y + index * (scale * height + _GAP_PX) + (_GAP_PX if index else 0)
+                enlarged = Image.fromarray(image).resize((scale * width, scale * height), Image.Resampling.NEAREST)
+                _paste(sheet, (x, top), enlarged, RULE if index else FAINT)
+        _write_label(sheet, (x, y + images_px), sample, cell_width)
+
+    columns = max(1, COLUMNS * (_IMAGE_PX[0] + _MARGIN_PX) // (cell_width + _MARGIN_PX))
+    items = list(zip(samples, versions, strict=True))
+    return _draw_grid([(title, items)], (cell_width, images_px + _BELOW_PX), columns, draw_cell)
+
+
+def draw_evaluation_sheet(
+    results: "Sequence[SampleResult]", images_NxHxW: "Images", groups: Sequence[tuple[str, Sequence[int]]]
 ) -> bytes:
-    """Draws samples in titled groups.
+    """Draws samples in titled groups: each image, its transcription, and the prediction with errors in red.
 
     Args:
       results: of an evaluation.
-      images_NxHxW: uint8, the frame of each result.
+      images_NxHxW: uint8, the model's input for each result.
       groups: (title, indices of results).
 
     Returns:
       An encoded PNG.
     """
-    inner = MOST_COLUMNS * CELL_PX + (MOST_COLUMNS - 1) * GAP_PX
     aspect = images_NxHxW.shape[2] / images_NxHxW.shape[1]
-    columns = min(MOST_COLUMNS, max(1, round(MOST_COLUMNS * WORD_ASPECT / aspect)))
-    cell_width = (inner + GAP_PX) // columns - GAP_PX
-    image_height = round(cell_width / aspect)
-    cell_height = image_height + 2 * (TEXT_PX + 6) + 14
-    rows = [-(-len(indices) // columns) for _, indices in groups]
-    width = 2 * MARGIN_PX + inner
-    height = 2 * MARGIN_PX + sum(HEADING_PX + count * cell_height for count in rows)
-    sheet = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    top = MARGIN_PX
-    for (title, indices), count in zip(groups, rows, strict=True):
-        draw.text((MARGIN_PX, top), title, font=load_label_font(20), fill=INK)
-        top += HEADING_PX
-        for position, index in enumerate(indices):
-            left = MARGIN_PX + position % columns * (cell_width + GAP_PX)
-            cell_top = top + position // columns * cell_height
-            _draw_cell(sheet, (left, cell_top), (cell_width, image_height), results[index], images_NxHxW[index])
-        top += count * cell_height
+    columns = min(COLUMNS, max(1, round(COLUMNS * _WORD_ASPECT / aspect)))
+    width = COLUMNS * (_CELL_PX + _MARGIN_PX) // columns - _MARGIN_PX
+    size = width, round(width / aspect)
+
+    def draw_cell(sheet: Image.Image, corner: Corner, index: int) -> None:
+        result, draw = results[index], ImageDraw.Draw(sheet)
+        right = not result.edits.character_edits
+        image = Image.fromarray(images_NxHxW[index]).resize(size, Image.Resampling.BICUBIC)
+        _paste(sheet, corner, image, RULE if right else WRONG)
+        x, y = corner[0], corner[1] + size[1] + 5
+        write_text(sheet, (x, y), " ".join(result.truth.split()), _LABEL_PX, FAINT, width - 48)
+        y += _LABEL_PX + 5
+        draw_marked(draw, (x, y), result.truth, result.prediction, _LABEL_PX, room_px=width - 48)
+        confidence, font = f"{100 * result.confidence:.0f} %", load_label_font(_LABEL_PX - 2)
+        draw.text((x + width, y), confidence, font=font, fill=FAINT if right else WRONG, anchor="ra")
+
     encoded = io.BytesIO()
+    sheet = _draw_grid(groups, (width, size[1] + 2 * _LABEL_PX + 26), columns, draw_cell)
     sheet.save(encoded, "PNG", optimize=True)
     return encoded.getvalue()
 
 
-def _draw_cell(
-    sheet: Image.Image, corner: tuple[int, int], size: tuple[int, int], result: SampleResult, image_HxW: np.ndarray
+def draw_marked(
+    draw: ImageDraw.ImageDraw,
+    corner: Corner,
+    truth: str,
+    prediction: str,
+    size_px: int,
+    *,
+    fill: str = INK,
+    room_px: int | None = None,
 ) -> None:
-    draw = ImageDraw.Draw(sheet)
-    left, top = corner
-    cell_width, image_height = size
-    image = Image.fromarray(image_HxW).resize(size, Image.Resampling.BICUBIC)
-    sheet.paste(image, corner)
-    right = not result.edits.character_edits
-    outline = RULE if right else WRONG
-    draw.rectangle((left - 1, top - 1, left + cell_width, top + image_height), outline=outline)
-    line = top + image_height + 5
-    room = cell_width - 48
-    draw.text((left, line), _shorten(draw, result.truth, room), font=load_label_font(TEXT_PX), fill=MUTED)
-    _draw_reading(draw, (left, line + TEXT_PX + 5), result, room)
-    percent = f"{100 * result.confidence:.0f} %"
-    draw.text(
-        (left + cell_width, line + TEXT_PX + 5),
-        percent,
-        font=load_label_font(TEXT_PX - 2),
-        fill=MUTED if right else WRONG,
-        anchor="ra",
-    )
-
-
-def _draw_reading(draw: ImageDraw.ImageDraw, corner: tuple[int, int], result: SampleResult, room: int) -> None:
-    left, top = corner
-    font = load_label_font(TEXT_PX)
-    end = left + room
-    x: float = left
-    for expected, got in align(result.truth, result.prediction):
-        if x > end:
-            draw.text((x, top), "...", font=font, fill=MUTED)
+    """Writes a prediction: wrong characters in red, a red dash where one was missed, dots where the room ends."""
+    font = load_label_font(size_px)
+    x, y = float(corner[0]), corner[1]
+    for expected, got in align(truth, prediction):
+        if room_px is not None and x > corner[0] + room_px:
+            draw.text((x, y), "...", font=font, fill=FAINT)
             return
-        if not got:  # a dash below the line where a character was missed
-            draw.rectangle((x + 1, top + TEXT_PX, x + 8, top + TEXT_PX + 2), fill=WRONG)
-            x += 10
-            continue
-        shown = printable(got, font)
-        draw.text((x, top), shown, font=font, fill=INK if expected == got else WRONG)
-        x += draw.textlength(shown, font=font)
+        if got:
+            shown = printable(got, font)
+            draw.text((x, y), shown, font=font, fill=fill if expected == got else WRONG)
+            x += draw.textlength(shown, font=font)
+        else:
+            dash = max(7, size_px // 3)
+            draw.rectangle((x + 2, y + size_px, x + 2 + dash, y + size_px + size_px // 10), fill=WRONG)
+            x += dash + 4
 
 
-def _shorten(draw: ImageDraw.ImageDraw, text: str, room: int) -> str:
-    font = load_label_font(TEXT_PX)
-    text = printable(" ".join(text.split()), font)
-    if draw.textlength(text, font=font) <= room:
-        return text
-    while text and draw.textlength(text + "...", font=font) > room:
+def write_text(sheet: Image.Image, corner: Corner, text: str, size_px: int, fill: str, room_px: int) -> None:
+    """Writes as much of a text as there is room for."""
+    draw, font = ImageDraw.Draw(sheet), load_label_font(size_px)
+    shortened = text = printable(text, font)
+    while text and draw.textlength(shortened, font) > room_px:
         text = text[:-1]
-    return text + "..."
+        shortened = text + "..."
+    draw.text(corner, shortened, fill=fill, font=font)
+
+
+def _draw_grid(
+    groups: Sequence[tuple[str, Sequence[Any]]],
+    cell_px: tuple[int, int],
+    columns: int,
+    draw_cell: Callable[[Image.Image, Corner, Any], None],
+) -> Image.Image:
+    """Titled groups of cells in rows."""
+    step_x, step_y = cell_px[0] + _MARGIN_PX, cell_px[1]
+    heights = [_HEADING_PX + -(-len(items) // columns) * step_y for _, items in groups]
+    sheet = Image.new("RGB", (2 * _MARGIN_PX + columns * step_x, 2 * _MARGIN_PX + sum(heights)), BACKGROUND)
+    top = _MARGIN_PX
+    for (title, items), height in zip(groups, heights, strict=True):
+        ImageDraw.Draw(sheet).text((_MARGIN_PX, top), title, fill=INK, font=load_label_font(20))
+        for index, item in enumerate(items):
+            row, column = divmod(index, columns)
+            draw_cell(sheet, (_MARGIN_PX + column * step_x, top + _HEADING_PX + row * step_y), item)
+        top += height
+    return sheet
+
+
+def _paste(sheet: Image.Image, corner: Corner, image: Image.Image, outline: str) -> None:
+    x, y = corner
+    sheet.paste(image, corner)
+    ImageDraw.Draw(sheet).rectangle((x - 1, y - 1, x + image.width, y + image.height), outline=outline)
+
+
+def _write_label(sheet: Image.Image, corner: Corner, sample: Sample, room_px: int) -> None:
+    write_text(sheet, corner, sample.text, _TEXT_PX, INK, room_px)
+    write_text(sheet, (corner[0], corner[1] + 24), sample.id, _ID_PX, FAINT, room_px)

@@ -9,7 +9,7 @@ from hwr_jax.evaluation.evaluate import Evaluation
 from hwr_jax.evaluation.predictions import write_predictions
 from hwr_jax.evaluation.selection import select_random, select_worst
 from hwr_jax.files import write_bytes
-from hwr_jax.reports.sheet import draw_sheet
+from hwr_jax.reports.sheet import draw_evaluation_sheet
 from hwr_jax.training.workdir import write_json
 
 SHEET_SAMPLES = 24
@@ -34,11 +34,11 @@ def write_evaluation(
     """
     results = evaluation.results
     groups = [
-        ("Worst read", select_worst(results, SHEET_SAMPLES)),
+        ("Worst predictions", select_worst(results, SHEET_SAMPLES)),
         ("Drawn at random", select_random(results, SHEET_SAMPLES)),
     ]
     readings, sheet = path.with_suffix(".tsv"), path.with_suffix(".png")
     write_json(path, summary)
     write_predictions(readings, results)
-    write_bytes(sheet, draw_sheet(results, images_NxHxW, groups))
+    write_bytes(sheet, draw_evaluation_sheet(results, images_NxHxW, groups))
     return [path, readings, sheet]

@@ -18,7 +18,7 @@ from hwr_jax.evaluation.selection import count_confusions, select_random, select
 from hwr_jax.evaluation.summary import summarize
 from hwr_jax.reports.chart import MAX_POINTS, Series, line_chart, log_ticks, nice_ticks, thin
 from hwr_jax.reports.report import write_report
-from hwr_jax.reports.sheet import draw_sheet
+from hwr_jax.reports.sheet import draw_evaluation_sheet
 from hwr_jax.reports.write import write_evaluation
 from hwr_jax.text.distance import Edits, count_edits
 
@@ -125,7 +125,7 @@ def test_the_sheet_shows_every_sample_asked_for():
     evaluation, images_NxHxW = make_evaluation()
     heights = []
     for groups in ([("worst", [1, 3])], [("worst", [1, 3]), ("random", [0, 1, 2, 3, 4])]):
-        with Image.open(io.BytesIO(draw_sheet(evaluation.results, images_NxHxW, groups))) as sheet:
+        with Image.open(io.BytesIO(draw_evaluation_sheet(evaluation.results, images_NxHxW, groups))) as sheet:
             heights.append(sheet.height)
             pixels = np.asarray(sheet.convert("RGB")).astype(int)
         red = (pixels[..., 0] > 150) & (pixels[..., 1] < 60) & (pixels[..., 2] < 80)

@@ -4,10 +4,10 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 
 from hwr_jax.data.sample import Sample
-from hwr_jax.data.sheet import draw_sheet, draw_versions_sheet
+from hwr_jax.reports.sheet import WRONG, draw_sample_sheet, draw_version_sheet
 
 
 def unnamed(width: int, height: int, grey: int) -> Sample:
@@ -22,17 +22,17 @@ def count_colour(sheet: Image.Image, colour: tuple[int, int, int]) -> int:
 
 
 def test_images_stand_in_rows_of_four() -> None:
-    sheet = draw_sheet([unnamed(50, 40, 10 * number + 20) for number in range(6)], "")
+    sheet = draw_sample_sheet([unnamed(50, 40, 10 * number + 20) for number in range(6)], "")
     pixels = np.asarray(sheet)
-    places = [np.argwhere((pixels == 10 * number + 20).all(axis=2)).min(axis=0) for number in range(6)]
-    assert len({int(y) for y, _ in places[:4]}) == 1
-    assert places[4][0] > places[0][0] + 40
-    assert [int(x) for _, x in places[4:]] == [int(x) for _, x in places[:2]]
-    assert sheet.height > places[4][0] + 64
+    positions = [np.argwhere((pixels == 10 * number + 20).all(axis=2)).min(axis=0) for number in range(6)]
+    assert len({int(y) for y, _ in positions[:4]}) == 1
+    assert positions[4][0] > positions[0][0] + 40
+    assert [int(x) for _, x in positions[4:]] == [int(x) for _, x in positions[:2]]
+    assert sheet.height > positions[4][0] + 64
 
 
 def test_wide_images_keep_their_shape_inside_their_cell() -> None:
-    sheet = draw_sheet([unnamed(900, 90, 77), unnamed(5, 5, 99)], "")
+    sheet = draw_sample_sheet([unnamed(900, 90, 77), unnamed(5, 5, 99)], "")
     where = np.argwhere((np.asarray(sheet) == 77).all(axis=2))
     height, width = where.max(axis=0) - where.min(axis=0) + 1
     assert width == 296
@@ -41,15 +41,15 @@ def test_wide_images_keep_their_shape_inside_their_cell() -> None:
 
 
 def test_a_bad_image_says_why_in_red(tmp_path: Path) -> None:
-    good = draw_sheet([unnamed(50, 40, 77)], "")
-    bad = draw_sheet([Sample("id0", "text 0", "w", tmp_path / "missing.png")], "")
-    assert count_colour(bad, (176, 0, 32)) > 0
-    assert count_colour(good, (176, 0, 32)) == 0
+    good = draw_sample_sheet([unnamed(50, 40, 77)], "")
+    bad = draw_sample_sheet([Sample("id0", "text 0", "w", tmp_path / "missing.png")], "")
+    assert count_colour(bad, ImageColor.getrgb(WRONG)) > 0
+    assert count_colour(good, ImageColor.getrgb(WRONG)) == 0
 
 
 def test_long_texts_stay_in_their_cell() -> None:
     long = Sample("x" * 500, "W" * 500, "w", unnamed(50, 40, 77).image)
-    sheet = np.asarray(draw_sheet([long], "").convert("L"))
+    sheet = np.asarray(draw_sample_sheet([long], "").convert("L"))
     assert sheet[60:, 24 + 300 :].min() == 255
 
 
@@ -59,16 +59,14 @@ def flat(*greys: int) -> list[np.ndarray]:
 
 def test_versions_stand_below_their_original_at_twice_the_size() -> None:
     samples = [unnamed(50, 40, 0)] * 6
-    sheet = np.asarray(
-        draw_versions_sheet(samples, [flat(10 * n + 20, 10 * n + 21, 10 * n + 22) for n in range(6)], "")
-    )
+    sheet = np.asarray(draw_version_sheet(samples, [flat(10 * n + 20, 10 * n + 21, 10 * n + 22) for n in range(6)], ""))
     corners = {}
-    for number, place in [(number, place) for number in range(6) for place in range(3)]:
-        where = np.argwhere((sheet == 10 * number + 20 + place).all(axis=2))
+    for number, position in [(number, position) for number in range(6) for position in range(3)]:
+        where = np.argwhere((sheet == 10 * number + 20 + position).all(axis=2))
         assert len(where) == 4 * 32 * 128
-        corners[number, place] = where.min(axis=0)
+        corners[number, position] = where.min(axis=0)
     for number in range(6):
-        tops, lefts = zip(*(corners[number, place] for place in range(3)), strict=True)
+        tops, lefts = zip(*(corners[number, position] for position in range(3)), strict=True)
         assert len(set(lefts)) == 1
         assert tops[0] + 64 + 4 < tops[1]
         assert tops[1] + 64 < tops[2]
@@ -79,7 +77,7 @@ def test_versions_stand_below_their_original_at_twice_the_size() -> None:
 def test_wide_versions_stand_in_one_column_with_room_for_their_texts() -> None:
     wide = [np.full((64, 1000), 77, np.uint8)]
     long = Sample("id", "W" * 50, "w", b"")
-    sheet = draw_versions_sheet([long, long], [wide, wide], "")
+    sheet = draw_version_sheet([long, long], [wide, wide], "")
     where = np.argwhere((np.asarray(sheet) == 77).all(axis=2))
     assert np.ptp(where[:, 1]) == 999
     assert len(where) == 2 * 64 * 1000
@@ -90,6 +88,6 @@ def test_wide_versions_stand_in_one_column_with_room_for_their_texts() -> None:
 
 def test_an_image_without_versions_says_why_in_red() -> None:
     good = unnamed(50, 40, 77)
-    assert count_colour(draw_versions_sheet([good, good], [flat(5), "not an image"], ""), (176, 0, 32)) > 0
-    assert count_colour(draw_versions_sheet([good], ["not an image"], ""), (176, 0, 32)) > 0
-    assert count_colour(draw_versions_sheet([good], [flat(5)], ""), (176, 0, 32)) == 0
+    assert count_colour(draw_version_sheet([good, good], [flat(5), "not an image"], ""), ImageColor.getrgb(WRONG)) > 0
+    assert count_colour(draw_version_sheet([good], ["not an image"], ""), ImageColor.getrgb(WRONG)) > 0
+    assert count_colour(draw_version_sheet([good], [flat(5)], ""), ImageColor.getrgb(WRONG)) == 0
