@@ -17,6 +17,9 @@ VALUES = {"data.preprocessing": {"paper": "word"}}
 # Values in metrics.jsonl and usage.json.
 METRICS = {"train/words_per_second": "train/samples_per_second", "words_per_second": "samples_per_second"}
 
+# Flags of commands.
+FLAGS = {"--fitting": "--preprocessing"}
+
 
 def rename_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config of any version, nested, with the names of this one."""

@@ -5,12 +5,15 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
+
+MODEL_HELP = "a model of the package (hwr models lists them), an exported folder, or a run's folder"
 
 
 def run(name: str, command: Callable[[Sequence[str]], int], argv: Sequence[str], *, program: str = "hwr ") -> int:
@@ -51,7 +54,7 @@ def keep_programs() -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are `InputError`s, that takes no abbreviated flags, and knows `--config`."""
+    """An argument parser whose errors are `InputError`s, that takes no abbreviated flags, and adds flags we share."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -60,6 +63,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises InputError instead of printing the usage and leaving with status 2."""
+        from hwr_jax.renames import FLAGS
+
+        for old, new in FLAGS.items():
+            if f"unrecognized arguments: {old}" in message:
+                raise InputError(f"{old}: is called {new} now")
         raise InputError(f"{message} (see {self.prog} --help)")
 
     def add_config_flags(self, *, required: bool = True) -> None:
@@ -72,18 +80,54 @@ class Parser(argparse.ArgumentParser):
             "changes a field",
         )
 
+    def add_model_flags(self) -> None:
+        """--workdir or --model, and --checkpoint; `parse` gives either as `model`."""
+        which = self.add_mutually_exclusive_group(required=True)
+        which.add_argument("--workdir", type=Path, metavar="DIR", help="a run's folder")
+        which.add_argument("--model", metavar="NAME_OR_PATH", help=MODEL_HELP)
+        self.add_argument("--checkpoint", choices=("best", "latest"), default="best", help="of a run (default best)")
+
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """The flags; `config` is a ConfigDict, or None where none is given and none required.
 
         Raises:
-          InputError: wrong flags, or a wrong config.
+          InputError: wrong flags, a wrong config, or a workdir without a run.
         """
         of_config = [arg for arg in argv if arg.startswith("--config")]
         if self._config_required is None or not (of_config or self._config_required):
-            return self.parse_args(argv)
-        options = self.parse_args([arg for arg in argv if arg not in of_config])
-        options.config, _ = load_config(of_config)
+            options = self.parse_args(argv)
+        else:
+            options = self.parse_args([arg for arg in argv if arg not in of_config])
+            options.config, _ = load_config(of_config)
+        if "checkpoint" in options and options.workdir:
+            if not (options.workdir / "checkpoints").is_dir():
+                raise InputError(f"--workdir={options.workdir}: holds no run; hwr train --workdir=DIR makes one")
+            options.model = str(options.workdir)
         return options
+
+
+def add_data_flags(parser: argparse.ArgumentParser) -> None:
+    """--data_dir and --workers."""
+    parser.add_argument(
+        "--data_dir", type=Path, metavar="DIR", help="holds prepared data (default: $HWR_JAX_DATA_DIR, or the cache)"
+    )
+    parser.add_argument(
+        "--workers", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: one a core)"
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 up, as the type of a flag."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def json_path(text: str) -> Path:
+    """A path that ends in .json, as the type of a flag."""
+    if not text.endswith(".json"):
+        raise argparse.ArgumentTypeError(f"{text}: must end in .json")
+    return Path(text)
 
 
 def load_config(argv: Sequence[str]) -> "tuple[ConfigDict, list[str]]":

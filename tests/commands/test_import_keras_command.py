@@ -11,14 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwr_jax.commands.import_keras import published_config, read_characters
 from hwr_jax.commands.main import main
 from hwr_jax.commands.options import load_config
-from hwr_jax.config import ModelConfig, resolve_config
+from hwr_jax.config import resolve_config
+from hwr_jax.config_files import load_config_file
 from hwr_jax.errors import InputError
+from hwr_jax.keras_import import read_characters
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.models.trained import TrainedModel, load_exported
 from hwr_jax.reader import Reader
+from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import IAM78, Alphabet
 from hwr_jax.training.load import load_model, load_run
 
@@ -76,6 +78,10 @@ def test_the_run_has_the_files_of_a_run(imported):
     config = json.loads((imported / "config.json").read_text())
     assert config["model"]["alphabet"] == "iam78"
     assert config["data"]["preprocessing"] == "word"
+    # Beside that and the model it is the published recipe.
+    published = to_plain(resolve_config(load_config_file("keras_example")))
+    for group in ("optimizer", "training", "augment"):
+        assert config[group] == published[group]
 
 
 def test_the_run_is_exported(imported, exported, tmp_path):
@@ -130,11 +136,6 @@ def test_classes_in_another_order_are_put_right(file, exported, tmp_path, capsys
         np.testing.assert_allclose(after[..., new], before[..., old], atol=1e-5)
 
 
-def test_the_default_recipe_is_the_published_one(repository):
-    config_dict, _ = load_config([f"--config={repository / 'configs' / 'keras_example.py'}"])
-    assert published_config(ModelConfig(), "keras") == resolve_config(config_dict)
-
-
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
@@ -144,6 +145,8 @@ def test_the_default_recipe_is_the_published_one(repository):
         ([], "the following arguments are required: --alphabet"),
         (["--alphabet=iam78", "--width_px=50"], "model.width_px: 50 is not a positive multiple of 4"),
         (["--alphabet=iam78", "--preprocessing=stretch"], "--preprocessing: invalid choice"),
+        (["--alphabet=iam78", "--fitting=keras"], "--fitting: is called --preprocessing now"),
+        (["--alphabet=iam78", "--width_px=0"], "--width_px: '0' is not a whole number from 1 up"),
         (["--alphabet=iam78", "--config=nowhere.py"], "no such file"),
     ],
 )

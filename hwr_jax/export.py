@@ -1,0 +1,98 @@
+"""Exporting: a trained model as a small folder, or as a file for Keras."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+from hwr_jax.evaluation.fingerprint import fingerprint_parameters
+from hwr_jax.files import write_text
+from hwr_jax.ink.model_input import describe_scale
+from hwr_jax.models.keras_weights import save_keras
+from hwr_jax.models.trained import PRETRAINED, TrainedModel, save_exported
+from hwr_jax.reports.write_card import describe_model, write_card
+from hwr_jax.training.load import load_model, model_folder
+from hwr_jax.training.workdir import write_json
+from hwr_jax.zoo.data_terms import describe_terms
+from hwr_jax.zoo.model_records import is_exported, is_of, read_evaluations
+from hwr_jax.zoo.training_facts import gather_about
+
+# What Keras must be given, as `hwr_jax.ink.preprocessing` makes it.
+_IMAGES = {
+    "word": "1 - grey / 255, so the background is 0 and ink 1; fitted in with its aspect ratio, background all round",
+    "keras": "grey / 255 as the Keras example makes them, black all round, the height axis reversed",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+      model: as it was loaded.
+      file_bytes: of its parameters on disk.
+      notes: on what else was written, or how to use it, a sentence or "".
+    """
+
+    model: TrainedModel
+    file_bytes: int
+    notes: str
+
+
+def export_folder(
+    model_or_workdir: str | os.PathLike[str], output: Path, *, checkpoint: str = "best", licence: str = ""
+) -> Exported:
+    """Writes model.json and parameters.npz, with the recorded evaluations of these very parameters and a model card.
+
+    Args:
+      model_or_workdir: the name of a model that comes with the package, the folder of an exported one, or of a run.
+      output: the folder to write.
+      checkpoint: of a run, "best" or "latest".
+      licence: a note on the data learnt from; "": what is known of them.
+
+    Raises:
+      InputError: there is no such model, or it is damaged.
+    """
+    name = os.fspath(model_or_workdir)
+    model = load_model(name, checkpoint)
+    source = model_folder(name) or PRETRAINED / name
+    about = gather_about(source, model.name)
+    data_names = about.get("trained_on") or [model.config["data"]["name"]]
+    about["licence"] = licence or about.get("licence") or describe_terms(data_names)
+    exported = dataclasses.replace(model, name=output.resolve().name)
+    fingerprint = fingerprint_parameters(model.tree)
+    found = read_evaluations(source if is_exported(source) else source / "evaluation")
+    evaluations = {name: values for name, values in found.items() if is_of(values, fingerprint, (model.name,))}
+    save_exported(exported, output, about)
+    for name, values in evaluations.items():
+        write_json(output / name, {**values, "parameters_sha256": fingerprint})
+    if evaluations:
+        card = describe_model(
+            exported.name,
+            model.config,
+            model.alphabet,
+            model.parameters,
+            about,
+            parameters_sha256=fingerprint,
+            shipped=output.resolve().parent == PRETRAINED,
+        )
+        write_card(output, card, next(iter(evaluations)))
+    notes = f"with {', '.join(evaluations)}" if evaluations else ""
+    return Exported(model, (output / "parameters.npz").stat().st_size, notes)
+
+
+def export_keras(model_or_workdir: str | os.PathLike[str], output: Path, *, checkpoint: str = "best") -> Exported:
+    """Writes FILE.keras of plain Keras layers, and the characters of its classes beside it. Arguments as above.
+
+    Raises:
+      InputError: there is no such model, it is damaged, or Keras has no such layers; or Keras is not installed.
+    """
+    model = load_model(os.fspath(model_or_workdir), checkpoint)
+    save_keras(model, output)
+    characters = output.with_suffix(".characters.txt")
+    write_text(characters, model.alphabet.characters + "\n")
+    size = model.preprocessing
+    notes = (
+        f"images [batch, {size.width_px}, {size.height_px}, 1], width first: {_IMAGES[size.kind]}"
+        f"{describe_scale(size.horizontal_scale)}; characters in {characters}"
+    )
+    return Exported(model, output.stat().st_size, notes)
