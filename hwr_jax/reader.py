@@ -1,9 +1,8 @@
 """The reader: a trained model with a decoder, which reads images."""
 
-import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -138,50 +137,36 @@ class Reader:
         """
         if isinstance(images, str | bytes | os.PathLike | np.ndarray | Image.Image):
             images = [images]
-        opened: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        readings: dict[int, Reading] = {}
-        for index, image in enumerate(images):
-            name = _name(image, index)
-            try:
-                grey_HxW = self.open(image, name)
-                opened[index] = grey_HxW, self.fit(grey_HxW, name)
-            except InputError as error:
-                if not keep_going:
-                    raise
-                readings[index] = Reading("", 0.0, problem=str(error).removeprefix(f"{name}: "))
-        if opened:
-            greys, preprocessed = zip(*opened.values(), strict=True)
-            found = self.read_preprocessed(np.stack(preprocessed), n_best, greys if boxes else None)
-            readings |= zip(opened, found, strict=True)
-        return [readings[index] for index in range(len(images))]
-
-    def open(self, image: ImageLike, name: str) -> np.ndarray:
-        """Opens an image as grey, uint8 [H, W], turned upright by its EXIF orientation.
-
-        Raises:
-          InputError: `name` and the cause.
-        """
-        with _named(name):
-            return _grey(image, name)
-
-    def fit(self, image: ImageLike, name: str) -> np.ndarray:
-        """Opens an image and preprocesses it to the model's input, uint8 [height_px, width_px].
-
-        Raises:
-          InputError: `name` and the cause.
-        """
-        with _named(name):
-            return preprocess(_grey(image, name), self.model.preprocessing)
+        readings: list[Reading] = []
+        for start in range(0, len(images), BATCH_SIZE):
+            batch: dict[int, Reading] = {}
+            opened: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+            for index, image in enumerate(images[start : start + BATCH_SIZE], start):
+                name = os.fspath(image) if isinstance(image, str | os.PathLike) else f"image {index}"
+                try:
+                    grey_HxW = _grey(image, name)
+                    opened[index] = grey_HxW, preprocess(grey_HxW, self.model.preprocessing)
+                except InputError as error:
+                    cause = str(error).removeprefix(f"{name}: ")
+                    if not keep_going:
+                        raise InputError(f"{name}: {cause}") from error
+                    batch[index] = Reading("", 0.0, problem=cause)
+            if opened:
+                greys, preprocessed = zip(*opened.values(), strict=True)
+                found = self.read_preprocessed(np.stack(preprocessed), n_best, greys if boxes else None)
+                batch |= zip(opened, found, strict=True)
+            readings += [batch[index] for index in sorted(batch)]
+        return readings
 
     def read_preprocessed(
         self, images_BxHxW: np.ndarray, n_best: int = 1, greys: Sequence[np.ndarray] | None = None
     ) -> list[Reading]:
-        """Reads what `fit` gave, any number of images.
+        """Reads images as `hwr_jax.ink.preprocessing.preprocess` makes them, any number of them.
 
         Args:
           images_BxHxW: uint8.
           n_best: the most texts an image.
-          greys: the images as `open` gives them; with them the readings have boxes.
+          greys: what they were made from, uint8 [H, W] each; with them the readings have boxes.
         """
         readings = []
         for start in range(0, len(images_BxHxW), BATCH_SIZE):
@@ -232,15 +217,6 @@ def load(
     return Reader(model, choose_decoder(decoder, model.alphabet, folder=model_folder(name)).decoder)
 
 
-@contextlib.contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Errors begin with the image's name."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from error
-
-
 def _reading(found: tuple[Hypothesis, ...], boxes: tuple[CharacterBox, ...]) -> Reading:
     if not found:
         return Reading("", 0.0, problem=RAN_OUT)
@@ -260,7 +236,3 @@ def _grey(image: ImageLike, name: str) -> np.ndarray:
         image = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.ndim == 3 and layers == 1 else image))
     check_size(image, name)
     return to_grey(image)
-
-
-def _name(image: ImageLike, index: int) -> str:
-    return os.fspath(image) if isinstance(image, str | os.PathLike) else f"image {index}"

@@ -109,7 +109,7 @@ def _read_images(reader: "Reader", drawings: Sequence[Path], options: argparse.N
             if not reading.problem:
                 _print(path, {"path": path}, reading, options)
                 if drawings:
-                    _draw(drawings[index], reader.open(path, path), reading)
+                    _draw(drawings[index], path, reading)
             else:
                 _say(f"{path}: {reading.problem}")
             yield bool(reading.problem)
@@ -205,11 +205,14 @@ def _name_drawings(images: Sequence[str], folder: Path) -> list[Path]:
     return drawings
 
 
-def _draw(path: Path, grey_HxW: Any, reading: "Reading") -> None:
+def _draw(path: Path, image: str, reading: "Reading") -> None:
     from hwr_jax.files import write_bytes
+    from hwr_jax.ink.image import open_grey
     from hwr_jax.reports.boxes import draw_boxes
 
-    write_bytes(path, draw_boxes(grey_HxW, [(box.character, box.left, box.right) for box in reading.boxes]))
+    write_bytes(
+        path, draw_boxes(open_grey(Path(image), image), [(box.character, box.left, box.right) for box in reading.boxes])
+    )
 
 
 def _say(message: str) -> None:

@@ -33,8 +33,8 @@ def align_texts(
     lengths_B: Int[Array, " B"],
     frames_B: Int[Array, " B"] | None = None,
 ) -> Alignment:
-    """The best path through the lattice of blanks and characters (Graves et al. 2006, section 4.1, with the maximum in
-    place of the sum: Viterbi 1967).
+    """The best path through the lattice of blanks and characters (Graves et al. 2006, section 4.1, with the maximum
+    instead of the sum: Viterbi 1967).
 
     Of equally likely paths one that is ahead in the text earlier is taken.
 

@@ -41,7 +41,7 @@ class Lexicon:
 
 
 def build_lexicon(words: Iterable[str], count: float = 1.0) -> Lexicon:
-    """A lexicon of words that are all alike frequent. Duplicates count once; empty words not at all.
+    """A lexicon of equally frequent words. Duplicates count once; empty words not at all.
 
     Raises:
       InputError: an entry has white space inside, or the count is not above 0.

@@ -123,7 +123,7 @@ def build_lexicon_tables(
     alphabet are left out: see `Lexicon.unspellable`.
 
     Args:
-      variants: how words may be written besides, see `expand_variants`; {}: only as they are.
+      variants: other forms of the words, see `expand_variants`; {}: none.
 
     Raises:
       InputError: no words, or none that the alphabet can spell.

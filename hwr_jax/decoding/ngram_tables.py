@@ -31,7 +31,7 @@ class NGramTables:
 
     Attributes:
       log_probs_SxK: natural log probability of each class after each context, float32; 0 for classes that are no
-        characters, which are never asked for.
+        characters, which are never looked up.
       next_SxK: the context after it, int32.
       log_ends_S: natural log probability that the text ends after the context, float32.
       start: the context at the start of a text, int32.

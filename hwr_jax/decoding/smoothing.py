@@ -125,7 +125,7 @@ def _interpolate(
     estimate: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
     num_tokens: int,
 ) -> tuple[NGramOrder, ...]:
-    """The model in which every order is mixed with the one below it, and the first with all tokens alike likely.
+    """The model in which every order is mixed with the one below it, and the first with all tokens equally likely.
 
     Args:
       counts: of the orders.

@@ -29,7 +29,7 @@ class FusionWeights:
     Attributes:
       language_model: without unit.
       length_bonus: nats a character; makes up for what a language model takes off longer texts.
-      lexicon: without unit; 0 makes all words of the lexicon alike likely.
+      lexicon: without unit; 0 makes all words of the lexicon equally likely.
       escape: nats a word, below 0; -inf lets only words of the lexicon pass.
     """
 

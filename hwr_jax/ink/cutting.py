@@ -56,7 +56,7 @@ def split_lines(strokes: Sequence[np.ndarray]) -> list[Strokes]:
 
 
 def cut_words(lines: Sequence[Strokes], letters: Sequence[int]) -> list[Strokes] | None:
-    """The strokes of each word of a text, or None if widths and gaps do not tell the words apart.
+    """The strokes of each word of a text, or None if widths and gaps do not separate the words.
 
     Words lie between columns without ink. Of all ways to cut, the one with the least sum of squared deviations of the
     words' widths from what their letters would take (logarithms, in units of a spread), less twice the logarithms

@@ -157,7 +157,7 @@ def _cut_out(
       corners_Cx2: where on the page the top of each cut lies.
       down_2: from the top of a cut to its bottom, on the page.
     """
-    # Only the part of the page that the outline touches; whoever reads it a little further sees background.
+    # Only the part of the page that the outline touches; beyond it is background.
     corner_2 = np.floor(outline_Nx2.min(axis=0)).astype(int)
     end_2 = np.minimum(np.ceil(outline_Nx2.max(axis=0)).astype(int) + 1, page_HxW.shape[::-1])
     part_HxW = page_HxW[corner_2[1] : end_2[1], corner_2[0] : end_2[0]]

@@ -28,7 +28,7 @@ LATIN1_EUROPEAN = "".join(
 # iam79 is iam78 with the space, for lines.
 NAMED_ALPHABETS = {"iam78": IAM78, "iam79": "".join(sorted(IAM78 + " ")), "latin1-european": LATIN1_EUROPEAN}
 
-# In place of a name: the characters of the training split.
+# Instead of a name: the characters of the training split.
 FROM_TRAINING = "training"
 
 # Stands for a character outside the alphabet in a label that is trained on all the same: its class is 0, unknown.
@@ -96,7 +96,7 @@ def resolve_alphabet(name_or_characters: str) -> Alphabet:
     """An alphabet by name ("iam78", "iam79", "latin1-european") or from the characters themselves, in any order.
 
     Raises:
-      InputError: the string is empty, or "training", which stands for characters that only the data tell.
+      InputError: the string is empty, or "training", which stands for characters that only the data know.
     """
     if name_or_characters == FROM_TRAINING:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Transcriptions in one form: what no one can see on paper should not be two labels."""
+"""Transcriptions in one form: what no one can see in an image should not be two labels."""
 
 import unicodedata
 
@@ -17,7 +17,7 @@ def normalize_text(text: str, *, casefold: bool = False, plain_marks: bool = Fal
     Args:
       text: as it was transcribed.
       casefold: small letters for capitals, character by character: "ß", which Unicode's own case folding makes "ss",
-        stays what is on the paper.
+        stays what is written.
       plain_marks: straight quotes for typographic ones and guillemets, "-" for dashes, "..." for an ellipsis; soft
         hyphens go.
     """

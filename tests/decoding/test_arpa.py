@@ -1,4 +1,4 @@
-"""ARPA files: round trips, KenLM's reading of them, and files that are not whole."""
+"""ARPA files: round trips, how KenLM parses them, and files that are not whole."""
 
 import gzip
 import math

@@ -15,7 +15,7 @@ from hwr_jax.ink.image import open_grey
 
 
 def draw_stroke(width: int = 40, height: int = 20) -> Image.Image:
-    """A black stroke along the left third of white paper."""
+    """A black stroke along the left third of a white image."""
     image = Image.new("L", (width, height), 255)
     ImageDraw.Draw(image).rectangle((0, 0, width // 3 - 1, height), fill=0)
     return image

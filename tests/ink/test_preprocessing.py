@@ -22,51 +22,51 @@ from hwr_jax.ink.preprocessing import (
     preprocess,
 )
 
-PAPER = Preprocessing()
+WORD = Preprocessing()
 KERAS = Preprocessing(kind="keras")
 
 
 def draw_word(
-    text: str, *, paper: int = 235, ink: int = 40, margin_px: int = 8, bold_px: int = 0, noise: float = 4.0
+    text: str, *, background: int = 235, ink: int = 40, margin_px: int = 8, bold_px: int = 0, noise: float = 4.0
 ) -> np.ndarray:
-    image = Image.new("L", (900, 200), paper)
+    image = Image.new("L", (900, 200), background)
     ImageDraw.Draw(image).text(
         (60, 60), text, font=ImageFont.load_default(48), fill=ink, stroke_width=bold_px, stroke_fill=ink
     )
-    rows, columns = np.nonzero(np.asarray(image) != paper)
+    rows, columns = np.nonzero(np.asarray(image) != background)
     box = (columns.min() - margin_px, rows.min() - margin_px, columns.max() + 1 + margin_px, rows.max() + 1 + margin_px)
     grey = np.asarray(image.crop(box)).astype(float)
     grey += np.random.default_rng(0).normal(0, noise, grey.shape)
     return grey.clip(0, 255).astype(np.uint8)
 
 
-# --- paper
+# --- word
 
 
-def test_black_ink_on_white_paper_of_the_frame_size_is_unchanged():
-    grey = draw_word("unchanged", paper=255, ink=0, noise=0)
+def test_black_ink_on_white_of_the_input_size_is_unchanged():
+    grey = draw_word("unchanged", background=255, ink=0, noise=0)
     preprocessing = Preprocessing(height_px=grey.shape[0], width_px=grey.shape[1])
     np.testing.assert_array_equal(preprocess(grey, preprocessing), grey)
 
 
-@pytest.mark.parametrize("paper", [255, 235, 180, 120])
-def test_the_paper_becomes_white_whatever_its_grey(paper):
-    fitted = preprocess(draw_word("level", paper=paper, ink=paper // 5), PAPER)
+@pytest.mark.parametrize("background", [255, 235, 180, 120])
+def test_the_background_becomes_white_whatever_its_grey(background):
+    fitted = preprocess(draw_word("level", background=background, ink=background // 5), WORD)
     assert fitted.shape == (32, 128)
     assert fitted.dtype == np.uint8
     assert np.median(fitted) >= 250
     assert fitted.min() < 130
 
 
-def test_grey_paper_gives_the_frame_that_white_paper_gives():
-    white = preprocess(draw_word("same", paper=250, ink=50, noise=0), PAPER)
-    grey = preprocess(draw_word("same", paper=125, ink=25, noise=0), PAPER)
+def test_a_grey_background_gives_the_image_that_a_white_one_gives():
+    white = preprocess(draw_word("same", background=250, ink=50, noise=0), WORD)
+    grey = preprocess(draw_word("same", background=125, ink=25, noise=0), WORD)
     assert np.abs(white.astype(int) - grey).max() <= 3
 
 
-def test_light_ink_on_dark_paper_is_turned_over():
-    dark_ink = draw_word("polarity", paper=230, ink=30, noise=0)
-    np.testing.assert_array_equal(preprocess(255 - dark_ink, PAPER), preprocess(dark_ink, PAPER))
+def test_light_ink_on_a_dark_background_is_turned_over():
+    dark_ink = draw_word("polarity", background=230, ink=30, noise=0)
+    np.testing.assert_array_equal(preprocess(255 - dark_ink, WORD), preprocess(dark_ink, WORD))
 
 
 @pytest.mark.parametrize("text", ["a", "I", "the", "Handwriting", "minimum", "WWW", "MMMM", "ill", "HHHH", "lll", "."])
@@ -78,26 +78,26 @@ def test_polarity(text, bold_px):
     assert not light_on_dark(draw_word(text, margin_px=0, bold_px=bold_px))
 
 
-def test_bold_words_of_the_polarity_test_are_more_ink_than_paper():
+def test_bold_words_of_the_polarity_test_are_more_ink_than_background():
     assert (draw_word("MMMM", margin_px=0, bold_px=4) < 130).mean() > 0.5
 
 
-def test_a_dark_box_around_a_word_is_not_dark_paper():
+def test_a_dark_box_around_a_word_is_not_a_dark_background():
     grey = draw_word("boxed", margin_px=12)
     grey[:2], grey[-2:], grey[:, :2], grey[:, -2:] = 30, 30, 30, 30
     assert not light_on_dark(grey)
 
 
 @pytest.mark.parametrize("level", [0, 1, 90, 254, 255])
-def test_blank_images_give_blank_paper(level):
-    np.testing.assert_array_equal(preprocess(np.full((20, 50), level, np.uint8), PAPER), 255)
+def test_blank_images_give_blank_inputs(level):
+    np.testing.assert_array_equal(preprocess(np.full((20, 50), level, np.uint8), WORD), 255)
 
 
-def test_1_x_1_gives_blank_paper():
-    np.testing.assert_array_equal(preprocess(np.zeros((1, 1), np.uint8), PAPER), 255)
+def test_1_x_1_gives_a_blank_input():
+    np.testing.assert_array_equal(preprocess(np.zeros((1, 1), np.uint8), WORD), 255)
 
 
-@pytest.mark.parametrize("preprocessing", [PAPER, KERAS])
+@pytest.mark.parametrize("preprocessing", [WORD, KERAS])
 @pytest.mark.parametrize("shape", [(20, 20_000), (20_000, 20)])
 def test_what_would_shrink_to_nothing_is_refused(preprocessing, shape):
     with pytest.raises(InputError, match=r"shape does not fit the model's input \(20+0* x 20+0* px into 128 x 32"):
@@ -106,8 +106,8 @@ def test_what_would_shrink_to_nothing_is_refused(preprocessing, shape):
 
 def test_the_aspect_ratio_is_kept_and_the_ink_centred():
     grey = np.full((64, 64), 255, np.uint8)
-    grey[16:48, 8:56] = 0  # 48 x 32 pixels, so 24 x 16 in the frame
-    rows, columns = np.nonzero(preprocess(grey, PAPER) < 128)
+    grey[16:48, 8:56] = 0  # 48 x 32 pixels, so 24 x 16 in the input
+    rows, columns = np.nonzero(preprocess(grey, WORD) < 128)
     assert (rows.min(), rows.max() + 1) == (8, 24)
     assert (columns.min(), columns.max() + 1) == (52, 76)
 
@@ -116,21 +116,21 @@ def test_the_aspect_ratio_is_kept_and_the_ink_centred():
 @pytest.mark.parametrize("horizontal_scale", [0.5, 1.5, 2.0])
 def test_stretched_ink_is_as_high_and_so_many_times_as_wide(horizontal_scale, kind):
     grey = np.full((64, 64), 255, np.uint8)
-    grey[16:48, 8:56] = 0  # 48 x 32 pixels, so 24 x 16 in the frame
+    grey[16:48, 8:56] = 0  # 48 x 32 pixels, so 24 x 16 in the input
     rows, columns = np.nonzero(preprocess(grey, Preprocessing(kind=kind, horizontal_scale=horizontal_scale)) < 128)
     assert (rows.min(), rows.max() + 1) == (8, 24)
     assert columns.max() + 1 - columns.min() == 24 * horizontal_scale
 
 
-def test_stretching_is_fitting_what_was_drawn_wider():
-    grey = draw_word("wider", paper=255, ink=0, noise=0)
+def test_stretching_is_preprocessing_what_was_drawn_wider():
+    grey = draw_word("wider", background=255, ink=0, noise=0)
     height, width = grey.shape
     wider = np.asarray(Image.fromarray(grey).resize((2 * width, height), Image.Resampling.BILINEAR))
     stretched = preprocess(grey, Preprocessing(height, 2 * width, horizontal_scale=2.0))
     np.testing.assert_array_equal(stretched, preprocess(wider, Preprocessing(height, 2 * width)))
 
 
-def test_what_is_stretched_beyond_the_frame_is_fitted_to_its_width():
+def test_what_is_stretched_beyond_the_input_fits_its_width():
     columns = np.flatnonzero((preprocess(draw_word("wide"), Preprocessing(horizontal_scale=4.0)) < 128).any(axis=0))
     assert 100 < columns[-1] - columns[0] < 128
 
@@ -138,7 +138,7 @@ def test_what_is_stretched_beyond_the_frame_is_fitted_to_its_width():
 def test_small_images_are_enlarged_moderately():
     grey = np.full((4, 4), 255, np.uint8)
     grey[1:3, 1:3] = 0
-    rows, columns = np.nonzero(preprocess(grey, PAPER) < 255)
+    rows, columns = np.nonzero(preprocess(grey, WORD) < 255)
     assert np.ptp(rows) + 1 <= 8
     assert np.ptp(columns) + 1 <= 8
 
@@ -147,7 +147,7 @@ def test_shrinking_antialiases():
     """Lines a quarter pixel wide and one pixel apart are an even grey, not a beat of black and white."""
     grey = np.full((128, 512), 255, np.uint8)
     grey[:, ::4] = 0
-    inner = preprocess(grey, PAPER)[4:-4, 4:-4]
+    inner = preprocess(grey, WORD)[4:-4, 4:-4]
     assert np.ptp(inner) <= 4
     assert abs(inner.mean() - 191) <= 3
 
@@ -173,39 +173,41 @@ def fit_unresized(grey_HxW):
     return preprocess(grey_HxW, Preprocessing(*grey_HxW.shape))
 
 
-def fade(black_HxW, paper, ink):
-    """Black ink on white paper as ink of one level on paper of another."""
-    return np.round(ink + black_HxW * ((paper - ink) / 255)).astype(np.uint8)
+def fade(black_HxW, background, ink):
+    """Black ink on white as ink of one level on a background of another."""
+    return np.round(ink + black_HxW * ((background - ink) / 255)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("ink", [0, 10, BLACK])
 def test_ink_that_is_black_already_stays_as_it_is(ink):
-    grey = draw_word("black", paper=255, ink=ink, noise=0)
+    grey = draw_word("black", background=255, ink=ink, noise=0)
     np.testing.assert_array_equal(fit_unresized(grey), grey)
 
 
-@pytest.mark.parametrize(("paper", "ink"), [(255, 60), (255, 120), (240, 160), (200, 130), (100, 65)])
-def test_faint_ink_becomes_as_dark_as_black_ink(paper, ink):
-    black = draw_word("faint", paper=255, ink=0, noise=0)
-    fitted = fit_unresized(fade(black, paper, ink)).astype(int)
+@pytest.mark.parametrize(("background", "ink"), [(255, 60), (255, 120), (240, 160), (200, 130), (100, 65)])
+def test_faint_ink_becomes_as_dark_as_black_ink(background, ink):
+    black = draw_word("faint", background=255, ink=0, noise=0)
+    fitted = fit_unresized(fade(black, background, ink)).astype(int)
     # Paper stays 255 and ink becomes BLACK, but for the rounding of the few grey levels there were.
-    np.testing.assert_allclose(fitted, fade(black, 255, BLACK).astype(int), atol=0.5 + 255 / (paper - ink) / 2)
+    np.testing.assert_allclose(fitted, fade(black, 255, BLACK).astype(int), atol=0.5 + 255 / (background - ink) / 2)
 
 
-def test_faint_light_ink_on_dark_paper_becomes_black():
-    faint = fade(draw_word("faint", paper=255, ink=0, noise=0), 240, 150)
+def test_faint_light_ink_on_a_dark_background_becomes_black():
+    faint = fade(draw_word("faint", background=255, ink=0, noise=0), 240, 150)
     np.testing.assert_array_equal(fit_unresized(255 - faint), fit_unresized(faint))
 
 
 @pytest.mark.parametrize("kind", ["word", "line"])
 @pytest.mark.parametrize("times", [1, 3, 8])
 def test_faint_ink_is_judged_alike_at_all_sizes(times, kind):
-    faint = fade(draw_word("size", paper=255, ink=0, noise=0), 240, 160).repeat(times, axis=0).repeat(times, axis=1)
+    faint = (
+        fade(draw_word("size", background=255, ink=0, noise=0), 240, 160).repeat(times, axis=0).repeat(times, axis=1)
+    )
     assert preprocess(faint, Preprocessing(faint.shape[0], faint.shape[1] * 2, kind)).min() == BLACK
 
 
 def test_the_fainter_ink_is_the_paler_it_stays_where_it_hardly_stands_out():
-    black = draw_word("limit", paper=255, ink=0, noise=0)
+    black = draw_word("limit", background=255, ink=0, noise=0)
     darkest = [int(fit_unresized(fade(black, 255, 255 - depth)).min()) for depth in range(MIN_CONTRAST, 256)]
     assert darkest[: STANDS_OUT * EVEN_BACKGROUND - MIN_CONTRAST] == [
         255 - depth for depth in range(MIN_CONTRAST, STANDS_OUT * EVEN_BACKGROUND)
@@ -216,18 +218,18 @@ def test_the_fainter_ink_is_the_paler_it_stays_where_it_hardly_stands_out():
 
 @pytest.mark.parametrize("noise", [2, 4, 8, 16, 24])
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
-def test_noise_on_blank_paper_does_not_become_ink(noise, kind):
+def test_noise_on_a_blank_background_does_not_become_ink(noise, kind):
     rng = np.random.default_rng(noise)
     shape = (60, 300)
     grain = rng.normal(0, noise, shape) if kind == "normal" else rng.uniform(-2, 2, shape) * noise
     grey = np.round((200 + grain).clip(0, 255)).astype(np.uint8)
-    before = 255 - grey.astype(float) * (255 / (200 + noise))  # depths, about, of levelled paper
+    before = 255 - grey.astype(float) * (255 / (200 + noise))  # depths, about, of levelled background
     assert (255 - fit_unresized(grey).astype(int)).max() <= 1.25 * before.max()
 
 
 @pytest.mark.parametrize("depth", [15, 25, 40])
 @pytest.mark.parametrize("sharp", [False, True])
-def test_a_slight_stain_on_blank_paper_stays_pale(depth, sharp):
+def test_a_slight_stain_on_a_blank_background_stays_pale(depth, sharp):
     rows, columns = np.mgrid[:60, :300]
     away = (columns - 150) ** 2 / 2000 + (rows - 30) ** 2 / 200
     stain = depth * (away < 1 if sharp else np.exp(-away))
@@ -266,7 +268,7 @@ SHAPES = [(32, 128), (20, 90), (64, 100), (7, 5), (33, 400), (50, 33), (1, 1), (
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_keras_fitting_against_brute_force(shape):
+def test_keras_preprocessing_against_brute_force(shape):
     height, width = shape
     grey = np.random.default_rng(height * width).integers(0, 256, shape).astype(np.uint8)
     scale = min(32 / height, 128 / width)
@@ -287,7 +289,7 @@ def golden(repository):
     return module
 
 
-def test_keras_fitting_is_the_example_s_to_half_a_grey_level(golden):
+def test_keras_preprocessing_is_the_example_s_to_half_a_grey_level(golden):
     with np.load(golden.GOLDEN) as stored:
         assert len(stored.files) == len(golden.SHAPES)
         for height, width in golden.SHAPES:
@@ -317,7 +319,7 @@ def test_input_of_numpy_and_jax_is_the_same(kind):
     np.testing.assert_allclose(plain, jitted, rtol=1e-6)
 
 
-def test_paper_input_is_1_for_ink_and_0_for_paper():
+def test_word_input_is_1_for_ink_and_0_for_background():
     images_BxHxW = np.array([[[255, 0]]], np.uint8)
     np.testing.assert_array_equal(images_to_input(images_BxHxW, "word")[0, :, 0, 0], [0, 1])
 
@@ -328,7 +330,7 @@ def test_keras_input_reverses_the_height():
     np.testing.assert_allclose(inputs, [[4, 2, 0], [5, 3, 1]], rtol=1e-6)
 
 
-def test_unknown_fitting_is_an_error():
+def test_an_unknown_kind_is_an_error():
     with pytest.raises(InputError, match="no preprocessing 'papre'; choose word, keras or line"):
         preprocess(np.zeros((2, 2), np.uint8), Preprocessing(kind="papre"))
     with pytest.raises(InputError, match="no preprocessing 'papre'; choose word, keras or line"):

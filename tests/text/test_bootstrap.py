@@ -84,7 +84,7 @@ def test_a_paired_difference_against_all_resamples_of_four_groups():
     assert found.p_value == pytest.approx(2 * min((exact <= 0).mean(), (exact >= 0).mean()), abs=0.02)
 
 
-def test_equal_readings_do_not_differ():
+def test_equal_predictions_do_not_differ():
     edits = [1.0, 0.0, 4.0, 2.0]
     found = paired_bootstrap(edits, edits, [5.0] * 4, list("abcd"))
     assert found == PairedDifference(0.0, (0.0, 0.0), 0.0, 0.0, 1.0)
@@ -92,7 +92,7 @@ def test_equal_readings_do_not_differ():
 
 
 def test_better_on_every_writer_is_beyond_noise_though_the_rates_overlap():
-    """The writers differ far more than the readings do: only pairing shows that one is better."""
+    """The writers differ far more than the predictions do: only pairing shows that one is better."""
     random = np.random.default_rng(0)
     groups = [str(i // 20) for i in range(800)]
     difficulty = np.repeat(random.integers(0, 30, 40), 20)
@@ -119,7 +119,7 @@ def test_swapping_the_two_turns_the_difference_around():
 
 
 def test_noise_is_seldom_taken_for_a_difference():
-    """Two readings that are equally good: about 5 % of 95 % intervals exclude 0, and p is below 0.05 as often."""
+    """Two predictions that are equally good: about 5 % of 95 % intervals exclude 0, and p is below 0.05 as often."""
     random = np.random.default_rng(11)
     groups = [str(i) for i in range(60)]
     found = [

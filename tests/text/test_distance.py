@@ -11,27 +11,27 @@ from hwr_jax.text.distance import Edits, align, count_edits, edit_distance
 short = st.text(alphabet="abA ", max_size=7)
 
 
-def edit_distance_by_definition(truth, reading) -> int:
+def edit_distance_by_definition(truth, prediction) -> int:
     @functools.cache
     def distance(i: int, j: int) -> int:
         if i == 0 or j == 0:
             return i + j
-        changed = truth[i - 1] != reading[j - 1]
+        changed = truth[i - 1] != prediction[j - 1]
         return min(distance(i - 1, j) + 1, distance(i, j - 1) + 1, distance(i - 1, j - 1) + changed)
 
-    return distance(len(truth), len(reading))
+    return distance(len(truth), len(prediction))
 
 
 @given(short, short)
-def test_edit_distance_against_its_definition(truth, reading):
-    assert edit_distance(truth, reading) == edit_distance_by_definition(truth, reading)
+def test_edit_distance_against_its_definition(truth, prediction):
+    assert edit_distance(truth, prediction) == edit_distance_by_definition(truth, prediction)
 
 
-def edit_distance_by_rows(truth, reading) -> int:
-    row = list(range(len(reading) + 1))
+def edit_distance_by_rows(truth, prediction) -> int:
+    row = list(range(len(prediction) + 1))
     for i, expected in enumerate(truth, start=1):
         diagonal, row[0] = row[0], i
-        for j, got in enumerate(reading, start=1):
+        for j, got in enumerate(prediction, start=1):
             above = row[j]
             row[j] = diagonal if expected == got else 1 + min(diagonal, above, row[j - 1])
             diagonal = above
@@ -42,23 +42,23 @@ texts = st.text(alphabet=st.sampled_from("abcABC ßſİi\u0301é日\U0001f600\n\
 
 
 @given(texts, texts)
-def test_counts_are_those_of_the_loop_over_rows(truth, reading):
-    edits = count_edits(truth, reading)
-    folded_truth, folded_reading = truth.casefold(), reading.casefold()
+def test_counts_are_those_of_the_loop_over_rows(truth, prediction):
+    edits = count_edits(truth, prediction)
+    folded_truth, folded_prediction = truth.casefold(), prediction.casefold()
     assert (edits.characters, edits.words) == (len(truth), len(truth.split()))
-    assert edits.character_edits == edit_distance_by_rows(truth, reading)
-    assert edits.word_edits == edit_distance_by_rows(truth.split(), reading.split())
-    assert edits.casefolded_edits == edit_distance_by_rows(folded_truth, folded_reading)
-    assert edits.casefolded_word_edits == edit_distance_by_rows(folded_truth.split(), folded_reading.split())
+    assert edits.character_edits == edit_distance_by_rows(truth, prediction)
+    assert edits.word_edits == edit_distance_by_rows(truth.split(), prediction.split())
+    assert edits.casefolded_edits == edit_distance_by_rows(folded_truth, folded_prediction)
+    assert edits.casefolded_word_edits == edit_distance_by_rows(folded_truth.split(), folded_prediction.split())
 
 
 ids = st.lists(st.integers(-3, 200), max_size=80)
 
 
 @given(ids, ids)
-def test_ids_have_the_same_distance(truth, reading):
-    assert edit_distance(truth, reading) == edit_distance_by_rows(truth, reading)
-    assert edit_distance(tuple(truth), reading) == edit_distance_by_rows(truth, reading)
+def test_ids_have_the_same_distance(truth, prediction):
+    assert edit_distance(truth, prediction) == edit_distance_by_rows(truth, prediction)
+    assert edit_distance(tuple(truth), prediction) == edit_distance_by_rows(truth, prediction)
 
 
 @given(short, short, short)
@@ -69,11 +69,11 @@ def test_edit_distance_is_a_metric(a, b, c):
 
 
 @pytest.mark.parametrize(
-    ("truth", "reading", "edits"),
+    ("truth", "prediction", "edits"),
     [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "", 3), ("flaw", "lawn", 2), ("same", "same", 0)],
 )
-def test_known_distances(truth, reading, edits):
-    assert edit_distance(truth, reading) == edits
+def test_known_distances(truth, prediction, edits):
+    assert edit_distance(truth, prediction) == edits
 
 
 def test_word_edits_compare_whole_words():
@@ -107,11 +107,11 @@ def test_rates_without_truth_are_nan():
 
 
 @given(short, short)
-def test_an_alignment_spells_both_texts_with_the_fewest_edits(truth, reading):
-    steps = align(truth, reading)
+def test_an_alignment_spells_both_texts_with_the_fewest_edits(truth, prediction):
+    steps = align(truth, prediction)
     assert "".join(expected for expected, _ in steps) == truth
-    assert "".join(got for _, got in steps) == reading
-    assert sum(expected != got for expected, got in steps) == edit_distance(truth, reading)
+    assert "".join(got for _, got in steps) == prediction
+    assert sum(expected != got for expected, got in steps) == edit_distance(truth, prediction)
     assert ("", "") not in steps
 
 
