@@ -3,40 +3,49 @@
 ```
 import hwr_jax
 
+run = hwr_jax.train("quickstart", "runs/quickstart")
+print(run.status, run.evaluation.cer)
 reader = hwr_jax.load("unipen_words")
-print(reader.read(["word.png"])[0].text)
+print(reader.read("word.png")[0].text)
 ```
 """
 
-import os
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
-    from hwr_jax.decoding.decoder import Decoder
-    from hwr_jax.decoding.settings import DecoderSettings
-    from hwr_jax.reader import Reader
+    from hwr_jax.reader import Reader, Reading, load
+    from hwr_jax.result import Result, evaluate
+    from hwr_jax.run import Run, train
 
-__all__ = ["InputError", "load"]
+__all__ = ["InputError", "Reader", "Reading", "Result", "Run", "__version__", "evaluate", "load", "train"]
+
+# Imported when asked for: `import hwr_jax` is quick and leaves jax alone.
+_HOMES = {
+    "Reader": "reader",
+    "Reading": "reader",
+    "load": "reader",
+    "Result": "result",
+    "evaluate": "result",
+    "Run": "run",
+    "train": "run",
+}
 
 
-def load(
-    name_or_path: "str | os.PathLike[str]",
-    decoder: "str | os.PathLike[str] | DecoderSettings | Decoder" = "greedy",
-) -> "Reader":
-    """A reader with a trained model, see `hwr_jax.reader.Reader`.
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"hwr_jax.{_HOMES[name]}"), name)
+    if name == "__version__":
+        from importlib import metadata
 
-    Args:
-      name_or_path: the name of a model that comes with the package ("unipen_words"), the folder of an exported one, or
-        the workdir of a run.
-      decoder: "greedy", "beam", "tuned" (decoder.json in the model's folder), a file of settings (FILE.json),
-        `hwr_jax.decoding.settings.DecoderSettings`, or an object with `decode(log_probs_BxTxK, frames_B, n_best)`.
+        try:
+            return metadata.version("hwr_jax")
+        except metadata.PackageNotFoundError:
+            return "not installed"
+    raise AttributeError(f"module 'hwr_jax' has no attribute {name!r}")
 
-    Raises:
-      InputError: there is no such model or decoder, or a file of either is damaged.
-    """
-    # Imported when asked for: `import hwr_jax` is quick and leaves jax alone.
-    from hwr_jax import reader
 
-    return reader.load(name_or_path, decoder)
+def __dir__() -> list[str]:
+    return sorted(__all__)

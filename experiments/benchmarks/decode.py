@@ -31,7 +31,7 @@ from hwr_jax.ink.words import load_words
 from hwr_jax.models.trained import PRETRAINED, load_exported
 from hwr_jax.reports.tables import align_columns
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.usage import peak_memory_bytes
+from hwr_jax.training.workdir import peak_memory_bytes
 
 MODEL = "unipen_words"
 PYCTCDECODE = "pyctcdecode"

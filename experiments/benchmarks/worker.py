@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments.benchmarks.peers import FLOORS, PEERS
 from experiments.benchmarks.task import Program, Task
-from hwr_jax.training.usage import peak_memory_bytes
+from hwr_jax.training.workdir import peak_memory_bytes
 
 
 def main(argv: list[str]) -> None:

@@ -39,10 +39,11 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     import_keras(options.backend)
     from experiments.keras_baseline.training import train
-    from hwr_jax.training.workdir import hold
 
-    with hold(options.workdir):
-        return train(config, options.workdir)
+    result = train(config, options.workdir)
+    split = result.summary["split"]
+    print(f"{split} CER {result.cer:.2%}  WER {result.wer:.2%}  ({result.samples:,} samples)")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,123 +1,163 @@
 """The baseline run: `model.fit` on our batches, and the files of a run of ours."""
 
-import json
-import sys
+import dataclasses
+from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments.keras_baseline.callback import make_reporter
-from experiments.keras_baseline.feed import make_feed
 from experiments.keras_baseline.objective import build_optimizer, make_loss
-from hwr_jax.commands.train import load_data
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.labels import encode_labels
-from hwr_jax.data.pipeline import make_batch_of_step, sample_arrays
+from hwr_jax.data.pipeline import Batch, make_batch_of_step, sample_arrays
 from hwr_jax.errors import InputError
+from hwr_jax.evaluation.evaluate import evaluate_samples
+from hwr_jax.evaluation.run_files import read_json
+from hwr_jax.evaluation.summary import validation_values
 from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.models.keras_model import build_keras_model, import_keras
-from hwr_jax.reports.run import LogProbs, evaluate_run, measure_validation
+from hwr_jax.result import Result, evaluate_run
+from hwr_jax.run import framed, load_data, report
 from hwr_jax.strict import to_plain
-from hwr_jax.text.alphabet import resolve_alphabet
+from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
 from hwr_jax.training.metrics import MetricsFile, Progress
-from hwr_jax.training.signals import Preempted, catch_stop_signals
-from hwr_jax.training.usage import write_usage
-from hwr_jax.training.workdir import command_line, write_environment, write_json, write_status
+from hwr_jax.training.signals import Preempted, StopRequest
+from hwr_jax.training.workdir import write_json, write_status, write_usage
 
 
-def train(config: ExperimentConfig, workdir: Path) -> int:
-    """Trains, evaluates and writes the run's folder. Returns the exit status.
+@dataclasses.dataclass(frozen=True)
+class KerasModel:
+    """A Keras model as `hwr_jax.result.Evaluated`."""
 
-    Args:
-      config: of the experiment.
-      workdir: of the run; locked by the caller.
+    name: str
+    alphabet: Alphabet
+    config: Mapping[str, Any]
+    model: Any
+    tree: None = None
+
+    @property
+    def parameters(self) -> int:
+        """How many it has."""
+        return self.model.count_params()
+
+    def log_probs(self, images_BxHxW: np.ndarray) -> np.ndarray:
+        """Log probabilities [B, T, K] float32 of images uint8."""
+        images = images_to_input(images_BxHxW, self.config["data"]["preprocessing"])
+        return np.log(np.maximum(np.asarray(self.model.predict_on_batch(images)), np.finfo(np.float32).tiny))
+
+
+def train(config: ExperimentConfig, workdir: Path) -> Result:
+    """Trains, evaluates and writes the run's folder.
 
     Raises:
-      InputError: a finished run is in the folder, the data are not there, or Keras cannot follow the config.
+      InputError: a finished run is in the folder, the data are not there, Keras cannot follow the config, or a signal
+        stopped it.
       OSError: the folder cannot be written.
     """
     keras = import_keras()
     _refuse(config, workdir)
-    write_json(workdir / "config.json", to_plain(config))
-    framework = f"keras {keras.__version__} on {_backend_version(keras.backend.backend())}"
-    write_environment(workdir, command_line(), _devices(keras.backend.backend()), framework)
-    alphabet = resolve_alphabet(config.model.alphabet)
+    backend = keras.backend.backend()
+    framework = f"keras {keras.__version__} on {backend} {metadata.version(backend)}"
     try:
-        with catch_stop_signals() as stop:
-            training, validation = load_data(config, alphabet, say=_say, poll=stop.poll)
-            write_json(workdir / "left_out.json", {"training": training.skipped, "validation": validation.skipped})
-            total_steps = config.total_steps(len(training))
-            keras.utils.set_random_seed(config.seed)
-            model = build_keras_model(config.model, alphabet.num_classes)
-            model.compile(optimizer=build_optimizer(config.optimizer, total_steps), loss=make_loss(config.objective))
-            parameters = model.count_params()
-            _say(f"{framework}: {parameters:,} parameters, {total_steps:,} steps of {config.data.batch_size}")
-            metrics = MetricsFile(workdir, resume_step=0)
-            write_status(workdir, "running", step=0)
-            steps_per_epoch = -(-len(training) // config.data.batch_size)
-            batch_of_step = make_batch_of_step(
-                sample_arrays(training.images_NxHxW, encode_labels(training.texts, alphabet)),
-                batch_size=config.data.batch_size,
-                seed=config.seed,
-                reshuffle=config.data.reshuffle,
-            )
-            # Validation must not disturb what model.fit keeps on the device, so it has a model of its own.
-            reader = build_keras_model(config.model, alphabet.num_classes)
-            reporter = make_reporter(
-                config,
-                total_steps,
-                metrics,
-                Progress(total_steps),
-                validate=lambda: measure_validation(
-                    make_log_probs(reader, config.data.preprocessing), alphabet, validation, config, stop.poll
-                ),
-                reader=reader,
-                best_path=workdir / "model.keras",
-                stop=stop,
-            )
-            try:
-                model.fit(
-                    make_feed(batch_of_step, steps_per_epoch, config.data.preprocessing),
-                    epochs=-(-total_steps // steps_per_epoch),
-                    shuffle=False,
-                    verbose=0,
-                    callbacks=[reporter],
-                )
-            finally:
-                metrics.close()
-            write_usage(workdir, reporter.first_step_seconds, parameters)
-            best = keras.saving.load_model(workdir / "model.keras")
-            summary, write_page = evaluate_run(
-                make_log_probs(best, config.data.preprocessing),
-                alphabet,
-                config,
-                workdir,
-                model=f"{workdir.resolve().name}@{reporter.best_step}",
-                parameters=parameters,
-                say=_say,
-                poll=stop.poll,
-            )
-            write_status(workdir, "done", step=total_steps, cer=summary["cer"], wer=summary["wer"])
-            write_page()
+        with framed(
+            [config],
+            [workdir],
+            framework=framework,
+            devices=lambda: _devices(backend),
+            on_signal=lambda signal: f"{signal}: the run starts anew when it is started again",
+        ) as stop:
+            return _train(config, workdir, framework, stop)
     except Preempted as signal:
-        write_status(workdir, "failed", message=f"{signal}: the run starts anew when it is started again")
         raise InputError(f"stopped by {signal}; nothing is kept, the same command starts anew") from None
-    except BaseException as error:
-        write_status(workdir, "failed", message=" ".join(str(error).split()) or type(error).__name__)
-        raise
-    print(f"{summary['split']} CER {summary['cer']:.2%}  WER {summary['wer']:.2%}  ({summary['samples']:,} samples)")
-    return 0
 
 
-def make_log_probs(model: Any, kind: str) -> LogProbs:
-    """Returns `log_probs(images_BxHxW) -> log_probs_BxTxK` of a Keras model."""
+def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRequest) -> Result:
+    keras = import_keras()
+    alphabet = resolve_alphabet(config.model.alphabet)
+    training, validation = load_data(config, alphabet, say=report, poll=stop.poll)
+    write_json(workdir / "left_out.json", {"training": training.skipped, "validation": validation.skipped})
+    total_steps = config.total_steps(len(training))
+    keras.utils.set_random_seed(config.seed)
+    model = build_keras_model(config.model, alphabet.num_classes)
+    model.compile(optimizer=build_optimizer(config.optimizer, total_steps), loss=make_loss(config.objective))
+    report(f"{framework}: {model.count_params():,} parameters, {total_steps:,} steps of {config.data.batch_size}")
+    metrics = MetricsFile(workdir, resume_step=0)
+    write_status(workdir, "running", step=0)
+    steps_per_epoch = -(-len(training) // config.data.batch_size)
+    batch_of_step = make_batch_of_step(
+        sample_arrays(training.images_NxHxW, encode_labels(training.texts, alphabet)),
+        batch_size=config.data.batch_size,
+        seed=config.seed,
+        reshuffle=config.data.reshuffle,
+    )
+    # Validation must not disturb what model.fit keeps on the device, so it has a model of its own.
+    reader = build_keras_model(config.model, alphabet.num_classes)
+    evaluated = KerasModel("", alphabet, to_plain(config), reader)
 
-    def log_probs(images_BxHxW: np.ndarray) -> np.ndarray:
-        probabilities = np.asarray(model.predict_on_batch(images_to_input(images_BxHxW, kind)))
-        return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    def validate() -> dict[str, float]:
+        batch_size = config.data.evaluation_batch_size
+        found = evaluate_samples(evaluated.log_probs, alphabet, validation, batch_size=batch_size, poll=stop.poll)
+        return validation_values(found, alphabet, config)
 
-    return log_probs
+    reporter = make_reporter(
+        config,
+        total_steps,
+        metrics,
+        Progress(total_steps),
+        validate=validate,
+        reader=reader,
+        best_path=workdir / "model.keras",
+        stop=stop,
+    )
+    try:
+        model.fit(
+            make_feed(batch_of_step, steps_per_epoch, config.data.preprocessing),
+            epochs=-(-total_steps // steps_per_epoch),
+            shuffle=False,
+            verbose=0,
+            callbacks=[reporter],
+        )
+    finally:
+        metrics.close()
+    write_usage(workdir, reporter.first_step_seconds, model.count_params())
+    best = keras.saving.load_model(workdir / "model.keras")
+    evaluated = dataclasses.replace(evaluated, name=f"{workdir.resolve().name}@{reporter.best_step}", model=best)
+    return evaluate_run(evaluated, config, workdir, total_steps, say=report, poll=stop.poll)
+
+
+def make_feed(batch_of_step: Callable[[int], Batch], steps_per_epoch: int, kind: str) -> Any:
+    """Our batches as a keras.utils.PyDataset of (images [B, W, H, 1] float32, labels [B, L] int32).
+
+    Labels are padded with 0, the unknown class, which is never a target. What only fills up the last batch of an epoch
+    is left away: Keras takes a batch of another size.
+
+    Args:
+      batch_of_step: see `hwr_jax.data.pipeline.make_batch_of_step`.
+      steps_per_epoch: Keras resets its running means after so many.
+      kind: of the preprocessing.
+    """
+    keras = import_keras()
+
+    class Feed(keras.utils.PyDataset):  # type: ignore[name-defined]
+        """Counts the epochs, so that batches are those of the steps of the run."""
+
+        epoch = 0
+
+        def __len__(self) -> int:
+            return steps_per_epoch
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+            batch = batch_of_step(self.epoch * steps_per_epoch + index)
+            real = batch["weights"] > 0
+            return images_to_input(batch["images"][real], kind), batch["labels"][real]
+
+        def on_epoch_end(self) -> None:
+            self.epoch += 1
+
+    return Feed()
 
 
 def _refuse(config: ExperimentConfig, workdir: Path) -> None:
@@ -126,18 +166,11 @@ def _refuse(config: ExperimentConfig, workdir: Path) -> None:
             "augment: Keras trains without it here; set its strengths to 0, as configs/keras_example.py does"
         )
     if config.follows_width:
-        raise InputError("data.preprocessing: Keras's model reads frames of one width; give paper or keras")
+        raise InputError("data.preprocessing: Keras's model reads images of one width; give word or keras")
     if config.model.compute_dtype != "float32":
         raise InputError("model.compute_dtype: the baseline computes in float32")
-    status = workdir / "status.json"
-    if status.exists() and json.loads(status.read_text(encoding="utf-8")).get("status") == "done":
+    if read_json(workdir / "status.json").get("status") == "done":
         raise InputError(f"--workdir {workdir}: holds a finished run; choose another")
-
-
-def _backend_version(backend: str) -> str:
-    from importlib import metadata
-
-    return f"{backend} {metadata.version(backend)}"
 
 
 def _devices(backend: str) -> list[str]:
@@ -152,7 +185,3 @@ def _devices(backend: str) -> list[str]:
     import torch
 
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

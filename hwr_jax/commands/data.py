@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from hwr_jax.commands.data_check import CHECK_DESCRIPTION, add_check_flags, check
 from hwr_jax.commands.options import Parser, run
-from hwr_jax.commands.progress import ProgressLine
 from hwr_jax.commands.reader_options import add_reader_flags, reader_options
 from hwr_jax.errors import InputError
+from hwr_jax.progress import ProgressLine
 
 if TYPE_CHECKING:
     from hwr_jax.data.prepared import PreparedInfo

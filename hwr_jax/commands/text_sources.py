@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwr_jax.commands.options import Parser
-from hwr_jax.commands.progress import ProgressLine
 from hwr_jax.errors import InputError
+from hwr_jax.progress import ProgressLine
 
 if TYPE_CHECKING:
     from hwr_jax.models.trained import TrainedModel

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser, run
-from hwr_jax.commands.progress import ProgressLine
 from hwr_jax.errors import InputError
+from hwr_jax.progress import ProgressLine
 
 if TYPE_CHECKING:
     import numpy as np

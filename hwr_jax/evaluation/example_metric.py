@@ -8,6 +8,8 @@ from hwr_jax.evaluation.evaluate import SampleResult
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import edit_distance
 
+# The metric's name in an evaluation's JSON, and in metrics.jsonl after "validation/".
+EXAMPLE_METRIC = "example_mean_edit_distance"
 LABEL_LENGTH = 21
 LABEL_FILLER, PREDICTION_FILLER = 99, -1
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.splits import hash_of_ids
 from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
+from hwr_jax.evaluation.example_metric import EXAMPLE_METRIC, metric_of_results
 from hwr_jax.evaluation.selection import count_confusions, sum_by_writer
 from hwr_jax.files import shorten_path
+from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.bootstrap import bootstrap_interval
 from hwr_jax.text.distance import Edits
 
@@ -86,6 +89,26 @@ def summarize(
         "skipped_reasons": dict(collections.Counter(evaluation.skipped.values())),
         "skipped": evaluation.skipped,
     }
+
+
+def validation_values(evaluation: Evaluation, alphabet: Alphabet, config: ExperimentConfig) -> dict[str, float]:
+    """CER, WER and loss of a run's validation split for metrics.jsonl; the example's metric if the config asks for it.
+
+    Args:
+      evaluation: of the split.
+      alphabet: of the model.
+      config: of the run.
+    """
+    losses = evaluation.losses
+    values = {
+        "validation/cer": evaluation.totals.cer,
+        "validation/wer": evaluation.totals.wer,
+        "validation/loss": sum(losses) / max(len(losses), 1),
+    }
+    if config.training.example_metric:
+        metric = metric_of_results(evaluation.results, alphabet, config.data.batch_size)
+        values[f"validation/{EXAMPLE_METRIC}"] = metric
+    return values
 
 
 def _shorten_paths(decoder_settings: Mapping[str, Any]) -> dict[str, Any]:

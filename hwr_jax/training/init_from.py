@@ -11,7 +11,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.models.recognizer import CLASS_LAYERS
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.workdir import write_json
+from hwr_jax.training.workdir import has_checkpoints, write_json
 
 INIT_FROM_FILE = "init_from.json"
 
@@ -46,7 +46,7 @@ def find_init_from(workdir: Path, given: str | None) -> str | None:
       InputError: the run began from another model, or init_from.json is damaged.
     """
     path = workdir / INIT_FROM_FILE
-    started = any((workdir / "checkpoints").glob("[0-9]*"))
+    started = has_checkpoints(workdir)
     try:
         before = json.loads(path.read_text(encoding="utf-8"))["model"] if path.exists() else None
     except (ValueError, KeyError, TypeError) as error:

@@ -11,8 +11,7 @@ from jax.experimental import multihost_utils
 from hwr_jax.training.checkpoint import Checkpoints
 from hwr_jax.training.metrics import MetricsFile, Progress, Values
 from hwr_jax.training.state import TrainState
-from hwr_jax.training.usage import write_usage
-from hwr_jax.training.workdir import write_status
+from hwr_jax.training.workdir import write_status, write_usage
 
 
 class RunLogger:

@@ -1,9 +1,11 @@
-"""The files of a run besides its checkpoints: lock, config, environment, status."""
+"""The files of a run besides its checkpoints and metrics: lock, config, alphabet, environment, status, usage."""
 
 import fcntl
 import json
 import os
 import platform
+import resource
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,8 +18,9 @@ from hwr_jax.config import ExperimentConfig
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 from hwr_jax.nested import flatten
-from hwr_jax.renames import rename_config
+from hwr_jax.renames import rename_config, rename_metrics
 from hwr_jax.strict import to_plain
+from hwr_jax.text.alphabet import Alphabet
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
 
@@ -50,6 +53,11 @@ def hold(workdir: Path) -> Iterator[None]:
         yield
 
 
+def has_checkpoints(workdir: Path) -> bool:
+    """Whether a run has saved anything: then what it began with is settled."""
+    return any((workdir / "checkpoints").glob("[0-9]*"))
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes in one piece: readers see the old file or the new one. Raises OSError."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -69,7 +77,7 @@ def check_config(workdir: Path, config: Mapping[str, Any]) -> None:
       InputError: another field differs, named with both values; or config.json is damaged.
     """
     path = workdir / "config.json"
-    if path.exists() and any((workdir / "checkpoints").glob("[0-9]*")):
+    if path.exists() and has_checkpoints(workdir):
         after = flatten(config, ".")
         # A run of an older version lacks the fields that are new since: it ran with what are their defaults now.
         defaults = flatten(to_plain(ExperimentConfig()), ".")
@@ -92,6 +100,24 @@ def _read_config(path: Path) -> Mapping[str, Any]:
     if not isinstance(config, Mapping):
         raise InputError(f"{path}: damaged; delete it if the config is the one this run was started with")
     return rename_config(config)
+
+
+def check_alphabet(workdir: Path, alphabet: Alphabet) -> None:
+    """Writes alphabet.txt, the characters of a run's training split, or compares it with what the run began with.
+
+    Raises:
+      InputError: the training split has other characters than when the run began.
+    """
+    path = workdir / "alphabet.txt"
+    if path.exists() and has_checkpoints(workdir):
+        before = path.read_text(encoding="utf-8").removesuffix("\n")
+        if before != alphabet.characters:
+            changed = "".join(sorted(set(before) ^ set(alphabet.characters)))
+            raise InputError(
+                f"--workdir {workdir}: holds a run with another alphabet (differs in {changed}); the training data "
+                "have changed; start a new run, with --init_from to go on from this one"
+            )
+    write_text(path, f"{alphabet.characters}\n")
 
 
 def write_environment(workdir: Path, argv: list[str], devices: list[str], framework: str = "hwr_jax") -> None:
@@ -122,6 +148,41 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         },
     )
+
+
+def write_usage(workdir: Path, first_step_seconds: float, parameters: int) -> None:
+    """Writes usage.json from what metrics.jsonl says and what the system knows of this process.
+
+    The speed is the median over the lines of metrics, the memory the most this process ever held (of the last start, if
+    the run was stopped in between).
+
+    Args:
+      workdir: of the run.
+      first_step_seconds: wall time of this start's first step, compilation included.
+      parameters: of the model.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    lines = [
+        rename_metrics(json.loads(line))
+        for line in (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    speeds = [line["train/samples_per_second"] for line in lines if "train/samples_per_second" in line]
+    usage = {
+        "parameters": parameters,
+        "first_step_seconds": round(first_step_seconds, 3),
+        "training_seconds": round(lines[-1]["train/seconds"], 3) if lines else None,
+        "samples_per_second": round(statistics.median(speeds), 1) if speeds else None,
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+    write_json(workdir / "usage.json", usage)
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process ever held."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def git_revision() -> str:

@@ -166,7 +166,7 @@ def test_sigterm_saves_and_the_run_goes_on(whole_run, tmp_path, train, start):
 STOPPED_IN_A_VALIDATION = """
 import os, signal, sys
 from hwr_jax.commands.main import main
-from hwr_jax.decoding.greedy_decoder import GreedyDecoder
+from hwr_jax.decoding.decoder import GreedyDecoder
 
 decode, decoded = GreedyDecoder.decode, []
 

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from hwr_jax.commands import progress
-from hwr_jax.commands.progress import ProgressLine, describe_progress
+from hwr_jax import progress
+from hwr_jax.progress import ProgressLine, describe_progress
 
 
 class Terminal(io.StringIO):

@@ -1,0 +1,385 @@
+"""Evaluating a trained model: the numbers of a split, and the files that hold them."""
+
+import dataclasses
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+
+from hwr_jax.config import DataConfig, ExperimentConfig
+from hwr_jax.data.formats.table import check_data_name, read_data
+from hwr_jax.data.labels import final_label
+from hwr_jax.data.loading import ensure_prepared, load_split, worker_count
+from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
+from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.split_rules import BY_WRITER, rule_name
+from hwr_jax.data.splits import SPLITS, split_of
+from hwr_jax.data.stored_images import Images
+from hwr_jax.decoding.decoder import Decoder
+from hwr_jax.decoding.settings import ChosenDecoder, DecoderSettings, choose_decoder
+from hwr_jax.errors import InputError
+from hwr_jax.evaluation.evaluate import Evaluation, evaluate_samples
+from hwr_jax.evaluation.example_metric import EXAMPLE_METRIC, metric_of_results
+from hwr_jax.evaluation.fingerprint import fingerprint_parameters
+from hwr_jax.evaluation.summary import summarize
+from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
+from hwr_jax.models.trained import PRETRAINED, TrainedModel
+from hwr_jax.progress import ProgressLine
+from hwr_jax.reports.report import write_report
+from hwr_jax.reports.write import write_evaluation
+from hwr_jax.reports.write_card import describe_model, write_card
+from hwr_jax.strict import build_dataclass
+from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.training.load import load_model, model_folder
+from hwr_jax.training.workdir import VERSIONS_OF, command_line, git_revision, write_json, write_status
+from hwr_jax.zoo.training_facts import describe_command, gather_about
+
+ALL = "all"
+BATCH_SIZE = 256
+
+
+@runtime_checkable
+class Evaluated(Protocol):
+    """A model that can be evaluated: a `TrainedModel`, or a baseline's, whose tree of parameters may be None."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def alphabet(self) -> Alphabet: ...
+
+    @property
+    def config(self) -> Mapping[str, Any]: ...
+
+    @property
+    def parameters(self) -> int: ...
+
+    @property
+    def tree(self) -> Any: ...
+
+    @property
+    def log_probs(self) -> Callable[[np.ndarray], np.ndarray]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a model makes of a split.
+
+    Attributes:
+      summary: all numbers under the names of the JSON file, see `hwr_jax.evaluation.summary.summarize`.
+      evaluation: sample for sample.
+      images_NxHxW: uint8, the images of the samples as the model was given them.
+      written: the files that were written.
+    """
+
+    summary: Mapping[str, Any]
+    evaluation: Evaluation = dataclasses.field(repr=False)
+    images_NxHxW: Images = dataclasses.field(repr=False)
+    written: tuple[Path, ...] = ()
+
+    @property
+    def cer(self) -> float | None:
+        """Character error rate: edits a character of the truth; None without characters."""
+        return self.summary["cer"]
+
+    @property
+    def wer(self) -> float | None:
+        """Word error rate: edits a word of the truth."""
+        return self.summary["wer"]
+
+    @property
+    def cer_interval(self) -> tuple[float, float] | None:
+        """95 % bootstrap interval of the CER over writers, or over samples where there is one writer."""
+        return self._interval("cer_interval")
+
+    @property
+    def wer_interval(self) -> tuple[float, float] | None:
+        """Likewise of the WER."""
+        return self._interval("wer_interval")
+
+    @property
+    def samples(self) -> int:
+        """How many were read."""
+        return self.summary["samples"]
+
+    def _interval(self, name: str) -> tuple[float, float] | None:
+        return (self.summary[name][0], self.summary[name][1]) if self.summary[name] else None
+
+
+def evaluate(
+    model_or_workdir: str | os.PathLike[str],
+    data: str | None = None,
+    source: str | os.PathLike[str] | None = None,
+    split: str = "test",
+    decoder: str | os.PathLike[str] | DecoderSettings | Decoder = "greedy",
+    output: str | os.PathLike[str] | None = None,
+    *,
+    checkpoint: str = "best",
+    data_dir: str | os.PathLike[str] = "",
+    workers: int = 0,
+    example_metric: bool = False,
+    numbers_only: bool = False,
+    into_run: bool = True,
+) -> Result:
+    """Reads every sample of a split with a trained model, and counts the errors. `hwr evaluate` is this call.
+
+    Args:
+      model_or_workdir: the name of a model that comes with the package, the folder of an exported one, or of a run.
+      data: name of a data set, None: the one that the model was trained on.
+      source: raw data to read, in place of prepared data.
+      split: "train", "validation", "test", or "all".
+      decoder: "greedy", "beam", "tuned" (decoder.json beside the model), the path of such a file, settings, or an
+        object with `decode`; see `hwr_jax.decoding.settings.choose_decoder`.
+      output: FILE.json for the numbers; readings (.tsv), a sheet of samples (.png) and MODEL_CARD.md come beside it.
+        None: of a run evaluation/SPLIT.json in its folder (SPLIT_DECODER.json if that is not greedy), else no file.
+      checkpoint: of a run, "best" or "latest".
+      data_dir: holds prepared data; "": as the run, or the cache folder.
+      workers: processes that read and preprocess, 0: one a core.
+      example_metric: also the Keras example's mean edit distance.
+      numbers_only: write no readings and no images: of data that must not be passed on.
+      into_run: whether a run's folder gets the evaluation, and its report.html is written anew.
+
+    Raises:
+      InputError: no such model, data or decoder, or no samples in the split.
+      OSError: a file cannot be written.
+    """
+    name = os.fspath(model_or_workdir)
+    if split not in (*SPLITS, ALL):
+        raise InputError(f"split {split!r}: is none of {', '.join((*SPLITS, ALL))}")
+    if output is not None and Path(output).suffix != ".json":
+        raise InputError(f"--output={output}: must end in .json")
+    model = load_model(name, checkpoint)
+    folder = model_folder(name) or PRETRAINED / name
+    chosen = choose_decoder(decoder, model.alphabet, folder=model_folder(name))
+    config = _data_config(model, data, os.fspath(data_dir), workers)
+    samples = _read_source(config, Path(source), split, model.preprocessing) if source else _load(config, split, model)
+    if not len(samples):
+        reasons = f"; {len(samples.skipped):,} were skipped" if samples.skipped else ""
+        raise InputError(f"data {config.name!r}, split {split!r}: no samples{reasons}; try --split=all")
+    with ProgressLine("read") as progress:
+        result = measure(
+            model,
+            samples,
+            config,
+            split,
+            chosen,
+            poll=_count_batches(progress, len(samples)),
+            example_metric=example_metric,
+            prepared=not source,
+        )
+        progress(len(samples), len(samples))
+    workdir = folder if into_run and (folder / "checkpoints").is_dir() else None
+    if output is None and workdir is not None:
+        output = workdir / "evaluation" / _file_name(split, chosen.label)
+    if output is not None:
+        result = write_result(result, Path(output), model, folder, numbers_only=numbers_only)
+    if workdir is not None:
+        page = write_report(workdir, result.evaluation, result.images_NxHxW, result.summary)
+        result = dataclasses.replace(result, written=(*result.written, page))
+    return result
+
+
+def evaluate_run(
+    model: Evaluated,
+    config: ExperimentConfig,
+    workdir: Path,
+    step: int,
+    *,
+    say: Callable[[str], None],
+    poll: Callable[[], None],
+) -> Result:
+    """Evaluates a run that has done its last step on the test split (validation where there is none), and ends it.
+
+    Args:
+      model: what the run has made.
+      config: of the run.
+      workdir: of the run: gets the evaluation, a status.json that says "done", and report.html.
+      step: the last one.
+      say: called with a line on what is evaluated.
+      poll: called before each batch; an exception it raises ends the evaluation, before anything is written.
+
+    Raises:
+      InputError: the data are no longer prepared.
+      OSError: a file cannot be written.
+    """
+    for split in ("test", "validation"):
+        samples = load_split(config.data, split, preprocessing_of(config))
+        if len(samples):
+            break
+    say(f"evaluating {len(samples):,} {split} samples with {model.name}")
+    result = measure(
+        model,
+        samples,
+        config.data,
+        split,
+        choose_decoder("greedy", model.alphabet),
+        batch_size=config.data.evaluation_batch_size,
+        example_metric=config.training.example_metric,
+        poll=poll,
+    )
+    result = write_result(result, workdir / "evaluation" / f"{split}.json", model, workdir)
+    write_status(workdir, "done", step=step, cer=result.cer, wer=result.wer)
+    page = write_report(workdir, result.evaluation, result.images_NxHxW, result.summary)  # It shows the status.
+    return dataclasses.replace(result, written=(*result.written, page))
+
+
+def measure(
+    model: Evaluated,
+    samples: PreprocessedSamples,
+    config: DataConfig,
+    split: str,
+    decoder: ChosenDecoder,
+    *,
+    batch_size: int = BATCH_SIZE,
+    poll: Callable[[], None] = lambda: None,
+    example_metric: bool = False,
+    prepared: bool = True,
+) -> Result:
+    """Evaluates samples and says what the numbers were made from: parameters, data, code and command.
+
+    Args:
+      model: reads the samples.
+      samples: of the split.
+      config: of their data.
+      split: its name.
+      decoder: makes texts of what the model gives.
+      batch_size: images at a time.
+      poll: called before each batch; an exception it raises ends the evaluation.
+      example_metric: whether to compute the Keras example's, too.
+      prepared: whether the samples come from prepared data, which are then described.
+    """
+    evaluation = evaluate_samples(
+        model.log_probs, model.alphabet, samples, decoder=decoder.decoder, batch_size=batch_size, poll=poll
+    )
+    summary = summarize(
+        evaluation,
+        decoder=decoder.label,
+        decoder_settings=decoder.about,
+        model=model.name,
+        parameters=model.parameters,
+        data=config.name,
+        split=split,
+        split_rule=rule_name(config.split),
+    )
+    if example_metric:
+        batch = model.config["data"]["batch_size"]
+        summary[EXAMPLE_METRIC] = metric_of_results(evaluation.results, model.alphabet, batch)
+    if model.tree is not None:
+        summary["parameters_sha256"] = fingerprint_parameters(model.tree)
+    summary["evaluated_by"] = {
+        "command": describe_command(command_line()),
+        "git": git_revision(),
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in VERSIONS_OF},
+        "devices": [str(device) for device in jax.devices()],
+    }
+    if prepared:
+        summary["prepared"] = _describe_prepared(config)
+    return Result(summary, evaluation, samples.images_NxHxW)
+
+
+def write_result(result: Result, path: Path, model: Evaluated, folder: Path, *, numbers_only: bool = False) -> Result:
+    """Writes what was measured, and beside it the model's card from all evaluations that lie there.
+
+    Args:
+      path: of the JSON file; the others are named like it.
+      model: that was measured.
+      folder: of the model, where its training is recorded.
+      numbers_only: whether to leave out readings and images.
+    """
+    if numbers_only:
+        write_json(path, result.summary)
+        written = [path]
+    else:
+        written = write_evaluation(path, result.evaluation, result.summary, result.images_NxHxW)
+    card = describe_model(
+        model.name,
+        model.config,
+        model.alphabet,
+        model.parameters,
+        gather_about(folder, model.name),
+        parameters_sha256=result.summary.get("parameters_sha256", ""),
+        shipped=folder.resolve().parent == PRETRAINED,
+    )
+    card_path = write_card(path.parent, card, path.name)
+    return dataclasses.replace(result, written=(*written, *([card_path] if card_path else [])))
+
+
+def _file_name(split: str, label: str) -> str:
+    """Other decoders leave the greedy evaluation in place: runs are compared by it."""
+    return f"{split}.json" if label == "greedy" else f"{split}_{label.replace(' + ', '_').replace(' ', '_')}.json"
+
+
+def _data_config(model: TrainedModel, data: str | None, data_dir: str, workers: int) -> DataConfig:
+    """Of the model's own data, or of others split by writer."""
+    config = build_dataclass(DataConfig, model.config["data"], "data")
+    name = data or config.name
+    check_data_name(name)
+    if name != config.name:
+        config = DataConfig(name=name, casefold=config.casefold, plain_marks=config.plain_marks)
+    return dataclasses.replace(config, data_dir=data_dir or config.data_dir, workers=workers)
+
+
+def _load(config: DataConfig, split: str, model: TrainedModel) -> PreprocessedSamples:
+    with ProgressLine(config.name) as progress:
+        ensure_prepared(config, progress=progress)
+    splits = SPLITS if split == ALL else (split,)
+    return join_samples([load_split(config, each, model.preprocessing) for each in splits])
+
+
+def _read_source(config: DataConfig, source: Path, split: str, preprocessing: Preprocessing) -> PreprocessedSamples:
+    """Raw data are split by writer: wrong for a model that was trained on those writers by another rule."""
+    if config.split != BY_WRITER and split != ALL:
+        raise InputError(
+            f"--split={split}: the model's split rule ({config.split}) needs prepared data; run hwr data prepare "
+            f"{config.name} --source={source} and leave --source out, or give --split=all"
+        )
+    workers = worker_count(config.workers)
+    samples = preprocess_samples(_raw_samples(config.name, source, split, workers), preprocessing, workers=workers)
+    forms = dataclasses.replace(config, last_token_labels=False)
+    return dataclasses.replace(samples, texts=tuple(final_label(text, forms) for text in samples.texts))
+
+
+def _raw_samples(name: str, source: Path, split: str, workers: int) -> Iterator[Sample | Skip]:
+    """The samples of the split, and all skips: what was skipped has no writer to tell its split by."""
+    total: list[int] = []
+    items = read_data(name, source, workers=workers, tell_total=total.append)
+    with ProgressLine(name) as progress:
+        for done, item in enumerate(items, start=1):
+            progress(done, total[0] if total else None)
+            if isinstance(item, Skip) or split in (ALL, split_of(item.writer)):
+                yield item
+
+
+def _describe_prepared(config: DataConfig) -> dict[str, Any]:
+    """What prepared data hold, all splits, though one is evaluated. Splits are counted where writers tell them."""
+    info = ensure_prepared(config)
+    prepared = {
+        "version": info.version,
+        "source": info.source,
+        "options": info.options,
+        "skipped_reasons": info.skipped,
+        "characters": info.characters,
+    }
+    if config.split == BY_WRITER:
+        prepared["splits"] = {
+            name: {"samples": split.samples, "writers": split.writers, "ids_hash": split.ids_sha256}
+            for name, split in info.splits.items()
+        }
+    return prepared
+
+
+def _count_batches(progress: Callable[[int, int | None], None], total: int) -> Callable[[], None]:
+    done = 0
+
+    def poll() -> None:
+        nonlocal done
+        progress(min(done, total), total)
+        done += BATCH_SIZE
+
+    return poll

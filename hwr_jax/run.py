@@ -1,0 +1,353 @@
+"""A whole run as a function: data, training, validation, checkpoints, the final evaluation and every file it leaves."""
+
+import dataclasses
+import functools
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from hwr_jax.config import ExperimentConfig, resolve_config
+from hwr_jax.config_files import load_config_file
+from hwr_jax.data.buckets import buckets_of
+from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_training
+from hwr_jax.data.preprocessed import PreprocessedSamples
+from hwr_jax.data.sample import describe_skips
+from hwr_jax.data.split_rules import rule_name
+from hwr_jax.ink.width import cut_to_ink
+from hwr_jax.models.cpu_kernels import library
+from hwr_jax.models.recognizer import layer_table
+from hwr_jax.models.trained import make_log_probs
+from hwr_jax.progress import ProgressLine
+from hwr_jax.strict import to_plain
+from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, resolve_alphabet
+from hwr_jax.training.devices import choose_kind
+from hwr_jax.training.init_from import carry_over, compare_characters, find_init_from, write_init_from
+from hwr_jax.training.load import load_model, load_run
+from hwr_jax.training.loop import run_training
+from hwr_jax.training.processes import find_processes, joined
+from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
+from hwr_jax.training.trial import Validate
+from hwr_jax.training.vectorized import train_vectorized
+from hwr_jax.training.workdir import (
+    check_alphabet,
+    check_config,
+    command_line,
+    hold,
+    write_environment,
+    write_json,
+    write_status,
+)
+
+if TYPE_CHECKING:
+    from hwr_jax.result import Result
+
+Config: TypeAlias = ExperimentConfig | ConfigDict | str | os.PathLike[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How a run ended.
+
+    Attributes:
+      status: "done"; "preempted": stopped by a signal, and the same call goes on; or "diverged": the loss, a gradient
+        or a parameter was not finite, and the last good checkpoint is kept.
+      step: the last one that was run, or saved where a signal came before the first or after the last.
+      workdir: the run's folder.
+      message: one line for people.
+      evaluation: of the best checkpoint on the test split; None unless the run is done, and in processes but the first.
+    """
+
+    status: str
+    step: int
+    workdir: Path
+    message: str
+    evaluation: "Result | None" = None
+
+
+def train(
+    config: Config,
+    workdir: str | os.PathLike[str],
+    *,
+    init_from: str | None = None,
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+) -> Run:
+    """Trains a model, or goes on with a run that stopped, and evaluates it. `hwr train` is this call.
+
+    SIGTERM and Ctrl-C stop the run after a save, where this is the main thread. Progress goes to stderr.
+
+    Args:
+      config: of the experiment: `hwr_jax.config.ExperimentConfig`, a ConfigDict such as a config file returns, or the
+        name or path of a config file ("quickstart", "mine.py:arg").
+      workdir: the run's folder; made if it is not there. A run that was stopped goes on bit for bit.
+      init_from: name or path of a model to begin with the parameters of; characters it lacks begin new.
+      coordinator: HOST:PORT of process 0, for several processes that each make this call; found on TPU pods and in
+        Slurm steps.
+      num_processes, process_id: how many they are, and which this one is, from 0.
+
+    Raises:
+      InputError: wrong config, data or workdir: another run is in the folder, or at work there.
+      OSError: the folder cannot be written.
+    """
+    config, workdir = _resolve(config), Path(workdir)
+    processes = find_processes(coordinator, num_processes, process_id, os.environ)
+    if processes is None:
+        return train_together([config], [workdir], init_from=init_from)[0]
+
+    def tell_loss(line: str) -> None:
+        print(f"hwr train: {line}", file=sys.stderr, flush=True)
+        if jax.process_index() == 0:
+            _try(lambda: write_status(workdir, "failed", message=line))
+
+    with joined(processes, tell_loss):
+        return train_together([config], [workdir], init_from=init_from, main_process=jax.process_index() == 0)[0]
+
+
+def train_together(
+    configs: Sequence[ExperimentConfig],
+    workdirs: Sequence[Path],
+    *,
+    init_from: str | None = None,
+    main_process: bool = True,
+) -> list[Run]:
+    """As `train`, of one run or of several that train as one program, see `hwr_jax.training.vectorized`.
+
+    Args:
+      configs: of the runs.
+      workdirs: a folder each.
+      init_from: see `train`; of one run alone.
+      main_process: whether this process keeps the folders.
+    """
+    try:
+        with framed(configs, workdirs, main_process=main_process) as stop:
+            return _train(configs, workdirs, init_from, main_process, stop)
+    except Preempted as signal:  # While data are prepared, or in the final evaluation: there is nothing to save.
+        return [Run("preempted", _saved_step(workdir), workdir, _goes_on(signal)) for workdir in workdirs]
+
+
+@contextmanager
+def framed(
+    configs: Sequence[ExperimentConfig],
+    workdirs: Sequence[Path],
+    *,
+    main_process: bool = True,
+    framework: str = "hwr_jax",
+    devices: Callable[[], list[str]] = lambda: [str(device) for device in jax.devices()],
+    on_signal: Callable[[Preempted], str] | None = None,
+) -> Iterator[StopRequest]:
+    """What is around every run: lock, config, environment, signals, and the status however it ends but well.
+
+    Args:
+      configs, workdirs: of the runs.
+      main_process: whether this process keeps the folders.
+      framework, devices: see `hwr_jax.training.workdir.write_environment`.
+      on_signal: the status' message of a run that cannot go on after a signal, which is then "failed".
+
+    Yields:
+      What is to be polled; `Preempted` may be raised inside, and passes.
+
+    Raises:
+      InputError: another process holds a folder, or another run is in it.
+    """
+    with ExitStack() as held:
+        if main_process:
+            for config, workdir in zip(configs, workdirs, strict=True):
+                held.enter_context(hold(workdir))
+                check_config(workdir, to_plain(config))
+                write_environment(workdir, command_line(), devices(), framework)
+        stop = held.enter_context(catch_stop_signals())
+        try:
+            yield stop
+        except BaseException as error:
+            status, message = "failed", " ".join(str(error).split()) or type(error).__name__
+            if isinstance(error, Preempted):
+                status, message = ("failed", on_signal(error)) if on_signal else ("preempted", _goes_on(error))
+            for workdir in workdirs if main_process else ():
+                _try(functools.partial(write_status, workdir, status, message=message))
+            raise
+
+
+def _train(
+    configs: Sequence[ExperimentConfig],
+    workdirs: Sequence[Path],
+    init_from: str | None,
+    main_process: bool,
+    stop: StopRequest,
+) -> list[Run]:
+    say = report if main_process else _report_nothing
+    config = configs[0]  # What is not a number all have in common.
+    for workdir in workdirs:
+        alphabet = _find_alphabet(config, workdir, main_process, say, stop)
+    begins_with = [_make_initial(init_from, alphabet, workdir, main_process, say) for workdir in workdirs]
+    training, validation = load_data(config, alphabet, say=say, poll=stop.poll_if_alone)
+    if main_process:
+        _describe(config, alphabet, training, validation, workdirs)
+    about = [{"config": to_plain(config), "alphabet": alphabet.characters} for config in configs]
+    validate = make_validate(config, alphabet, validation)
+    common: dict[str, Any] = {"alphabet": alphabet, "validate": validate, "stop": stop}
+    if len(configs) == 1:
+        [workdir], [about_it], [initial] = workdirs, about, begins_with
+        outcomes = [run_training(config, training, workdir=workdir, about=about_it, initial=initial, **common)]
+    else:
+        outcomes = train_vectorized(configs, training, workdirs=workdirs, about=about, **common)
+    runs = []
+    for config, workdir, outcome in zip(configs, workdirs, outcomes, strict=True):
+        run = Run(outcome.status, outcome.step, workdir, outcome.message)
+        if outcome.status == "done" and main_process:
+            from hwr_jax.result import evaluate_run  # The first step does not wait for it.
+
+            evaluation = evaluate_run(load_run(workdir), config, workdir, outcome.step, say=say, poll=stop.poll)
+            run = dataclasses.replace(run, evaluation=evaluation)
+        runs.append(run)
+    return runs
+
+
+def load_data(
+    config: ExperimentConfig, alphabet: Alphabet, *, say: Callable[[str], None], poll: Callable[[], None]
+) -> tuple[PreprocessedSamples, PreprocessedSamples]:
+    """Training and validation samples, prepared with a progress line if need be.
+
+    Args:
+      config: of the run.
+      alphabet: of its model.
+      say: called with a line on what takes time.
+      poll: called often; an exception it raises ends it.
+
+    Raises:
+      InputError: the data are not there, or no samples are left.
+    """
+    _prepare(config, say, poll)
+    return load_for_training(config, alphabet, say=say, poll=poll)
+
+
+def _prepare(config: ExperimentConfig, say: Callable[[str], None], poll: Callable[[], None]) -> None:
+    with ProgressLine(f"preparing {config.data.name}") as line:
+
+        def progress(done: int, total: int | None) -> None:
+            poll()
+            line(done, total)
+
+        ensure_prepared(config.data, progress=progress, say=say)
+    poll()
+
+
+def _find_alphabet(
+    config: ExperimentConfig, workdir: Path, main_process: bool, say: Callable[[str], None], stop: StopRequest
+) -> Alphabet:
+    """What the config names, or the characters of the training split, which the run's folder then keeps."""
+    if config.model.alphabet != FROM_TRAINING:
+        return resolve_alphabet(config.model.alphabet)
+    _prepare(config, say, stop.poll_if_alone)
+    alphabet = find_alphabet(config)
+    if main_process:
+        check_alphabet(workdir, alphabet)
+    say(f"alphabet of the training split: {alphabet.characters}")
+    return alphabet
+
+
+def _make_initial(
+    init_from: str | None, alphabet: Alphabet, workdir: Path, main_process: bool, say: Callable[[str], None]
+) -> Callable[[Any], Any] | None:
+    """Makes the first parameters from those a new model begins with; None leaves them."""
+    name = find_init_from(workdir, init_from)
+    if name is None:
+        return None
+    model = load_model(name)
+    changes = compare_characters(model.alphabet, alphabet)
+    if main_process:
+        write_init_from(workdir, name, changes)
+    say(f"begins with the parameters of {model.name}: {changes.describe()}")
+    return lambda fresh: carry_over(model.tree, model.alphabet, fresh, alphabet, name)[0]
+
+
+def make_validate(config: ExperimentConfig, alphabet: Alphabet, validation: PreprocessedSamples) -> Validate:
+    """Returns what measures the validation split during training."""
+    program = make_log_probs(to_plain(config), alphabet, config.data.preprocessing)
+
+    def validate(parameters: Any, poll: Callable[[], None]) -> Mapping[str, float]:
+        # The first step does not wait for them.
+        from hwr_jax.evaluation.evaluate import evaluate_samples
+        from hwr_jax.evaluation.summary import validation_values
+
+        on_device = jax.device_put(parameters)
+
+        def log_probs(images_BxHxW: np.ndarray) -> np.ndarray:
+            return program(on_device, cut_to_ink(images_BxHxW, config.data.preprocessing))
+
+        batch_size = config.data.evaluation_batch_size
+        evaluation = evaluate_samples(log_probs, alphabet, validation, batch_size=batch_size, poll=poll)
+        return validation_values(evaluation, alphabet, config)
+
+    return validate
+
+
+def _describe(
+    config: ExperimentConfig,
+    alphabet: Alphabet,
+    training: PreprocessedSamples,
+    validation: PreprocessedSamples,
+    workdirs: Sequence[Path],
+) -> None:
+    """Says what is going to be trained, and writes what was left out into left_out.json."""
+    parameters = sum(row.parameters for row in layer_table(config.model, alphabet.num_classes))
+    steps = config.total_steps(len(training))
+    devices = f"{jax.device_count()} {jax.devices()[0].platform} device" + "s" * (jax.device_count() > 1)
+    kind = choose_kind(config.training.parallel) if len(workdirs) == 1 else f"{len(workdirs)} runs as one program"
+    report(f"{parameters:,} parameters, {len(alphabet.characters)} characters, {kind} on {devices}")
+    if kernels := library.describe():
+        report(kernels)
+    where = workdirs[0] if len(workdirs) == 1 else workdirs[0].parent
+    report(
+        f"{len(training):,} training samples of {len(set(training.writers))} writers, "
+        f"{len(validation):,} validation samples of {len(set(validation.writers))} writers "
+        f"(split rule {rule_name(config.data.split)}); {steps:,} steps of {config.data.batch_size} into {where}"
+    )
+    if buckets := buckets_of(training.widths_N, config):
+        padding = f"{100 * buckets.padding_share:.0f} % of it padding"
+        report(f"batches {', '.join(map(str, buckets.widths))} px wide, {padding}")
+    for what, part in (("training", training), ("validation", validation)):
+        if part.skipped:
+            report(f"left out of {what}, by name in left_out.json: {describe_skips(Counter(part.skipped.values()))}")
+    for workdir in workdirs:
+        write_json(workdir / "left_out.json", {"training": training.skipped, "validation": validation.skipped})
+
+
+def _resolve(config: Config) -> ExperimentConfig:
+    if isinstance(config, str | os.PathLike):
+        config = load_config_file(os.fspath(config))
+    return resolve_config(config) if isinstance(config, ConfigDict) else config
+
+
+def _saved_step(workdir: Path) -> int:
+    steps = [path.name for path in (workdir / "checkpoints").glob("[0-9]*")]
+    return max((int(step) for step in steps if step.isdecimal()), default=0)
+
+
+def _goes_on(signal: Preempted) -> str:
+    return f"{signal}: the same command goes on"
+
+
+def _try(write: Callable[[], None]) -> None:
+    """A last word on a disk that may be full: the error that led here is the one to report."""
+    try:
+        write()
+    except OSError as error:
+        report(f"status not written: {error}")
+
+
+def _report_nothing(line: str) -> None:
+    """For processes other than the first."""
+
+
+def report(line: str) -> None:
+    """Prints a line of progress on stderr."""
+    print(line, file=sys.stderr, flush=True)
