@@ -12,8 +12,7 @@ from hwr_jax.models.trained import PRETRAINED, TrainedModel, save_exported
 from hwr_jax.reports.write_card import describe_model, write_card
 from hwr_jax.training.load import load_model, model_folder
 from hwr_jax.training.workdir import write_json
-from hwr_jax.zoo.data_terms import describe_terms
-from hwr_jax.zoo.model_records import is_exported, is_of, read_evaluations
+from hwr_jax.zoo.model_records import describe_terms, is_exported, is_of, read_evaluations
 from hwr_jax.zoo.training_facts import gather_about
 
 # What Keras must be given, as `hwr_jax.ink.preprocessing` makes it.

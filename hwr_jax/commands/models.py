@@ -145,7 +145,7 @@ def _rate(values: Mapping[str, Any], name: str) -> str:
 
 
 def _notes(records: "Sequence[ModelRecord]", defaults: Mapping[str, tuple[str, str]]) -> list[str]:
-    from hwr_jax.zoo.data_terms import describe_terms
+    from hwr_jax.zoo.model_records import describe_terms
 
     notes = [f"{command} takes {name} by itself: {why}." for name, (command, why) in defaults.items()]
     notes += ["CER and WER as recorded: greedy, on the model's own data, with 95 % bootstrap intervals over writers."]

@@ -9,8 +9,7 @@ from hwr_jax.evaluation.run_files import group_of
 from hwr_jax.nested import flatten
 from hwr_jax.reports.page import render
 from hwr_jax.reports.tables import character, code, markdown_table, show_percent, show_rate
-from hwr_jax.zoo.data_terms import NOT_RECORDED, describe_terms
-from hwr_jax.zoo.model_records import describe_input, reads_what
+from hwr_jax.zoo.model_records import NOT_RECORDED, describe_input, describe_terms, reads_what
 
 MARK = "<!-- written by hwr evaluate from what it recorded; written anew by the next evaluation -->"
 SHOWN_CONFUSIONS = 12

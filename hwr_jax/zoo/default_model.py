@@ -1,4 +1,4 @@
-"""Which of the shipped models reads where none is named."""
+"""The shipped model that reads where none is named."""
 
 import dataclasses
 import math
@@ -27,7 +27,7 @@ def choose_for_words(records: Sequence[ModelRecord]) -> Choice:
 
 
 def choose_for_pages(records: Sequence[ModelRecord]) -> Choice:
-    """The model that reads scanned pages: of those that learnt from such pages the one with the lowest recorded CER.
+    """The model that reads scanned pages: of those trained on such pages the one with the lowest recorded CER.
 
     Raises:
       InputError: there is none.

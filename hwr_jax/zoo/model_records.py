@@ -1,8 +1,8 @@
-"""Models as their folders tell them, shipped, exported or runs: without jax, so that a list of them is quick."""
+"""What is recorded of models: shipped, exported or runs. Read without jax, so that a list of them is quick."""
 
 import dataclasses
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,6 @@ from hwr_jax.data.formats.table import format_of
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
 from hwr_jax.ink.model_input import describe_scale
-from hwr_jax.zoo.data_terms import describe_terms, summarize_terms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 # As hwr_jax.models.trained has it, which imports jax.
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 CARD_FILE = "MODEL_CARD.md"
+NOT_RECORDED = "not recorded"
 WORDS, LINES = "words", "lines"
 # Labels of so many words and more are lines, where the data set's name does not tell.
 _WORDS_OF_LINES = 1.5
@@ -64,22 +64,18 @@ class ModelRecord:
     @property
     def trained_on(self) -> tuple[str, ...]:
         """Names of all data sets that its parameters come from, its own first."""
-        told = self.about.get("trained_on")
-        if isinstance(told, list):
-            return tuple(map(str, told))
-        first = read_json_if_whole(self.folder / "init_from.json").get("model")
-        return trained_on(self.data, str(first) if first else None)
+        named = self.about.get("trained_on")
+        return tuple(map(str, named)) if isinstance(named, list) else trained_on(self.data, _init_from(self.folder))
 
     @property
     def evaluation(self) -> Mapping[str, Any] | None:
         """The greedy evaluation on its own data by which models are compared: of the test split, else validation."""
-        own = [
-            found
-            for found in self.evaluations.values()
+        own = {
+            found.get("split"): found
+            for found in list(self.evaluations.values())[::-1]
             if found.get("decoder", "greedy") == "greedy" and found.get("data") == self.data
-        ]
-        ordered = [found for split in ("test", "validation") for found in own if found.get("split") == split]
-        return next(iter(ordered), None)
+        }
+        return own.get("test") or own.get("validation")
 
     @property
     def reads(self) -> str:
@@ -88,7 +84,7 @@ class ModelRecord:
 
     @property
     def frame(self) -> str:
-        """Size of the images that it sees, width first, such as "128 x 32 px"."""
+        """Size of its input images, width first, such as "128 x 32 px"."""
         return describe_input(self.config)
 
     @property
@@ -120,7 +116,7 @@ def reads_what(data: str, evaluation: Mapping[str, Any] | None) -> str:
 
 
 def describe_input(config: Mapping[str, Any]) -> str:
-    """Size of the images that a config's model sees, such as "up to 1024 x 32 px"; "" if it does not say."""
+    """Size of the input images of a config's model, such as "up to 1024 x 32 px"; "" if it does not say."""
     model, data = group_of(config, "model"), group_of(config, "data")
     if not {"width_px", "height_px"} <= model.keys():
         return ""
@@ -128,16 +124,45 @@ def describe_input(config: Mapping[str, Any]) -> str:
     return f"{most}{model['width_px']} x {model['height_px']} px{describe_scale(data.get('horizontal_scale', 1))}"
 
 
-def trained_on(data: str, init_from: str | None) -> tuple[str, ...]:
-    """The data sets of a model that was trained on `data`, having begun with the parameters of `init_from`, if any.
+def describe_terms(data_names: Iterable[str]) -> str:
+    """The licence note of a model trained on these data sets: a sentence for each source."""
+    formats = {name: format_of(name) for name in data_names}
+    sentences = (
+        f"{format.terms.source}: {format.terms.details}."
+        if format and format.terms
+        else f"{name}: terms {NOT_RECORDED}."
+        for name, format in formats.items()
+    )
+    return " ".join(dict.fromkeys(sentences))
 
-    Models that these began with count too. One whose folder is no longer there stands by its name.
+
+def summarize_terms(data_names: Iterable[str]) -> str:
+    """The same in a few words."""
+    formats = map(format_of, data_names)
+    words = (format.terms.terms if format and format.terms else NOT_RECORDED for format in formats)
+    return ", ".join(dict.fromkeys(words))
+
+
+def trained_on(data: str, init_from: str | None) -> tuple[str, ...]:
+    """The data sets of a model that was trained on `data`, starting from the parameters of `init_from`, if any.
+
+    Those of models that these started from count too. One whose folder is no longer there is named itself.
     """
     names, seen = [data], set[str]()
     while init_from is not None and init_from not in seen:
         seen.add(init_from)
-        more, init_from = _look_at_first(init_from)
-        names += more
+        shipped = PRETRAINED / init_from
+        folder = shipped if "/" not in init_from and is_exported(shipped) else Path(init_from)
+        init_from = None
+        if is_exported(folder):
+            description = read_json_if_whole(folder / "model.json")
+            named = group_of(description, "about").get("trained_on")
+            names += map(str, named if isinstance(named, list) else [_data_name(group_of(description, "config"))])
+        elif is_run(folder):
+            names.append(_data_name(read_json_if_whole(folder / "config.json")))
+            init_from = _init_from(folder)
+        else:
+            names.append(f"the data of {folder.name}")
     return tuple(dict.fromkeys(name for name in names if name))
 
 
@@ -200,15 +225,15 @@ def read_record(folder: Path) -> ModelRecord:
 
 
 def read_evaluations(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """File name -> content of the JSON files of evaluations in a folder; other files, and damaged ones, are no part."""
+    """File name -> content of the JSON files of evaluations in a folder; other and damaged files are left out."""
     found = {path.name: read_json_if_whole(path) for path in sorted(folder.glob("*.json"))}
     return {name: values for name, values in found.items() if {"cer", "samples", "split", "data"} <= values.keys()}
 
 
 def is_of(evaluation: Mapping[str, Any], fingerprint: str, names: tuple[str, ...]) -> bool:
     """Whether an evaluation is of certain parameters: by their fingerprint, or where it has none, by their name."""
-    told = evaluation.get("parameters_sha256")
-    return told == fingerprint if told else evaluation.get("model") in names
+    recorded = evaluation.get("parameters_sha256")
+    return recorded == fingerprint if recorded else evaluation.get("model") in names
 
 
 def _read_exported(folder: Path) -> ModelRecord:
@@ -220,6 +245,7 @@ def _read_exported(folder: Path) -> ModelRecord:
     fingerprint = fingerprint_parameters(arrays)
     names = (str(description.get("name")), str(about.get("checkpoint")))
     evaluations = read_evaluations(folder)
+    own = {name: found for name, found in evaluations.items() if is_of(found, fingerprint, names)}
     return ModelRecord(
         name=folder.resolve().name,
         folder=folder,
@@ -229,8 +255,8 @@ def _read_exported(folder: Path) -> ModelRecord:
         status={},
         parameters=sum(array.size for array in arrays.values()),
         file_bytes=sum((folder / name).stat().st_size for name in ("model.json", "parameters.npz")),
-        evaluations={name: found for name, found in evaluations.items() if is_of(found, fingerprint, names)},
-        stale=tuple(name for name, found in evaluations.items() if not is_of(found, fingerprint, names)),
+        evaluations=own,
+        stale=tuple(name for name in evaluations if name not in own),
     )
 
 
@@ -244,18 +270,10 @@ def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
         raise InputError(f"{path}: not the parameters of an exported model; export it again") from error
 
 
-def _look_at_first(name: str) -> tuple[list[str], str | None]:
-    """The data sets that a model names as its own, and the model that it began with in turn, if that is to be asked."""
-    shipped = PRETRAINED / name
-    folder = shipped if "/" not in name and is_exported(shipped) else Path(name)
-    if is_exported(folder):
-        description = read_json_if_whole(folder / "model.json")
-        told = group_of(description, "about").get("trained_on")
-        return list(map(str, told if isinstance(told, list) else [_data_name(group_of(description, "config"))])), None
-    if is_run(folder):
-        first = read_json_if_whole(folder / "init_from.json").get("model")
-        return [_data_name(read_json_if_whole(folder / "config.json"))], str(first) if first else None
-    return [f"the data of {folder.name}"], None
+def _init_from(workdir: Path) -> str | None:
+    """The model that a run started from."""
+    name = read_json_if_whole(workdir / "init_from.json").get("model")
+    return str(name) if name else None
 
 
 def _data_name(config: Mapping[str, Any]) -> str:

@@ -28,8 +28,7 @@ def gather_about(folder: Path, checkpoint: str) -> dict[str, Any]:
       InputError: a file of the folder is damaged.
     """
     if is_exported(folder):
-        told = dict(group_of(read_json(folder / "model.json"), "about"))
-        return told if "checkpoint" in told else told | {"checkpoint": checkpoint}
+        return {"checkpoint": checkpoint, **group_of(read_json(folder / "model.json"), "about")}
     environment, config = read_json(folder / "environment.json"), read_json(folder / "config.json")
     init_from = read_json(folder / "init_from.json").get("model")
     names = trained_on(str(group_of(config, "data").get("name", "")), init_from)
@@ -70,7 +69,7 @@ def gather_training(workdir: Path) -> dict[str, Any]:
 
 
 def describe_command(argv: Sequence[str]) -> str:
-    """A command line as one would type it; of absolute paths, which tell of one machine only, the last part is kept."""
+    """A command line as one would type it; of absolute paths, which are of one machine only, the last part is kept."""
     return shlex.join(_shorten(str(arg)) for arg in argv)
 
 

@@ -13,8 +13,15 @@ from hwr_jax.models.trained import load_exported, pretrained_names
 from hwr_jax.reports.write_card import describe_model, write_card
 from hwr_jax.training.workdir import write_json
 from hwr_jax.zoo import model_records
-from hwr_jax.zoo.data_terms import describe_terms, summarize_terms
-from hwr_jax.zoo.model_records import find_records, read_record, reads_what, shipped_records, trained_on
+from hwr_jax.zoo.model_records import (
+    describe_terms,
+    find_records,
+    read_record,
+    reads_what,
+    shipped_records,
+    summarize_terms,
+    trained_on,
+)
 
 CONFIG = {"data": {"name": "unipen_words", "preprocessing": "word"}, "model": {"width_px": 64, "height_px": 16}}
 NUMBERS = {"data": "unipen_words", "split": "test", "decoder": "greedy", "samples": 8, "words": 8, "cer": 0.5}
