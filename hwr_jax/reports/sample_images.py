@@ -16,6 +16,7 @@ from hwr_jax.data.preprocessed import preprocess_sample
 from hwr_jax.data.sample import Sample
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
+from hwr_jax.evaluation.run_files import group_of
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.strict import build_dataclass
 
@@ -23,54 +24,53 @@ from hwr_jax.strict import build_dataclass
 def load_images(
     config: Mapping[str, Any], truth_of_id: Mapping[str, str], *, data: str, split: str, data_dir: Path | None = None
 ) -> tuple[dict[str, np.ndarray], str]:
-    """Finds samples in prepared data and fits them, and no others, to the run's frame. Never fails.
+    """Finds samples in prepared data and preprocesses them, and no others, as the run does. Never fails.
 
     Args:
       config: of a run, as its config.json has it.
-      truth_of_id: the samples wanted. A sample of the same id and another transcription is not taken for them.
+      truth_of_id: the samples wanted. A sample of the same id and another transcription is not one of them.
       data: name of the data set.
       split: where to look first.
       data_dir: holds the prepared data (None: as the config says).
 
     Returns:
-      id -> frame, uint8 [height_px, width_px], of the samples found; and why others were not, "" if all were.
+      id -> image, uint8 [height_px, width_px], of the samples found; and why others were not, "" if all were.
     """
-    frames: dict[str, np.ndarray] = {}
+    images: dict[str, np.ndarray] = {}
     try:
         settings = build_dataclass(DataConfig, config.get("data", {}), "config.data")
         folder = data_dir or (Path(settings.data_dir) if settings.data_dir else None)
         name = prepared_name(dataclasses.replace(settings, name=data))
-        preprocessing = _frame(config, settings)
+        preprocessing = _preprocessing_of(config, settings)
         # Prepared data lies by writer; another rule of the run takes its samples from all parts.
         for part in sorted(SPLITS, key=lambda part: part != split):
-            if len(frames) < len(truth_of_id):
+            if len(images) < len(truth_of_id):
                 samples = load_prepared(name, part, folder)
-                frames |= _fit_wanted(samples, truth_of_id, preprocessing, settings)
+                images |= _preprocess_wanted(samples, truth_of_id, preprocessing, settings)
     except (OSError, ValueError, RuntimeError, IndexError) as error:  # The last three are also of damaged records.
-        return frames, str(error) if isinstance(error, InputError) else f"data {data!r}: cannot be read ({error})"
-    missing = len(truth_of_id) - len(frames)
-    return frames, f"data {data!r}: {missing:,} of these samples are not in it with these transcriptions" * bool(
+        return images, str(error) if isinstance(error, InputError) else f"data {data!r}: cannot be read ({error})"
+    missing = len(truth_of_id) - len(images)
+    return images, f"data {data!r}: {missing:,} of these samples are not in it with these transcriptions" * bool(
         missing
     )
 
 
-def _frame(config: Mapping[str, Any], settings: DataConfig) -> Preprocessing:
-    model = config.get("model")
-    model = model if isinstance(model, Mapping) else {}
+def _preprocessing_of(config: Mapping[str, Any], settings: DataConfig) -> Preprocessing:
+    model = group_of(config, "model")
     height_px, width_px = (model.get(name) for name in ("height_px", "width_px"))
     if isinstance(height_px, int) and isinstance(width_px, int):
         return Preprocessing(height_px, width_px, settings.preprocessing, settings.horizontal_scale)
     return Preprocessing(kind=settings.preprocessing, horizontal_scale=settings.horizontal_scale)
 
 
-def _fit_wanted(
+def _preprocess_wanted(
     samples: Iterable[Sample], truth_of_id: Mapping[str, str], preprocessing: Preprocessing, settings: DataConfig
 ) -> dict[str, np.ndarray]:
-    frames = {}
+    images = {}
     for sample in samples:
         if sample.id in truth_of_id:
             text = unicodedata.normalize("NFC", sample.text)
-            fitted = preprocess_sample(sample, preprocessing)
-            if truth_of_id[sample.id] == final_label(text, settings) and not isinstance(fitted, str):
-                frames[sample.id] = fitted
-    return frames
+            image = preprocess_sample(sample, preprocessing)
+            if truth_of_id[sample.id] == final_label(text, settings) and not isinstance(image, str):
+                images[sample.id] = image
+    return images
