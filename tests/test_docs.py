@@ -109,6 +109,20 @@ def test_every_config_field_of_the_pages_exists(page):
         assert old not in text, f"{page.name}: {old} is called {FIELDS[old]} now"
 
 
+@pytest.mark.parametrize("page", OF_TODAY, ids=lambda page: page.name)
+def test_every_file_of_the_repository_that_is_named_exists(page):
+    """`data/splits.py` may leave out hwr_jax/, and `arpa.py` the folder of a file named before it."""
+    text = page.read_text(encoding="utf-8")
+    folders = {ROOT, ROOT / "hwr_jax"}
+    for name in re.findall(r"`((?:\w+/)*\w+\.py)`|\b((?:hwr_jax|tests|experiments|configs)/[\w/]+\.\w+)", text):
+        file = name[0] or name[1]
+        if file.split("/")[0] == "FILE.py":
+            continue
+        found = [folder / file for folder in folders if (folder / file).exists()]
+        assert found, f"{page.name}: {file}"
+        folders.add(found[0].parent)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_python_block_is_python(page):
     for language, text in blocks_of(page):
