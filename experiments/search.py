@@ -16,9 +16,8 @@ from experiments.launch.devices import divide_machine
 from experiments.launch.job import Job, make_train_command, seen_from_checkout
 from experiments.launch.local import Pool, Running
 from experiments.sweeps.record import find_record, write_record
-from experiments.sweeps.runs import Point, Run, call_config, make_run
+from experiments.sweeps.runs import Point, Run, call_config, make_run, write_point
 from experiments.sweeps.state import is_held, read_state
-from experiments.sweeps.table import write_point
 from hwr_jax.commands.options import Parser
 from hwr_jax.commands.options import run as run_command
 from hwr_jax.errors import InputError
@@ -38,11 +37,9 @@ exit status: 0 all is well; 1 the input is wrong, or every trial failed; 75 stop
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs trials until there are as many as asked for. Returns the exit status.
+    """Runs trials until there are as many as asked for; returns the exit status.
 
-    Raises:
-      InputError: wrong flags, config or space, or Optuna is not installed.
-      OSError: a folder cannot be written.
+    Raises InputError for wrong flags, config or space, or where Optuna is not installed, and OSError.
     """
     overrides = [arg for arg in argv if arg.startswith("--config.")]
     options = _parse([arg for arg in argv if arg not in overrides])
@@ -66,11 +63,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def call_space(config_file: str, overrides: Sequence[str]) -> Space:
-    """The config file's `space()`, every end of a range and every choice checked as a run would be.
-
-    Raises:
-      InputError: the file has no `space()`, or fields or values are wrong.
-    """
+    """The config file's `space()`. Raises InputError where an end of a range or a choice would be wrong for a run."""
     given = call_config(config_file, "space")
     if not isinstance(given, Mapping) or not given:
         raise InputError(f"{config_file}: space() gives {given!r}, not a dict of ranges and choices")
@@ -87,8 +80,7 @@ def call_space(config_file: str, overrides: Sequence[str]) -> Space:
 def open_study(storage: str, name: str, seed: int) -> Any:
     """The study in that storage, made if it is not there; trials below the median of the others are pruned.
 
-    Raises:
-      InputError: Optuna is not installed, or cannot open the storage.
+    Raises InputError where Optuna is not installed, or cannot open the storage.
     """
     try:
         import optuna

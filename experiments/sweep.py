@@ -18,9 +18,8 @@ from experiments.launch.launchers import LAUNCHERS, add_launcher_flags
 from experiments.sweeps.record import describe_change, find_record, keep_names, load_record, write_record
 from experiments.sweeps.results import collect_results, describe_results
 from experiments.sweeps.results_page import write_page
-from experiments.sweeps.runs import Run, expand, group_runs
+from experiments.sweeps.runs import Run, expand, group_runs, write_point
 from experiments.sweeps.state import STATUSES, RunState, read_state
-from experiments.sweeps.table import write_point
 from hwr_jax.commands.options import Parser
 from hwr_jax.commands.options import run as run_command
 from hwr_jax.errors import InputError
@@ -45,12 +44,7 @@ exit status: 0 all is well; 1 the input is wrong, or runs failed or diverged; 75
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags, config, points or folder.
-      OSError: a folder cannot be written.
-    """
+    """Runs the command; returns the exit status. Raises InputError for wrong flags or points, and OSError."""
     if argv and argv[0] == "status":
         return _show_status(argv[1:])
     if argv and argv[0] == "results":

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 
-from experiments.benchmarks.command import add_dtype, describe_here, make_parser, show_range, write_numbers
+from experiments.benchmarks.command import describe_here, make_parser, show_range, write_numbers
 from experiments.benchmarks.ours import TrainingSteps, batch_of, example_config
 from experiments.benchmarks.turns import median_of, take_turns
 from experiments.benchmarks.words import make_words
@@ -53,20 +53,10 @@ STEP, AUGMENTED_STEP = "step", "step_with_everything"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the table. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags.
-    """
-    parser = make_parser(
-        "augmentation",
-        __doc__,
-        rounds=(6, "turns of each"),
-        steps=(10, "timed in a turn"),
-        batch_size=(64, "words a step"),
-    )
+    """Measures and prints the table; returns the exit status. Raises InputError for wrong flags."""
+    counts = {"rounds": (6, "turns of each"), "steps": (10, "timed in a turn"), "batch_size": (64, "words a step")}
+    parser = make_parser("augmentation", __doc__, counts, compute_dtype=True)
     parser.add_argument("--effects", metavar="A,B", default=",".join(EFFECTS), help=f"default {','.join(EFFECTS)}")
-    add_dtype(parser)
     options = parser.parse_args(argv)
     options.effects = [name for name in options.effects.split(",") if name]
     for name in options.effects:

@@ -25,31 +25,25 @@ from hwr_jax.training.workdir import command_line, git_revision, write_json
 ABSENT = "-"
 
 
-def make_parser(name: str, about: str | None, **counts: tuple[int, str]) -> Parser:
-    """A benchmark's parser, with --json.
-
-    Args:
-      name: of the module.
-      about: its docstring.
-      counts: by name, flags that take a number from 1 up: default, and what it counts.
-    """
+def make_parser(
+    name: str,
+    about: str | None,
+    counts: Mapping[str, tuple[int, str]],
+    *,
+    peers: bool = False,
+    compute_dtype: bool = False,
+) -> Parser:
+    """The parser of a benchmark's module. `counts` are flags that take a number from 1 up: its default, what it is."""
     parser = Parser(prog=f"python -m experiments.benchmarks.{name}", description=about)
     for flag, (default, what) in counts.items():
         parser.add_argument(f"--{flag}", type=positive, default=default, help=f"{what} (default {default})")
+    if peers:
+        others = ",".join(name for name in PEERS if name != OURS)
+        parser.add_argument("--peers", metavar="A,B", default=others, help=f"beside {OURS}; default {others}")
+    if peers or compute_dtype:
+        parser.add_argument("--compute_dtype", choices=COMPUTE_DTYPES, default="float32", help="of hwr_jax alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too, all of them")
     return parser
-
-
-def add_dtype(parser: Parser) -> None:
-    """--compute_dtype."""
-    parser.add_argument("--compute_dtype", choices=COMPUTE_DTYPES, default="float32", help="of hwr_jax alone")
-
-
-def add_peers(parser: Parser) -> None:
-    """--peers and --compute_dtype."""
-    others = ",".join(name for name in PEERS if name != OURS)
-    parser.add_argument("--peers", metavar="A,B", default=others, help=f"beside {OURS}; default {others}")
-    add_dtype(parser)
 
 
 def chosen_peers(names: str) -> dict[str, Peer]:
@@ -64,14 +58,7 @@ def chosen_peers(names: str) -> dict[str, Peer]:
 def measure_peers(
     kind: str, peers: Mapping[str, Peer], options: argparse.Namespace, steps: Mapping[int, int]
 ) -> tuple[list[Measured], Quiet]:
-    """Makes the words, hands them to the peers and measures these, see `experiments.benchmarks.rounds.measure`.
-
-    Args:
-      kind: of the task.
-      peers: by name.
-      options: the command line.
-      steps: by batch size, how many in a turn are timed.
-    """
+    """Makes the words, hands them to the peers and measures these, see `experiments.benchmarks.rounds.measure`."""
     import numpy as np
 
     from experiments.benchmarks.words import make_words

@@ -73,19 +73,14 @@ class Way:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the table. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags or data.
-    """
-    parser = make_parser(
-        "decode",
-        __doc__,
-        words=(1024, "read by ours in a turn"),
-        peer_words=(256, f"read by {PYCTCDECODE} in a turn"),
-        beam_width=(32, "of all"),
-        rounds=(5, "turns of each"),
-    )
+    """Measures and prints the table; returns the exit status. Raises InputError for wrong flags or data."""
+    counts = {
+        "words": (1024, "read by ours in a turn"),
+        "peer_words": (256, f"read by {PYCTCDECODE} in a turn"),
+        "beam_width": (32, "of all"),
+        "rounds": (5, "turns of each"),
+    }
+    parser = make_parser("decode", __doc__, counts)
     parser.add_argument("--data", default=MODEL, metavar="NAME", help=f"default {MODEL}, or synthetic")
     options = parser.parse_args(argv)
     machine = describe_machine()

@@ -21,14 +21,9 @@ SINGLE_CALLS_PER_STEP = 10
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the table. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags.
-    """
-    parser = command.make_parser("inference", __doc__, rounds=(6, "turns of each peer"), steps=(10, "timed in a turn"))
-    command.add_peers(parser)
-    options = parser.parse_args(argv)
+    """Measures and prints the table; returns the exit status. Raises InputError for wrong flags."""
+    counts = {"rounds": (6, "turns of each peer"), "steps": (10, "timed in a turn")}
+    options = command.make_parser("inference", __doc__, counts, peers=True).parse_args(argv)
     peers = command.chosen_peers(options.peers)
     machine = command.describe_machine()
     steps = {ONE: SINGLE_CALLS_PER_STEP * options.steps, BATCH: options.steps}

@@ -52,15 +52,9 @@ class PlainLstm(nn.Module):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the table. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags.
-    """
-    parser = make_parser(
-        "layers", __doc__, rounds=(5, "turns of each"), steps=(10, "timed in a turn"), batch_size=(64, "words")
-    )
-    options = parser.parse_args(argv)
+    """Measures and prints the table; returns the exit status. Raises InputError for wrong flags."""
+    counts = {"rounds": (5, "turns of each"), "steps": (10, "timed in a turn"), "batch_size": (64, "words")}
+    options = make_parser("layers", __doc__, counts).parse_args(argv)
     machine, clock = describe_here()
     layers = dict(build_layers(options.batch_size))
     programs = {f"{layer}: {way}": program for layer, ways in layers.items() for way, program in ways.items()}

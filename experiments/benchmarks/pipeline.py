@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from experiments.benchmarks.command import add_dtype, describe_machine, make_parser, write_numbers
+from experiments.benchmarks.command import describe_machine, make_parser, write_numbers
 from experiments.benchmarks.ours import TrainingSteps, example_config, read_batches
 from experiments.benchmarks.words import draw_words, load_words_of
 from hwr_jax.commands.options import run
@@ -27,21 +27,11 @@ TIMED_SAMPLES = 2048
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the numbers. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags or data.
-    """
-    parser = make_parser(
-        "pipeline",
-        __doc__,
-        batch_size=(64, "words a step"),
-        batches=(2000, "read without training"),
-        steps=(100, "trained"),
-    )
+    """Measures and prints the numbers; returns the exit status. Raises InputError for wrong flags or data."""
+    counts = {"batch_size": (64, "words a step"), "batches": (2000, "read without training"), "steps": (100, "trained")}
+    parser = make_parser("pipeline", __doc__, counts, compute_dtype=True)
     parser.add_argument("--data", default="unipen_words", metavar="NAME", help="default unipen_words, or synthetic")
     parser.add_argument("--samples", type=int, default=0, metavar="N", help="only the first so many (default all)")
-    add_dtype(parser)
     options = parser.parse_args(argv)
     machine = describe_machine()
     config = example_config(options.compute_dtype)

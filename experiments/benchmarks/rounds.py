@@ -82,16 +82,9 @@ class Quiet:
 def measure(
     peers: Mapping[str, Peer], task: Task, *, rounds: int, steps: Mapping[int, int]
 ) -> tuple[list[Measured], Quiet]:
-    """Measures the peers in turns; their order changes from round to round.
+    """Measures the peers of a task in turns, whose order changes from round to round; and how quiet it was.
 
-    Args:
-      peers: by name.
-      task: of all of them.
-      rounds: how often each has its turn.
-      steps: by batch size, how many in a turn are timed.
-
-    Returns:
-      All peers, whether they could be measured or not; and how quiet it was.
+    `steps` says by batch size how many are timed in a turn. Peers that cannot be measured are in the result too.
     """
     with contextlib.ExitStack() as stack:
         results = [Measured(name, peer) for name, peer in peers.items()]

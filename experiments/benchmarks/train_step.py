@@ -22,20 +22,9 @@ from hwr_jax.text.alphabet import resolve_alphabet
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the table. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags.
-    """
-    parser = command.make_parser(
-        "train_step",
-        __doc__,
-        rounds=(6, "turns of each peer"),
-        steps=(10, "timed in a turn"),
-        batch_size=(64, "words a step"),
-    )
-    command.add_peers(parser)
-    options = parser.parse_args(argv)
+    """Measures and prints the table; returns the exit status. Raises InputError for wrong flags."""
+    counts = {"rounds": (6, "turns of each peer"), "steps": (10, "timed in a turn"), "batch_size": (64, "words a step")}
+    options = command.make_parser("train_step", __doc__, counts, peers=True).parse_args(argv)
     size = options.batch_size
     chosen = command.chosen_peers(options.peers)
     machine = command.describe_machine()

@@ -17,11 +17,8 @@ def take_turns(
 ) -> dict[str, list[list[float]]]:
     """Times each program in every round, in changing order: seconds of each run, [rounds][steps] by name.
 
-    Args:
-      programs: by name, functions that return when their result is ready.
-      rounds: turns of each.
-      steps: timed in a turn. The first run, which compiles, and the first of a turn are not timed.
-      clock: OF_CORES or WALL.
+    A program is a function that returns when its result is ready. The first run, which compiles, and the first of a
+    turn are not timed. The clock is OF_CORES or WALL.
     """
     now = _CLOCKS[clock]
     seconds: dict[str, list[list[float]]] = {name: [] for name in programs}

@@ -50,16 +50,9 @@ def make_words(count: int, model: ModelConfig) -> Words:
 def load_words_of(
     data: str, split: str, preprocessing: Preprocessing, *, limit: int
 ) -> tuple[PreprocessedSamples, str]:
-    """The first samples of a prepared data set, or synthetic words where it is not prepared; and where they are from.
+    """The first `limit` samples (0: all) of a data set, or synthetic words where it is not prepared; and their origin.
 
-    Args:
-      data: name of the data set, or "synthetic".
-      split: of the data set.
-      preprocessing: of the samples.
-      limit: how many; 0 for all of a data set, or SYNTHETIC_SAMPLES.
-
-    Raises:
-      InputError: there is no such data set.
+    Raises InputError where there is no such data set.
     """
     if data != SYNTHETIC:
         if find_prepared(data) is not None:

@@ -26,12 +26,7 @@ exit status: 0 all is well, or handed to a queue; 1 the input is wrong, or the r
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags or config, or the launcher cannot start the run.
-      OSError: a folder cannot be written.
-    """
+    """Runs the command; returns the exit status. Raises InputError for wrong flags or config, and OSError."""
     if argv and argv[0] == "delete":
         parser = Parser(prog="python -m experiments.launch delete", description="Deletes what a launch created.")
         parser.add_argument("folder", type=Path, metavar="DIR", help="the --workdir of the launch, or of the sweep")

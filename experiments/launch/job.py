@@ -38,13 +38,7 @@ class Launcher:
 
 
 def make_train_command(config_file: str, workdir: Path, more: Sequence[str]) -> list[str]:
-    """`hwr train` of this checkout, with this Python.
-
-    Args:
-      config_file: FILE.py[:arg], see `seen_from_checkout`.
-      workdir: of the run, absolute.
-      more: arguments, such as overrides.
-    """
+    """`hwr train` of this checkout, with this Python; `config_file` as `seen_from_checkout` gives it."""
     program = [sys.executable, "-m", "hwr_jax.commands.train"]
     return [*program, f"--config={config_file}", f"--workdir={workdir}", *more]
 
@@ -52,8 +46,7 @@ def make_train_command(config_file: str, workdir: Path, more: Sequence[str]) -> 
 def seen_from_checkout(config_file: str) -> str:
     """A config's name or FILE.py[:arg] as a path seen from the checkout, where all jobs start; absolute if not in it.
 
-    Raises:
-      InputError: there is no such config.
+    Raises InputError where there is no such config.
     """
     path, arg = find_config_file(config_file)
     absolute = path.absolute()

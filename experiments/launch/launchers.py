@@ -3,9 +3,8 @@
 import argparse
 
 from experiments.launch.job import Launcher
-from experiments.launch.jobset import JOBSET
 from experiments.launch.local import LOCAL
-from experiments.launch.skypilot import SKYPILOT
+from experiments.launch.manifests import JOBSET, SKYPILOT
 from experiments.launch.slurm import SLURM
 from experiments.launch.tpu_vm import TPU_VM
 

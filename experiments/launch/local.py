@@ -32,10 +32,7 @@ def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     """Runs all jobs, `options.parallel` at a time, each into output.log of its workdir; a line to stderr a change.
 
     A job that fails does not stop the others. A job that ends with status 1 and without a status.json that says so
-    gets one, with the last line of its output.
-
-    Raises:
-      OSError: a job cannot be started; those that run are stopped first.
+    gets one, with the last line of its output. Raises OSError where a job cannot be started; it stops the others first.
     """
     if options.dry_run:
         for job in jobs:
@@ -66,17 +63,13 @@ class Pool:
     """Jobs that run side by side, each on a share of the machine, until there are no more or a signal comes.
 
     A subclass says which job is next and what is done with those that run.
-
-    Attributes:
-      running: the jobs that run.
-      stopped: whether a signal has come.
-      killed: whether a second Ctrl-C has.
     """
 
     def __init__(self, shares: Sequence[Share]) -> None:
         self._free = list(shares)
         self.running: list[Running] = []
-        self.stopped = self.killed = False
+        self.stopped = False  # whether a signal has come
+        self.killed = False  # whether a second Ctrl-C has
 
     def next_job(self) -> Job | None:
         """The job to start now, None where none is left."""

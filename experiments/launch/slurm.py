@@ -1,14 +1,21 @@
-"""Hands jobs to Slurm: one array, a task of it a job; saved ahead of the time limit, and queued again until done."""
+"""Hands jobs to Slurm: one array, a task of it a job; saved ahead of the time limit, and queued again until done.
+
+`python -m experiments.launch.slurm` is what the tasks of the array run.
+"""
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.console import positive, say
-from experiments.launch.job import CHECKOUT, Job, Launcher, write_jobs
+from experiments.launch.job import CHECKOUT, Job, Launcher, read_jobs, write_jobs
 from experiments.launch.remote import ask
+from experiments.sweeps.state import LOG_FILE, complete_status
+from hwr_jax.commands.options import run
+from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import read_json_if_whole
 from hwr_jax.files import write_text
 from hwr_jax.reports.tables import count_of
@@ -38,10 +45,7 @@ def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     """Submits those jobs that are not in the queue yet, and returns.
 
     `options.workdir`/slurm/N holds what the N-th submission consists of: the script, the jobs and the arrays' output.
-
-    Raises:
-      InputError: there is no Slurm here, or it takes no such job.
-      OSError: the folder cannot be written.
+    Raises InputError where there is no Slurm here, or it takes no such job, and OSError.
     """
     queued = {} if options.dry_run else _find_queued(options.workdir / FOLDER)
     for job in jobs:
@@ -96,7 +100,7 @@ def make_command(folder: Path, count: int, options: argparse.Namespace) -> list[
 
 def make_script(folder: Path) -> str:
     """The batch script of an array: its N-th task is the N-th line of the jobs."""
-    task = [sys.executable, "-m", "experiments.launch.slurm_task"]
+    task = [sys.executable, "-m", "experiments.launch.slurm"]
     jobs = shlex.quote(str(folder / _JOBS))
     return f"""#!/bin/bash
 # Written by hwr_jax's Slurm launcher. The processes of a job watch each other, so srun need not end them.
@@ -121,3 +125,30 @@ def _find_queued(folder: Path) -> dict[str, str]:
         return {}
     waiting = ask(["squeue", "--me", "--noheader", "--array", "--format=%F_%K"]).split()
     return {submitted[number]: number for number in waiting if number in submitted}
+
+
+def main(argv: Sequence[str]) -> int:
+    """`run FILE INDEX` becomes a job of the file, its output in output.log of its folder. `ended FILE INDEX CODE`
+    completes status.json for a job that could not. Raises InputError for other arguments, and OSError.
+    """
+    if len(argv) < 3 or argv[0] not in ("run", "ended"):
+        raise InputError("give run FILE INDEX, or ended FILE INDEX CODE")
+    jobs, index = read_jobs(Path(argv[1])), int(argv[2])
+    if not 0 <= index < len(jobs):
+        raise InputError(f"{argv[1]}: holds {len(jobs)} jobs, none numbered {index}")
+    job = jobs[index]
+    if argv[0] == "ended":
+        complete_status(job.workdir, int(argv[3]), stopped=False)
+        return 0
+    number = os.environ.get("SLURM_PROCID", "0")
+    job.workdir.mkdir(parents=True, exist_ok=True)
+    log = job.workdir / (LOG_FILE if number == "0" else f"output.{number}.log")
+    with log.open("ab") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    # This very process becomes the job, so that Slurm's signals reach it.
+    os.execvpe(job.argv[0], list(job.argv), {**os.environ, **job.environment})
+
+
+if __name__ == "__main__":
+    sys.exit(run("experiments.launch.slurm", main, sys.argv[1:], program=""))

@@ -70,11 +70,8 @@ def add_flags(group: argparse._ArgumentGroup) -> None:
 def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     """Runs all jobs, one after the other, on one machine, and follows until they end. Ctrl-C leaves them running.
 
-    The same command follows again, or starts what is left.
-
-    Raises:
-      InputError: flags are missing, the checkout is not as committed, or gcloud refuses.
-      OSError: a folder cannot be written.
+    The same command follows again, or starts what is left. Raises InputError where flags are missing, the checkout is
+    not as committed, or gcloud refuses, and OSError.
     """
     machine = build_machine(options)
     commit = current_commit(allow_dirty=options.allow_dirty)
@@ -114,10 +111,9 @@ def build_machine(options: argparse.Namespace) -> Machine:
 
 
 def delete(folder: Path, *, dry_run: bool) -> int:
-    """Deletes the machine that a launch into `folder` created. Returns 0.
+    """Deletes the machine that a launch into `folder` created; returns 0.
 
-    Raises:
-      InputError: there is no such launch, or it did not create the machine that has the name now.
+    Raises InputError where there is no such launch, or it did not create the machine that has the name now.
     """
     record = read_json_if_whole(folder / RECORD_FILE)
     if not record:

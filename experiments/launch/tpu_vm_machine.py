@@ -61,11 +61,7 @@ class Machine:
         return self._tpus("tpu-vm", "scp", "--worker=all", names=(*paths, f"{self.name}:{folder}"))
 
     def find_state(self) -> str:
-        """READY, COMING (created, not ready yet), GONE (taken away) or ABSENT.
-
-        Raises:
-          InputError: gcloud fails for another reason.
-        """
+        """READY, COMING (created, not ready yet), GONE (taken away) or ABSENT. Raises InputError where gcloud fails."""
         state = _ask(self.describe_queued()) if self.queued else ABSENT
         return _STATES.get(_ask(self.describe()) if state == ABSENT else state, COMING)
 

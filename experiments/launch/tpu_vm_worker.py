@@ -32,8 +32,7 @@ _NOT_KEPT = r".*orbax-checkpoint-tmp.*|(.*/)?\.lock"
 def main(argv: Sequence[str]) -> int:
     """Runs ../jobs.jsonl with their folders kept in the bucket `argv[0]`; the exit status is left in ../exit.
 
-    Raises:
-      InputError: wrong arguments, or this is no worker of a TPU VM.
+    Raises InputError for wrong arguments, or where this is no worker of a TPU VM.
     """
     if len(argv) != 1:
         raise InputError("give the bucket")
@@ -48,11 +47,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 class _Worker(Pool):
-    """Jobs one after the other, up to one that was stopped after a save. Shows their logs, which the launcher follows.
-
-    Attributes:
-      codes: exit statuses of the jobs that have ended.
-    """
+    """Jobs one after the other, up to one that was stopped after a save; shows their logs for the launcher."""
 
     def __init__(self, jobs: Sequence[Job], bucket: str) -> None:
         super().__init__([Share()])
@@ -60,7 +55,7 @@ class _Worker(Pool):
         self._bucket = bucket  # "" on workers that keep nothing
         self._shown = 0  # bytes of the log
         self._kept_at = 0.0
-        self.codes: list[int] = []
+        self.codes: list[int] = []  # exit statuses of the jobs that have ended
 
     def next_job(self) -> Job | None:
         if not self._waiting or PREEMPTED in self.codes:

@@ -65,9 +65,7 @@ def write_record(
 ) -> Record:
     """Writes sweep.json; the runs of `before`, what it held so far, stay in it.
 
-    Raises:
-      InputError: the folder holds the sweep of another config file.
-      OSError: it cannot be written.
+    Raises InputError where the folder holds the sweep of another config file, and OSError.
     """
     if before and before.config_file != config_file:
         raise InputError(

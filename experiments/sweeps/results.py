@@ -11,7 +11,7 @@ from experiments.sweeps.record import Record
 from experiments.sweeps.runs import SEED, settings
 from experiments.sweeps.state import RunState, read_state
 from hwr_jax.evaluation.run_files import is_number, read_json_if_whole, read_metrics
-from hwr_jax.reports.tables import align_columns, show_value
+from hwr_jax.reports.tables import align_columns, show_interval, show_value
 
 Interval = tuple[float, float]
 
@@ -112,7 +112,7 @@ def describe_results(results: Results) -> str:
         row = [show_value(value) for value in setting.values.values()]
         row.append(f"{len(setting.measured)} of {len(setting.runs)}")
         for rate in ("cer", "wer"):
-            row += [write_rate(setting.mean(rate), setting.spread(rate)), write_interval(setting.interval(rate))]
+            row += [write_rate(setting.mean(rate), setting.spread(rate)), show_interval(setting.interval(rate))]
         row.append(write_rate(setting.mean_of(lambda run: run.validation_cer)))
         row.append(write_minutes(setting.mean_of(lambda run: run.minutes)))
         rows.append(row)
@@ -124,11 +124,6 @@ def write_rate(rate: float | None, spread: float | None = None) -> str:
     if rate is None:
         return "-"
     return f"{100 * rate:.2f} %" if spread is None else f"{100 * rate:.2f} ± {100 * spread:.2f} %"
-
-
-def write_interval(interval: Interval | None) -> str:
-    """ "11.20 - 13.50"."""
-    return "-" if interval is None else f"{100 * interval[0]:.2f} - {100 * interval[1]:.2f}"
 
 
 def write_minutes(minutes: float | None) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 from markupsafe import Markup
 
 from experiments.sweeps.record import Record
-from experiments.sweeps.results import Results, Setting, write_interval, write_minutes, write_rate
+from experiments.sweeps.results import Results, Setting, write_minutes, write_rate
 from experiments.sweeps.state import STATUSES
 from hwr_jax.evaluation.run_files import is_number
 from hwr_jax.files import write_text
 from hwr_jax.reports.chart import Dot, value_chart
 from hwr_jax.reports.page import render
-from hwr_jax.reports.tables import show_value
+from hwr_jax.reports.tables import show_interval, show_value
 
 MAX_LINES = 6
 
@@ -37,7 +37,7 @@ def write_page(folder: Path, record: Record, results: Results) -> Path:
         charts=[_chart(results, name) for name in results.varying],
         mean_of=lambda setting, name: setting.mean_of(lambda run: getattr(run, name)),
         show_value=show_value,
-        write_interval=write_interval,
+        show_interval=show_interval,
         write_minutes=write_minutes,
         write_rate=write_rate,
     )

@@ -17,6 +17,7 @@ from hwr_jax.config import NUMBERS, resolve_config
 from hwr_jax.config_files import open_config_file
 from hwr_jax.errors import InputError
 from hwr_jax.nested import flatten
+from hwr_jax.reports.tables import show_value
 from hwr_jax.strict import to_plain
 
 Point = Mapping[str, Any]
@@ -51,9 +52,7 @@ class Run:
 def run_name(config_file: str, config: Mapping[str, Any]) -> str:
     """ "<config>-<hash>-s<seed>", for example "recipe-3f2a9c01-s0": equal names mean equal numbers.
 
-    Args:
-      config_file: FILE.py or FILE.py:arg; "<config>" is the file's stem, and the argument after another "-".
-      config: the resolved config as plain values.
+    "<config>" is the stem of FILE.py, and the argument of FILE.py:arg after another "-".
     """
     path, _, arg = config_file.partition(".py:")
     stem = "-".join(filter(None, (Path(path.removesuffix(".py")).name, arg)))
@@ -72,14 +71,9 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def expand(config_file: str, overrides: Sequence[str] = ()) -> list[Run]:
-    """All runs of a sweep, in its order.
+    """All runs of the sweep of FILE.py[:arg], in its order, with the overrides "--config.a.b=value" for all points.
 
-    Args:
-      config_file: FILE.py[:arg] with `get_config` and `sweep`.
-      overrides: "--config.a.b=value" for all points.
-
-    Raises:
-      InputError: the file has no sweep or fails; or points are wrong, all of them listed; or two are the same run.
+    Raises InputError where the file has no sweep or fails, points are wrong (it lists all), or two are the same run.
     """
     fields = _fields(config_file, overrides)
     points = call_config(config_file, "sweep")
@@ -109,17 +103,7 @@ def expand(config_file: str, overrides: Sequence[str] = ()) -> list[Run]:
 
 
 def make_run(config_file: str, overrides: Sequence[str], point: Any, fields: Sequence[str] = ()) -> Run:
-    """The run of one point.
-
-    Args:
-      config_file: FILE.py[:arg] with `get_config`.
-      overrides: "--config.a.b=value" for all points.
-      point: a flat dict of overrides.
-      fields: of the config, where they are known already.
-
-    Raises:
-      InputError: the point is wrong.
-    """
+    """The run of one point; `fields` are those of the config, where they are known already. Raises InputError."""
     plain = _check_point(point, fields or _fields(config_file, overrides), overrides)
     arguments = (*overrides, *(f"--config.{name}={_as_argument(value)}" for name, value in plain.items()))
     try:
@@ -134,12 +118,13 @@ def make_run(config_file: str, overrides: Sequence[str], point: Any, fields: Seq
     return Run(run_name(config_file, config), plain, config, arguments)
 
 
-def call_config(config_file: str, function: str) -> Any:
-    """What a function of a config file returns.
+def write_point(values: Point) -> str:
+    """Fields and values: "optimizer.learning_rate=0.003 seed=1"."""
+    return " ".join(f"{name}={show_value(value)}" for name, value in values.items())
 
-    Raises:
-      InputError: the file has no such function, or it fails.
-    """
+
+def call_config(config_file: str, function: str) -> Any:
+    """What a function of a config file returns. Raises InputError where there is none, or it fails."""
     file = open_config_file(config_file)
     if not file.has(function):
         raise InputError(

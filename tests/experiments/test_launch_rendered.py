@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.launch import jobset, skypilot
 from experiments.launch.job import Job, Launcher
+from experiments.launch.manifests import JOBSET, SKYPILOT, make_manifest, make_task
 from hwr_jax.errors import InputError
 
-SKY = ["--sky_bucket=gs://b/runs/"]
-JOBSET = ["--jobset_image=registry/hwr_jax:1", "--jobset_claim=runs"]
+SKY_FLAGS = ["--sky_bucket=gs://b/runs/"]
+JOBSET_FLAGS = ["--jobset_image=registry/hwr_jax:1", "--jobset_claim=runs"]
 
 
 def options_of(launcher: Launcher, *flags: str, workdir: Path = Path("/runs")) -> argparse.Namespace:
@@ -55,12 +55,12 @@ def check(repository) -> Callable[[str, object], None]:
     ],
 )
 def test_a_task_is_valid_and_comes_back_from_its_file(flags, job, check, tmp_path, capsys):
-    options = options_of(skypilot.SKYPILOT, *SKY, *flags, workdir=tmp_path)
-    assert skypilot.launch([job], options) == 0
+    options = options_of(SKYPILOT, *SKY_FLAGS, *flags, workdir=tmp_path)
+    assert SKYPILOT.launch([job], options) == 0
     path = tmp_path / "skypilot" / f"{job.name}.yaml"
     task = yaml.safe_load(path.read_text())
     check("skypilot_task", task)
-    assert task == skypilot.make_task(job, options)
+    assert task == make_task(job, options)
     command = shlex.split(capsys.readouterr().out)
     assert command[:3] == ["sky", "jobs", "launch"]
     assert command[-1] == str(path)
@@ -77,20 +77,20 @@ def words_of(shell: str, **variables: str) -> list[str]:
 
 
 def test_a_task_runs_the_job_with_its_words(job):
-    options = options_of(skypilot.SKYPILOT, *SKY)
+    options = options_of(SKYPILOT, *SKY_FLAGS)
     expected = ["/my data", *job.argv[1:]]
     expected[-2] = f"--workdir=/hwr_jax_runs/{job.name}"
-    assert words_of(skypilot.make_task(job, options)["run"]) == expected
+    assert words_of(make_task(job, options)["run"]) == expected
 
 
 def test_nodes_of_a_task_find_each_other(job):
-    task = skypilot.make_task(job, options_of(skypilot.SKYPILOT, *SKY, "--sky_nodes=2"))
+    task = make_task(job, options_of(SKYPILOT, *SKY_FLAGS, "--sky_nodes=2"))
     node = {"SKYPILOT_NODE_IPS": "10.0.0.1\n10.0.0.2", "SKYPILOT_NUM_NODES": "2", "SKYPILOT_NODE_RANK": "1"}
     assert words_of(task["run"], **node)[-3:] == ["--coordinator=10.0.0.1:8476", "--num_processes=2", "--process_id=1"]
 
 
 def test_a_task_starts_again_when_told_to_and_not_on_failure(job):
-    recovery = skypilot.make_task(job, options_of(skypilot.SKYPILOT, *SKY))["resources"]["job_recovery"]
+    recovery = make_task(job, options_of(SKYPILOT, *SKY_FLAGS))["resources"]["job_recovery"]
     assert recovery == {"max_restarts_on_errors": 0, "recover_on_exit_codes": [75]}
 
 
@@ -103,12 +103,12 @@ def test_a_task_starts_again_when_told_to_and_not_on_failure(job):
     ],
 )
 def test_a_manifest_is_valid_and_comes_back_from_its_file(flags, job, check, tmp_path, capsys):
-    options = options_of(jobset.JOBSET, *JOBSET, *flags, workdir=tmp_path)
-    assert jobset.launch([job], options) == 0
+    options = options_of(JOBSET, *JOBSET_FLAGS, *flags, workdir=tmp_path)
+    assert JOBSET.launch([job], options) == 0
     path = tmp_path / "jobset" / f"{job.name}.yaml"
     manifest = yaml.safe_load(path.read_text())
     check("jobset", manifest)
-    assert manifest == jobset.make_manifest(job, options)
+    assert manifest == make_manifest(job, options)
     assert shlex.split(capsys.readouterr().out) == ["kubectl", "apply", "--filename", str(path)]
 
 
@@ -119,7 +119,7 @@ def container_of(manifest: dict) -> dict:
 
 
 def test_a_manifest_runs_the_job_with_its_words(job):
-    container = container_of(jobset.make_manifest(job, options_of(jobset.JOBSET, *JOBSET)))
+    container = container_of(make_manifest(job, options_of(JOBSET, *JOBSET_FLAGS)))
     workdir = f"--workdir=/hwr_jax_runs/{job.name}"
     assert container["command"] == ["python", *job.argv[1:4], workdir, *job.argv[5:]]
     assert container["env"] == [{"name": "HWR_JAX_DATA_DIR", "value": "/my data"}]
@@ -127,7 +127,7 @@ def test_a_manifest_runs_the_job_with_its_words(job):
 
 
 def test_machines_of_a_manifest_find_each_other(job):
-    manifest = jobset.make_manifest(job, options_of(jobset.JOBSET, *JOBSET, "--jobset_nodes=2", "--jobset_gpus=8"))
+    manifest = make_manifest(job, options_of(JOBSET, *JOBSET_FLAGS, "--jobset_nodes=2", "--jobset_gpus=8"))
     name = manifest["metadata"]["name"]
     variables = {entry["name"]: entry for entry in container_of(manifest)["env"]}
     assert variables["JAX_COORDINATOR_ADDRESS"]["value"] == f"{name}-hwr-0-0.{name}:8476"
@@ -144,7 +144,7 @@ def test_names_are_short_enough_and_tell_runs_apart(job, check):
     for seed in range(2):
         long = Job(job.argv, {}, job.workdir, f"{'Long_config' * 9}-3f2a9c01-s{seed}")
         long.argv[4] = f"--workdir={job.workdir}"
-        manifest = jobset.make_manifest(long, options_of(jobset.JOBSET, *JOBSET))
+        manifest = make_manifest(long, options_of(JOBSET, *JOBSET_FLAGS))
         check("jobset", manifest)
         names.add(manifest["metadata"]["name"])
     assert len(names) == 2
@@ -155,11 +155,11 @@ def test_names_are_short_enough_and_tell_runs_apart(job, check):
 @pytest.mark.parametrize(
     ("launcher", "flags", "says"),
     [
-        (skypilot.SKYPILOT, [], "needs --sky_bucket"),
-        (skypilot.SKYPILOT, ["--sky_bucket=/tmp"], "needs --sky_bucket"),
-        (jobset.JOBSET, JOBSET[:1], "needs --jobset_claim"),
-        (jobset.JOBSET, JOBSET[1:], "needs --jobset_image"),
-        (jobset.JOBSET, [*JOBSET, "--jobset_selector=a"], "is not LABEL=VALUE"),
+        (SKYPILOT, [], "needs --sky_bucket"),
+        (SKYPILOT, ["--sky_bucket=/tmp"], "needs --sky_bucket"),
+        (JOBSET, JOBSET_FLAGS[:1], "needs --jobset_claim"),
+        (JOBSET, JOBSET_FLAGS[1:], "needs --jobset_image"),
+        (JOBSET, [*JOBSET_FLAGS, "--jobset_selector=a"], "is not LABEL=VALUE"),
     ],
 )
 def test_what_is_missing_is_told(launcher, flags, says, job):
@@ -167,7 +167,7 @@ def test_what_is_missing_is_told(launcher, flags, says, job):
         launcher.launch([job], options_of(launcher, *flags))
 
 
-@pytest.mark.parametrize(("launcher", "flags"), [(skypilot.SKYPILOT, SKY), (jobset.JOBSET, JOBSET)])
+@pytest.mark.parametrize(("launcher", "flags"), [(SKYPILOT, SKY_FLAGS), (JOBSET, JOBSET_FLAGS)])
 def test_a_dry_run_prints_the_files_and_writes_none(launcher, flags, job, tmp_path, capsys):
     options = options_of(launcher, *flags, workdir=tmp_path)
     options.dry_run = True

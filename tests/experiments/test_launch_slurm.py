@@ -15,9 +15,8 @@ import pytest
 
 from experiments import sweep as sweep_command
 from experiments.launch import __main__ as launch_command
-from experiments.launch import slurm_task
 from experiments.launch.job import Job, read_jobs, write_jobs
-from experiments.launch.slurm import SLURM, launch, make_command, make_script
+from experiments.launch.slurm import SLURM, launch, main, make_command, make_script
 from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 
@@ -159,7 +158,7 @@ def test_a_dry_run_writes_nothing(tmp_path, capsys):
 def test_a_task_without_its_job_is_told(argv, says, tmp_path):
     write_jobs(tmp_path / "jobs.jsonl", jobs_in(tmp_path, "x"))
     with pytest.raises(InputError, match=says):
-        slurm_task.main([text.replace("{jobs}", str(tmp_path / "jobs.jsonl")) for text in argv])
+        main([text.replace("{jobs}", str(tmp_path / "jobs.jsonl")) for text in argv])
 
 
 # States of a job in which it comes to nothing.
