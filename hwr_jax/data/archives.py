@@ -1,12 +1,16 @@
-"""Files of a source that is a folder or a tar archive, read without trusting the archive."""
+"""Files of a source by name, whether it is a folder, a tar or a zip archive; no archive is trusted."""
 
 import bz2
+import contextlib
 import dataclasses
 import gzip
 import io
 import lzma
 import os
+import stat
 import tarfile
+import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -15,18 +19,15 @@ from typing import Any, BinaryIO, cast
 from hwr_jax.errors import InputError
 
 MAX_UNPACKED_BYTES = 8 * 2**30
+_CHUNK_BYTES = 2**20
 _OPENERS: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-_DAMAGED = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile)
+_DAMAGED_TAR = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile)
+_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
 @dataclasses.dataclass(frozen=True)
 class SourceFile:
-    """One file of a source.
-
-    Attributes:
-      name: its path inside the source, with forward slashes.
-      content: its bytes, or where they lie.
-    """
+    """One file of a source: its path inside the source, and its bytes or where they lie."""
 
     name: str
     content: bytes | Path
@@ -44,9 +45,7 @@ class SourceFile:
 
 
 def read_tar(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[SourceFile]:
-    """The wanted regular files of a tar archive (plain, gz, bz2 or xz), in the archive's order.
-
-    They are read one at a time, and nothing is written to disk.
+    """The wanted regular files of a tar archive (plain, gz, bz2 or xz), in its order; nothing is written to disk.
 
     Args:
       path: the archive.
@@ -69,14 +68,36 @@ def read_tar(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_
                 while (member := archive.next()) is not None:
                     members += 1
                     if wanted(member.name) and not member.isdir():
-                        yield SourceFile(member.name, _read_member(archive, member, path))
+                        _check_member(path, member.name, is_file=member.isreg())
+                        yield SourceFile(member.name, cast(BinaryIO, archive.extractfile(member)).read())
                     archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep them all
-        except _DAMAGED as error:
+        except _DAMAGED_TAR as error:
             if not members:
-                raise InputError(
-                    f"{path}: not a tar archive (.tar, .tar.gz, .tar.bz2, .tar.xz), or a damaged one"
-                ) from error
+                kinds = ".tar, .tar.gz, .tar.bz2, .tar.xz"
+                raise InputError(f"{path}: not a tar archive ({kinds}), or a damaged one") from error
             raise InputError(f"{path}: the archive is cut short or damaged after {members:,} members") from error
+
+
+def read_zip(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[SourceFile]:
+    """As `read_tar`, of a zip archive; one that is encrypted is refused too."""
+    unpacked = 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.is_dir() or not wanted(member.filename):
+                    continue
+                _check_member(path, member.filename, is_file=not stat.S_ISLNK(member.external_attr >> 16))
+                parts = []
+                with archive.open(member) as file:
+                    while part := file.read(_CHUNK_BYTES):
+                        unpacked += len(part)
+                        _check_size(path, unpacked, max_bytes)
+                        parts.append(part)
+                yield SourceFile(member.filename, b"".join(parts))
+    except InputError:
+        raise
+    except _DAMAGED_ZIP as error:
+        raise InputError(f"{path}: the zip archive is damaged or encrypted ({' '.join(str(error).split())})") from error
 
 
 def walk_files(folder: Path) -> Iterator[SourceFile]:
@@ -88,15 +109,106 @@ def walk_files(folder: Path) -> Iterator[SourceFile]:
             yield SourceFile(path.relative_to(folder).as_posix(), path)
 
 
-def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
-    name = PurePosixPath(member.name)
-    if name.is_absolute() or ".." in name.parts:
-        raise InputError(f"{path}: member {member.name!r} leaves the archive's folder; this is no archive to trust")
-    if not member.isreg():
-        raise InputError(f"{path}: member {member.name!r} is a link or a device; unpack it and give the folder")
-    file = archive.extractfile(member)
-    assert file is not None
-    return file.read()
+class Tree:
+    """Files by their names inside the source, with forward slashes: those of a folder."""
+
+    def __init__(self, folder: Path, wanted: Callable[[str], bool]) -> None:
+        self._folder, self._wanted = folder, wanted
+
+    def names(self) -> list[str]:
+        """Of all files, sorted."""
+        return sorted(file.name for file in walk_files(self._folder) if self._wanted(file.name))
+
+    def content(self, name: str) -> bytes | Path | None:
+        """A file's bytes, or where they lie; None if there is no such file in the source."""
+        inner = inside("", name)
+        if not inner or "\0" in inner:
+            return None
+        try:
+            return path if (path := self._folder / inner).is_file() else None
+        except OSError:  # a name too long for the file system
+            return None
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes. Raises FileNotFoundError if it is not there, OSError if it cannot be read."""
+        content = self.content(name)
+        if content is None:
+            raise FileNotFoundError(name)
+        return content if isinstance(content, bytes) else content.read_bytes()
+
+
+@contextlib.contextmanager
+def open_tree(source: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[Tree]:
+    """Opens a folder or an archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz) for the time of the block.
+
+    The wanted files of an archive are copied to one nameless temporary file (in $TMPDIR), which is gone however the
+    process ends: nothing is unpacked under a name that the archive chose. A folder that holds all of an archive's
+    files is left out of their names, so that they are those of the unpacked folder.
+
+    Args:
+      source: the folder or archive.
+      wanted: says by its name whether a file counts.
+      max_bytes: most bytes an archive may unpack to.
+
+    Raises:
+      InputError: no such source; neither a folder nor an archive; an archive that is damaged, or not to be trusted.
+    """
+    if source.is_dir():
+        yield Tree(source, wanted)
+        return
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder")
+    read = read_zip if zipfile.is_zipfile(source) else read_tar
+    with tempfile.TemporaryFile() as spool:
+        yield _ArchiveTree(read(source, wanted, max_bytes=max_bytes), spool)
+
+
+def inside(folder: str, name: str) -> str | None:
+    """A name relative to a folder of the source, from the source's root; None if it leaves the source."""
+    parts: list[str] = []
+    for part in PurePosixPath(folder, name.replace("\\", "/")).parts:
+        if part == ".." and parts:
+            parts.pop()
+        elif part in ("..", "/"):
+            return None
+        else:
+            parts.append(part)
+    return "/".join(parts)
+
+
+class _ArchiveTree(Tree):
+    def __init__(self, files: Iterator[SourceFile], spool: BinaryIO) -> None:
+        self._spool = spool
+        ranges: dict[str, tuple[int, int]] = {}
+        for file in files:
+            data = file.read()
+            ranges[PurePosixPath(file.name).as_posix()] = (spool.tell(), len(data))
+            spool.write(data)
+        tops = {name.partition("/")[0] if "/" in name else "" for name in ranges}
+        root = f"{tops.pop()}/" if len(tops) == 1 and tops != {""} else ""
+        self._ranges = {name.removeprefix(root): bounds for name, bounds in ranges.items()}
+
+    def names(self) -> list[str]:
+        return sorted(self._ranges)
+
+    def content(self, name: str) -> bytes | None:
+        bounds = self._ranges.get(inside("", name) or "")
+        if bounds is None:
+            return None
+        self._spool.seek(bounds[0])
+        return self._spool.read(bounds[1])
+
+
+def _check_member(path: Path, name: str, *, is_file: bool) -> None:
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise InputError(f"{path}: member {name!r} leaves the archive's folder; this is no archive to trust")
+    if not is_file:
+        raise InputError(f"{path}: member {name!r} is a link or a device; unpack it and give the folder")
+
+
+def _check_size(path: Path, size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise InputError(f"{path}: unpacks to more than {max_bytes / 2**30:.1f} GiB; refused")
 
 
 class _BoundedFile:
@@ -106,21 +218,13 @@ class _BoundedFile:
     """
 
     def __init__(self, file: io.BufferedIOBase, path: Path, max_bytes: int) -> None:
-        self._file = file
-        self._path = path
-        self._max_bytes = max_bytes
+        self._file, self._path, self._max_bytes = file, path, max_bytes
+        self.tell = file.tell
 
     def read(self, size: int) -> bytes:
-        self._check(self._file.tell() + size)
+        _check_size(self._path, self._file.tell() + size, self._max_bytes)
         return self._file.read(size)
 
     def seek(self, position: int) -> int:
-        self._check(position)
+        _check_size(self._path, position, self._max_bytes)
         return self._file.seek(position)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def _check(self, position: int) -> None:
-        if position > self._max_bytes:
-            raise InputError(f"{self._path}: unpacks to more than {self._max_bytes / 2**30:.1f} GiB; refused")

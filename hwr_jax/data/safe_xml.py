@@ -27,7 +27,7 @@ def parse_xml(data: bytes, name: str) -> ElementTree.Element:
     """
     if len(data) > MAX_BYTES:
         raise InputError(f"{name}: XML is too large ({len(data):,} bytes; at most {MAX_BYTES:,})")
-    reader = _Reader(name)
+    reader = Reader(name)
     try:
         return reader.read(data)
     except (expat.ExpatError, LookupError, UnicodeError, ValueError) as error:
@@ -36,41 +36,49 @@ def parse_xml(data: bytes, name: str) -> ElementTree.Element:
         raise InputError(f"{name}: XML is not well formed ({' '.join(str(error).split())})") from error
 
 
-def local_name(tag: str) -> str:
-    """The part of a tag or attribute name after its namespace."""
-    return tag.rpartition(" ")[2]
+class Reader:
+    """Reads one file; `read` raises what expat raises, and InputError as `parse_xml`.
 
+    Attributes:
+      parser: expat's, during `read`.
+    """
 
-class _Reader:
     def __init__(self, name: str) -> None:
         self._name = name
         self._builder = ElementTree.TreeBuilder()
         self._depth = self._elements = 0
 
-    def read(self, data: bytes) -> ElementTree.Element:
-        parser = expat.ParserCreate(namespace_separator=" ")
+    def read(self, data: bytes, encoding: str | None = None) -> ElementTree.Element:
+        """The root element; `encoding` counts more than what the file says."""
+        self.parser = parser = expat.ParserCreate(encoding, namespace_separator=" ")
         parser.buffer_text = True
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
+        parser.StartElementHandler = self.start
+        parser.EndElementHandler = self.end
         parser.CharacterDataHandler = self._builder.data
-        parser.StartDoctypeDeclHandler = self._refuse
-        parser.EntityDeclHandler = self._refuse
-        parser.ExternalEntityRefHandler = self._refuse
+        for handler in ("StartDoctypeDeclHandler", "EntityDeclHandler", "ExternalEntityRefHandler"):
+            setattr(parser, handler, self._refuse)
         parser.Parse(data, True)
         return self._builder.close()
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+    def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
+        """Called where an element begins; gives it."""
         self._depth += 1
         self._elements += 1
         if self._depth > MAX_DEPTH or self._elements > MAX_ELEMENTS:
             raise InputError(
                 f"{self._name}: XML is too large (more than {MAX_ELEMENTS:,} elements or {MAX_DEPTH} deep)"
             )
-        self._builder.start(local_name(tag), {local_name(key): value for key, value in attributes.items()})
+        return self._builder.start(_local(tag), {_local(key): value for key, value in attributes.items()})
 
-    def _end(self, tag: str) -> None:
+    def end(self, tag: str) -> ElementTree.Element:
+        """Called where an element ends; gives it."""
         self._depth -= 1
-        self._builder.end(local_name(tag))
+        return self._builder.end(_local(tag))
 
     def _refuse(self, *_: object) -> NoReturn:
         raise InputError(f"{self._name}: XML with a document type (<!DOCTYPE ...>); refused, take it out")
+
+
+def _local(name: str) -> str:
+    """A tag's or attribute's name without its namespace."""
+    return name.rpartition(" ")[2]

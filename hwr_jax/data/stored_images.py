@@ -8,8 +8,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-_READ_BYTES = 2**20
-
 
 class StoredImages:
     """Images in files. `frames[7]`, `frames[2:5]`, `frames[rows]` and, with columns, `frames[rows, :, :40]` read them.
@@ -97,7 +95,7 @@ def open_images(file: BinaryIO) -> StoredImages:
         raise ValueError(f"an array {dtype} {shape} in place of frames")
     if os.fstat(file.fileno()).st_size < file.tell() + math.prod(shape):
         raise ValueError("cut short")
-    return StoredImages([_ImageFile(file.fileno(), file.tell(), shape)], np.arange(shape[0]))
+    return StoredImages([_ImageFile(file, file.tell(), shape)], np.arange(shape[0]))
 
 
 def select_images(frames: Images, rows_M: np.ndarray) -> Images:
@@ -112,34 +110,21 @@ def join_images(parts: Sequence[Images]) -> Images:
 
 
 class _ImageFile:
-    """An open file of frames. Not mapped into memory: of a map all that was ever read counts as the process's."""
+    """An open file of images, mapped into memory for each reading alone: of a map that stays, all that was ever read
+    counts as the process's memory."""
 
-    def __init__(self, descriptor: int, start: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, file: BinaryIO, start: int, shape: tuple[int, ...]) -> None:
         self.shape = shape
         self._start = start
-        self._descriptor = os.dup(descriptor)
-        weakref.finalize(self, os.close, self._descriptor)
+        self._file = os.fdopen(os.dup(file.fileno()), "rb")
+        weakref.finalize(self, self._file.close)
 
     def read(self, rows_B: np.ndarray) -> np.ndarray:
         """The given rows, uint8 [B, H, W]. Raises OSError if the file has lost them."""
-        images_BxHxW = np.empty((len(rows_B), *self.shape[1:]), np.uint8)
-        if not images_BxHxW.size:
-            return images_BxHxW
-        content = images_BxHxW.reshape(-1).data
-        size = math.prod(self.shape[1:])
-        # Rows that lie one after the other are read at once.
-        ends = [*(np.flatnonzero(np.diff(rows_B) != 1) + 1).tolist(), len(rows_B)]
-        begin = 0
-        for end in ends:
-            self._read_into(content[begin * size : end * size], int(rows_B[begin]) * size)
-            begin = end
-        return images_BxHxW
-
-    def _read_into(self, content: memoryview, start: int) -> None:
-        done = 0
-        while done < len(content):
-            part = os.pread(self._descriptor, min(len(content) - done, _READ_BYTES), self._start + start + done)
-            if not part:
-                raise OSError("a file of preprocessed images was cut short while it was read")
-            content[done : done + len(part)] = part
-            done += len(part)
+        if not len(rows_B) or not math.prod(self.shape):
+            return np.empty((len(rows_B), *self.shape[1:]), np.uint8)
+        try:
+            images_NxHxW = np.memmap(self._file, np.uint8, "r", self._start, self.shape)
+        except ValueError as error:
+            raise OSError("a file of preprocessed images was cut short while it was read") from error
+        return np.array(images_NxHxW[rows_B])

@@ -1,17 +1,16 @@
 """Changes to an XML file in its own bytes: what is not changed stays as it was written.
 
 An XML library that reads a file and writes it again loses what no application is meant to see: the order and quotes
-of attributes, line ends, prefixes of namespaces. Here places in the file are replaced instead.
+of attributes, line ends, prefixes of namespaces. Here ranges of bytes are replaced instead.
 """
 
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import NoReturn
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
-from hwr_jax.data.safe_xml import local_name, parse_xml
+from hwr_jax.data.safe_xml import Reader, parse_xml
 from hwr_jax.errors import InputError
 
 _TAG = re.compile(rb"""<[^<>"']*(?:"[^"]*"[^<>"']*|'[^']*'[^<>"']*)*>""")
@@ -34,11 +33,11 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
-@dataclasses.dataclass(frozen=True)
-class _Place:
+@dataclasses.dataclass
+class _Range:
     """Bytes of an element: its first tag from `start` to `tag_end`, its last from `close` to `end`.
 
-    An element of one tag alone (`<a/>`) has `tag_end`, `close` and `end` in one place.
+    Of an element of one tag alone (`<a/>`) `tag_end`, `close` and `end` are the same.
     """
 
     start: int
@@ -66,30 +65,30 @@ class XmlEditor:
         self.root = parse_xml(data, name)
         self._name = name
         self._codec = _codec(data)
+        wrong = f"{name}: XML in the encoding {self._codec}, which cannot be written again"
         try:
             text = data.decode(self._codec)
-            if text.encode(self._codec) != data:
-                raise ValueError("not all bytes come back")
             self._source = text.encode()
-            reader = _PlaceReader(self._source)
+            is_same = text.encode(self._codec) == data
+            reader = _RangeReader(self._source, name)
         except (LookupError, ValueError, expat.ExpatError) as error:
-            raise InputError(f"{name}: XML in the encoding {self._codec}, which cannot be written again") from error
+            raise InputError(wrong) from error
         elements = list(self.root.iter())
-        if [element.tag for element in elements] != reader.tags:
-            raise InputError(f"{name}: XML in the encoding {self._codec}, which cannot be written again")
-        self._places = dict(zip(elements, reader.places, strict=True))
+        if not is_same or [e.tag for e in elements] != [e.tag for e in reader.ranges]:
+            raise InputError(wrong)
+        self._ranges = dict(zip(elements, reader.ranges.values(), strict=True))
         self.namespace = reader.namespace
         self._edits: list[tuple[int, int, bytes]] = []
 
     def prefix(self, element: Element) -> str:
         """The element's prefix with its colon, "" if it has none: what belongs beside it takes the same."""
-        match = _TAG_NAME.match(self._source, self._places[element].start)
+        match = _TAG_NAME.match(self._source, self._ranges[element].start)
         name = match[0][1:].decode() if match else ""
         return name.rpartition(":")[0] + ":" if ":" in name else ""
 
     def indent(self, element: Element) -> str:
         """The line break and spaces before an element, "" if it stands on the line of another."""
-        start = self._places[element].start
+        start = self._ranges[element].start
         space = self._source[self._before(start) : start].decode()
         return space if "\n" in space or "\r" in space else ""
 
@@ -102,7 +101,7 @@ class XmlEditor:
 
     def set_attributes(self, element: Element, values: Mapping[str, str | None]) -> None:
         """Changes attributes (without prefixes), adds those that are not there, and takes out those that are None."""
-        place = self._places[element]
+        place = self._ranges[element]
         tag = self._source[place.start : place.tag_end]
         name = _TAG_NAME.match(tag)
         found = {match[1].decode(): match for match in _ATTRIBUTE.finditer(tag, name.end() if name else 0)}
@@ -124,24 +123,24 @@ class XmlEditor:
         """Puts text in the place of all that the element holds. Its lines end as those of the file do."""
         line_end = "\r\n" if b"\r\n" in self._source else "\n"
         markup = escape(text).replace("\n", line_end)
-        self._fill(element, self._places[element].tag_end, self._places[element].close, markup)
+        self._fill(element, self._ranges[element].tag_end, self._ranges[element].close, markup)
 
     def remove(self, element: Element) -> None:
         """Takes out an element and the space before it."""
-        place = self._places[element]
+        place = self._ranges[element]
         self._edit(self._before(place.start), place.end, "")
 
     def replace(self, element: Element, markup: str) -> None:
         """Puts markup in the place of an element."""
-        self._edit(self._places[element].start, self._places[element].end, markup)
+        self._edit(self._ranges[element].start, self._ranges[element].end, markup)
 
     def insert_after(self, element: Element, markup: str) -> None:
         """Puts markup behind an element."""
-        self._edit(self._places[element].end, self._places[element].end, markup)
+        self._edit(self._ranges[element].end, self._ranges[element].end, markup)
 
     def insert_first(self, parent: Element, markup: str) -> None:
         """Puts markup before all that an element holds."""
-        self._fill(parent, self._places[parent].tag_end, self._places[parent].tag_end, markup)
+        self._fill(parent, self._ranges[parent].tag_end, self._ranges[parent].tag_end, markup)
 
     def result(self) -> bytes:
         """The file with all changes, in the encoding that it had.
@@ -171,7 +170,7 @@ class XmlEditor:
 
     def _fill(self, element: Element, start: int, end: int, markup: str) -> None:
         """Changes what is between an element's tags; one of a single tag gets two."""
-        place = self._places[element]
+        place = self._ranges[element]
         tag = self._source[place.start : place.tag_end]
         if not tag.endswith(b"/>"):
             self._edit(start, end, markup)
@@ -184,44 +183,33 @@ class XmlEditor:
         self._edits.append((start, end, markup.encode()))
 
 
-class _PlaceReader:
+class _RangeReader(Reader):
     """Where the elements of an XML file in UTF-8 are, in the order in which they begin."""
 
-    def __init__(self, source: bytes) -> None:
+    def __init__(self, source: bytes, name: str) -> None:
+        super().__init__(name)
         self._source = source
-        self._open: list[int] = []
-        self.tags: list[str] = []
-        self.places: list[_Place] = []
+        self.ranges: dict[Element, _Range] = {}
         self.namespace = ""
-        # The encoding given here counts, whatever the file's first line says.
-        self._parser = expat.ParserCreate(encoding="utf-8", namespace_separator=" ")
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.StartDoctypeDeclHandler = _refuse
-        self._parser.Parse(source, True)
+        self.read(source, "utf-8")
 
-    def _start(self, tag: str, _: dict[str, str]) -> None:
-        start = self._parser.CurrentByteIndex
-        match = _TAG.match(self._source, start)
+    def start(self, tag: str, attributes: dict[str, str]) -> Element:
+        match = _TAG.match(self._source, self.parser.CurrentByteIndex)
         if match is None:
             raise ValueError("a tag without an end")
-        if not self.tags:
+        if not self.ranges:
             self.namespace = tag.rpartition(" ")[0]
-        self._open.append(len(self.places))
-        self.tags.append(local_name(tag))
-        self.places.append(_Place(start, match.end(), match.end(), match.end()))
+        element = super().start(tag, attributes)
+        self.ranges[element] = _Range(match.start(), match.end(), match.end(), match.end())
+        return element
 
-    def _end(self, _: str) -> None:
-        number = self._open.pop()
-        place = self.places[number]
-        if not self._source.endswith(b"/>", place.start, place.tag_end):
-            close = self._parser.CurrentByteIndex
-            end = self._source.index(b">", close) + 1
-            self.places[number] = dataclasses.replace(place, close=close, end=end)
-
-
-def _refuse(*_: object) -> NoReturn:
-    raise ValueError("a document type")
+    def end(self, tag: str) -> Element:
+        element = super().end(tag)
+        found = self.ranges[element]
+        if not self._source.endswith(b"/>", found.start, found.tag_end):
+            found.close = self.parser.CurrentByteIndex
+            found.end = self._source.index(b">", found.close) + 1
+        return element
 
 
 def _codec(data: bytes) -> str:

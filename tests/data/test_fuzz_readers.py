@@ -27,8 +27,7 @@ from hwr_jax.data.formats.manifest import parse_manifest
 from hwr_jax.data.formats.page_xml import parse_page_lines
 from hwr_jax.data.formats.pairs import parse_pairs
 from hwr_jax.data.formats.rimes import parse_rimes_lines
-from hwr_jax.data.formats.unipen import parse_unipen_words
-from hwr_jax.data.formats.unipen_lines import parse_unipen_lines
+from hwr_jax.data.formats.unipen import parse_unipen_lines, parse_unipen_words
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 

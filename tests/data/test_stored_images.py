@@ -79,15 +79,6 @@ def test_rows_that_are_not_there_are_errors(folder, row):
         store(draw(9), folder)[row]
 
 
-def test_long_reads_come_in_parts(folder, monkeypatch):
-    pread = os.pread
-    monkeypatch.setattr(os, "pread", lambda file, count, start: pread(file, min(count, 7), start))
-    whole = draw(9)
-    stored = store(whole, folder)
-    for rows in (np.arange(9), np.array([7, 3, 3, 4, 5, 0]), slice(2, 6)):
-        np.testing.assert_array_equal(stored[rows], whole[rows])
-
-
 def test_a_file_cut_short_while_it_is_read_is_an_error(tmp_path):
     stored = store(draw(9), tmp_path)
     os.truncate(tmp_path / "0.npy", 200)

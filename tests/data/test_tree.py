@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hwr_jax.data.tree import inside, open_tree
+from hwr_jax.data.archives import inside, open_tree
 from hwr_jax.errors import InputError
 
 FILES = {"set/a.txt": b"a", "set/deep/b.txt": b"bb", "set/c.png": b"ccc"}

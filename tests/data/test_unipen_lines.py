@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hwr_jax.data.formats.unipen_lines import parse_unipen_lines, tidy_label
+from hwr_jax.data.formats.unipen import parse_unipen_lines, tidy_label
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError

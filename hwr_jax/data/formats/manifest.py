@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hwr_jax.data.archives import Tree, inside, open_tree
 from hwr_jax.data.formats.base import Format, Option, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import Entry, is_image, read_entries
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.split_rules import split_named
-from hwr_jax.data.tree import Tree, inside, open_tree
 from hwr_jax.errors import InputError
 
 JSON_SUFFIXES = (".jsonl", ".ndjson")

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from hwr_jax.data.archives import Tree, inside, open_tree
 from hwr_jax.data.formats.base import Option, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import (
     IMAGE_SUFFIXES,
@@ -22,7 +23,6 @@ from hwr_jax.data.formats.entries import (
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.safe_xml import parse_xml
 from hwr_jax.data.sample import Sample, Skip
-from hwr_jax.data.tree import Tree, inside, open_tree
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.line import straighten_line

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from hwr_jax.data.archives import Tree, open_tree
 from hwr_jax.data.formats.base import Format, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import WRITER_PATTERN, Entry, compile_pattern, is_image, read_entries, writer_of
 from hwr_jax.data.sample import Sample, Skip
-from hwr_jax.data.tree import Tree, open_tree
 from hwr_jax.errors import InputError
 
 TEXT_SUFFIXES = (".gt.txt", ".txt")

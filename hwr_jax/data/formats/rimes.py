@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from hwr_jax.data.archives import Tree, inside, open_tree
 from hwr_jax.data.formats.base import Format, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import (
     IMAGE_SUFFIXES,
@@ -19,7 +20,6 @@ from hwr_jax.data.formats.entries import (
 )
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.split_rules import split_named
-from hwr_jax.data.tree import Tree, inside, open_tree
 from hwr_jax.errors import InputError
 
 # train2011-12-003 is the third line of letter train2011-12; so is train2011-12_003.

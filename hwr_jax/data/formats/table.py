@@ -18,7 +18,6 @@ from hwr_jax.data.formats import (
     rimes,
     synthetic,
     unipen,
-    unipen_lines,
 )
 from hwr_jax.data.formats.base import Format, Options, TellTotal, ignore_total
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
@@ -29,8 +28,7 @@ FORMATS: dict[str, Format] = {
     format.name: format
     for format in (
         synthetic.FORMAT,
-        unipen.FORMAT,
-        unipen_lines.FORMAT,
+        *unipen.FORMATS,
         *iam.FORMATS,
         rimes.FORMAT,
         copiste.FORMAT,

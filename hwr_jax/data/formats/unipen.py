@@ -1,75 +1,377 @@
-"""UNIPEN words: category 7 of the original distribution, and words out of the texts of category 8, drawn as images."""
+"""UNIPEN (original distribution) drawn as images: words of category 7 and lines of category 8.
 
-from collections.abc import Iterator
-from pathlib import Path
+Both can be cut or joined to more material: words out of lines, and lines out of words. Such samples are of writers of
+the training split alone, so that validation and test measure what was written as it stands.
+"""
 
-from hwr_jax.data.formats.base import Format, Option, TellTotal, ignore_total
-from hwr_jax.data.formats.unipen_cut import cut_texts
-from hwr_jax.data.formats.unipen_drawing import draw_segment
-from hwr_jax.data.formats.unipen_lines import letter_height_of_lines
-from hwr_jax.data.formats.unipen_segments import read_segments, small_letters_height
-from hwr_jax.data.formats.unipen_source import UNIPEN_TERMS, DataFile, count_segments, group_by_writer, load_data_files
+import dataclasses
+import functools
+import hashlib
+import re
+import statistics
+import unicodedata
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from hwr_jax.data.archives import SourceFile, read_tar, walk_files
+from hwr_jax.data.formats.base import DataTerms, Format, Option, TellTotal, ignore_total
+from hwr_jax.data.formats.unipen_ink import (
+    Component,
+    InkError,
+    Segment,
+    first_writer,
+    included_files,
+    ink_strokes,
+    read_components,
+    segments_of_kind,
+)
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
+from hwr_jax.ink.cutting import cut_words, split_lines
+from hwr_jax.ink.joining import join_words
+from hwr_jax.ink.strokes import DEFAULT_MAX_WIDTH_PX, draw_strokes, encode_png, pen_width_for
 
+# Bounds the memory too, which holds all that is used of an archive: 0.4 GB for categories 7 and 8 of train_r01_v07.
+_MAX_UNPACKED_BYTES = 4 * 2**30
+_CATEGORY_NAMES = {"7": "words", "8": "text"}
 # About so many words are cut out of a text.
 _WORDS_OF_A_TEXT = 3
+# Words of a joined line.
+_FEWEST_WORDS, _MOST_WORDS = 3, 8
+# A line of 60 letters in an image of 64 px height is about 1,500 px wide.
+MAX_LINE_WIDTH_PX = 4096
+# Most words have tall letters, and small letters are about half as high.
+_SMALL_LETTERS_SHARE = 0.5
+_SPACE_BEFORE_MARK = re.compile(r"(?<=\S)\s+(?=[.,;:!?](?:\s|$))")
+_SPACES_AT_APOSTROPHE = re.compile(r"(?<=[A-Za-z])\s+'\s+(?=[A-Za-z]{1,2}\b)")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataFile:
+    """A data file with its id, "unipen/CONTRIBUTOR/FILE", and all that it includes (None for what is missing)."""
+
+    id: str
+    text: str
+    included: tuple[SourceFile | None, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class InkSegment:
+    """Strokes of a usable segment, x to the right and y down."""
+
+    id: str
+    text: str
+    writer: str
+    strokes: list[np.ndarray]
+
+    def ink_height(self) -> float:
+        """From the highest to the lowest point."""
+        y = np.concatenate(self.strokes)[:, 1]
+        return float(y.max() - y.min())
 
 
 def parse_unipen_words(
     source: Path, *, workers: int, tell_total: TellTotal = ignore_total, cut_lines: bool = False
 ) -> Iterator[Sample | Skip]:
-    """The words of UNIPEN (original format), drawn with a pen width that varies by sample.
+    """The words of category 7, drawn with a pen width that varies by sample.
 
     Ids are "unipen/CONTRIBUTOR/DATA FILE/SEGMENT", with the segments of a file counted from 0. Writers are UNIPEN's
-    WRITER_ID as they stand: one that occurs at two contributors is one writer. Order and content do not depend on
-    `workers`. A lone dash or comma keeps its size relative to the words that its writer wrote for that contributor.
-
-    With `cut_lines` the words of the texts of category 8 follow, as far as gaps and widths tell them apart, by writers
-    of the training split alone: see `hwr_jax.data.formats.unipen_cut`.
+    WRITER_ID as they stand: one that occurs at two contributors is one writer. A lone dash or comma keeps its size
+    relative to the words that its writer wrote for that contributor.
 
     Args:
       source: a folder that holds data/ and include/, its parent folder, or a tar archive (.tar, .tar.gz, .tar.xz).
       workers: processes.
-      tell_total: called once with about the number of words, before the first is yielded.
-      cut_lines: whether words are cut out of texts too.
+      tell_total: called once with about the number of words.
+      cut_lines: whether words are cut out of the texts of category 8 too, as far as gaps and widths tell them apart;
+        some of their labels are wrong. Their ids are "cut/", the text's id and the word's number.
 
     Yields:
-      A sample for each WORD segment of data/7 that has ink and a label and is not of quality BAD, a skip for others.
-      With `cut_lines` then those of the words of data/8, and a skip for each TEXT segment without any.
+      A sample for each WORD segment that has ink and a label and is not of quality BAD, a skip for others.
 
     Raises:
       InputError: the source is missing, or is no UNIPEN data with category 7 (and 8, with `cut_lines`).
     """
-    files = load_data_files(source, ("7", "8") if cut_lines else ("7",))
-    words, texts = group_by_writer(files["7"]), group_by_writer(files.get("8", []))
+    files = _load_data_files(source, ("7", "8") if cut_lines else ("7",))
+    words, texts = _group_by_writer(files["7"]), _group_by_writer(files.get("8", []))
     if cut_lines and not texts:
         raise InputError(f"{source}: no UNIPEN text to cut in it; expected data/8/CONTRIBUTOR/*.dat, or no --cut_lines")
-    tell_total(count_segments(words) + _WORDS_OF_A_TEXT * count_segments(texts))
-    for outcomes in map_in_order(_read_group, words, workers=workers, chunk_items=1):
-        yield from outcomes
-    for outcomes in map_in_order(_cut_group, texts, workers=workers, chunk_items=1):
+    tell_total(_count_segments(words) + _WORDS_OF_A_TEXT * _count_segments(texts))
+    yield from _map_groups(_draw_words, words, workers)
+    yield from _map_groups(_cut_group, texts, workers)
+
+
+def parse_unipen_lines(
+    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, joined: bool = True
+) -> Iterator[Sample | Skip]:
+    """The lines of category 8, with ids as words have them. Those that run over several lines are left out.
+
+    Some contributors put spaces around every mark of punctuation; where ink shows none they are taken out ("don ' t
+    go ." becomes "don't go .", and that "don't go.").
+
+    Args:
+      source: as of words.
+      workers: processes.
+      tell_total: called once with about the number of lines.
+      joined: whether words of category 7 by one writer, in the order of their files, are joined to lines of 3 to 8
+        words too, each word used once. Their ids are "joined/" and the first word's id.
+
+    Yields:
+      A sample or a skip for each TEXT segment, then the joined lines.
+
+    Raises:
+      InputError: the source is missing, or is no UNIPEN data with category 8.
+    """
+    files = _load_data_files(source, ("8", "7") if joined else ("8",))
+    texts, words = _group_by_writer(files["8"]), _group_by_writer(files.get("7", []))
+    tell_total(_count_segments(texts) + _count_segments(words) // _MOST_WORDS)
+    yield from _map_groups(_draw_texts, texts, workers)
+    yield from _map_groups(_join_group, words, workers)
+
+
+def tidy_label(label: str) -> str:
+    """A label without the spaces that some contributors put before marks and about apostrophes."""
+    label = _SPACES_AT_APOSTROPHE.sub("'", label)
+    return " ".join(_SPACE_BEFORE_MARK.sub("", label).split())
+
+
+def cut_texts(texts: list[InkSegment | Skip]) -> list[InkSegment | Skip]:
+    """The words of texts by writers of the training split, and the skips."""
+    outcomes: list[InkSegment | Skip] = []
+    for text in texts:
+        if isinstance(text, Skip):
+            outcomes.append(Skip(f"cut/{text.id}", text.reason))
+        elif split_of(text.writer) == "train":
+            labels = tidy_label(text.text).split()
+            words = cut_words(split_lines(text.strokes), [len(label) for label in labels])
+            if words is None:
+                outcomes.append(Skip(f"cut/{text.id}", "words cannot be told apart"))
+            else:
+                each = enumerate(zip(labels, words, strict=True))
+                outcomes += [InkSegment(f"cut/{text.id}/{n}", label, text.writer, ink) for n, (label, ink) in each]
+    return outcomes
+
+
+def _map_groups(
+    function: Callable[[list[DataFile]], list[Sample | Skip]], groups: list[list[DataFile]], workers: int
+) -> Iterator[Sample | Skip]:
+    for outcomes in map_in_order(function, groups, workers=workers, chunk_items=1):
         yield from outcomes
 
 
-def _read_group(group: list[DataFile]) -> list[Sample | Skip]:
-    outcomes = [outcome for file in group for outcome in read_segments(file, "WORD")]
-    reference_height = small_letters_height(outcomes)
-    return [draw_segment(outcome, reference_height) for outcome in outcomes]
+def _draw_words(group: list[DataFile]) -> list[Sample | Skip]:
+    words = _read_segments(group, "WORD")
+    letter_height = _small_letters_height(words)
+    return [_draw(word, letter_height) for word in words]
 
 
 def _cut_group(group: list[DataFile]) -> list[Sample | Skip]:
-    texts = [outcome for file in group for outcome in read_segments(file, "TEXT")]
-    letter_height = letter_height_of_lines(texts)
-    return [draw_segment(outcome, letter_height) for outcome in cut_texts(texts)]
+    texts = _read_segments(group, "TEXT")
+    letter_height = _letter_height_of_lines(texts)
+    return [_draw(outcome, letter_height) for outcome in cut_texts(texts)]
 
 
-FORMAT = Format(
-    "unipen_words",
-    parse_unipen_words,
-    "UNIPEN words (category 7) as images drawn from their pen strokes.",
-    options=(Option("cut_lines", "words cut out of lines too, to train on", switch=True),),
-    unit="word",
-    terms=UNIPEN_TERMS,
+def _draw_texts(group: list[DataFile]) -> list[Sample | Skip]:
+    texts = _read_segments(group, "TEXT")
+    letter_height = _letter_height_of_lines(texts)
+    outcomes: list[Sample | Skip] = []
+    for text in texts:
+        if isinstance(text, InkSegment):
+            if len(split_lines(text.strokes)) > 1:
+                outcomes.append(Skip(text.id, "text runs over several lines"))
+                continue
+            text = dataclasses.replace(text, text=tidy_label(text.text))
+        outcomes.append(_draw(text, letter_height, MAX_LINE_WIDTH_PX))
+    return outcomes
+
+
+def _join_group(group: list[DataFile]) -> list[Sample | Skip]:
+    segments = _read_segments(group, "WORD")
+    letter_height = _small_letters_height(segments)
+    by_writer: dict[str, list[InkSegment]] = {}
+    for word in segments:
+        if isinstance(word, InkSegment) and word.text.isalnum():
+            by_writer.setdefault(word.writer, []).append(word)
+    lines: list[Sample | Skip] = []
+    for writer, own in by_writer.items():
+        if split_of(writer) == "train" and letter_height:
+            lines += _join_lines(own, letter_height)
+    return lines
+
+
+def _join_lines(words: list[InkSegment], letter_height: float) -> list[Sample | Skip]:
+    """Lines of 3 to 8 words; what is left at the end is a line if it is long enough."""
+    lines: list[Sample | Skip] = []
+    start = 0
+    while len(words) - start >= _FEWEST_WORDS:
+        line_id = f"joined/{words[start].id}"
+        rng = np.random.default_rng(list(hashlib.sha256(line_id.encode()).digest()[:16]))
+        chosen = words[start : start + int(rng.integers(_FEWEST_WORDS, _MOST_WORDS + 1))]
+        start += len(chosen)
+        strokes = join_words([word.strokes for word in chosen], letter_height, rng)
+        text = " ".join(word.text for word in chosen)
+        lines.append(_draw(InkSegment(line_id, text, chosen[0].writer, strokes), letter_height, MAX_LINE_WIDTH_PX))
+    return lines
+
+
+def _draw(
+    segment: InkSegment | Skip, letter_height: float | None, max_width_px: int = DEFAULT_MAX_WIDTH_PX
+) -> Sample | Skip:
+    """A segment as a sample, its size beside the writer's small letters; a skip stays one."""
+    if isinstance(segment, Skip):
+        return segment
+    try:
+        grey_HxW = draw_strokes(
+            segment.strokes,
+            pen_width_px=pen_width_for(segment.id),
+            max_width_px=max_width_px,
+            reference_height=letter_height,
+        )
+    except InputError:
+        return Skip(segment.id, "strokes cannot be drawn")
+    return Sample(segment.id, segment.text, segment.writer, encode_png(grey_HxW))
+
+
+def _small_letters_height(segments: list[InkSegment | Skip]) -> float | None:
+    """About the height of a writer's small letters, from all that he or she wrote; None if that is nothing."""
+    heights = [segment.ink_height() for segment in segments if isinstance(segment, InkSegment)]
+    return _SMALL_LETTERS_SHARE * statistics.median(heights) if heights else None
+
+
+def _letter_height_of_lines(texts: list[InkSegment | Skip]) -> float | None:
+    """The same from the texts that are one line."""
+    return _small_letters_height([o for o in texts if isinstance(o, InkSegment) and len(split_lines(o.strokes)) == 1])
+
+
+def _read_segments(group: list[DataFile], kind: str) -> list[InkSegment | Skip]:
+    """The segments of a kind ("WORD", "TEXT") of data files, in order; their ids are "FILE/NUMBER", from 0."""
+    outcomes: list[InkSegment | Skip] = []
+    for file in group:
+        segments = segments_of_kind(file.text, kind)
+        included = [other.read() for other in file.included if other is not None]
+        if not segments:
+            outcomes.append(Skip(file.id, f"data file without {kind.lower()}{'s' * (kind == 'WORD')}"))
+        elif not file.included or len(included) < len(file.included):
+            outcomes += [Skip(f"{file.id}/{index}", "included file missing") for index in range(len(segments))]
+        else:
+            components = read_components(included)
+            outcomes += [_read_segment(f"{file.id}/{n}", segment, components) for n, segment in enumerate(segments)]
+    return outcomes
+
+
+def _read_segment(segment_id: str, segment: Segment | None, components: list[Component]) -> InkSegment | Skip:
+    if segment is None:
+        return Skip(segment_id, "segment line cannot be read")
+    if segment.quality == "BAD":
+        return Skip(segment_id, "quality BAD")
+    if not segment.label:
+        return Skip(segment_id, "empty label")
+    try:
+        strokes, writer = ink_strokes(components, segment.components)
+    except InkError as error:
+        return Skip(segment_id, str(error))
+    if not writer:
+        return Skip(segment_id, "writer unknown")
+    flipped = [stroke * (1.0, -1.0) for stroke in strokes]
+    return InkSegment(segment_id, unicodedata.normalize("NFC", segment.label), writer, flipped)
+
+
+def _load_data_files(source: Path, categories: tuple[str, ...]) -> dict[str, list[DataFile]]:
+    """Category, "7" (words) or "8" (text) -> its data files, in the order of their names.
+
+    Raises:
+      InputError: the source is missing, is no UNIPEN data or lacks the first category.
+    """
+    files = _load_files(source, categories)
+    found: dict[str, list[DataFile]] = {}
+    for category in categories:
+        pattern = re.compile(rf"data/{category}/(?P<contributor>[^/]+)/(?P<stem>[^/]+)\.dat")
+        matches = filter(None, map(pattern.fullmatch, sorted(files)))
+        found[category] = [
+            _data_file(files, match[0], f"unipen/{match['contributor']}/{match['stem']}") for match in matches
+        ]
+    return found
+
+
+def _data_file(files: dict[str, SourceFile], name: str, file_id: str) -> DataFile:
+    data = files[name].read()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    included = (files.get(str(PurePosixPath("include", other))) for other in included_files(text))
+    return DataFile(file_id, text, tuple(included))
+
+
+def _group_by_writer(data_files: list[DataFile]) -> list[list[DataFile]]:
+    """Files of one contributor and writer together: one process reads them, and their words share a scale."""
+    groups: dict[tuple[str, str], list[DataFile]] = {}
+    for file in data_files:
+        writers = (first_writer(included.read_start()) for included in file.included if included is not None)
+        writer = next(filter(None, writers), file.id)
+        groups.setdefault((file.id.split("/")[1], writer), []).append(file)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _count_segments(groups: list[list[DataFile]]) -> int:
+    """How many segments grouped files have, of whatever kind."""
+    return sum(file.text.count(".SEGMENT") for group in groups for file in group)
+
+
+def _load_files(source: Path, categories: tuple[str, ...]) -> dict[str, SourceFile]:
+    """Name, from the root that holds data/ and include/, -> file."""
+    first = categories[0]
+    used = re.compile(rf"(?:.*/)?(?:data/(?:{'|'.join(categories)})|include)/.+\.(?:dat|doc)")
+    data_file = re.compile(rf"(?P<root>(?:.*/)?)data/{first}/[^/]+/[^/]+\.dat")
+    if source.is_dir():
+        roots = [root for root in (source, *sorted(source.iterdir())) if (root / "data" / first).is_dir()]
+        found = {
+            f"{root.name}/{part}/{file.name}": file
+            for root in roots
+            for part in (*(f"data/{category}" for category in categories), "include")
+            for file in walk_files(root / part)
+        }
+    elif source.exists():
+        files = read_tar(source, lambda name: used.fullmatch(name) is not None, max_bytes=_MAX_UNPACKED_BYTES)
+        found = {file.name: file for file in files}
+    else:
+        raise InputError(f"{source}: no such file or folder; give a UNIPEN archive or its unpacked folder")
+    prefixes = sorted({match["root"] for name in found if (match := data_file.fullmatch(name))})
+    if not prefixes:
+        what = _CATEGORY_NAMES[first]
+        raise InputError(f"{source}: no UNIPEN {what} in it; expected data/{first}/CONTRIBUTOR/*.dat and include/")
+    if len(prefixes) > 1:
+        raise InputError(f"{source}: {len(prefixes)} UNIPEN trees in it ({', '.join(prefixes[:3])}); give one of them")
+    return {name.removeprefix(prefixes[0]): file for name, file in found.items() if name.startswith(prefixes[0])}
+
+
+_format = functools.partial(
+    Format,
+    terms=DataTerms(
+        "UNIPEN train_r01_v07, International Unipen Foundation, Zenodo, doi 10.5281/zenodo.1195803",
+        "CC BY 4.0",
+        "CC BY 4.0 as redistributed on Zenodo; the notice of the CD of 1999 grants research use and asks for a "
+        "reference: I. Guyon, L. Schomaker, R. Plamondon, M. Liberman, S. Janet, UNIPEN project of on-line data "
+        "exchange and recognizer benchmarks, ICPR 1994",
+    ),
+)
+FORMATS = (
+    _format(
+        "unipen_words",
+        parse_unipen_words,
+        "UNIPEN words (category 7) as images drawn from their pen strokes.",
+        (Option("cut_lines", "words cut out of lines too, to train on", switch=True),),
+        "word",
+    ),
+    _format(
+        "unipen_lines",
+        parse_unipen_lines,
+        "UNIPEN lines (category 8, and words of category 7 joined) as images drawn from their pen strokes.",
+        (Option("joined", "only lines that were written as lines", switch=False),),
+        "line",
+    ),
 )

@@ -39,10 +39,9 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True)
 class Component:
-    """A PEN_DOWN or PEN_UP block that has coordinates.
+    """A PEN_DOWN (ink) or PEN_UP block that has coordinates.
 
     Attributes:
-      is_ink: the pen was on the paper.
       coordinates: its numbers, not yet parsed.
       columns: numbers a point has, and which of them are x and y.
       writer: the WRITER_ID in force.
@@ -81,7 +80,8 @@ def segments_of_kind(text: str, kind: str) -> list[Segment | None]:
         if match is None:
             segments.append(None)
         elif match["kind"] == kind:
-            segments.append(Segment(match["components"], match["quality"] or "?", _label(match["label"])))
+            label = re.sub(r"\\(.)", lambda mark: "" if mark[1] == "@" else mark[1], match["label"]).strip()
+            segments.append(Segment(match["components"], match["quality"] or "?", label))
     return segments
 
 
@@ -101,7 +101,9 @@ def read_components(files: Iterable[bytes]) -> list[Component]:
                 if coordinates and not coordinates.isspace():
                     components.append(Component(is_ink, coordinates, columns, writer))
             elif block.startswith(b"COORD"):
-                columns = _columns(block.split(b"\n", 1)[0].split()[1:]) or columns
+                names = block.split(b"\n", 1)[0].split()[1:]
+                if b"X" in names and b"Y" in names:
+                    columns = (len(names), names.index(b"X"), names.index(b"Y"))
             elif block.startswith(b"WRITER_ID"):
                 writer = first_writer(b"\n." + block)
     return components
@@ -114,14 +116,11 @@ def first_writer(data: bytes) -> str:
 
 
 def ink_strokes(components: Sequence[Component], chosen: str) -> tuple[list[np.ndarray], str]:
-    """The pen-down strokes of a segment and their writer.
+    """The pen-down strokes of a segment, each float64 [n, 2] with n >= 1, x to the right and y up; and their writer.
 
     Args:
       components: of the segment's data file.
       chosen: the segment's component list.
-
-    Returns:
-      Strokes, each float64 [n, 2] with n >= 1, x to the right and y up, and the writer of the first.
 
     Raises:
       InkError: the list cannot be read, names components or points that are not there, or holds no ink.
@@ -152,14 +151,3 @@ def ink_strokes(components: Sequence[Component], chosen: str) -> tuple[list[np.n
     if not strokes:
         raise InkError("no ink")
     return strokes, writer
-
-
-def _label(quoted: str) -> str:
-    without_marks = re.sub(r"\\(.)", lambda match: "" if match[1] == "@" else match[1], quoted)
-    return without_marks.strip()
-
-
-def _columns(names: Sequence[bytes]) -> tuple[int, int, int] | None:
-    if b"X" not in names or b"Y" not in names:
-        return None
-    return len(names), names.index(b"X"), names.index(b"Y")
