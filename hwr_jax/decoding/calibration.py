@@ -1,7 +1,6 @@
 """How far confidences can be believed, and how to mend them: temperature scaling and expected calibration error."""
 
 import numpy as np
-import scipy.optimize
 
 from hwr_jax.errors import InputError
 
@@ -43,6 +42,8 @@ def fit_temperature(scores_NxW: np.ndarray, correct_N: np.ndarray) -> float:
     Raises:
       InputError: no samples.
     """
+    import scipy.optimize  # takes a moment, and every decoder imports this file
+
     correct_N = np.asarray(correct_N, bool)
     if not len(correct_N):
         raise InputError("calibration: no samples to fit a temperature to")

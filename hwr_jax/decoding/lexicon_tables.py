@@ -54,13 +54,9 @@ class LexiconTables:
 
 
 def extend_word(
-    tables: LexiconTables,
-    node: Int[Array, ""],
-    class_id: Int[Array, ""],
-    weight: Float[Array, ""],
-    escape: Float[Array, ""],
-) -> tuple[Float[Array, ""], Int[Array, ""]]:
-    """What a character adds to the log weight of a text, and the node it leads to. For one text; use `jax.vmap`.
+    tables: LexiconTables, node: Array, class_id: Array, weight: Array, escape: Array
+) -> tuple[Array, Array]:
+    """What a character adds to the log weight of a text, and the node it leads to; arrays are broadcast.
 
     A finished word adds `weight` times its log probability if it is in the lexicon, and at least `escape` in any case.
     A word being spelled counts for the best word it can become (look-ahead: Ortmanns, Ney and Eiden, Language-model
@@ -79,9 +75,7 @@ def extend_word(
     return added, next_node
 
 
-def finish_word(
-    tables: LexiconTables, node: Int[Array, ""], weight: Float[Array, ""], escape: Float[Array, ""]
-) -> Float[Array, ""]:
+def finish_word(tables: LexiconTables, node: Array, weight: Array, escape: Array) -> Array:
     """What the end of the text adds to its log weight."""
     return _end_value(tables, node, weight, escape) - _value(tables, node, weight, escape)
 
@@ -100,13 +94,13 @@ def _end_value(tables: LexiconTables, node: Array, weight: Array, escape: Array)
 
 def _find_child(tables: LexiconTables, node: Array, class_id: Array) -> tuple[Array, Array]:
     """The child of a node for a class, and whether there is one. As many siblings precede it as bits are set below."""
-    children_M = tables.children_SxM[node]
+    children = tables.children_SxM[node]
     word = class_id // 32
     bit = jnp.uint32(1) << (class_id % 32).astype(jnp.uint32)
     here, child = jnp.uint32(0), tables.first_child_S[node]
     for index in range(tables.children_SxM.shape[1]):
-        here = jnp.where(word == index, children_M[index], here)
-        child += jnp.where(word > index, _count_bits(children_M[index]), 0)
+        here = jnp.where(word == index, children[..., index], here)
+        child += jnp.where(word > index, _count_bits(children[..., index]), 0)
     return child + _count_bits(here & (bit - 1)), (here & bit) != 0
 
 

@@ -1,7 +1,6 @@
 """What a text is worth before the image is looked at: language model, lexicon and length, weighed together."""
 
 import dataclasses
-import functools
 import math
 from typing import NamedTuple
 
@@ -78,7 +77,8 @@ class TextModel:
             log_probs_WxC = self.ngrams.log_probs_SxK[state.context_W[:, None], class_C[None]]
             added_WxC += self.language_model_weight * log_probs_WxC
         if self.lexicon:
-            added_WxC += jax.vmap(lambda node: jax.vmap(lambda k: self._extend_word(node, k)[0])(class_C))(state.node_W)
+            node_Wx1, class_1xC = state.node_W[:, None], class_C[None]
+            added_WxC += extend_word(self.lexicon, node_Wx1, class_1xC, self.lexicon_weight, self.escape)[0]
         return added_WxC
 
     def advance(
@@ -89,7 +89,8 @@ class TextModel:
         if self.ngrams:
             context_W = jnp.where(appended_W, self.ngrams.next_SxK[context_W, class_W], context_W)
         if self.lexicon:
-            node_W = jnp.where(appended_W, jax.vmap(self._extend_word)(node_W, class_W)[1], node_W)
+            _, next_W = extend_word(self.lexicon, node_W, class_W, self.lexicon_weight, self.escape)
+            node_W = jnp.where(appended_W, next_W, node_W)
         return TextState(context_W, node_W)
 
     def finish(self, state: TextState) -> Float[Array, " W"]:
@@ -98,13 +99,8 @@ class TextModel:
         if self.ngrams:
             added_W += self.language_model_weight * self.ngrams.log_ends_S[state.context_W]
         if self.lexicon:
-            finish = functools.partial(finish_word, self.lexicon, weight=self.lexicon_weight, escape=self.escape)
-            added_W += jax.vmap(finish)(state.node_W)
+            added_W += finish_word(self.lexicon, state.node_W, self.lexicon_weight, self.escape)
         return added_W
-
-    def _extend_word(self, node: Array, class_id: Array) -> tuple[Array, Array]:
-        assert self.lexicon
-        return extend_word(self.lexicon, node, class_id, self.lexicon_weight, self.escape)
 
 
 def build_text_model(
