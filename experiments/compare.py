@@ -21,7 +21,7 @@ def main(argv: Sequence[str]) -> int:
     """Compares runs: error rates with intervals, which is better, curves, costs, and the samples they differ on."""
     options = _parse(argv)
 
-    # absl tells of every TFDS folder that is opened.
+    # absl reports every TFDS folder that is opened.
     logging.getLogger("absl").setLevel(logging.ERROR)
     from hwr_jax.evaluation.compare import compare_runs
     from hwr_jax.files import write_text

@@ -64,7 +64,7 @@ def choose_words(count: int) -> list[Sample]:
 
 
 def draw_picture(samples: "Sequence[Sample]", readings: "Sequence[Reading]") -> bytes:
-    """Cards on a transparent ground, each with a word and its reading: a PNG for light pages and dark ones."""
+    """Cards on a transparent background, each with a word and its prediction: a PNG for light pages and dark ones."""
     rows = -(-len(samples) // COLUMNS)
     width, height = (
         count * side + (count - 1) * _GAP_PX for count, side in zip((COLUMNS, rows), _CARD_PX, strict=True)

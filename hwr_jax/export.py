@@ -9,7 +9,7 @@ from hwr_jax.files import write_text
 from hwr_jax.ink.model_input import describe_scale
 from hwr_jax.models.keras_weights import save_keras
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, save_exported
-from hwr_jax.reports.write_card import describe_model, write_card
+from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.training.load import load_model, model_folder
 from hwr_jax.training.workdir import write_json
 from hwr_jax.zoo.model_records import describe_terms, is_exported, is_of, read_evaluations
@@ -65,7 +65,7 @@ def export_folder(
     for name, values in evaluations.items():
         write_json(output / name, {**values, "parameters_sha256": fingerprint})
     if evaluations:
-        card = describe_model(
+        card = CardModel(
             exported.name,
             model.config,
             model.alphabet,

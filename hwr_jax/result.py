@@ -30,9 +30,9 @@ from hwr_jax.evaluation.summary import summarize
 from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
 from hwr_jax.models.trained import PRETRAINED, TrainedModel
 from hwr_jax.progress import ProgressLine
+from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.reports.report import write_report
 from hwr_jax.reports.write import write_evaluation
-from hwr_jax.reports.write_card import describe_model, write_card
 from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model, model_folder
@@ -297,7 +297,7 @@ def write_result(result: Result, path: Path, model: Evaluated, folder: Path, *, 
         written = [path]
     else:
         written = write_evaluation(path, result.evaluation, result.summary, result.images_NxHxW)
-    card = describe_model(
+    card = CardModel(
         model.name,
         model.config,
         model.alphabet,

@@ -122,7 +122,7 @@ def _find_defaults(records: "Sequence[ModelRecord]") -> dict[str, tuple[str, str
 
 def _row(record: "ModelRecord") -> tuple[str, ...]:
     found = record.evaluation or {}
-    reads = ", ".join(part for part in (record.reads, record.frame) if part)
+    reads = ", ".join(part for part in (record.reads, record.input_size) if part)
     return (
         record.name,
         reads or "-",
@@ -168,7 +168,7 @@ def _plain(record: "ModelRecord", defaults: Mapping[str, tuple[str, str]]) -> di
         "shipped": record.shipped,
         "default_of": [command for name, (command, _) in defaults.items() if name == record.name],
         "reads": record.reads or None,
-        "frame": record.frame or None,
+        "frame": record.input_size or None,
         "parameters": record.parameters,
         "trained_on": list(record.trained_on),
         "bytes": record.file_bytes,

@@ -1,15 +1,28 @@
-"""MODEL_CARD.md: what is recorded of a model and its evaluations, as one page of Markdown. It knows nothing else."""
+"""MODEL_CARD.md: what is recorded of a model and its evaluations, as one page of Markdown."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from hwr_jax.config import AugmentConfig
+from hwr_jax.config import AugmentConfig, ModelConfig
 from hwr_jax.evaluation.run_files import group_of
+from hwr_jax.files import write_text
+from hwr_jax.models.recognizer import layer_table
 from hwr_jax.nested import flatten
 from hwr_jax.reports.page import render
 from hwr_jax.reports.tables import character, code, markdown_table, show_percent, show_rate
-from hwr_jax.zoo.model_records import NOT_RECORDED, describe_input, describe_terms, reads_what
+from hwr_jax.strict import build_dataclass
+from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.zoo.model_records import (
+    CARD_FILE,
+    NOT_RECORDED,
+    describe_input,
+    describe_terms,
+    is_of,
+    read_evaluations,
+    reads_what,
+)
 
 MARK = "<!-- written by hwr evaluate from what it recorded; written anew by the next evaluation -->"
 SHOWN_CONFUSIONS = 12
@@ -26,27 +39,48 @@ class CardModel:
 
     Attributes:
       name: of the model.
-      shipped: whether it comes with the package.
       config: of its experiment, plain values.
-      characters: of its alphabet.
-      stride_px: columns of the image for each frame of its output.
-      frames: of its output for the widest image.
-      layers: (name, kind, output shape without the batch, parameters) of each.
-      parameters: how many in all.
-      parameters_sha256: see `hwr_jax.evaluation.fingerprint`; "" if unknown.
+      alphabet: of its classes.
+      parameters: how many it has.
       about: see `hwr_jax.zoo.training_facts.gather_about`.
+      parameters_sha256: see `hwr_jax.evaluation.fingerprint`; "" if unknown.
+      shipped: whether it comes with the package.
     """
 
     name: str
-    shipped: bool
     config: Mapping[str, Any]
-    characters: str
-    stride_px: int
-    frames: int
-    layers: Sequence[tuple[str, str, tuple[int, ...], int]]
+    alphabet: Alphabet
     parameters: int
-    parameters_sha256: str
     about: Mapping[str, Any]
+    parameters_sha256: str = ""
+    shipped: bool = False
+
+
+def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
+    """Writes MODEL_CARD.md of a model from the evaluations of it in a folder; those of other parameters are left out.
+
+    Args:
+      folder: where evaluations lie.
+      model: theirs.
+      evaluation: name of the file that was written last: it comes first, and in full, if the folder has no greedy
+        evaluation of the test split of the model's own data.
+
+    Returns:
+      The path; None where there is a MODEL_CARD.md that no evaluation wrote, which stays.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    path = folder / CARD_FILE
+    if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
+        return None
+    found = read_evaluations(folder)
+    last, own = found[evaluation], model.config["data"]["name"]
+    names = (str(last.get("model")),)
+    kept = [one for one in found.values() if one is last or is_of(one, model.parameters_sha256, names)]
+    main = next((one for one in [last, *kept] if _is_usual(one, own)), last)
+    write_text(path, build_card(model, sorted(kept, key=lambda one: one is not main)))
+    return path
 
 
 def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> str:
@@ -57,6 +91,7 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
       evaluations: JSON of evaluations of this model, at least one; the card shows all of the first.
     """
     main, config = evaluations[0], model.config
+    sizes = build_dataclass(ModelConfig, config["model"], "model")
     data, length = group_of(config, "data"), group_of(config, "training")
     own = str(data.get("name") or "")
     named = model.about.get("trained_on")
@@ -77,14 +112,15 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
         reads=reads_what(own, main),
         input=describe_input(config),
         preprocessing=_PREPROCESSING.get(str(data.get("preprocessing"))),
-        layers=_layers(model),
+        sizes=sizes,
+        layers=_layers(sizes, model.alphabet.num_classes),
         results=_results(evaluations),
         writers=_writers(main),
         confusions=_confusions(main),
         splits=_splits(main) if main["data"] == own else "",
         requested={name: length[name] for name in ("epochs", "steps") if length.get(name)},
         strengths=_strengths(group_of(config, "augment")),
-        unseen="".join(c for c in model.characters if c not in seen) if seen and main["data"] == own else "",
+        unseen="".join(c for c in model.alphabet.characters if c not in seen) if seen and main["data"] == own else "",
         with_texts=any({"language_model", "lexicon"} & group_of(one, "decoder_settings").keys() for one in evaluations),
         licence=str(model.about.get("licence") or describe_terms(trained_on)),
         recorded=_recorded,
@@ -96,8 +132,15 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
     )
 
 
-def _layers(model: CardModel) -> str:
-    rows = [(name, kind, " x ".join(map(str, shape)), f"{count:,}") for name, kind, shape, count in model.layers]
+def _is_usual(evaluation: Mapping[str, Any], own: str) -> bool:
+    return (evaluation["data"], evaluation["split"], evaluation.get("decoder")) == (own, "test", "greedy")
+
+
+def _layers(sizes: ModelConfig, num_classes: int) -> str:
+    rows = [
+        (row.name, row.kind, " x ".join(map(str, row.output_shape)), _count(row.parameters))
+        for row in layer_table(sizes, num_classes)
+    ]
     return markdown_table([("layer", "kind", "output", "parameters"), *rows], right=(3,))
 
 

@@ -1,4 +1,4 @@
-"""An evaluation on disk: numbers as JSON, readings as TSV, a sheet of samples as PNG."""
+"""An evaluation on disk: numbers as JSON, predictions as TSV, a sheet of samples as PNG."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +18,13 @@ SHEET_SAMPLES = 24
 def write_evaluation(
     path: Path, evaluation: Evaluation, summary: Mapping[str, Any], images_NxHxW: Images
 ) -> list[Path]:
-    """Writes the summary to `path`, and beside it the readings (.tsv) and a sheet of the worst and of others (.png).
+    """Writes the summary to `path`, and beside it the predictions (.tsv) and a sheet of the worst and of others (.png).
 
     Args:
       path: ends in .json.
       evaluation: of a split.
       summary: of the evaluation, see `hwr_jax.evaluation.evaluate.summarize`.
-      images_NxHxW: uint8, the frame of each result.
+      images_NxHxW: uint8, the model's input for each result.
 
     Returns:
       What was written.
@@ -37,8 +37,8 @@ def write_evaluation(
         ("Worst predictions", select_worst(results, SHEET_SAMPLES)),
         ("Drawn at random", select_random(results, SHEET_SAMPLES)),
     ]
-    readings, sheet = path.with_suffix(".tsv"), path.with_suffix(".png")
+    predictions, sheet = path.with_suffix(".tsv"), path.with_suffix(".png")
     write_json(path, summary)
-    write_predictions(readings, results)
+    write_predictions(predictions, results)
     write_bytes(sheet, draw_evaluation_sheet(results, images_NxHxW, groups))
-    return [path, readings, sheet]
+    return [path, predictions, sheet]

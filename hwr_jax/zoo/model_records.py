@@ -19,7 +19,7 @@ PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 CARD_FILE = "MODEL_CARD.md"
 NOT_RECORDED = "not recorded"
 WORDS, LINES = "words", "lines"
-# Labels of so many words and more are lines, where the data set's name does not tell.
+# Labels of so many words and more are lines, where the data set's format does not say.
 _WORDS_OF_LINES = 1.5
 
 
@@ -79,11 +79,11 @@ class ModelRecord:
 
     @property
     def reads(self) -> str:
-        """WORDS, LINES, or "" where nothing tells."""
+        """WORDS, LINES, or "" if neither its data nor an evaluation says."""
         return reads_what(self.data, self.evaluation)
 
     @property
-    def frame(self) -> str:
+    def input_size(self) -> str:
         """Size of its input images, width first, such as "128 x 32 px"."""
         return describe_input(self.config)
 
@@ -104,7 +104,7 @@ class ModelRecord:
 
 
 def reads_what(data: str, evaluation: Mapping[str, Any] | None) -> str:
-    """WORDS or LINES, by the data's format, else by the words a label of an evaluation; "" if neither tells."""
+    """WORDS or LINES, by the data's format, else by the words a label of an evaluation; "" if neither says."""
     format = format_of(data)
     kind = {"word": WORDS, "line": LINES}.get(format.unit if format else "", "")
     if kind or evaluation is None:

@@ -15,7 +15,7 @@ def open_png(encoded: bytes) -> np.ndarray:
         return np.asarray(image).astype(int)
 
 
-def test_places_are_tinted_in_turn():
+def test_positions_are_tinted_in_turn():
     grey_HxW = np.full((96, 200), 255, np.uint8)
     picture = open_png(draw_boxes(grey_HxW, [("a", 10.0, 60.0), ("b", 60.0, 120.5)]))
     row = picture[MARGIN_PX + 50]

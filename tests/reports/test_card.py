@@ -6,9 +6,8 @@ import re
 import pytest
 
 from hwr_jax.config import AugmentConfig, DataConfig, ExperimentConfig
-from hwr_jax.reports.card import CardModel, build_card
+from hwr_jax.reports.card import CardModel, build_card, write_card
 from hwr_jax.reports.tables import character, code, markdown_table
-from hwr_jax.reports.write_card import describe_model, write_card
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import IAM78, Alphabet
 from hwr_jax.training.workdir import write_json
@@ -75,7 +74,7 @@ OLD = {"model": "mine@7", "data": "unipen_words", "split": "test", "samples": 5,
 @pytest.fixture(scope="module")
 def model() -> CardModel:
     config = to_plain(ExperimentConfig(data=DataConfig(name="unipen_words")))
-    return describe_model("mine", config, Alphabet(IAM78), 424_081, ABOUT, parameters_sha256=SHA)
+    return CardModel("mine", config, Alphabet(IAM78), 424_081, ABOUT, parameters_sha256=SHA)
 
 
 def cells(card: str) -> list[list[str]]:
@@ -120,7 +119,9 @@ def test_everything_recorded_is_told(model):
 
 
 def test_what_is_not_recorded_is_said_to_be_so(model):
-    card = build_card(dataclasses.replace(model, about={}, parameters_sha256="", config={}), [OLD])
+    card = build_card(
+        dataclasses.replace(model, about={}, parameters_sha256="", config={"model": model.config["model"]}), [OLD]
+    )
     rows = dict(row[:2] for row in cells(card) if len(row) == 2)
     for name in ("parameters, SHA-256", "checkpoint", "ids evaluated on, SHA-256", "prepared data", "source"):
         assert rows[name] == "not recorded"

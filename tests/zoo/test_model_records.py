@@ -10,7 +10,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.evaluation.fingerprint import fingerprint_parameters
 from hwr_jax.models import trained
 from hwr_jax.models.trained import load_exported, pretrained_names
-from hwr_jax.reports.write_card import describe_model, write_card
+from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.training.workdir import write_json
 from hwr_jax.zoo import model_records
 from hwr_jax.zoo.model_records import (
@@ -67,7 +67,7 @@ def test_shipped_cards_are_as_they_would_be_written_now(name, tmp_path):
     model = load_exported(record.folder)
     for file, evaluation in record.evaluations.items():
         write_json(tmp_path / file, evaluation)
-    card = describe_model(
+    card = CardModel(
         model.name,
         model.config,
         model.alphabet,
@@ -91,7 +91,7 @@ def test_an_exported_folder(tmp_path):
     write_json(tmp_path / "a" / "decoder.json", {"decoder": "beam"})
     record = read_record(tmp_path / "a")
     assert (record.name, record.parameters, record.shipped, record.reads) == ("a", 9, False, "words")
-    assert record.frame == "64 x 16 px"
+    assert record.input_size == "64 x 16 px"
     assert sorted(record.evaluations) == ["beam.json", "old.json", "test.json"]
     assert record.stale == ("other.json",)
     assert record.evaluation == record.evaluations["test.json"]
@@ -116,7 +116,7 @@ def test_a_run(tmp_path):
     assert [record.name for record in records] == ["a", "b"]
     record = records[1]
     assert (record.parameters, record.file_bytes, record.reads) == (12, 100, "lines")
-    assert record.frame == "up to 64 x 16 px"
+    assert record.input_size == "up to 64 x 16 px"
     assert record.status["status"] == "done"
     assert record.licence == "manifest/mine: terms not recorded."
     assert record.card == run / "evaluation" / "MODEL_CARD.md"
