@@ -281,7 +281,7 @@ def make_validate(config: ExperimentConfig, alphabet: Alphabet, validation: Prep
         on_device = jax.device_put(parameters)
 
         def log_probs(images_BxHxW: np.ndarray) -> np.ndarray:
-            return program(on_device, cut_to_ink(images_BxHxW, config.data.preprocessing))
+            return np.asarray(program(on_device, cut_to_ink(images_BxHxW, config.data.preprocessing)))
 
         batch_size = config.data.evaluation_batch_size
         evaluation = evaluate_samples(log_probs, alphabet, validation, batch_size=batch_size, poll=poll)

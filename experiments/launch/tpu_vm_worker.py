@@ -26,7 +26,7 @@ from hwr_jax.training.processes import read_metadata
 KEEP_SECONDS = 60.0
 _LAST_TRIES = 3
 # Half-written checkpoints would be read as damaged ones, and a lock means nothing elsewhere.
-_NOT_KEPT = r".*orbax-checkpoint-tmp.*|(.*/)?\.lock"
+_NOT_KEPT = r".*orbax-checkpoint-tmp.*|(.*/)?\.(lock|owner)"
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
 """SIGTERM and Ctrl-C: remembered, and answered between steps with a save."""
 
 import signal
+import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,8 +49,14 @@ class StopRequest:
 
 @contextmanager
 def catch_stop_signals() -> Iterator[StopRequest]:
-    """While it lasts, SIGTERM and the first SIGINT are only noted; a second SIGINT interrupts at once."""
+    """While it lasts, SIGTERM and the first SIGINT are only noted; a second SIGINT interrupts at once.
+
+    In a thread other than the main one signals are left as they are: Python handles them in the main thread alone.
+    """
     request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
 
     def note(number: int, _: types.FrameType | None) -> None:
         if number == signal.SIGINT and request.received:

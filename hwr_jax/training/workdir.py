@@ -1,6 +1,5 @@
 """The files of a run besides its checkpoints and metrics: lock, config, alphabet, environment, status, usage."""
 
-import fcntl
 import json
 import os
 import platform
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.errors import InputError
@@ -35,22 +36,20 @@ def hold(workdir: Path) -> Iterator[None]:
     Raises:
       InputError: another process holds it, or the folder cannot be written.
     """
+    lock, owner = filelock.FileLock(workdir / ".lock"), workdir / ".owner"
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        lock = open(workdir / ".lock", "a+")  # noqa: SIM115 (held until the run ends)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        name = owner.read_text(encoding="utf-8") if owner.exists() else "another process"
+        raise InputError(f"--workdir {workdir}: {name} is training there; wait for it or choose another") from None
     except OSError as error:
         raise InputError(f"--workdir {workdir}: cannot be written ({error.strerror}); choose another") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read().strip() or "another process"
-            raise InputError(f"--workdir {workdir}: {owner} is training there; wait for it or choose another") from None
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {platform.node()}")
-        lock.flush()
+    try:
+        write_text(owner, f"process {os.getpid()} on {platform.node()}")
         yield
+    finally:
+        lock.release()
 
 
 def has_checkpoints(workdir: Path) -> bool:
