@@ -6,18 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageOps,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageOps
 
 from hwr_jax.errors import InputError
 
@@ -25,19 +14,7 @@ from hwr_jax.errors import InputError
 MAX_PIXELS = 100_000_000
 
 # Raster formats only: some of Pillow's other readers start external programs (EPS) or open other files.
-FORMATS = tuple(
-    reader.format
-    for reader in (
-        PngImagePlugin.PngImageFile,
-        JpegImagePlugin.JpegImageFile,
-        TiffImagePlugin.TiffImageFile,
-        WebPImagePlugin.WebPImageFile,
-        BmpImagePlugin.BmpImageFile,
-        GifImagePlugin.GifImageFile,
-        PpmImagePlugin.PpmImageFile,
-        Jpeg2KImagePlugin.Jpeg2KImageFile,
-    )
-)
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 
 # Pillow warns about odd headers and EXIF data. Warning filters belong to the whole process, so one thread at a time.
 _warning_filters = threading.Lock()
