@@ -108,15 +108,15 @@ def _read_card(name: str) -> str:
 
 def _find_defaults(records: "Sequence[ModelRecord]") -> dict[str, tuple[str, str]]:
     """Name of a model -> the command that takes it by itself, and why."""
-    from hwr_jax.zoo.default_model import choose_for_pages, choose_for_words
+    from hwr_jax.zoo.default_model import choose_model
 
     defaults = {}
-    for command, choose in (("hwr read", choose_for_words), ("hwr read --page", choose_for_pages)):
+    for command, page in (("hwr read", False), ("hwr read --page", True)):
         try:
-            choice = choose(records)
+            model, why = choose_model(records, page=page)
         except InputError:  # A package without such a model: --model must be given, and hwr read says so.
             continue
-        defaults[choice.model.name] = (command, choice.why)
+        defaults[model.name] = (command, why)
     return defaults
 
 

@@ -8,7 +8,6 @@ import pytest
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.compare import compare_runs
 from hwr_jax.reports.compare_table import write_csv, write_markdown, write_text_tables
-from hwr_jax.reports.tables import align_columns, show_bytes, show_rate
 
 WORDS = ("never", "odd", "or", "even", "words", "and", "more")
 
@@ -230,30 +229,6 @@ def test_the_text_fits_120_columns(tmp_path, write_run):
     assert max(map(len, text.splitlines())) <= 120
     for name in names:
         assert name[:14] in text
-
-
-def test_columns_are_aligned_and_long_cells_go_on_below():
-    rows = [("name", "n"), ("x" * 50, "1"), ("y", "100")]
-    assert align_columns(rows, right=(1,), max_width=50).splitlines() == [
-        "name" + " " * 40 + "n",
-        "x" * 40 + "    1",
-        "x" * 10,
-        "y" + " " * 41 + "100",
-    ]
-    assert align_columns(rows, right=(1,), rule=True).splitlines()[1] == "-" * 50 + "  ---"
-
-
-@pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        (show_rate(0.15843, (0.1, 0.2)), "15.84 % (10.00 - 20.00)"),
-        (show_rate(None), "-"),
-        (show_bytes(812_000_000), "812 MB"),
-        (show_bytes(None), "-"),
-    ],
-)
-def test_how_numbers_are_shown(shown, expected):
-    assert shown == expected
 
 
 def test_values_of_a_config_are_shown_as_they_are(tmp_path, write_run):

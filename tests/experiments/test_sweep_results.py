@@ -1,10 +1,8 @@
 """A sweep's numbers: means and spreads over seeds, order, and a page that holds together."""
 
-import itertools
 import json
 import re
 import statistics
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ from experiments.sweeps.record import Record, write_record
 from experiments.sweeps.results import collect_results, describe_results
 from experiments.sweeps.results_page import write_page
 from experiments.sweeps.runs import expand
-from hwr_jax.reports.chart import MAX_POSITIONS, Dot, value_chart
 from hwr_jax.training.workdir import write_status
 
 # (learning rate, dropout) -> CER of each seed; the setting without any has not been measured.
@@ -104,36 +101,9 @@ def test_a_damaged_evaluation_is_no_number(sweep):
     assert best.name not in {run.name for run in collect_results(folder, record).runs if run.rates}
 
 
-class _Tags(HTMLParser):
-    """Opened and closed tags must match."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-        if tag not in ("meta", "wbr"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def parse(page: str) -> list[tuple[str, dict[str, str | None]]]:
-    parser = _Tags()
-    parser.feed(page)
-    assert not parser.open
-    return parser.seen
-
-
-def test_the_page_is_whole_and_needs_nothing_else(sweep):
+def test_the_page_is_whole_and_needs_nothing_else(sweep, parse_page):
     page = write_page(*sweep, collect_results(*sweep)).read_text()
-    tags = parse(page)
+    tags = parse_page(page).tags
     assert "http" not in re.sub(r'xmlns="[^"]*"', "", page)
     assert "no space &lt;left&gt; &amp; more" in page
     measured = sum(map(len, RATES.values()))
@@ -153,40 +123,3 @@ def test_a_sweep_of_seeds_alone_has_one_row_and_no_plots(write_sweep, tmp_path):
     assert [len(setting.runs) for setting in results.settings] == [3]
     assert "<svg" not in write_page(tmp_path / "sweep", record, results).read_text()
     assert "0 of 3" in describe_results(results)
-
-
-def places(chart: str) -> dict[str, float]:
-    """Tip -> x of each dot."""
-    return {tip: float(x) for x, tip in re.findall(r'<circle cx="([^"]+)".*?<title>(.*?)</title>', chart)}
-
-
-@pytest.mark.parametrize(
-    ("values", "even"),
-    [
-        ([1e-4, 1e-3, 0.5], True),
-        (["cosine", "constant"], True),
-        ([[8, 16], [32, 64]], True),
-        # More values than places: to scale, which is logarithmic over more than a power of ten.
-        ([10.0**-power for power in range(MAX_POSITIONS + 2)], True),
-        ([0.1 + 0.05 * step for step in range(MAX_POSITIONS + 2)], True),
-        ([float(value * value) for value in range(MAX_POSITIONS + 2)], False),
-        ([0.5] * 3, True),
-        ([f"word{index}" for index in range(30)], True),
-    ],
-)
-def test_values_are_placed_in_order_inside_the_frame(values, even):
-    dots = [Dot("", value, 0.1 + index / 100, str(index)) for index, value in enumerate(values)]
-    chart = value_chart(dots)
-    parse(chart)
-    x_of = places(chart)
-    numeric = not isinstance(values[0], str | list)
-    order = sorted(range(len(values)), key=lambda index: values[index]) if numeric else range(len(values))
-    xs = [x_of[str(index)] for index in order]
-    assert xs == sorted(xs)
-    assert all(52 <= x <= 460 - 24 for x in xs)
-    gaps = [after - before for before, after in itertools.pairwise(xs)]
-    assert (max(gaps) - min(gaps) < 0.3) == even
-
-
-def test_no_dots_are_said_so():
-    assert "nothing measured" in value_chart([])

@@ -7,7 +7,6 @@ import pytest
 
 from hwr_jax.config import AugmentConfig, DataConfig, ExperimentConfig
 from hwr_jax.reports.card import CardModel, build_card, write_card
-from hwr_jax.reports.tables import character, code, markdown_table
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import IAM78, Alphabet
 from hwr_jax.training.workdir import write_json
@@ -183,9 +182,3 @@ def test_the_card_of_a_folder_holds_the_model_s_evaluations(model, tmp_path):
     (tmp_path / "MODEL_CARD.md").write_text("# My card")
     assert write_card(tmp_path, model, "test.json") is None
     assert (tmp_path / "MODEL_CARD.md").read_text() == "# My card"
-
-
-def test_pieces_of_markdown():
-    assert markdown_table([("a", "b"), ("1", "2")], right=(1,)) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
-    assert [code("a"), code("a|b"), code("`")] == ["`a`", "`a\\|b`", "`` ` ``"]
-    assert [character(""), character(" "), character("é")] == ["nothing", "space", "`é`"]

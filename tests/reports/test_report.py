@@ -2,25 +2,17 @@
 
 import base64
 import io
-import itertools
 import json
 import re
-import xml.etree.ElementTree
 
 import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
-from hwr_jax.evaluation.selection import count_confusions, select_random, select_worst, sum_by_writer
 from hwr_jax.evaluation.summary import summarize
-from hwr_jax.reports.chart import MAX_POINTS, Series, line_chart, log_ticks, nice_ticks, thin
 from hwr_jax.reports.report import write_report
-from hwr_jax.reports.sheet import draw_evaluation_sheet
 from hwr_jax.reports.write import write_evaluation
-from hwr_jax.text.distance import Edits, count_edits
+from hwr_jax.text.distance import count_edits
 
 
 def make_result(truth: str, prediction: str, writer: str = "w", confidence: float = 0.5, id: str = "i") -> SampleResult:
@@ -119,103 +111,3 @@ def test_numbers_that_are_not_on_disk_are_in_the_table(tmp_path):
         split_rule="by hand",
     )
     assert "elsewhere" in write_report(tmp_path, evaluation, images_NxHxW, summary).read_text(encoding="utf-8")
-
-
-def test_the_sheet_shows_every_sample_asked_for():
-    evaluation, images_NxHxW = make_evaluation()
-    heights = []
-    for groups in ([("worst", [1, 3])], [("worst", [1, 3]), ("random", [0, 1, 2, 3, 4])]):
-        with Image.open(io.BytesIO(draw_evaluation_sheet(evaluation.results, images_NxHxW, groups))) as sheet:
-            heights.append(sheet.height)
-            pixels = np.asarray(sheet.convert("RGB")).astype(int)
-        red = (pixels[..., 0] > 150) & (pixels[..., 1] < 60) & (pixels[..., 2] < 80)
-        assert red.sum() > 100
-    assert heights[1] > 2 * heights[0] - 100
-
-
-# --- selection
-
-
-def test_worst_are_those_with_most_edits_for_their_length_then_the_most_confident():
-    results = [
-        make_result("abcd", "abcx"),
-        make_result("abcd", "abcd"),
-        make_result("ab", "xy", confidence=0.2),
-        make_result("ab", "xx", confidence=0.9),
-        make_result("a", "bcd"),
-    ]
-    assert select_worst(results, 10) == [4, 3, 2, 0]
-    assert select_worst(results, 2) == [4, 3]
-
-
-def test_random_ones_are_distinct_and_always_the_same():
-    results = [make_result("a", "a")] * 50
-    chosen = select_random(results, 20)
-    assert len(set(chosen)) == 20
-    assert chosen == select_random(results, 20)
-    assert select_random(results[:3], 20) == [0, 1, 2]
-
-
-def test_confusions_and_sums_by_writer():
-    results = [make_result("mom", "nom", "w1"), make_result("am", "an", "w2"), make_result("it", "t", "w1")]
-    assert count_confusions(results) == {("m", "n"): 2, ("i", ""): 1}
-    assert sum_by_writer(results) == {
-        "w1": Edits(2, 5, 2, 2, 2, 2, 2),
-        "w2": Edits(1, 2, 1, 1, 1, 1, 1),
-    }
-
-
-# --- charts
-
-
-@given(st.floats(-1e6, 1e6), st.just(0.0) | st.floats(0.01, 1e6), st.integers(2, 10))
-def test_ticks_span_the_values_in_equal_steps(lowest, span, about):
-    ticks = nice_ticks(lowest, lowest + span, about)
-    slack = 1e-6 * max(1, abs(lowest), span)
-    assert ticks[0] <= lowest + slack
-    assert ticks[-1] >= lowest + span - slack
-    steps = [after - before for before, after in itertools.pairwise(ticks)]
-    assert min(steps) > 0
-    assert max(steps) - min(steps) <= slack
-    assert 2 <= len(ticks) <= about + 3
-
-
-@pytest.mark.parametrize(
-    ("lowest", "highest", "ticks"),
-    [(1.2, 17, [1, 2, 5, 10, 20]), (3, 3, [2, 5]), (0.9, 40_000, [0.1, 1, 10, 100, 1e5])],
-)
-def test_logarithmic_ticks(lowest, highest, ticks):
-    found = [10**tick for tick in log_ticks(np.log10(lowest), np.log10(highest))]
-    assert found[0] == pytest.approx(ticks[0])
-    assert found[-1] == pytest.approx(ticks[-1])
-    assert len(found) >= 2
-
-
-@given(st.lists(st.floats(-100, 100), min_size=1, max_size=1000))
-def test_thinning_keeps_the_ends_and_the_range(values):
-    points = [(float(i), value) for i, value in enumerate(values)]
-    thinned = thin(points)
-    assert len(thinned) == min(len(points), MAX_POINTS)
-    assert thinned[-1][0] == points[-1][0]
-    assert min(values) - 1e-9 <= min(y for _, y in thinned)
-    assert max(values) + 1e-9 >= max(y for _, y in thinned)
-
-
-@pytest.mark.parametrize("log", [False, True])
-def test_a_chart_is_valid_svg_with_all_points_inside(log):
-    points = [(1.0, 5.0), (2.0, float("nan")), (3.0, 2.0), (4.0, float("inf")), (5.0, 0.0), (6.0, 1.0)]
-    chart = line_chart([Series("a < b", "red", points), Series("none", "blue", [])], x_label="step", log=log)
-    root = xml.etree.ElementTree.fromstring(chart)
-    (svg,) = root.findall("svg")
-    _, _, width, height = map(float, svg.attrib["viewBox"].split())
-    circles = svg.findall("circle")
-    assert len(circles) == (3 if log else 4)
-    for circle in circles:
-        assert 0 <= float(circle.attrib["cx"]) <= width
-        assert 0 <= float(circle.attrib["cy"]) <= height
-    assert "a < b" in "".join(root.itertext())
-    assert "none" not in "".join(root.itertext())
-
-
-def test_a_chart_of_nothing():
-    assert "nothing recorded" in line_chart([Series("a", "red", [])], x_label="step")

@@ -7,7 +7,9 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from hwr_jax.data.sample import Sample
-from hwr_jax.reports.sheet import WRONG, draw_sample_sheet, draw_version_sheet
+from hwr_jax.evaluation.evaluate import SampleResult
+from hwr_jax.reports.sheet import WRONG, draw_evaluation_sheet, draw_sample_sheet, draw_version_sheet
+from hwr_jax.text.distance import count_edits
 
 
 def unnamed(width: int, height: int, grey: int) -> Sample:
@@ -91,3 +93,20 @@ def test_an_image_without_versions_says_why_in_red() -> None:
     assert count_colour(draw_version_sheet([good, good], [flat(5), "not an image"], ""), ImageColor.getrgb(WRONG)) > 0
     assert count_colour(draw_version_sheet([good], ["not an image"], ""), ImageColor.getrgb(WRONG)) > 0
     assert count_colour(draw_version_sheet([good], [flat(5)], ""), ImageColor.getrgb(WRONG)) == 0
+
+
+def test_the_sheet_shows_every_sample_asked_for():
+    pairs = [("right", "right"), ("word", "a & b"), ("mom", "nom"), ("ü" * 60, ""), ("rn", "m")]
+    results = [
+        SampleResult("i", "w", truth, prediction, (), 0.5, count_edits(truth, prediction), 1.0, None)
+        for truth, prediction in pairs
+    ]
+    images_NxHxW = np.random.default_rng(0).integers(0, 256, (len(results), 32, 128)).astype(np.uint8)
+    heights = []
+    for groups in ([("worst", [1, 3])], [("worst", [1, 3]), ("random", [0, 1, 2, 3, 4])]):
+        with Image.open(io.BytesIO(draw_evaluation_sheet(results, images_NxHxW, groups))) as sheet:
+            heights.append(sheet.height)
+            pixels = np.asarray(sheet.convert("RGB")).astype(int)
+        red = (pixels[..., 0] > 150) & (pixels[..., 1] < 60) & (pixels[..., 2] < 80)
+        assert red.sum() > 100
+    assert heights[1] > 2 * heights[0] - 100

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hwr_jax.errors import InputError
-from hwr_jax.zoo.default_model import choose_for_pages, choose_for_words, default_name
+from hwr_jax.zoo.default_model import choose_model, default_name
 from hwr_jax.zoo.model_records import ModelRecord, shipped_records
 
 
@@ -25,15 +25,15 @@ def test_the_lowest_cer_among_models_of_the_kind():
         make_record("e", "copiste_lines", 0.3),
         make_record("f", "copiste_lines", 0.25),
     ]
-    assert choose_for_words(records).model.name == "b"
-    assert "lowest recorded CER" in choose_for_words(records).why
-    assert choose_for_pages(records).model.name == "f"
-    assert choose_for_words(records[:1] + records[3:]).why == "of the shipped models of words the only one"
+    assert choose_model(records, page=False)[0].name == "b"
+    assert "lowest recorded CER" in choose_model(records, page=False)[1]
+    assert choose_model(records, page=True)[0].name == "f"
+    assert choose_model(records[:1] + records[3:], page=False)[1] == "of the shipped models of words the only one"
     unknown = [dataclasses.replace(record, evaluations={}) for record in records[:2]]
-    assert choose_for_words(unknown[::-1]).model.name == "a"
-    assert "none has a recorded CER" in choose_for_words(unknown).why
+    assert choose_model(unknown[::-1], page=False)[0].name == "a"
+    assert "none has a recorded CER" in choose_model(unknown, page=False)[1]
     with pytest.raises(InputError, match="--model=NAME_OR_PATH"):
-        choose_for_pages(records[:4])
+        choose_model(records[:4], page=True)
 
 
 def test_shipped_models_of_words_were_measured_on_the_same_samples():
