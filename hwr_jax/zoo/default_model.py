@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from hwr_jax.data.formats.table import format_of
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.run_files import is_number
 from hwr_jax.zoo.model_records import LINES, WORDS, ModelRecord, shipped_records
 
 
@@ -41,4 +40,4 @@ def default_name(page: bool) -> str:
 
 def _cer(record: ModelRecord) -> float:
     cer = (record.evaluation or {}).get("cer")
-    return float(cer) if is_number(cer) else math.inf
+    return float(cer) if isinstance(cer, int | float) else math.inf
