@@ -17,7 +17,7 @@ from hwr_jax.ink.width import used_columns_of_images
 
 THUMBNAIL_PX = (192, 64)  # width and height at most
 
-# Ink that differs from its paper by fewer grey levels is hard to see.
+# Ink that differs from its background by fewer grey levels is hard to see.
 FAINT_CONTRAST = 40
 # A full stop in a crop of a word has more.
 LEAST_INK = 0.0005
@@ -93,7 +93,7 @@ def find_faults(grey_HxW: np.ndarray, preprocessing: Preprocessing) -> tuple[tup
     dark = float(histogram[: otsu_threshold(histogram) + 1].sum() / grey_HxW.size)
     ink = 1 - dark if inverted else dark
     if contrast < FAINT_CONTRAST:
-        faults.append((ALMOST_BLANK, f"{contrast} grey levels between ink and paper"))
+        faults.append((ALMOST_BLANK, f"{contrast} grey levels between ink and background"))
     elif ink < LEAST_INK:
         faults.append((ALMOST_BLANK, f"{100 * ink:.3f} % ink"))
     return tuple(faults)

@@ -3,7 +3,7 @@
 UNREADABLE = "unreadable images"
 BLANK = "blank images"
 ALMOST_BLANK = "almost blank images"
-INVERTED = "light ink on dark paper"
+INVERTED = "light ink on a dark background"
 EXTREME_SIZE = "extreme sizes"
 EXTREME_SHAPE = "extreme shapes"
 EMPTY_LABEL = "empty labels"
@@ -24,8 +24,8 @@ WRONG_CASE = "likely wrong case"
 MEANING = {
     UNREADABLE: "cannot be opened, or preprocessed to the frame; left out",
     BLANK: "no ink: the darkest and the lightest pixel are nearly equal",
-    ALMOST_BLANK: "hardly any ink, or ink hardly darker than the paper",
-    INVERTED: "turned over by preprocessing 'paper', not by preprocessing 'keras'",
+    ALMOST_BLANK: "hardly any ink, or ink hardly darker than the background",
+    INVERTED: "turned over by preprocessing 'word', not by preprocessing 'keras'",
     EXTREME_SIZE: "a side below 4 px, or more than 20 million pixels",
     EXTREME_SHAPE: "so long that it fills less than a quarter of the frame's height, or 12 times as high as wide",
     EMPTY_LABEL: "left out of training",
