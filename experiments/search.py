@@ -104,7 +104,10 @@ class _Search(Pool):
 
     def __init__(self, study: Any, space: Space, overrides: Sequence[str], options: argparse.Namespace) -> None:
         super().__init__(divide_machine(options.parallel))
+        from optuna.trial import TrialState
+
         self._study, self._space, self._overrides, self._options = study, space, overrides, options
+        self._states = TrialState
         # Of the runs that run here: their trials, the last step that the study knows, and those that were given up.
         self._trials: dict[str, Any] = {}
         self._reported: dict[str, int] = {}
@@ -154,30 +157,26 @@ class _Search(Pool):
             running.stop()
 
     def on_end(self, running: Running) -> None:
-        import optuna
-
         self.on_poll(running)
         name, workdir = running.job.name, running.job.workdir
         trial, state = self._trials.pop(name), read_state(workdir)
         if state.status == "done":
             self._end(trial, name, _read_cers(workdir))
         elif state.status == "diverged" or name in self._pruned:
-            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            self._study.tell(trial, state=self._states.PRUNED)
             why = state.message if state.status == "diverged" else "no better than the median of the others"
             say(f"trial {trial.number}: {name} given up at step {state.step}: {why}")
         elif not self.stopped:
-            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            self._study.tell(trial, state=self._states.FAIL)
             say(f"trial {trial.number}: {name} {state.status}: {state.message}")
 
     def _end(self, trial: Any, name: str, cers: Sequence[tuple[int, float]]) -> None:
-        import optuna
-
         if cers:
             best = min(cer for _, cer in cers)
             self._study.tell(trial, best)
             say(f"trial {trial.number}: {name} done: validation CER {best:.2%}")
         else:
-            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            self._study.tell(trial, state=self._states.FAIL)
             say(f"trial {trial.number}: {name} is trained by another process, or has no validation CER")
 
     def _counted(self) -> list[Any]:
@@ -188,13 +187,11 @@ class _Search(Pool):
 
     def _resume_own_trials(self) -> None:
         """Trials of this machine whose run was stopped are asked for again: their runs go on from their checkpoints."""
-        import optuna
-
-        for trial in self._study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+        for trial in self._study.get_trials(states=(self._states.RUNNING,)):
             name = trial.user_attrs.get("run", "")
             if trial.user_attrs.get("host") == platform.node() and not is_held(self._options.workdir / name):
                 self._study.set_user_attr(f"{_RESUMED}/{trial.number}", True)
-                self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                self._study.tell(trial.number, state=self._states.FAIL)
                 self._study.enqueue_trial(trial.params)
 
     def _record(self, run: Run) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.peers import OURS, PEERS, Peer
-from experiments.benchmarks.rounds import Measured, Quiet, measure
+from experiments.benchmarks.rounds import Measured, Quiet, measure, ratio_to_ours
 from experiments.benchmarks.task import Task
 from experiments.benchmarks.turns import OF_CORES, WALL
 from experiments.console import positive, say
@@ -56,7 +56,7 @@ def chosen_peers(names: str) -> dict[str, Peer]:
 
 
 def measure_peers(
-    kind: str, peers: Mapping[str, Peer], options: argparse.Namespace, steps: Mapping[int, int]
+    kind: str, peers: Mapping[str, Peer], options: argparse.Namespace, batch_size: int, steps: int
 ) -> tuple[list[Measured], Quiet]:
     """Makes the words, hands them to the peers and measures these, see `experiments.benchmarks.rounds.measure`."""
     import numpy as np
@@ -67,8 +67,8 @@ def measure_peers(
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="hwr_benchmark_") as folder:
         words_file = Path(folder) / "words.npz"
-        np.savez(words_file, **vars(make_words(max(steps), ModelConfig())))
-        task = Task(kind, str(words_file), tuple(steps), options.compute_dtype)
+        np.savez(words_file, **vars(make_words(batch_size, ModelConfig())))
+        task = Task(kind, str(words_file), batch_size, options.compute_dtype)
         return measure(peers, task, rounds=options.rounds, steps=steps)
 
 
@@ -101,15 +101,14 @@ def describe_notes(results: Sequence[Measured], quiet: Quiet) -> list[str]:
     """Lines below a table: which of several variants was measured, peers without numbers, and how quiet it was."""
     lines = []
     for result in results:
-        if result.state != "measured":
-            continue
-        for size, variant in result.variants.items() if len(result.trials) > 1 else ():
-            others = [f"{name} {_trial(trial, size)}" for name, trial in result.trials.items() if name != variant]
-            chosen = f"{variant} {_trial(result.trials[variant], size)}"
-            lines.append(f"{result.peer.label}, batch {size}: {chosen} in a short trial; {', '.join(others)}")
-    for result in results:
-        if result.state != "measured":
-            lines.append(f"{result.peer.label}: {result.state}: {result.message}")
+        if result.state == "measured" and len(result.trials) > 1:
+            tried = {
+                name: f"{trial:.1f} ms" if isinstance(trial, float) else trial for name, trial in result.trials.items()
+            }
+            chosen = f"{result.variant} {tried.pop(result.variant)} in a short trial"
+            others = ", ".join(f"{name} {text}" for name, text in tried.items())
+            lines.append(f"{result.peer.label}, batch {result.batch_size}: {chosen}; {others}")
+    lines += [f"{one.peer.label}: {one.state}: {one.message}" for one in results if one.state != "measured"]
     last = f"{quiet.seconds:.0f} s of turns"
     if quiet.resting_cores is not None:
         last += f", peers at rest took {quiet.resting_cores:.2f} cores"
@@ -118,10 +117,9 @@ def describe_notes(results: Sequence[Measured], quiet: Quiet) -> list[str]:
     return [*lines, last]
 
 
-def peak_megabytes(result: Measured, batch_size: int) -> str:
+def peak_megabytes(result: Measured) -> str:
     """Host memory, and device memory where that is another: "812" or "1,320 + 410 device"."""
-    last = result.last[batch_size]
-    host, device = f"{last['peak_bytes'] / 1e6:,.0f}", last["device_peak_bytes"]
+    host, device = f"{result.last['peak_bytes'] / 1e6:,.0f}", result.last["device_peak_bytes"]
     return host if device is None else f"{host} + {device / 1e6:,.0f} device"
 
 
@@ -154,31 +152,28 @@ def write_numbers(options: argparse.Namespace, numbers: Mapping[str, Any]) -> No
     say(f"written {options.json}")
 
 
-def peers_to_json(
-    results: Sequence[Measured], more: Callable[[Measured], Mapping[str, Any]] = lambda result: {}
-) -> dict[str, Any]:
-    """All that is known of each peer, with more of those that were measured."""
-    return {
-        result.name: {**_to_json(result), **(more(result) if result.state == "measured" else {})} for result in results
-    }
+def peers_to_json(results: Sequence[Measured]) -> dict[str, Any]:
+    """All that is known of each peer, by name."""
+    return {result.name: _to_json(result, results) for result in results}
 
 
-def _to_json(result: Measured) -> dict[str, Any]:
-    sizes = {
-        str(size): {
-            "variant": result.variants[size],
-            **about,
-            **result.last.get(size, {}),
-            **({"round_seconds": result.rounds[size]} if size in result.rounds else {}),
+def _to_json(result: Measured, results: Sequence[Measured]) -> dict[str, Any]:
+    known = {name: getattr(result, name) for name in ("state", "message", "batch_size", "variant")}
+    known |= {"label": result.peer.label, "trials_ms": result.trials, **result.about, **result.last}
+    if result.state == "measured":
+        known |= {
+            "median_seconds": result.median,
+            "p95_seconds": percentile_95(result.seconds),
+            "ratio_to_ours": ratio_to_ours(results, result),
+            "compile_seconds": result.first_run_seconds,
         }
-        for size, about in result.about.items()
-    }
-    known = {"label": result.peer.label, "state": result.state, "message": result.message}
-    return known | {"trials_ms": result.trials, "batch_sizes": sizes}
+    return known | {"round_seconds": result.rounds}
 
 
-def _trial(trial: Mapping[str, float] | str, batch_size: int) -> str:
-    return trial if isinstance(trial, str) else f"{trial[str(batch_size)]:.1f} ms"
+def percentile_95(values: Sequence[float]) -> float:
+    """The smallest value that 95 % of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[-(-95 * len(ordered) // 100) - 1]
 
 
 def _processor() -> str:

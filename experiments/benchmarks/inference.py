@@ -26,43 +26,33 @@ def main(argv: Sequence[str]) -> int:
     options = command.make_parser("inference", __doc__, counts, peers=True).parse_args(argv)
     peers = command.chosen_peers(options.peers)
     machine = command.describe_machine()
-    steps = {ONE: SINGLE_CALLS_PER_STEP * options.steps, BATCH: options.steps}
-    results, quiet = command.measure_peers(INFERENCE, peers, options, steps)
+    steps = SINGLE_CALLS_PER_STEP * options.steps
+    ones, quiet_one = command.measure_peers(INFERENCE, peers, options, ONE, steps)
+    batches, quiet_batch = command.measure_peers(INFERENCE, peers, options, BATCH, options.steps)
+    one_of = {one.name: one for one in ones}
     columns = {
-        "1 word: ms": lambda peer: f"{1e3 * peer.median(ONE):.2f}",
-        "p95": lambda peer: f"{1e3 * percentile_95(peer.seconds(ONE)):.2f}",
-        "ratio": lambda peer: show(ratio_to_ours(results, peer, ONE), ".2f"),
-        f"{BATCH} words: ms": lambda peer: f"{1e3 * peer.median(BATCH):.1f}",
-        "(rounds)": lambda peer: command.show_range(peer.round_medians(BATCH), ".1f"),
-        "ratio ": lambda peer: show(ratio_to_ours(results, peer, BATCH), ".2f"),
-        "words/s": lambda peer: f"{BATCH / peer.median(BATCH):,.0f}",
-        "compile s": lambda peer: f"{peer.first_run_seconds(ONE) + peer.first_run_seconds(BATCH):.1f}",
-        "MB": lambda peer: command.peak_megabytes(peer, BATCH),
+        "1 word: ms": lambda peer: f"{1e3 * one_of[peer.name].median:.2f}",
+        "p95": lambda peer: f"{1e3 * command.percentile_95(one_of[peer.name].seconds):.2f}",
+        "ratio": lambda peer: show(ratio_to_ours(ones, one_of[peer.name]), ".2f"),
+        f"{BATCH} words: ms": lambda peer: f"{1e3 * peer.median:.1f}",
+        "(rounds)": lambda peer: command.show_range(peer.round_medians, ".1f"),
+        "ratio ": lambda peer: show(ratio_to_ours(batches, peer), ".2f"),
+        "words/s": lambda peer: f"{BATCH / peer.median:,.0f}",
+        "compile s": lambda peer: f"{one_of[peer.name].first_run_seconds + peer.first_run_seconds:.1f}",
+        "MB": command.peak_megabytes,
     }
-    calls = f"{options.rounds} x {steps[ONE]} and {options.rounds} x {steps[BATCH]} calls"
+    calls = f"{options.rounds} x {steps} and {options.rounds} x {options.steps} calls"
+    rows = [one if one.state != "measured" else batch for one, batch in zip(ones, batches, strict=True)]
     print(f"reading with the seed model, one word and batches of {BATCH}, {calls}")
-    print(f"{machine}\n\n{command.tabulate_peers(results, columns)}\n")
+    print(f"{machine}\n\n{command.tabulate_peers(rows, columns)}\n")
     print("medians of all calls; ratio: median over rounds of a peer's time over ours")
     print("compile: the first call of both sizes less their medians")
-    print("\n".join(command.describe_notes(results, quiet)))
-    of_peers = command.peers_to_json(
-        results,
-        lambda peer: {
-            "latency_median_seconds": peer.median(ONE),
-            "latency_p95_seconds": percentile_95(peer.seconds(ONE)),
-            "samples_per_second": BATCH / peer.median(BATCH),
-            **{f"ratio_to_ours_{size}": ratio_to_ours(results, peer, size) for size in steps},
-            **{f"compile_seconds_{size}": peer.first_run_seconds(size) for size in steps},
-        },
-    )
-    command.write_numbers(options, {"quiet": dataclasses.asdict(quiet), "peers": of_peers})
+    notes = command.describe_notes(ones, quiet_one) + command.describe_notes(batches, quiet_batch)
+    print("\n".join(dict.fromkeys(notes)))
+    quiet = {ONE: dataclasses.asdict(quiet_one), BATCH: dataclasses.asdict(quiet_batch)}
+    numbers = {ONE: command.peers_to_json(ones), BATCH: command.peers_to_json(batches)}
+    command.write_numbers(options, {"quiet": quiet, "batch_sizes": numbers})
     return 0
-
-
-def percentile_95(values: Sequence[float]) -> float:
-    """The smallest value that 95 % of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[-(-95 * len(ordered) // 100) - 1]
 
 
 if __name__ == "__main__":

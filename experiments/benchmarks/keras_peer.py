@@ -25,7 +25,6 @@ def build(task: Task, variant: str, backend: str) -> Program:
         def run() -> None:
             last_loss[:] = [step()]
 
-        runs: dict[int, Callable[[], Any]] = dict.fromkeys(task.batch_sizes, run)
     else:
         predict = {
             "predict_on_batch": lambda: model.predict_on_batch,
@@ -33,14 +32,14 @@ def build(task: Task, variant: str, backend: str) -> Program:
             "tf.function, jit_compile": lambda: _make_tensorflow_call(model, jit_compile=True),
             "jax.jit": lambda: _make_jax_call(model),
         }[variant]()
-        runs = {size: functools.partial(predict, words.images_BxWxHx1[:size]) for size in task.batch_sizes}
+        run = functools.partial(predict, words.images_BxWxHx1)
     loss = (lambda: float(np.asarray(last_loss[0]))) if trains else None
     if backend == "jax":
-        return program_on_jax(runs, parameters=model.count_params(), packages=("keras",), loss=loss)
+        return program_on_jax(run, parameters=model.count_params(), packages=("keras",), loss=loss)
     import tensorflow
 
     device = ", ".join(device.name for device in tensorflow.config.list_physical_devices("GPU")) or "cpu"
-    return Program(runs, model.count_params(), ("keras", backend, "numpy"), device, loss)
+    return Program(run, model.count_params(), ("keras", backend, "numpy"), device, loss)
 
 
 def _make_step(keras: Any, model: Any, variant: str, words: Words) -> Callable[[], Any]:

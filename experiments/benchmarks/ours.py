@@ -26,16 +26,17 @@ def build(task: Task) -> Program:
     """The training step, or `TrainedModel.log_probs`, which reads and evaluates; both from uint8 images on the host."""
     words, config = task.load_words(), example_config(task.compute_dtype)
     if task.kind == TRAIN_STEP:
-        (batch_size,) = task.batch_sizes
-        steps = TrainingSteps(config, words.num_classes, batch_size)
-        run = functools.partial(steps.run, batch_of(words))
-        return program_on_jax({batch_size: run}, loss=steps.mean_loss, parameters=steps.parameters, packages=PACKAGES)
+        steps = TrainingSteps(config, words.num_classes, task.batch_size)
+        batch = batch_of(words)
+        return program_on_jax(
+            lambda: steps.run(batch), loss=steps.mean_loss, parameters=steps.parameters, packages=PACKAGES
+        )
     alphabet = resolve_alphabet(config.model.alphabet)
     model = Recognizer(config.model, alphabet.num_classes)
     parameters: Any = jax.jit(model.init)(jax.random.key(0), words.images_BxWxHx1[:1])["params"]
     trained = build_trained("benchmark", to_plain(config), alphabet.characters, parameters, "benchmark")
-    runs = {size: functools.partial(trained.log_probs, words.images_BxHxW[:size]) for size in task.batch_sizes}
-    return program_on_jax(runs, parameters=trained.parameters, packages=PACKAGES)
+    run = functools.partial(trained.log_probs, words.images_BxHxW)
+    return program_on_jax(run, parameters=trained.parameters, packages=PACKAGES)
 
 
 def example_config(compute_dtype: str = "float32") -> ExperimentConfig:

@@ -64,20 +64,17 @@ def build(task: Task, cell: str) -> Program:
     parameters = jax.jit(model.init)(jax.random.key(0), words.images_BxWxHx1[:1])["params"]
     count = sum(leaf.size for leaf in jax.tree.leaves(parameters))
     if task.kind == TRAIN_STEP:
-        (batch_size,) = task.batch_sizes
         step, losses = _make_step(model, parameters, words)
-        return program_on_jax({batch_size: step}, loss=lambda: float(losses[-1]), parameters=count, packages=PACKAGES)
+        return program_on_jax(step, loss=lambda: float(losses[-1]), parameters=count, packages=PACKAGES)
 
     @jax.jit
     def predict(parameters: Any, images: Array) -> Array:
         logits: Any = model.apply({"params": parameters}, images)
         return jax.nn.log_softmax(logits)
 
-    def run(size: int) -> np.ndarray:
-        return np.asarray(predict(parameters, words.images_BxWxHx1[:size]))
-
-    runs = {size: functools.partial(run, size) for size in task.batch_sizes}
-    return program_on_jax(runs, parameters=count, packages=PACKAGES)
+    return program_on_jax(
+        lambda: np.asarray(predict(parameters, words.images_BxWxHx1)), parameters=count, packages=PACKAGES
+    )
 
 
 def _make_step(model: PlainRecognizer, parameters: Any, words: Words) -> tuple[Callable[[], None], list[Array]]:

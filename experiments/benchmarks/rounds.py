@@ -12,7 +12,7 @@ from typing import Any
 from experiments.benchmarks.child import Child, ChildFailed, machine_cpu_seconds
 from experiments.benchmarks.peers import OURS, Peer
 from experiments.benchmarks.task import Task
-from experiments.benchmarks.turns import rotate
+from experiments.benchmarks.turns import median_of, rotate
 from experiments.console import say
 
 # Fair to all: no program is read from a cache of earlier runs, and on a GPU nobody takes all its memory.
@@ -30,39 +30,41 @@ _TRIAL_STEPS = 5
 
 @dataclasses.dataclass
 class Measured:
-    """A peer and its numbers."""
+    """A peer and its numbers for a batch size."""
 
     name: str
     peer: Peer
+    batch_size: int
     state: str = "measured"  # or "skipped", "failed"
     message: str = ""  # why it is not measured
-    variants: dict[int, str] = dataclasses.field(default_factory=dict)  # by batch size, the one measured
-    # By batch size, what the worker says of its program: first_seconds (also by batch size), first_loss, parameters,
-    # device, versions.
-    about: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    # By variant, milliseconds of its fastest step by batch size, or why it does not run.
-    trials: dict[str, Any] = dataclasses.field(default_factory=dict)
-    rounds: dict[int, list[list[float]]] = dataclasses.field(
-        default_factory=dict
-    )  # by batch size, seconds of the steps
-    # By batch size, the worker's last answer: loss, peak_bytes, device_peak_bytes.
-    last: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    variant: str = ""  # the one measured
+    # What the worker says of its program: first_seconds, first_loss, parameters, device, versions.
+    about: dict[str, Any] = dataclasses.field(default_factory=dict)
+    # By variant, milliseconds of its fastest step, or why it does not run.
+    trials: dict[str, float | str] = dataclasses.field(default_factory=dict)
+    rounds: list[list[float]] = dataclasses.field(default_factory=list)  # seconds of the steps of every round
+    # The worker's last answer: loss, peak_bytes, device_peak_bytes.
+    last: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def seconds(self, batch_size: int) -> list[float]:
+    @property
+    def seconds(self) -> list[float]:
         """Of all steps of all rounds."""
-        return [step for steps in self.rounds.get(batch_size, []) for step in steps]
+        return [step for steps in self.rounds for step in steps]
 
-    def median(self, batch_size: int) -> float:
+    @property
+    def median(self) -> float:
         """Seconds, over all steps."""
-        return statistics.median(self.seconds(batch_size))
+        return median_of(self.rounds)
 
-    def round_medians(self, batch_size: int) -> list[float]:
+    @property
+    def round_medians(self) -> list[float]:
         """Seconds, one a round."""
-        return [statistics.median(steps) for steps in self.rounds.get(batch_size, [])]
+        return [statistics.median(steps) for steps in self.rounds]
 
-    def first_run_seconds(self, batch_size: int) -> float:
+    @property
+    def first_run_seconds(self) -> float:
         """What the first run took more than a later one: tracing, compiling and first allocations."""
-        return self.about[batch_size]["first_seconds"][str(batch_size)] - self.median(batch_size)
+        return self.about["first_seconds"] - self.median
 
     def give_up(self, state: str, message: str) -> None:
         """Marks it as failed or skipped."""
@@ -79,41 +81,48 @@ class Quiet:
     foreign_cores: float | None  # how many cores processes took that have no part in this
 
 
-def measure(
-    peers: Mapping[str, Peer], task: Task, *, rounds: int, steps: Mapping[int, int]
-) -> tuple[list[Measured], Quiet]:
-    """Measures the peers of a task in turns, whose order changes from round to round; and how quiet it was.
+def measure(peers: Mapping[str, Peer], task: Task, *, rounds: int, steps: int) -> tuple[list[Measured], Quiet]:
+    """Measures the peers of a task in turns of so many steps, whose order changes from round to round.
 
-    `steps` says by batch size how many are timed in a turn. Peers that cannot be measured are in the result too.
+    Returns all peers, whether they could be measured or not; and how quiet it was.
     """
     with contextlib.ExitStack() as stack:
-        results = [Measured(name, peer) for name, peer in peers.items()]
-        trial_steps = min(_TRIAL_STEPS, max(steps.values()))
-        children = {result.name: _start_fastest(result, task, trial_steps, stack) for result in results}
+        results = [Measured(name, peer, task.batch_size) for name, peer in peers.items()]
+        children: dict[str, Child] = {}
+        for result in results:
+            if child := _start_fastest(result, task, min(_TRIAL_STEPS, steps), stack):
+                children[result.name] = child
 
         def cpu_seconds(resting: str = "") -> float:
-            """Of the peers' processes but those of one; NaN where one of them is not known."""
-            others = {child for name, of_peer in children.items() if name != resting for child in of_peer.values()}
-            return math.fsum(child.cpu_seconds() for child in others)
+            """Of the peers' processes but that of one; NaN where one of them is not known."""
+            return math.fsum(child.cpu_seconds() for name, child in children.items() if name != resting)
 
         def foreign_seconds() -> float:
             return machine_cpu_seconds() - cpu_seconds() - time.process_time()
 
         started, foreign, resting = time.perf_counter(), -foreign_seconds(), 0.0
         for number in range(rounds):
-            for result in rotate([result for result in results if result.state == "measured"], number):
+            running = [result for result in results if result.state == "measured"]
+            for result in rotate(running, number):
                 resting -= cpu_seconds(result.name)
-                _take_turn(result, children[result.name], steps)
+                time.sleep(REST_SECONDS)
+                try:
+                    answer = _run(children[result.name], steps)
+                    result.rounds.append(answer.pop("seconds"))
+                    result.last = answer
+                except ChildFailed as error:
+                    result.give_up("failed", str(error))
                 resting += cpu_seconds(result.name)
-            say(f"round {number + 1} of {rounds}: {_describe_round(results)}")
+            times = [f"{one.peer.label} {1e3 * one.round_medians[-1]:.1f} ms" for one in running if one.rounds]
+            say(f"round {number + 1} of {rounds}: {', '.join(times)}")
         seconds = time.perf_counter() - started
         cores = [None if math.isnan(taken) else taken / seconds for taken in (resting, foreign + foreign_seconds())]
         return results, Quiet(seconds, *cores)
 
 
-def _start_fastest(result: Measured, task: Task, trial_steps: int, stack: contextlib.ExitStack) -> dict[int, Child]:
-    """Starts every variant in turn and leaves running the fastest for each batch size; none if none runs."""
-    best: dict[int, tuple[float, Child]] = {}
+def _start_fastest(result: Measured, task: Task, trial_steps: int, stack: contextlib.ExitStack) -> Child | None:
+    """Starts every variant in turn and leaves running the fastest; None if none runs."""
+    best: tuple[float, Child] | None = None
     for variant in result.peer.variants[task.kind]:
         say(f"{result.peer.label}: building {variant}")
         command = [sys.executable, "-m", "experiments.benchmarks.worker", result.name, variant, task.to_json()]
@@ -123,54 +132,33 @@ def _start_fastest(result: Measured, task: Task, trial_steps: int, stack: contex
             about = child.answer()
             if "missing" in about:
                 result.give_up("skipped", f"{about['missing']} is not installed")
-                return {}
-            fastest = {size: min(_run(child, size, trial_steps)["seconds"]) for size in task.batch_sizes}
+                return None
+            seconds = min(_run(child, trial_steps)["seconds"])
         except ChildFailed as error:
             result.trials[variant] = str(error)
             continue
-        result.trials[variant] = {str(size): round(1e3 * seconds, 3) for size, seconds in fastest.items()}
-        started = {child, *(slower for _, slower in best.values())}
-        for size, seconds in fastest.items():
-            if size not in best or seconds < best[size][0]:
-                best[size] = (seconds, child)
-                result.variants[size], result.about[size] = variant, about
-        for slower in started - {winner for _, winner in best.values()}:
-            slower.close()
-    if not best:
+        result.trials[variant] = round(1e3 * seconds, 3)
+        if best and seconds >= best[0]:
+            child.close()
+            continue
+        if best:
+            best[1].close()
+        best, result.variant, result.about = (seconds, child), variant, about
+    if best is None:
         result.give_up("failed", str(next(reversed(result.trials.values()))))
-    return {size: child for size, (_, child) in best.items()}
+        return None
+    return best[1]
 
 
-def _take_turn(result: Measured, children: Mapping[int, Child], steps: Mapping[int, int]) -> None:
-    time.sleep(REST_SECONDS)
-    for size, count in steps.items():
-        try:
-            answer = _run(children[size], size, count)
-        except ChildFailed as error:
-            result.give_up("failed", str(error))
-            return
-        result.rounds.setdefault(size, []).append(answer.pop("seconds"))
-        result.last[size] = answer
-
-
-def _run(child: Child, batch_size: int, steps: int) -> dict[str, Any]:
+def _run(child: Child, steps: int) -> dict[str, Any]:
     """Steps of a worker, after one that is not timed: others ran meanwhile and took the caches."""
-    return child.ask({"batch_size": batch_size, "warmup_steps": 1, "steps": steps})
+    return child.ask({"warmup_steps": 1, "steps": steps})
 
 
-def _describe_round(results: Sequence[Measured]) -> str:
-    parts = []
-    for result in results:
-        if result.state == "measured":
-            times = [f"{1e3 * medians[-1]:.1f}" for size in result.rounds if (medians := result.round_medians(size))]
-            parts.append(f"{result.peer.label} {' / '.join(times)} ms")
-    return ", ".join(parts)
-
-
-def ratio_to_ours(results: Sequence[Measured], result: Measured, batch_size: int) -> float | None:
+def ratio_to_ours(results: Sequence[Measured], result: Measured) -> float | None:
     """Median over the rounds of the peer's median over ours: what slows down a whole round cancels."""
     ours = next((other for other in results if other.name == OURS), None)
     if ours is None or ours.state != "measured" or result.state != "measured":
         return None
-    pairs = zip(result.round_medians(batch_size), ours.round_medians(batch_size), strict=True)
+    pairs = zip(result.round_medians, ours.round_medians, strict=True)
     return statistics.median(theirs / own for theirs, own in pairs)

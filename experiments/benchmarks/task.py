@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,6 @@ class Words:
     lengths_B: np.ndarray  # int32
     num_classes: int
 
-    def first(self, count: int) -> "Words":
-        """The first so many words."""
-        arrays = {name: value[:count] for name, value in vars(self).items() if name != "num_classes"}
-        return Words(**arrays, num_classes=self.num_classes)
-
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -35,16 +30,17 @@ class Task:
 
     kind: str  # TRAIN_STEP or INFERENCE
     words_file: str  # holds the fields of `Words`, by `numpy.savez`
-    batch_sizes: tuple[int, ...]  # of the programs to build; none is larger than the number of words
+    batch_size: int  # of the program to build; not larger than the number of words
     compute_dtype: str = "float32"  # of our own program; peers compute in float32
     model = ModelConfig()
 
     def load_words(self) -> Words:
-        """As many words as the largest batch has."""
+        """The words of a batch."""
         with np.load(self.words_file, allow_pickle=False) as arrays:
-            fields: dict[str, Any] = {name: array if array.ndim else int(array) for name, array in arrays.items()}
-        words = Words(**fields)
-        return words.first(max(self.batch_sizes))
+            fields: dict[str, Any] = {
+                name: array[: self.batch_size] if array.ndim else int(array) for name, array in arrays.items()
+            }
+        return Words(**fields)
 
     def to_json(self) -> str:
         """One line that `from_json` reads."""
@@ -60,8 +56,7 @@ class Task:
 class Program:
     """A peer's program, built but not run yet."""
 
-    # By batch size, a function that runs one step or one prediction and returns when its result is ready.
-    runs: Mapping[int, Callable[[], Any]]
+    run: Callable[[], Any]  # one step or one prediction, until its result is ready
     parameters: int  # of the model; 0 if there is none
     packages: tuple[str, ...]  # whose versions are reported
     device: str
@@ -71,11 +66,7 @@ class Program:
 
 
 def program_on_jax(
-    runs: Mapping[int, Callable[[], Any]],
-    *,
-    parameters: int,
-    packages: tuple[str, ...],
-    loss: Callable[[], float] | None = None,
+    run: Callable[[], Any], *, parameters: int, packages: tuple[str, ...], loss: Callable[[], float] | None = None
 ) -> Program:
     """A program on jax's first device."""
     import jax
@@ -85,4 +76,4 @@ def program_on_jax(
     def peak_bytes() -> int | None:
         return (device.memory_stats() or {}).get("peak_bytes_in_use")
 
-    return Program(runs, parameters, ("jax", "jaxlib", "numpy", *packages), device.device_kind, loss, peak_bytes)
+    return Program(run, parameters, ("jax", "jaxlib", "numpy", *packages), device.device_kind, loss, peak_bytes)

@@ -1,6 +1,5 @@
 """The seed model in PyTorch, channels last."""
 
-import functools
 import itertools
 from typing import Any
 
@@ -68,18 +67,18 @@ def build(task: Task) -> Program:
     model: Any = TorchRecognizer(task.model, words.num_classes)
     model = model.to(device, memory_format=torch.channels_last)
 
-    def images(size: int) -> torch.Tensor:
+    def images() -> torch.Tensor:
         # [B, W, H, 1] in memory is [B, 1, W, H] channels last.
-        images_Bx1xWxH = torch.from_numpy(words.images_BxWxHx1[:size]).permute(0, 3, 1, 2)
+        images_Bx1xWxH = torch.from_numpy(words.images_BxWxHx1).permute(0, 3, 1, 2)
         return images_Bx1xWxH.to(device, memory_format=torch.channels_last)
 
     labels, lengths = torch.from_numpy(words.labels_BxL).to(device), torch.from_numpy(words.lengths_B)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     last_loss: list[torch.Tensor] = []
 
-    def train(size: int) -> None:
+    def train() -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss = mean_ctc_loss(model(images(size)), labels, lengths)
+        loss = mean_ctc_loss(model(images()), labels, lengths)
         loss.backward()
         optimizer.step()
         last_loss[:] = [loss.detach()]
@@ -87,13 +86,13 @@ def build(task: Task) -> Program:
             torch.cuda.synchronize()
 
     @torch.inference_mode()
-    def predict(size: int) -> np.ndarray:
-        return model(images(size)).cpu().numpy()
+    def predict() -> np.ndarray:
+        return model(images()).cpu().numpy()
 
     trains = task.kind == TRAIN_STEP
     model.train(trains)
     return Program(
-        runs={size: functools.partial(train if trains else predict, size) for size in task.batch_sizes},
+        run=train if trains else predict,
         loss=(lambda: float(last_loss[0])) if trains else None,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         packages=("torch", "numpy"),

@@ -28,23 +28,23 @@ def main(argv: Sequence[str]) -> int:
     size = options.batch_size
     chosen = command.chosen_peers(options.peers)
     machine = command.describe_machine()
-    results, quiet = command.measure_peers(TRAIN_STEP, {**chosen, **FLOORS}, options, {size: options.steps})
+    results, quiet = command.measure_peers(TRAIN_STEP, {**chosen, **FLOORS}, options, size, options.steps)
     floors = [result for result in results if result.name in FLOORS]
     peers = [result for result in results if result.name not in FLOORS]
     model = ModelConfig()
     flops = train_step_flops(model, resolve_alphabet(model.alphabet).num_classes, size)
-    rates = {floor.peer.label: matmul.FLOPS / floor.median(size) for floor in floors if floor.state == "measured"}
+    rates = {floor.peer.label: matmul.FLOPS / floor.median for floor in floors if floor.state == "measured"}
     rate = max(rates.values(), default=None)
     columns = {
-        "ms a step": lambda peer: f"{1e3 * peer.median(size):.1f}",
-        "(rounds)": lambda peer: command.show_range(peer.round_medians(size), ".1f"),
-        "ratio": lambda peer: show(ratio_to_ours(peers, peer, size), ".2f"),
-        "words/s": lambda peer: f"{size / peer.median(size):,.0f}",
-        "GFLOP/s": lambda peer: f"{flops / peer.median(size) / 1e9:.1f}",
-        "of floor": lambda peer: show(flops / peer.median(size) / rate if rate else None, ".0%"),
-        "compile s": lambda peer: f"{peer.first_run_seconds(size):.1f}",
-        "MB": lambda peer: command.peak_megabytes(peer, size),
-        "loss": lambda peer: f"{peer.about[size]['first_loss']:.1f} -> {peer.last[size]['loss']:.1f}",
+        "ms a step": lambda peer: f"{1e3 * peer.median:.1f}",
+        "(rounds)": lambda peer: command.show_range(peer.round_medians, ".1f"),
+        "ratio": lambda peer: show(ratio_to_ours(peers, peer), ".2f"),
+        "words/s": lambda peer: f"{size / peer.median:,.0f}",
+        "GFLOP/s": lambda peer: f"{flops / peer.median / 1e9:.1f}",
+        "of floor": lambda peer: show(flops / peer.median / rate if rate else None, ".0%"),
+        "compile s": lambda peer: f"{peer.first_run_seconds:.1f}",
+        "MB": lambda peer: command.peak_megabytes(peer),
+        "loss": lambda peer: f"{peer.about['first_loss']:.1f} -> {peer.last['loss']:.1f}",
     }
     print(f"training step of the seed model, batch {size}, {options.rounds} x {options.steps} steps")
     print(f"{machine}\n\n{command.tabulate_peers(peers, columns)}\n")
@@ -57,16 +57,9 @@ def main(argv: Sequence[str]) -> int:
         )
     print("ratio: median over rounds of a peer's time over ours; compile: the first step less the median step")
     print("\n".join(command.describe_notes(results, quiet)))
-    of_peers = command.peers_to_json(
-        peers,
-        lambda peer: {
-            "median_seconds": peer.median(size),
-            "ratio_to_ours": ratio_to_ours(peers, peer, size),
-            "compile_seconds": peer.first_run_seconds(size),
-        },
-    )
-    of_floors = {"flops": flops, "floor_flops_per_second": rate, "floors": command.peers_to_json(floors)}
-    command.write_numbers(options, {"quiet": dataclasses.asdict(quiet), "peers": of_peers, **of_floors})
+    numbers = {"flops": flops, "floor_flops_per_second": rate, "quiet": dataclasses.asdict(quiet)}
+    numbers |= {"peers": command.peers_to_json(peers), "floors": command.peers_to_json(floors)}
+    command.write_numbers(options, numbers)
     return 0
 
 

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from experiments.benchmarks.peers import FLOORS, PEERS
+from experiments.benchmarks.peers import FLOORS, PEERS, build_program
 from experiments.benchmarks.task import Program, Task
 from hwr_jax.training.workdir import peak_memory_bytes
 
@@ -33,15 +33,13 @@ def main(argv: list[str]) -> None:
         print(json.dumps(message), file=replies, flush=True)
 
     name, variant, task_json = argv
-    peer = (PEERS | FLOORS)[name]
-    if missing := [package for package in peer.needs if importlib.util.find_spec(package) is None]:
+    if missing := [package for package in (PEERS | FLOORS)[name].needs if importlib.util.find_spec(package) is None]:
         reply({"missing": missing[0]})
         return
-    program = peer.build(Task.from_json(task_json), variant)
+    program = build_program(name, Task.from_json(task_json), variant)
     reply(
         {
-            # The first run of every size: that compiles.
-            "first_seconds": {str(size): _seconds(run) for size, run in program.runs.items()},
+            "first_seconds": _seconds(program.run),  # that compiles
             "first_loss": _loss(program),
             "parameters": program.parameters,
             "device": program.device,
@@ -50,8 +48,7 @@ def main(argv: list[str]) -> None:
     )
     while True:
         request = json.loads(requests.get())
-        run = program.runs[request["batch_size"]]
-        seconds = [_seconds(run) for _ in range(request["warmup_steps"] + request["steps"])]
+        seconds = [_seconds(program.run) for _ in range(request["warmup_steps"] + request["steps"])]
         reply(
             {
                 "seconds": seconds[request["warmup_steps"] :],

@@ -186,7 +186,7 @@ class _Launch:
         """All commands, in order, as if nothing were there and nothing went wrong."""
         machine, seconds = self._machine, self._options.tpu_poll_seconds
         steps = {
-            "is it there?": [machine.describe_queued() if machine.queued else machine.describe()],
+            "is it there?": [machine.describe()],
             "if not": [machine.create()],
             "ship the commit": [self._archive_command(), *self._ship_commands()],
             "start on all workers": [self._start_command()],
@@ -265,7 +265,7 @@ class _Launch:
         if recorded != names or self._machine.find_state() != READY or self._poll() != "running":
             return False
         self._started = set(names)
-        say(f"{self._machine.name} is at it; following")
+        say(f"{self._machine.name} runs them already; following")
         return True
 
     def _follow(self) -> int:
@@ -277,7 +277,7 @@ class _Launch:
                 self._poll()  # What it printed last.
                 return int(state)
             if state == "gone":
-                say("its process is gone, without a word")
+                say("its process is gone and left no exit status")
                 return PREEMPTED
             unreachable = unreachable + 1 if state is None else 0
             if unreachable and self._machine.find_state() != READY:

@@ -30,13 +30,11 @@ class Machine:
     queued: bool  # is asked for as a queued resource
     token: str  # the value of the label by which this launch knows what it created
 
-    def describe(self, value: str = "state") -> list[str]:
-        """The command that prints a value of the machine."""
-        return self._tpus("tpu-vm", "describe", f"--format=value({value})")
-
-    def describe_queued(self) -> list[str]:
-        """The command that prints the state of the queued resource."""
-        return self._tpus("queued-resources", "describe", "--format=value(state.state)")
+    def describe(self) -> list[str]:
+        """The command that prints the state of the queued resource, or of the machine."""
+        if self.queued:
+            return self._tpus("queued-resources", "describe", "--format=value(state.state)")
+        return self._value("state")
 
     def create(self) -> list[str]:
         """The command that creates the machine, or asks for it."""
@@ -62,12 +60,15 @@ class Machine:
 
     def find_state(self) -> str:
         """READY, COMING (created, not ready yet), GONE (taken away) or ABSENT. Raises InputError where gcloud fails."""
-        state = _ask(self.describe_queued()) if self.queued else ABSENT
-        return _STATES.get(_ask(self.describe()) if state == ABSENT else state, COMING)
+        state = _ask(self.describe())
+        return _STATES.get(_ask(self._value("state")) if state == ABSENT and self.queued else state, COMING)
 
     def find_label(self) -> str:
         """The token that the machine's label holds; another text where there is none."""
-        return _ask(self.describe(f"labels.{LABEL}"))
+        return _ask(self._value(f"labels.{LABEL}"))
+
+    def _value(self, name: str) -> list[str]:
+        return self._tpus("tpu-vm", "describe", f"--format=value({name})")
 
     def _tpus(self, kind: str, verb: str, *more: str, names: Sequence[str] = ()) -> list[str]:
         where = [f"--zone={self.zone}", *[f"--project={self.project}"] * bool(self.project)]

@@ -9,7 +9,7 @@ from hwr_jax.evaluation.run_files import read_json_if_whole, read_metrics
 from hwr_jax.training.workdir import write_status
 
 LOG_FILE = "output.log"
-# From the least to the most finished. "waiting" has never started; "died" was running and ended without a word.
+# From the least to the most finished. "waiting" has never started; "died" was running and ended without a status.
 STATUSES = ("waiting", "running", "preempted", "died", "failed", "diverged", "done")
 _LOG_TAIL_BYTES = 20_000
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments.benchmarks.child import Child, ChildFailed
-from experiments.benchmarks.command import chosen_peers
-from experiments.benchmarks.inference import percentile_95
+from experiments.benchmarks.command import chosen_peers, percentile_95
 from experiments.benchmarks.peers import OURS, PEERS
 from experiments.benchmarks.rounds import Measured, ratio_to_ours
 from experiments.benchmarks.turns import WALL, median_of, rotate, take_turns
@@ -107,7 +106,7 @@ def test_everybody_goes_first_as_often():
 
 
 def measured(name: str, rounds: list[list[float]]) -> Measured:
-    return Measured(name, PEERS[name], rounds={8: rounds})
+    return Measured(name, PEERS[name], 8, rounds=rounds)
 
 
 def test_what_slows_down_whole_rounds_cancels_in_the_ratio():
@@ -115,18 +114,18 @@ def test_what_slows_down_whole_rounds_cancels_in_the_ratio():
     ours = measured(OURS, [[0.1 * slow, 0.1 * slow] for slow in noise])
     # In the last round something came between.
     theirs = measured("flax", [[0.25 * slow, 0.25 * slow] for slow in noise[:3]] + [[9.0, 9.0]])
-    assert ratio_to_ours([ours, theirs], theirs, 8) == pytest.approx(2.5)
-    assert ratio_to_ours([ours, theirs], ours, 8) == 1
+    assert ratio_to_ours([ours, theirs], theirs) == pytest.approx(2.5)
+    assert ratio_to_ours([ours, theirs], ours) == 1
     theirs.state = "failed"
-    assert ratio_to_ours([ours, theirs], theirs, 8) is None
+    assert ratio_to_ours([ours, theirs], theirs) is None
     ours.state = "failed"
-    assert ratio_to_ours([ours], ours, 8) is None
+    assert ratio_to_ours([ours], ours) is None
 
 
 def test_medians_are_over_steps_and_over_rounds():
     result = measured("flax", [[1.0, 2.0, 9.0], [4.0, 5.0, 6.0]])
-    assert result.median(8) == median_of(result.rounds[8]) == 4.5
-    assert result.round_medians(8) == [2.0, 5.0]
+    assert result.median == median_of(result.rounds) == 4.5
+    assert result.round_medians == [2.0, 5.0]
 
 
 def test_programs_take_turns_and_are_timed_but_for_what_warms_up():

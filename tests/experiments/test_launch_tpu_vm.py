@@ -260,7 +260,7 @@ def test_a_second_launch_follows_what_runs(job, make_options, shipped, cloud, ca
     out, err = capsys.readouterr()
     assert verbs(cloud) == started
     assert out == "step 7\nstep 8\n"
-    assert "vm is at it; following" in err
+    assert "vm runs them already; following" in err
 
 
 def test_a_worker_without_metadata_is_told(monkeypatch, tmp_path):
