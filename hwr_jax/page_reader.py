@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from hwr_jax.data.archives import open_tree
-from hwr_jax.data.formats.line_text import Box, LineText, ReadingNote
 from hwr_jax.data.formats.page_text import Written, parse_page_file, write_texts
-from hwr_jax.data.formats.pages import Page, PageLine, find_image, open_page_image
+from hwr_jax.data.formats.pages import Box, LineText, Page, PageLine, ReadingNote, find_image, open_page_image
 from hwr_jax.data.xml_edits import escape
 from hwr_jax.errors import InputError
 from hwr_jax.ink.line import boxes_on_page, straighten_line

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -83,20 +83,25 @@ def select_trainable(
       frames: that labels must fit, of all samples or of each.
       outside_alphabet: "keep" puts `hwr_jax.text.alphabet.UNKNOWN` in place of characters outside the alphabet.
     """
-    texts = samples.texts
+    texts = tuple(map(alphabet.replace_outside, samples.texts)) if outside_alphabet == "keep" else samples.texts
+    left_out = find_left_out(dict(zip(samples.ids, texts, strict=True)), alphabet, frames, outside_alphabet)
+    if not left_out and texts == samples.texts:
+        return samples
+    samples = dataclasses.replace(samples, texts=texts, skipped=samples.skipped | left_out)
+    return take(samples, np.flatnonzero([id not in left_out for id in samples.ids])) if left_out else samples
+
+
+def find_left_out(
+    labels: Mapping[str, str], alphabet: Alphabet, frames: int | Sequence[int], outside_alphabet: str
+) -> dict[str, str]:
+    """id -> reason, of the labels (by id) that `select_trainable` leaves out."""
+    texts: Sequence[str] = [*labels.values()]
     if outside_alphabet == "keep":
-        texts = tuple(map(alphabet.replace_outside, texts))
-        samples = samples if texts == samples.texts else dataclasses.replace(samples, texts=texts)
-        # A class more, in a place where no label of a user's can have it.
+        texts = [*map(alphabet.replace_outside, texts)]
+        # A class more, where no label of a user's can have it.
         alphabet = Alphabet("".join(sorted({*alphabet.characters, UNKNOWN})))
     reasons = find_untrainable(texts, alphabet, frames)
-    left_out = {id: reason for id, reason in zip(samples.ids, reasons, strict=True) if reason}
-    if not left_out:
-        return samples
-    return take(
-        dataclasses.replace(samples, skipped=samples.skipped | left_out),
-        np.flatnonzero([reason is None for reason in reasons]),
-    )
+    return {id: reason for id, reason in zip(labels, reasons, strict=True) if reason}
 
 
 def take(samples: PreprocessedSamples, rows: np.ndarray) -> PreprocessedSamples:

@@ -6,7 +6,8 @@ of attributes, line ends, prefixes of namespaces. Here ranges of bytes are repla
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
@@ -52,6 +53,7 @@ class XmlEditor:
     Attributes:
       root: as `hwr_jax.data.safe_xml.parse_xml` gives it; changes do not show in it.
       namespace: of the root element, "" for none.
+      dropped: how many elements of each kind `drop` took out.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
@@ -78,6 +80,7 @@ class XmlEditor:
             raise InputError(wrong)
         self._ranges = dict(zip(elements, reader.ranges.values(), strict=True))
         self.namespace = reader.namespace
+        self.dropped = Counter[str]()
         self._edits: list[tuple[int, int, bytes]] = []
 
     def prefix(self, element: Element) -> str:
@@ -134,13 +137,19 @@ class XmlEditor:
         """Puts markup in the place of an element."""
         self._edit(self._ranges[element].start, self._ranges[element].end, markup)
 
-    def insert_after(self, element: Element, markup: str) -> None:
-        """Puts markup behind an element."""
-        self._edit(self._ranges[element].end, self._ranges[element].end, markup)
+    def drop(self, elements: Iterable[Element]) -> None:
+        """Takes out elements and counts them in `dropped`."""
+        for element in elements:
+            self.remove(element)
+            self.dropped[element.tag] += 1
 
-    def insert_first(self, parent: Element, markup: str) -> None:
-        """Puts markup before all that an element holds."""
-        self._fill(parent, self._ranges[parent].tag_end, self._ranges[parent].tag_end, markup)
+    def insert_behind(self, parent: Element, children: Sequence[Element], markup: str) -> None:
+        """Puts markup behind the last of some children; without any before all that the parent holds."""
+        if children:
+            end = self._ranges[children[-1]].end
+            self._edit(end, end, markup)
+        else:
+            self._fill(parent, self._ranges[parent].tag_end, self._ranges[parent].tag_end, markup)
 
     def result(self) -> bytes:
         """The file with all changes, in the encoding that it had.

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hwr_jax.data.formats.line_text import LineText, ReadingNote
 from hwr_jax.data.formats.page_text import Written, parse_page_file, write_texts
+from hwr_jax.data.formats.pages import LineText, ReadingNote
 from hwr_jax.data.safe_xml import parse_xml
 from hwr_jax.errors import InputError
 

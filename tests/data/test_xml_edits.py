@@ -40,11 +40,11 @@ def test_only_what_is_changed_changes(encoding: str, start: bytes, line_end: str
     b, c, d, e = editor.root
     editor.set_attributes(editor.root, {"z": "<\u263a>", "n": '"'})
     editor.set_attributes(b, {"k": None, "l": "ü"})
-    editor.insert_first(b, "<p:f/>")
+    editor.insert_behind(b, [], "<p:f/>")
     editor.set_text(c, "1 & 2")
     editor.set_text(d, "D\nD")
     editor.remove(e)
-    editor.insert_after(d, editor.indent(b) + "<g/>")
+    editor.insert_behind(editor.root, [d], editor.indent(b) + "<g/>")
     changed = (
         written.replace("z = '1'", 'z = "&lt;\u263a&gt;"')
         .replace("w='3'\">", 'w=\'3\'" n="&quot;">')

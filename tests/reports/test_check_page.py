@@ -5,9 +5,9 @@ import re
 import numpy as np
 
 from hwr_jax.data.checks.check import Findings
+from hwr_jax.data.checks.examination import Thumbnails
 from hwr_jax.data.checks.kinds import CONTROL, MEANING, OTHER_LABEL, UNREADABLE
 from hwr_jax.data.checks.outliers import OddGroup
-from hwr_jax.data.checks.thumbnails import Thumbnails
 from hwr_jax.evaluation.label_errors import LabelDoubter
 from hwr_jax.reports.check_page import MOST_BARS, MOST_LISTED, build_check_page
 from hwr_jax.text.alphabet import Alphabet

@@ -11,16 +11,13 @@ from typing import Any
 import numpy as np
 
 from hwr_jax.config import DataConfig
-from hwr_jax.data.checks.division import divide, find_leaks
-from hwr_jax.data.checks.duplicates import find_duplicates
-from hwr_jax.data.checks.examination import Examination, examine
+from hwr_jax.data.checks.division import divide, find_duplicates, find_leaks
+from hwr_jax.data.checks.examination import Examination, Thumbnails, examine
 from hwr_jax.data.checks.kinds import MEANING, OTHER_LABEL, OUTSIDE, SAME_LABEL, SEVERAL_SPLITS, UNREADABLE
 from hwr_jax.data.checks.label_faults import find_label_faults, name_characters
 from hwr_jax.data.checks.outliers import OddGroup, find_odd_groups, source_of
-from hwr_jax.data.checks.thumbnails import Thumbnails
-from hwr_jax.data.labels import final_label, select_trainable
+from hwr_jax.data.labels import final_label, find_left_out
 from hwr_jax.data.parallel import map_in_order
-from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import Sample, Skip, describe_skips
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
@@ -161,7 +158,7 @@ class _Reading:
             self._unreadable[item.id] = examination.reason
         rules = self._rules
         stride_px = rules.preprocessing.width_px // rules.frames
-        frames = rules.frames if examination.reason else min(rules.frames, -(-examination.columns // stride_px))
+        frames = rules.frames if examination.reason else min(rules.frames, -(-examination.width // stride_px))
         if rules.data.preprocessing == "line":
             self._frames[item.id] = frames
         label_faults = find_label_faults(item.text, rules.data, rules.alphabet, frames)
@@ -237,16 +234,11 @@ class _Reading:
             name: {id: why for id, why in self._unreadable.items() if split.get(id) == name} for name in SPLITS
         }
         nowhere = {id: why for id, why in self._unreadable.items() if id not in split}
-        train = PreprocessedSamples(
-            ids=tuple(ids["train"]),
-            texts=tuple(labels[id] for id in ids["train"]),
-            writers=tuple(self._writers[id] for id in ids["train"]),
-            images_NxHxW=np.zeros((len(ids["train"]), 0, 0), np.uint8),  # They have been looked at.
-            skipped=unreadable["train"] | {id: why for id, why in in_none.items() if id in labels},
-        )
         frames = [self._frames[id] for id in ids["train"]] if self._frames else self._rules.frames
-        trainable = select_trainable(train, alphabet, frames, self._rules.data.outside_alphabet)
-        return {READING: self._skipped | nowhere, **unreadable, "train": dict(trainable.skipped)}
+        train = {id: labels[id] for id in ids["train"]}
+        unreadable["train"] |= {id: why for id, why in in_none.items() if id in labels}
+        unreadable["train"] |= find_left_out(train, alphabet, frames, self._rules.data.outside_alphabet)
+        return {READING: self._skipped | nowhere, **unreadable}
 
     def _find_cases(
         self, split: Mapping[str, str], labels: Mapping[str, str], alphabet: Alphabet

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hwr_jax.data.checks.kinds import PAGES_LEAK, WRITERS_LEAK
+from hwr_jax.data.checks.kinds import OTHER_LABEL, PAGES_LEAK, SAME_LABEL, SEVERAL_SPLITS, WRITERS_LEAK
 from hwr_jax.data.formats.table import format_of
 from hwr_jax.data.split_rules import (
     BY_WRITER,
@@ -36,10 +36,10 @@ def divide(
     given: Mapping[str, str],
     listed: Callable[[], Sequence[str]] | None,
 ) -> Division:
-    """Divides samples as `hwr_jax.data.loading.load_split` does.
+    """Divides samples as `hwr_jax.data.loading.load_split` does, by `data.split` of a config.
 
     Args:
-      rule: `data.split` of the config.
+      rule: `data.split`.
       writers: id -> writer, of all samples.
       given: id -> split, as the source gives them.
       listed: ids in the source's own order; None where that is not known.
@@ -69,13 +69,7 @@ def divide(
 
 
 def find_leaks(name: str, writers: Mapping[str, str], split: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Kind -> writer or page -> samples in each split, of those in several.
-
-    Args:
-      name: of the data set; not every format's ids name pages.
-      writers: id -> writer.
-      split: id -> split.
-    """
+    """Kind -> writer or page -> samples in each split, of those in several; ids of some formats alone name pages."""
     by_writer: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     by_page: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     format = format_of(name)
@@ -85,6 +79,24 @@ def find_leaks(name: str, writers: Mapping[str, str], split: Mapping[str, str]) 
         if pattern is not None and (page := pattern.fullmatch(id)):
             by_page[page[1]][part] += 1
     return {kind: _in_several(counts) for kind, counts in ((WRITERS_LEAK, by_writer), (PAGES_LEAK, by_page))}
+
+
+def find_duplicates(
+    groups: Sequence[Sequence[str]], text_of: Mapping[str, str], split_of: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Kind -> id -> the others of its group, of groups of ids of images with the same pixels."""
+    found: dict[str, dict[str, str]] = {OTHER_LABEL: {}, SEVERAL_SPLITS: {}, SAME_LABEL: {}}
+    for ids in groups:
+        kinds = [OTHER_LABEL if len({text_of[id] for id in ids}) > 1 else SAME_LABEL]
+        kinds += [SEVERAL_SPLITS] * (len({split_of[id] for id in ids}) > 1)
+        more = f" and {len(ids) - 4:,} more" if len(ids) > 4 else ""
+        for kind in kinds:
+            remarks = {OTHER_LABEL: " {text!r}", SEVERAL_SPLITS: " ({split})", SAME_LABEL: ""}[kind]
+            named = {id: id + remarks.format(text=text_of[id], split=split_of[id]) for id in ids}
+            for id in ids:
+                others = [named[other] for other in ids if other != id][:3]
+                found[kind][id] = "as " + ", ".join(others) + more
+    return found
 
 
 def _in_several(counts: Mapping[str, collections.Counter[str]]) -> dict[str, str]:

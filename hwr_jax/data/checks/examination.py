@@ -1,5 +1,6 @@
 """One image, looked at once: can it be read, and what is odd about it."""
 
+import collections
 import dataclasses
 import hashlib
 
@@ -13,9 +14,10 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import MIN_CONTRAST, light_on_dark, otsu_threshold, preprocess
-from hwr_jax.ink.width import used_columns_of_images
+from hwr_jax.ink.width import measure_widths
 
 THUMBNAIL_PX = (192, 64)  # width and height at most
+MOST_A_KIND = 24
 
 # Ink that differs from its background by fewer grey levels is hard to see.
 FAINT_CONTRAST = 40
@@ -33,7 +35,7 @@ class Examination:
     pixels: digest of size and grey levels, b"" for a blank image.
     thumbnail_HxW: uint8, the image as it is, not enlarged.
     image_HxW: uint8, the preprocessed frame, None unless it was asked for.
-    columns: of the frame that a model looks at.
+    width: columns that hold the preprocessed image.
     """
 
     reason: str | None
@@ -41,17 +43,11 @@ class Examination:
     pixels: bytes = b""
     thumbnail_HxW: np.ndarray | None = None
     image_HxW: np.ndarray | None = None
-    columns: int = 0
+    width: int = 0
 
 
 def examine(item: Sample | Skip, preprocessing: Preprocessing, keep_image: bool) -> Examination:
-    """Opens, fits and measures an image. What is wrong with it is told, never raised.
-
-    Args:
-      item: of a reader.
-      preprocessing: that training fits it to.
-      keep_image: whether to return the preprocessed frame.
-    """
+    """Opens, preprocesses and measures an image. What is wrong with it is returned, never raised."""
     if isinstance(item, Skip):
         return Examination(item.reason)
     try:
@@ -67,9 +63,7 @@ def examine(item: Sample | Skip, preprocessing: Preprocessing, keep_image: bool)
         pixels=b"" if blank else digest(grey_HxW),
         thumbnail_HxW=shrink(grey_HxW),
         image_HxW=image_HxW if keep_image else None,
-        columns=int(used_columns_of_images(image_HxW[None], 1)[0])
-        if preprocessing.kind == "line"
-        else preprocessing.width_px,
+        width=int(measure_widths(image_HxW[None], preprocessing)[0]),
     )
 
 
@@ -110,3 +104,21 @@ def shrink(grey_HxW: np.ndarray) -> np.ndarray:
     image = Image.fromarray(grey_HxW)
     image.thumbnail(THUMBNAIL_PX, Image.Resampling.BOX)
     return np.array(image)
+
+
+class Thumbnails:
+    """Keeps the first MOST_A_KIND pictures of each kind, so that their memory does not grow with the data."""
+
+    def __init__(self) -> None:
+        self._counts = collections.Counter[str]()
+        self._pictures: dict[tuple[str, str], np.ndarray] = {}
+
+    def offer(self, kind: str, id: str, picture_HxW: np.ndarray | None) -> None:
+        """Keeps it if there is room."""
+        if picture_HxW is not None and self._counts[kind] < MOST_A_KIND and (kind, id) not in self._pictures:
+            self._counts[kind] += 1
+            self._pictures[kind, id] = picture_HxW
+
+    def of(self, kind: str) -> dict[str, np.ndarray]:
+        """id -> picture, uint8, in the order in which they were offered."""
+        return {id: picture for (of, id), picture in self._pictures.items() if of == kind}

@@ -4,6 +4,8 @@ The format: https://www.loc.gov/standards/alto/.
 """
 
 import functools
+import re
+from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -13,14 +15,22 @@ from hwr_jax.data.formats.pages import (
     DEFAULT_TYPE,
     PAGE_ID,
     PAGE_OPTIONS,
+    Box,
+    LineText,
     Page,
     PageLine,
+    ReadingNote,
     parse_number,
     parse_pages,
     parse_points,
     parse_size,
 )
+from hwr_jax.data.xml_edits import XmlEditor, escape
 from hwr_jax.errors import InputError
+
+# What a String says of the text that it had.
+_OF_OLD_TEXT = ("CC", "CS", "SUBS_TYPE", "SUBS_CONTENT")
+_OF_OLD_CHARACTERS = ("ALTERNATIVE", "Glyph")
 
 
 def parse_alto(root: Element) -> Page | None:
@@ -71,6 +81,114 @@ def _baseline(line: Element) -> np.ndarray | None:
     """Points; up to version 4.0 it may be a single number, the height at which it runs level."""
     level = parse_number(line.get("BASELINE"))
     return None if level is not None else parse_points(line.get("BASELINE"))
+
+
+def write_alto_texts(editor: XmlEditor, texts: Mapping[int, LineText], note: ReadingNote) -> None:
+    """Changes the lines' String, SP and HYP elements, by the line's number on the page; adds a processing step.
+
+    A line with as many Strings as words keeps them, and only their CONTENT and WC change; else new ones replace them. A
+    hyphen that the text still ends with stays a HYP.
+    """
+    page = editor.root.find("Layout/Page")
+    for number, line in enumerate([] if page is None else page.iter("TextLine")):
+        if number in texts:
+            _write_line(editor, line, texts[number])
+    _add_processing(editor, note)
+
+
+def _write_line(editor: XmlEditor, line: Element, text: LineText) -> None:
+    strings = line.findall("String")
+    words = text.text.split() or [""]
+    hyphens = line.findall("HYP")
+    mark = hyphens[0].get("CONTENT", "") if hyphens else ""
+    if mark and words[-1].endswith(mark) and words[-1] != mark:
+        words[-1] = words[-1].removesuffix(mark)
+        del hyphens[0]
+    editor.drop(hyphens)
+    if len(strings) == len(words):
+        for string, word in zip(strings, words, strict=True):
+            _write_string(editor, string, word, text.confidence)
+    else:
+        editor.dropped.update(c.tag for string in strings for c in string if c.tag in _OF_OLD_CHARACTERS)
+        _replace_strings(editor, line, words, text)
+
+
+def _write_string(editor: XmlEditor, string: Element, word: str, confidence: float) -> None:
+    changes: dict[str, str | None] = {"WC": f"{confidence:.4f}"}
+    if string.get("CONTENT") != word:
+        changes |= {"CONTENT": word} | dict.fromkeys(_OF_OLD_TEXT)
+        editor.drop(child for child in string if child.tag in _OF_OLD_CHARACTERS)
+    editor.set_attributes(string, changes)
+
+
+def _replace_strings(editor: XmlEditor, line: Element, words: Sequence[str], text: LineText) -> None:
+    strings = line.findall("String")
+    # Others may refer to a String by its ID.
+    names = [string.get("ID") for string in strings] + [None] * len(words)
+    boxes = text.boxes if len(text.boxes) == len(words) else [None] * len(words)
+    prefix = editor.prefix(line)
+    parts = []
+    for number, (word, box) in enumerate(zip(words, boxes, strict=True)):
+        if number:
+            parts.append(f"<{prefix}SP{_gap(boxes[number - 1], box)}/>")
+        name = f' ID="{escape(own)}"' if (own := names[number]) else ""
+        tail = f' WC="{text.confidence:.4f}" CONTENT="{escape(word)}"'
+        parts.append(f"<{prefix}String{name}{_box_attributes(box)}{tail}/>")
+    for element in [*strings[1:], *line.iterfind("SP")]:
+        editor.remove(element)
+    if strings:
+        editor.replace(strings[0], editor.indent(strings[0]).join(parts))
+        return
+    indent = editor.child_indent(line)
+    end = "" if len(line) else editor.indent(line)
+    editor.insert_behind(line, line.findall("Shape"), "".join(indent + part for part in parts) + end)
+
+
+def _box_attributes(box: Box | None) -> str:
+    if box is None:
+        return ""
+    left, top, right, bottom = map(round, box)
+    return f' HPOS="{left}" VPOS="{top}" WIDTH="{right - left}" HEIGHT="{bottom - top}"'
+
+
+def _gap(before: Box | None, after: Box | None) -> str:
+    if before is None or after is None:
+        return ""
+    left, right = round(before[2]), round(after[0])
+    return f' HPOS="{left}" VPOS="{round(before[1])}" WIDTH="{max(right - left, 0)}"'
+
+
+def _add_processing(editor: XmlEditor, note: ReadingNote) -> None:
+    """Processing (ALTO 4) or OCRProcessing (before). Without a Description there is no place for it."""
+    description = editor.root.find("Description")
+    if description is None:
+        return
+    version = re.search(r"ns-v(\d+)", editor.namespace)
+    is_new = bool(version and int(version[1]) >= 4)
+    prefix = editor.prefix(description)
+    indent = editor.child_indent(description)
+    deeper = indent and f"{indent}  "
+    step = deeper if is_new else deeper and f"{deeper}  "
+
+    def element(name: str, content: str, space: str) -> str:
+        return f"{space}<{prefix}{name}>{content}</{prefix}{name}>"
+
+    software = "".join(
+        element(name, escape(value), step and f"{step}  ")
+        for name, value in (("softwareName", "hwr_jax"), ("softwareVersion", note.version))
+    )
+    content = element("processingCategory", "contentGeneration", step) if is_new else ""
+    content += element("processingDateTime", note.when, step)
+    content += element("processingStepDescription", "text lines read by handwriting recognition", step)
+    content += element("processingStepSettings", escape(note.settings), step)
+    content += element("processingSoftware", software + step, step)
+    if not is_new:
+        content = element("ocrProcessingStep", content + deeper, deeper)
+    tag = "Processing" if is_new else "OCRProcessing"
+    names = {element.get("ID") for element in editor.root.iter()}
+    name = next(name for number in range(1, len(names) + 2) if (name := f"hwr_jax_{number}") not in names)
+    markup = f'{indent}<{prefix}{tag} ID="{name}">{content}{indent}</{prefix}{tag}>'
+    editor.insert_behind(description, [c for c in description if is_new or c.tag != "Processing"], markup)
 
 
 # A line's type is the label of the tag that it refers to.

@@ -4,12 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
-from hwr_jax.data.formats.alto import parse_alto
-from hwr_jax.data.formats.alto_text import write_alto_texts
-from hwr_jax.data.formats.line_text import LineText, ReadingNote
-from hwr_jax.data.formats.page_xml import parse_page
-from hwr_jax.data.formats.page_xml_text import write_page_xml_texts
-from hwr_jax.data.formats.pages import Page
+from hwr_jax.data.formats.alto import parse_alto, write_alto_texts
+from hwr_jax.data.formats.page_xml import parse_page, write_page_xml_texts
+from hwr_jax.data.formats.pages import LineText, Page, ReadingNote
 from hwr_jax.data.formats.reading_order import alto_order, page_xml_order
 from hwr_jax.data.safe_xml import parse_xml
 from hwr_jax.data.xml_edits import XmlEditor
@@ -57,9 +54,8 @@ def write_texts(data: bytes, name: str, texts: Mapping[int, LineText], note: Rea
     """
     editor = XmlEditor(data, name)
     page = _parse(editor.root, name)
-    is_alto = editor.root.tag == "alto"
-    write = write_alto_texts if is_alto else write_page_xml_texts
-    dropped = write(editor, texts, note)
+    write = write_alto_texts if editor.root.tag == "alto" else write_page_xml_texts
+    write(editor, texts, note)
     xml = editor.result()
     root = parse_xml(xml, name)
     written = _parse(root, name)
@@ -67,7 +63,7 @@ def write_texts(data: bytes, name: str, texts: Mapping[int, LineText], note: Rea
     if [line.text for line in written.lines] != expected:
         raise InputError(f"{name}: its lines are not as the format asks; their texts cannot be written")
     dangling = sorted((_references(root) - _names(root)) & _names(editor.root))
-    return Written(xml, _plain_text(root, written), dropped, tuple(dangling))
+    return Written(xml, _plain_text(root, written), editor.dropped, tuple(dangling))
 
 
 def _parse(root: Element, name: str) -> Page:

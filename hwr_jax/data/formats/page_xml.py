@@ -5,6 +5,7 @@ Pletschacher, Antonacopoulos, "The PAGE (Page Analysis and Ground-truth Elements
 
 import functools
 import re
+from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -14,14 +15,20 @@ from hwr_jax.data.formats.pages import (
     DEFAULT_TYPE,
     PAGE_ID,
     PAGE_OPTIONS,
+    LineText,
     Page,
     PageLine,
+    ReadingNote,
     parse_pages,
     parse_points,
     parse_size,
 )
+from hwr_jax.data.formats.reading_order import page_xml_order
+from hwr_jax.data.xml_edits import XmlEditor, escape
 
 _CUSTOM_TYPE = re.compile(r"structure\s*\{[^}]*\btype:\s*([^;}\s]+)")
+# A line's TextEquiv follows these.
+_BEFORE_TEXT = ("AlternativeImage", "Coords", "Baseline", "Word")
 
 
 def parse_page(root: Element) -> Page | None:
@@ -73,6 +80,72 @@ def _reading(element: Element) -> str | None:
 def _index(reading: Element) -> int:
     index = reading.get("index", "0")
     return int(index) if re.fullmatch(r"\d{1,9}", index) else 0
+
+
+def write_page_xml_texts(editor: XmlEditor, texts: Mapping[int, LineText], note: ReadingNote) -> None:
+    """Changes the lines' TextEquiv elements, by the line's number on the page, those of their regions, and the date.
+
+    A line with as many Words as the text has keeps them; else they are taken out.
+    """
+    page = editor.root.find("Page")
+    if page is None:
+        return
+    lines = list(page.iter("TextLine"))
+    read = {lines[number]: text.text for number, text in texts.items()}
+    for number, text in texts.items():
+        _write_line(editor, lines[number], text)
+    order = [lines[number] for block in page_xml_order(page) for number in block]
+    for region in page.iter("TextRegion"):
+        inside = set(region.iter("TextLine"))
+        if region.find("TextEquiv") is not None and not inside.isdisjoint(read):
+            text_of_lines = (read[line] if line in read else line_text(line) for line in order if line in inside)
+            _write_reading(editor, region, "\n".join(text_of_lines), None)
+    if (changed := editor.root.find("Metadata/LastChange")) is not None:
+        editor.set_text(changed, note.when)
+
+
+def _write_line(editor: XmlEditor, line: Element, text: LineText) -> None:
+    # The format of 2010 knows no confidences.
+    is_old = bool(re.search(r"/20(09|10)-", editor.namespace))
+    confidence = None if is_old else f"{text.confidence:.4f}"
+    words, parts = line.findall("Word"), text.text.split()
+    if len(words) == len(parts):
+        for word, part in zip(words, parts, strict=True):
+            reading = choose_reading(word)
+            if reading is None or reading.findtext("Unicode", "") != part:
+                editor.drop(word.iterfind("Glyph"))
+            if reading is not None:
+                _write_reading(editor, word, part, confidence)
+    else:
+        editor.drop(words)
+    if choose_reading(line) is not None:
+        _write_reading(editor, line, text.text, confidence)
+        return
+    for other in line.iterfind("TextEquiv"):
+        editor.remove(other)
+    prefix = editor.prefix(line)
+    indent = editor.child_indent(line)
+    deeper = indent and f"{indent}  "
+    shown = f' conf="{confidence}"' if confidence else ""
+    names = ("PlainText", "Unicode") if is_old else ("Unicode",)
+    own = "".join(f"{deeper}<{prefix}{name}>{escape(text.text)}</{prefix}{name}>" for name in names)
+    markup = f"{indent}<{prefix}TextEquiv{shown}>{own}{indent}</{prefix}TextEquiv>"
+    editor.insert_behind(line, [child for child in line if child.tag in _BEFORE_TEXT], markup)
+
+
+def _write_reading(editor: XmlEditor, element: Element, text: str, confidence: str | None) -> None:
+    """One TextEquiv says the text; others beside it, which said something else of it, go."""
+    reading = choose_reading(element)
+    editor.drop(other for other in element.iterfind("TextEquiv") if other is not reading)
+    if reading is None:
+        return
+    editor.set_attributes(reading, {"conf": confidence})
+    for name in ("PlainText", "Unicode"):
+        for number, part in enumerate(reading.iterfind(name)):
+            if number == 0:
+                editor.set_text(part, text)
+            else:
+                editor.remove(part)
 
 
 # A line's type is its attribute `type`, or what its attribute `custom` says as "structure {type:TYPE;}".

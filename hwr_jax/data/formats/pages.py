@@ -1,4 +1,4 @@
-"""Pages with their lines marked, to images of lines: what the readers of ALTO and PAGE XML share."""
+"""Pages with their lines marked, to images of lines: what ALTO and PAGE XML share."""
 
 import dataclasses
 import functools
@@ -29,6 +29,7 @@ from hwr_jax.ink.line import straighten_line
 from hwr_jax.ink.strokes import encode_png
 
 DEFAULT_TYPE = "default"
+Box = tuple[float, float, float, float]
 _NUMBER = re.compile(r"[+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})")
 
 
@@ -64,6 +65,36 @@ class Page:
     image_name: str
     size_px: tuple[int, int] | None
     lines: tuple[PageLine, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class LineText:
+    """A line's text.
+
+    Attributes:
+      text: words with single spaces between them.
+      confidence: of the text, 0 .. 1.
+      boxes: where each word is, left, top, right and bottom in pixels of the page; () if that is not known.
+    """
+
+    text: str
+    confidence: float
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadingNote:
+    """How lines were read.
+
+    Attributes:
+      when: date and time in UTC, as xsd:dateTime writes them.
+      settings: model and decoder.
+      version: of this package.
+    """
+
+    when: str
+    settings: str
+    version: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig
 from hwr_jax.data.checks.check import CheckRules, Findings, check_data
+from hwr_jax.data.checks.examination import MOST_A_KIND
 from hwr_jax.data.checks.kinds import (
     BLANK,
     INVERTED,
@@ -23,7 +24,6 @@ from hwr_jax.data.checks.kinds import (
     UNREADABLE,
     WRITERS_LEAK,
 )
-from hwr_jax.data.checks.thumbnails import MOST_A_KIND
 from hwr_jax.data.loading import ensure_prepared, load_for_training, load_split
 from hwr_jax.data.prepared import load_given_splits, load_prepared, prepare
 from hwr_jax.data.sample import Sample, Skip
