@@ -95,16 +95,14 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
             super().download_and_prepare(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        features = tfds.features.FeaturesDict(
-            {
-                "image": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-                "text": tfds.features.Text(),
-                "writer": tfds.features.Text(),
-                "id": tfds.features.Text(),
-            }
+        image = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
+        texts = {name: tfds.features.Text() for name in ("text", "writer", "id")}
+        return _LocalInfo(
+            builder=self,
+            description=self.FORMAT.summary,
+            features=tfds.features.FeaturesDict({"image": image, **texts}),
+            supervised_keys=("image", "text"),
         )
-        summary = self.FORMAT.summary
-        return _LocalInfo(builder=self, description=summary, features=features, supervised_keys=("image", "text"))
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator[tuple[str, Any]]]:
         # TFDS asks for one split after the other; the raw data are read once.
@@ -196,13 +194,7 @@ def fingerprint(source: Path) -> dict[str, Any]:
 
 
 class _Spool:
-    """Samples of a split, put aside in a nameless temporary file, which is gone however the process ends.
-
-    Attributes:
-      ids: of the samples, in order.
-      writers: who wrote them.
-      characters: all in their texts.
-    """
+    """Samples of a split, put aside in a nameless temporary file, which is gone however the process ends."""
 
     def __init__(self, folder: Path, files: contextlib.ExitStack) -> None:
         """Puts the file on the disk of `folder`, open until `files` is closed. Raises OSError if it cannot be made."""
@@ -210,8 +202,7 @@ class _Spool:
         self.writers: set[str] = set()
         self.characters: set[str] = set()
         self._folder = folder
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by `files`)
-        self._file: BinaryIO = files.enter_context(file)
+        self._file: BinaryIO = files.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
 
     def add(self, sample: Sample) -> None:
         """Appends a sample, its image read into the spool. Raises OSError if the disk is full."""

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import filelock
 import tensorflow_datasets as tfds
@@ -46,7 +46,7 @@ class SplitSummary:
 
 @dataclasses.dataclass(frozen=True)
 class PreparedInfo:
-    """A prepared data set.
+    """A prepared data set: what its summary.json says, and where it lies.
 
     Attributes:
       name: of the data set.
@@ -57,7 +57,7 @@ class PreparedInfo:
       splits: by name; a split may be empty.
       characters: all that occur in its texts, in code point order.
       skipped: reason -> count; the ids are in skipped.json in the folder.
-      options: of the reader, as given.
+      options: of the format, as given.
       gives_splits: the source says which split a sample is in (`data.split` "given").
       reused: it was there already.
     """
@@ -84,14 +84,9 @@ class PreparedSplit(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._records)
 
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Sample]: ...
-    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
-        if isinstance(index, slice):
-            return self.read(range(len(self))[index])
-        return self.read([range(len(self))[index]])[0]
+    def __getitem__(self, index: Any) -> Any:
+        chosen = range(len(self))[index]
+        return self.read(chosen) if isinstance(chosen, range) else self.read([chosen])[0]
 
     def __iter__(self) -> Iterator[Sample]:
         for start in range(0, len(self), _BATCH_SAMPLES):
@@ -99,13 +94,8 @@ class PreparedSplit(Sequence[Sample]):
 
     def read(self, indices: Sequence[int]) -> list[Sample]:
         """Several samples at once, which is faster than one at a time."""
-        if not indices:
-            return []
-        records = self._records.__getitems__(list(indices))  # type: ignore[attr-defined]
-        return [
-            Sample(record["id"].decode(), record["text"].decode(), record["writer"].decode(), record["image"])
-            for record in records
-        ]
+        records = self._records.__getitems__(list(indices)) if indices else []  # type: ignore[attr-defined]
+        return [Sample(r["id"].decode(), r["text"].decode(), r["writer"].decode(), r["image"]) for r in records]
 
 
 def default_data_dir() -> Path:
@@ -188,7 +178,7 @@ def find_prepared(name: str, data_dir: Path | None = None) -> PreparedInfo | Non
 
 
 def load_prepared(name: str, split: str, data_dir: Path | None = None) -> PreparedSplit:
-    """The samples of a prepared split, in an order that depends on their ids alone. It may be empty.
+    """The samples of a prepared split, perhaps none, in an order that depends on their ids alone.
 
     Raises:
       InputError: no such data set or split, or the data set is not prepared.
@@ -308,28 +298,16 @@ def _read_summary(folder: Path) -> PreparedInfo | None:
     if not path.exists():
         return None
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        if summary["split_rule"] != SPLIT_RULE:
-            raise InputError(
-                f"{folder}: split by another rule ({summary['split_rule']}); prepare anew with --overwrite"
-            )
-        return PreparedInfo(
-            name=summary["name"],
-            version=summary["version"],
-            folder=folder,
-            source=summary["source"],
-            split_rule=summary["split_rule"],
-            splits={split: SplitSummary(**values) for split, values in summary["splits"].items()},
-            characters=summary["characters"],
-            skipped=summary["skipped"],
-            options=summary.get("options", {}),
-            gives_splits=(folder / GIVEN_SPLITS_FILE).exists(),
-            reused=True,
-        )
-    except InputError:
-        raise
+        summary = {"options": {}, **json.loads(path.read_text(encoding="utf-8"))}
+        names = ("name", "version", "source", "split_rule", "characters", "skipped", "options")
+        fields = {name: summary[name] for name in names}
+        splits = {split: SplitSummary(**values) for split, values in summary["splits"].items()}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged; prepare the data anew with --overwrite") from error
+    if summary["split_rule"] != SPLIT_RULE:
+        raise InputError(f"{folder}: split by another rule ({summary['split_rule']}); prepare anew with --overwrite")
+    gives_splits = (folder / GIVEN_SPLITS_FILE).exists()
+    return PreparedInfo(**fields, folder=folder, splits=splits, gives_splits=gives_splits, reused=True)
 
 
 @contextlib.contextmanager

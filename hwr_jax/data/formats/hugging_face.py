@@ -10,7 +10,7 @@ from typing import Any
 
 from hwr_jax.data.formats.base import Format, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import Entry, read_entries
-from hwr_jax.data.formats.manifest import COLUMN_OPTIONS, choose_columns
+from hwr_jax.data.formats.manifest import COLUMN_NAMES, COLUMN_OPTIONS, choose_columns
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.split_rules import split_named
 from hwr_jax.errors import InputError
@@ -39,8 +39,7 @@ def parse_hugging_face(
       source: a folder that `save_to_disk` wrote, a folder with parquet files, or one such file.
       workers: processes.
       tell_total: not called.
-      image_column, text_column, writer_column, split_column, id_column: names of columns; "" finds one, see
-        `hwr_jax.data.formats.manifest.COLUMN_NAMES`.
+      image_column, text_column, writer_column, split_column, id_column: as `parse_manifest` takes them.
 
     Raises:
       InputError: pyarrow is not installed; the source is missing, damaged, or holds no images and texts.
@@ -49,8 +48,7 @@ def parse_hugging_face(
         import pyarrow
     except ImportError as error:
         raise InputError("hugging_face: needs pyarrow; pip install 'hwr_jax[hugging_face]'") from error
-    given = {"image": image_column, "text": text_column, "writer": writer_column, "split": split_column}
-    given["id"] = id_column
+    given = dict(zip(COLUMN_NAMES, (image_column, text_column, writer_column, split_column, id_column), strict=True))
     names = _find_files(source)
 
     def entries() -> Iterator[Entry | Skip]:

@@ -52,15 +52,6 @@ _SENTENCES = _Kind(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Places:
-    """Where the parts of a copy of IAM lie."""
-
-    images: Path  # the folder words/ (lines/, sentences/) or the archive words.tgz
-    labels: Path  # words.txt, or an archive that holds it
-    forms: Path | None
-
-
 def _parse(
     source: Path, *, kind: _Kind, workers: int, tell_total: TellTotal = ignore_total, keep_err: bool = False
 ) -> Iterator[Sample | Skip]:
@@ -87,68 +78,54 @@ def _parse(
     Raises:
       InputError: the source is missing or has another layout.
     """
-    places = _find_places(source, kind)
-    texts = _read_label_files(places, kind)
-    lines = [line for line in texts[kind.labels].splitlines() if line.strip() and not line.startswith("#")]
-    writers = _writers(texts.get("forms.txt", ""))
-    entries = _parse_lines(lines, writers, kind, keep_err)
+    images, labels_file, texts = _find_files(source, kind)
+    labels = [line for line in texts[kind.labels].splitlines() if line.strip() and not line.startswith("#")]
+    rows = [line.split() for line in texts.get("forms.txt", "").splitlines() if not line.startswith("#")]
+    entries = _parse_labels(labels, {row[0]: row[1] for row in rows if len(row) >= 2}, kind, keep_err)
     if not any(kind.id.fullmatch(entry.id) for entry in entries):
-        raise InputError(f"{places.labels}: no line looks like IAM's {kind.labels} ({kind.layout})")
+        raise InputError(f"{labels_file}: no line looks like IAM's {kind.labels} ({kind.layout})")
     tell_total(len(entries))
-    with_images = (
-        _from_archive(entries, places.images) if places.images.is_file() else _from_folder(entries, places.images)
-    )
+    with_images = _from_archive(entries, images) if images.is_file() else _from_folder(entries, images)
     yield from map_in_order(_check_image, with_images, workers=workers)
 
 
-def _find_places(source: Path, kind: _Kind) -> _Places:
-    name, labels_name = kind.name, kind.labels
+def _find_files(source: Path, kind: _Kind) -> tuple[Path, Path, dict[str, str]]:
+    """The folder or archive of images, the file of labels; and its text and, if there is one, that of forms.txt."""
+    name = kind.name
     if not source.exists():
-        raise InputError(
-            f"{source}: no such file or folder; give the folder that holds IAM's {labels_name} and {name}/"
-        )
+        what = f"the folder that holds IAM's {kind.labels} and {name}/"
+        raise InputError(f"{source}: no such file or folder; give {what}")
     folder = source if source.is_dir() else source.parent
-    labels = _first(folder, labels_name, f"ascii/{labels_name}", "ascii.tgz", "ascii.tar.gz", "ascii.tar")
+
+    def first(*names: str) -> Path | None:
+        return next((folder / name for name in names if (folder / name).exists()), None)
+
+    labels = first(kind.labels, f"ascii/{kind.labels}", "ascii.tgz", "ascii.tar.gz", "ascii.tar")
     if labels is None:
         raise InputError(
-            f"{folder}: no {labels_name}, ascii/{labels_name} or ascii.tgz; is this IAM's original layout?"
+            f"{folder}: no {kind.labels}, ascii/{kind.labels} or ascii.tgz; is this IAM's original layout?"
         )
-    images = _first(folder, name, f"{name}.tgz", f"{name}.tar.gz", f"{name}.tar") if source.is_dir() else source
+    images = first(name, f"{name}.tgz", f"{name}.tar.gz", f"{name}.tar") if source.is_dir() else source
     if images is None:
         raise InputError(f"{folder}: no {name}/ folder and no {name}.tgz; is this IAM's original layout?")
-    return _Places(images, labels, _first(folder, "forms.txt", "ascii/forms.txt"))
-
-
-def _first(folder: Path, *names: str) -> Path | None:
-    return next((folder / name for name in names if (folder / name).exists()), None)
-
-
-def _read_label_files(places: _Places, kind: _Kind) -> dict[str, str]:
-    """Name -> text of the labels and, if there is one, forms.txt."""
-    if places.labels.name == kind.labels:
-        texts = {kind.labels: _decode(places.labels.read_bytes())}
+    wanted = (kind.labels, "forms.txt")
+    if labels.name == kind.labels:
+        texts = {kind.labels: _decode(labels.read_bytes())}
     else:
-        files = read_tar(places.labels, lambda name: name.rsplit("/", 1)[-1] in (kind.labels, "forms.txt"))
+        files = read_tar(labels, lambda name: name.rsplit("/", 1)[-1] in wanted)
         texts = {file.name.rsplit("/", 1)[-1]: _decode(file.read()) for file in files}
         if kind.labels not in texts:
-            raise InputError(f"{places.labels}: no {kind.labels} in this archive")
-    if places.forms is not None:
-        texts["forms.txt"] = _decode(places.forms.read_bytes())
-    return texts
+            raise InputError(f"{labels}: no {kind.labels} in this archive")
+    if forms := first("forms.txt", "ascii/forms.txt"):
+        texts["forms.txt"] = _decode(forms.read_bytes())
+    return images, labels, texts
 
 
-def _writers(forms_text: str) -> dict[str, str]:
-    """Form id -> writer id."""
-    rows = [line.split() for line in forms_text.splitlines() if not line.startswith("#")]
-    return {row[0]: row[1] for row in rows if len(row) >= 2}
-
-
-def _parse_lines(lines: list[str], writers: dict[str, str], kind: _Kind, keep_err: bool) -> list[Sample | Skip]:
-    """Samples without their images yet."""
+def _parse_labels(labels: list[str], writers: dict[str, str], kind: _Kind, keep_err: bool) -> list[Sample | Skip]:
+    """Samples without their images yet; `writers` is form -> writer."""
     entries: list[Sample | Skip] = []
     seen: set[str] = set()
-    wanted = ("ok", "err") if keep_err else ("ok",)
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(labels, start=1):
         fields = line.split()
         entry_id = fields[0] if fields else ""
         text = " ".join(fields[kind.columns :])
@@ -158,7 +135,7 @@ def _parse_lines(lines: list[str], writers: dict[str, str], kind: _Kind, keep_er
             entries.append(Skip(f"{kind.labels}, entry {number}", "line cannot be read", number))
         elif entry_id in seen:
             entries.append(Skip(f"{entry_id}, entry {number}", "id occurs twice", number))
-        elif fields[kind.status] not in wanted:
+        elif fields[kind.status] not in (("ok", "err") if keep_err else ("ok",)):
             entries.append(Skip(entry_id, f"segmentation marked {fields[kind.status]}"))
         elif not text:
             entries.append(Skip(entry_id, "empty label", number))
@@ -169,33 +146,31 @@ def _parse_lines(lines: list[str], writers: dict[str, str], kind: _Kind, keep_er
     return entries
 
 
-def _from_folder(words: list[Sample | Skip], folder: Path) -> Iterator[Sample | Skip]:
-    for word in words:
-        if isinstance(word, Skip):
-            yield word
+def _from_folder(entries: list[Sample | Skip], folder: Path) -> Iterator[Sample | Skip]:
+    for entry in entries:
+        if isinstance(entry, Skip):
+            yield entry
         else:
-            first, second = word.id.split("-")[:2]
-            path = folder / first / f"{first}-{second}" / f"{word.id}.png"
-            yield dataclasses.replace(word, image=path)
+            first, second = entry.id.split("-")[:2]
+            yield dataclasses.replace(entry, image=folder / first / f"{first}-{second}" / f"{entry.id}.png")
 
 
-def _from_archive(words: list[Sample | Skip], archive: Path) -> Iterator[Sample | Skip]:
+def _from_archive(entries: list[Sample | Skip], archive: Path) -> Iterator[Sample | Skip]:
     """Skips first, then samples as their images come by, then those that never came."""
-    yield from (word for word in words if isinstance(word, Skip))
-    missing = {f"{word.id}.png": word for word in words if isinstance(word, Sample)}
+    yield from (entry for entry in entries if isinstance(entry, Skip))
+    missing = {f"{entry.id}.png": entry for entry in entries if isinstance(entry, Sample)}
     for file in read_tar(archive, lambda name: name.rsplit("/", 1)[-1] in missing):
         yield dataclasses.replace(missing.pop(file.name.rsplit("/", 1)[-1]), image=file.read())
-    yield from (Skip(word.id, "image: no such file", word.position) for word in missing.values())
+    yield from (Skip(entry.id, "image: no such file", entry.position) for entry in missing.values())
 
 
-def _check_image(word: Sample | Skip) -> Sample | Skip:
-    if isinstance(word, Skip):
-        return word
-    try:
-        open_grey(word.image, "image")
-    except InputError as error:
-        return Skip(word.id, str(error).split(" (")[0], word.position)
-    return word
+def _check_image(entry: Sample | Skip) -> Sample | Skip:
+    if isinstance(entry, Sample):
+        try:
+            open_grey(entry.image, "image")
+        except InputError as error:
+            return Skip(entry.id, str(error).split(" (")[0], entry.position)
+    return entry
 
 
 def _decode(data: bytes) -> str:

@@ -52,7 +52,7 @@ def parse_manifest(
     delimiter: str = "",
     manifest: str = "",
 ) -> Iterator[Sample | Skip]:
-    """The images that a table lists, with their texts.
+    """The images that a table lists, with their texts, in the rows' order.
 
     Paths of images are relative to the table's folder. An id is the image's path, or what the id column holds. Without
     a writer column every image is a writer of its own: then the splits by writer are splits by image.
@@ -62,19 +62,14 @@ def parse_manifest(
         as train/metadata.csv and test/metadata.csv, are read together; folders that are named as splits give them.
       workers: processes.
       tell_total: not called: a table does not say its length.
-      image_column, text_column, writer_column, split_column, id_column: names of columns; "" finds one by the names in
-        COLUMN_NAMES.
+      image_column, text_column, writer_column, split_column, id_column: "" finds one by the names in COLUMN_NAMES.
       delimiter: of CSV files; "" takes what parts the header line, a comma, a semicolon or a tab.
       manifest: name of the table inside the source, where there are several.
-
-    Yields:
-      A sample or a skip for each row, in the rows' order.
 
     Raises:
       InputError: the source is missing, holds no table, or the table has no column of images or of texts.
     """
-    columns = {"image": image_column, "text": text_column, "writer": writer_column, "split": split_column}
-    columns["id"] = id_column
+    columns = dict(zip(COLUMN_NAMES, (image_column, text_column, writer_column, split_column, id_column), strict=True))
     if source.is_file() and source.suffix.lower() in SUFFIXES:
         source, manifest = source.parent, source.name
     if len(delimiter) > 1:

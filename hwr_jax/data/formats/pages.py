@@ -223,10 +223,8 @@ def _find_page(tree: Tree, name: str, parse: ParsePage, format_name: str) -> _Fo
         return Skip(page_id, str(error).removeprefix(f"{name}: ").split(" (")[0])
     except OSError:
         return Skip(page_id, "XML file cannot be read")
-    if page is None:
-        return Skip(page_id, f"not {format_name}")
-    if not page.lines:
-        return Skip(page_id, "page without lines")
+    if page is None or not page.lines:
+        return Skip(page_id, f"not {format_name}" if page is None else "page without lines")
     return _FoundPage(page_id, page, find_image(tree, name, page.image_name))
 
 
@@ -253,18 +251,16 @@ def find_image(tree: Tree, name: str, image_name: str) -> bytes | Path | None:
 def _cut_page(found: _FoundPage | Skip, selection: _Selection) -> list[Sample | Skip]:
     if isinstance(found, Skip):
         return [found]
-    names = [f"{found.id}/{printable(line.name)}" for line in found.page.lines]
     writer = writer_of(found.id, selection.writer) or found.id
-    reasons = [_why_not(line, selection) for line in found.page.lines]
-    page_HxW: np.ndarray | str = "no line is wanted"
-    if not all(reasons):
-        page_HxW = _open_page(found)
+    page_HxW: np.ndarray | str | None = None
     outcomes: list[Sample | Skip] = []
-    for name, line, reason in zip(names, found.page.lines, reasons, strict=True):
-        if reason is not None:
-            outcomes.append(Skip(name, reason))
-        elif isinstance(page_HxW, str):
-            outcomes.append(Skip(name, page_HxW))
+    for line in found.page.lines:
+        name = f"{found.id}/{printable(line.name)}"
+        reason = _why_not(line, selection)
+        if reason is None and page_HxW is None:
+            page_HxW = _open_page(found)
+        if reason is not None or not isinstance(page_HxW, np.ndarray):
+            outcomes.append(Skip(name, reason or str(page_HxW)))
         else:
             outcomes.append(_cut_line(name, line, writer, page_HxW))
     return outcomes
