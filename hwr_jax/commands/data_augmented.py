@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hwr_jax.commands.options import load_config
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
+    from ml_collections import ConfigDict
 
     from hwr_jax.config import ExperimentConfig
     from hwr_jax.data.sample import Sample
@@ -15,18 +15,17 @@ if TYPE_CHECKING:
 VERSIONS = 5
 
 
-def augmented_config(config_argv: Sequence[str]) -> "ExperimentConfig":
+def resolve_augmentation(config_dict: "ConfigDict | None") -> "ExperimentConfig":
     """The config that says how to augment.
-
-    Args:
-      config_argv: --config=FILE and --config.a.b=VALUE.
 
     Raises:
       InputError: there is none, it is wrong, or all strengths in it are 0.
     """
     from hwr_jax.config import resolve_config
 
-    config = resolve_config(load_config(config_argv)[0])
+    if config_dict is None:
+        raise InputError("--augmented: by which config? Give --config=NAME too")
+    config = resolve_config(config_dict)
     if not config.augment.active:
         raise InputError(
             "--augmented: the config augments nothing; raise a strength, for example with --config.augment.shear=0.3"

@@ -1,15 +1,14 @@
-"""`hwr data check`: reads a data set once, tells what is wrong with it, and writes it as JSON and as a page."""
+"""`hwr data check`: reads a data set once, and reports what is wrong with it as text, JSON and a page."""
 
 import argparse
 import dataclasses
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hwr_jax.commands.options import load_config
+from hwr_jax.commands.options import json_path
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
     from hwr_jax.evaluation.label_errors import LabelDoubter
     from hwr_jax.models.trained import TrainedModel
 
-CHECK_DESCRIPTION = """Reads everything once and tells what is wrong: images that cannot be read, are blank, turned over
-or of extreme shapes; labels that are empty, outside the alphabet, too long, or spelled oddly; duplicates; writers and
-pages in several splits; writers and sources with odd labels; rare characters. Writes all of it as JSON, and as an HTML
-page with pictures. Exit status 1 if training would leave anything out.
+CHECK_DESCRIPTION = """Reads all samples once and reports what is wrong: images that cannot be read, are blank, turned
+over or of extreme shapes; labels that are empty, outside the alphabet, too long, or spelled oddly; duplicates;
+writers and pages in several splits; writers and sources with odd labels; rare characters. Writes all of it as
+JSON, and as an HTML page with pictures. Exit status 1 if training would leave anything out.
 
-With --config=FILE.py the alphabet, the frame, the split rule and the forms of labels are those of that run, with
---model=NAME those of that model, which also reads every image and tells the labels it doubts; else those of the seed
-model."""
+With --config=NAME the alphabet, the image size, the split rule and the forms of labels are those of that config;
+with --model=NAME those of that model, which also reads every image and reports the labels it doubts; else those of
+the seed model."""
 
 _MOST_CHARACTERS, _MOST_GROUPS, _MOST_SUSPECTS, _MOST_WORDS = 30, 8, 8, 6
 
@@ -35,23 +34,20 @@ def add_check_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that `hwr data check` alone takes; --config is taken apart elsewhere."""
     parser.add_argument(
         "--output",
-        type=Path,
+        type=json_path,
         metavar="FILE.json",
         help="where to write; the page goes beside it as FILE.html (default: DATA_DIR/checks/NAME.json)",
     )
     parser.add_argument(
-        "--model", metavar="NAME_OR_PATH", help="reads every image: labels that it doubts are told, the worst first"
+        "--model", metavar="NAME_OR_PATH", help="reads every image; the labels that it doubts are reported"
     )
 
 
-def check(
-    args: argparse.Namespace, config_argv: Sequence[str], items: "Iterable[Sample | Skip]", *, prepared: bool
-) -> int:
+def check(args: argparse.Namespace, items: "Iterable[Sample | Skip]", *, prepared: bool) -> int:
     """Runs `hwr data check`. Returns the exit status.
 
     Args:
       args: of the command.
-      config_argv: --config=FILE and --config.a.b=VALUE.
       items: what to check, read when it is asked for.
       prepared: whether they come from prepared data.
 
@@ -64,10 +60,8 @@ def check(
     from hwr_jax.files import write_text
     from hwr_jax.reports.check_page import build_check_page
 
-    if args.output and args.output.suffix != ".json":
-        raise InputError(f"--output={args.output}: must end in .json")
     started = time.monotonic()
-    config, model = _find_config(args, config_argv)
+    config, model = _find_config(args)
     rules = _make_rules(args, config, model, prepared)
     doubter = LabelDoubter(model.log_probs, model.alphabet, rules.frames) if model else None
     findings = check_data(items, rules, workers=args.workers, see_images=doubter.see if doubter else None)
@@ -123,17 +117,15 @@ def describe_findings(findings: "Findings", doubter: "LabelDoubter | None") -> l
     return lines
 
 
-def _find_config(
-    args: argparse.Namespace, config_argv: Sequence[str]
-) -> "tuple[ExperimentConfig, TrainedModel | None]":
+def _find_config(args: argparse.Namespace) -> "tuple[ExperimentConfig, TrainedModel | None]":
     from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig, resolve_config
     from hwr_jax.strict import build_dataclass
 
     if not args.model:
-        config = resolve_config(load_config(config_argv)[0]) if config_argv else ExperimentConfig()
+        config = resolve_config(args.config) if args.config else ExperimentConfig()
         return dataclasses.replace(config, data=dataclasses.replace(config.data, name=args.name)), None
-    if config_argv:
-        raise InputError(f"{config_argv[0]}: a model brings its own config; give one of --config and --model")
+    if args.config:
+        raise InputError("--config: a model brings its own config; give one of --config and --model")
     from hwr_jax.training.load import load_model
 
     model = load_model(args.model)
@@ -190,13 +182,8 @@ def _plain_suspects(doubter: "LabelDoubter | None") -> dict[str, Any]:
         kind.replace(" ", "_"): {
             "count": count,
             "worst": [
-                {
-                    "id": one.id,
-                    "text": one.text,
-                    "reading": one.reading,
-                    "loss": round(one.loss, 4),
-                    "loss_per_character": round(one.loss_per_character, 4),
-                }
+                {name: getattr(one, name) for name in ("id", "text", "reading")}
+                | {name: round(getattr(one, name), 4) for name in ("loss", "loss_per_character")}
                 for one in worst
             ],
         }

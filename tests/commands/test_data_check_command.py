@@ -115,9 +115,9 @@ def test_a_model_tells_the_labels_it_doubts(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--output=check.html"], "--output=check.html: must end in .json"),
+        (["--output=check.html"], "--output: check.html: must end in .json"),
         (["--model=none"], "model 'none': neither a shipped model"),
-        (["--model=unipen_words", "--config=x.py"], "a model brings its own config"),
+        (["--model=unipen_words", "--config=quickstart"], "a model brings its own config"),
         (["--config=x.py"], "x.py: no such file"),
     ],
 )

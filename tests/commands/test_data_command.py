@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from hwr_jax.commands import data, main
-from hwr_jax.commands.data_augmented import augmented_config, draw_versions
+from hwr_jax.commands.data_augmented import draw_versions, resolve_augmentation
+from hwr_jax.commands.options import load_config
 from hwr_jax.data.formats.synthetic import SyntheticParams
 from hwr_jax.data.prepared import find_prepared
 from hwr_jax.data.sample import Sample
@@ -113,14 +114,14 @@ def test_show_works_on_raw_data(unipen: Path, tmp_path: Path, capsys: pytest.Cap
         (["prepare", "unipen_words", "--source=/nowhere"], "/nowhere: no such file or folder"),
         (["prepare", "synthetic", "--sorce=x"], "unrecognized arguments: --sorce=x"),
         (["prepare", "synthetic", "--synthetic_writers=0"], "must be at least 1"),
-        (["prepare", "synthetic", "--workers=0"], "--workers=0: must be at least 1"),
+        (["prepare", "synthetic", "--workers=0"], "--workers: '0' is not a whole number from 1 up"),
         (["show", "synthetic"], "--output"),
         (["show", "synthetic", "--output=sheet.gif"], "--output=sheet.gif: must end in .png"),
-        (["show", "synthetic", "--output=sheet.png", "--count=0"], "--count=0: must be at least 1"),
+        (["show", "synthetic", "--output=sheet.png", "--count=0"], "--count: '0' is not a whole number from 1 up"),
         (["show", "synthetic", "--output=sheet.png", "--split=dev"], "invalid choice: 'dev'"),
         (["show", "iam_words", "--output=sheet.png"], "not prepared in"),
-        (["show", "synthetic", "--output=sheet.png", "--config=x.py"], "--config=x.py: only hwr data check and"),
-        (["show", "synthetic", "--output=sheet.png", "--augmented"], "give --config=NAME"),
+        (["show", "synthetic", "--output=sheet.png", "--config=quickstart"], "--config: only hwr data check and"),
+        (["show", "synthetic", "--output=sheet.png", "--augmented"], "Give --config=NAME"),
     ],
 )
 def test_wrong_flags_are_one_line_and_status_1(
@@ -142,7 +143,7 @@ def test_wrong_flags_are_one_line_and_status_1(
 
 def test_only_check_takes_a_config(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="only hwr data check"):
-        data.main(["prepare", "synthetic", f"--data_dir={tmp_path}", "--config=x.py", *SMALL])
+        data.main(["prepare", "synthetic", f"--data_dir={tmp_path}", "--config=quickstart", *SMALL])
 
 
 def test_a_manifest_under_a_name_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,7 +189,7 @@ def test_the_original_is_what_the_model_sees_and_versions_are_those_of_training(
     samples.insert(1, Sample("bad", "x", "w", b"no image"))
     argv = [f"--config={repository}/configs/quickstart.py", "--config.augment.warp_px=2.0"]
     for kind in ("word", "keras"):
-        config = augmented_config([*argv, f"--config.data.preprocessing={kind}"])
+        config = resolve_augmentation(load_config([*argv, f"--config.data.preprocessing={kind}"])[0])
         first, bad, second = draw_versions(samples, config, seed=3)
         assert "not an image" in bad
         preprocessing = preprocess(open_grey(buffer.getvalue(), ""), Preprocessing(32, 128, kind))
