@@ -156,8 +156,10 @@ def evaluate(
     model = load_model(name, checkpoint)
     folder = model_folder(name) or PRETRAINED / name
     chosen = choose_decoder(decoder, model.alphabet, folder=model_folder(name))
-    config = _data_config(model, data, os.fspath(data_dir), workers)
-    samples = _read_source(config, Path(source), split, model.preprocessing) if source else _load(config, split, model)
+    config = data_config(model, data, data_dir, workers)
+    samples = (
+        _read_source(config, Path(source), split, model.preprocessing) if source else load_samples(config, split, model)
+    )
     if not len(samples):
         reasons = f"; {len(samples.skipped):,} were skipped" if samples.skipped else ""
         raise InputError(f"data {config.name!r}, split {split!r}: no samples{reasons}; try --split=all")
@@ -315,17 +317,20 @@ def _file_name(split: str, label: str) -> str:
     return f"{split}.json" if label == "greedy" else f"{split}_{label.replace(' + ', '_').replace(' ', '_')}.json"
 
 
-def _data_config(model: TrainedModel, data: str | None, data_dir: str, workers: int) -> DataConfig:
-    """Of the model's own data, or of others split by writer."""
+def data_config(
+    model: TrainedModel, data: str | None = None, data_dir: str | os.PathLike[str] | None = None, workers: int = 0
+) -> DataConfig:
+    """The config of the data that a model was trained on, or of others split by writer; see `evaluate`."""
     config = build_dataclass(DataConfig, model.config["data"], "data")
     name = data or config.name
     check_data_name(name)
     if name != config.name:
         config = DataConfig(name=name, casefold=config.casefold, plain_marks=config.plain_marks)
-    return dataclasses.replace(config, data_dir=data_dir or config.data_dir, workers=workers)
+    return dataclasses.replace(config, data_dir=os.fspath(data_dir or config.data_dir), workers=workers)
 
 
-def _load(config: DataConfig, split: str, model: TrainedModel) -> PreprocessedSamples:
+def load_samples(config: DataConfig, split: str, model: TrainedModel) -> PreprocessedSamples:
+    """A split, or all of them, prepared if need be and preprocessed for the model."""
     with ProgressLine(config.name) as progress:
         ensure_prepared(config, progress=progress)
     splits = SPLITS if split == ALL else (split,)

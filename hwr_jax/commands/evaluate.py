@@ -1,15 +1,13 @@
 """`hwr evaluate`: CER and WER of a trained model, on prepared data or on a raw tree."""
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
-from hwr_jax.commands.options import Parser, run
-from hwr_jax.errors import InputError
+from hwr_jax.commands.options import Parser, add_data_flags, json_path, run
 
 _EXAMPLES = """examples:
   hwr evaluate --workdir=runs/quickstart                              the test split of the run's own data
@@ -26,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     from hwr_jax.result import evaluate
     from hwr_jax.zoo.model_records import CARD_FILE
 
-    name = str(options.workdir or options.model)
+    name = options.model
     result = evaluate(
         name,
         options.data,
@@ -79,39 +77,28 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="hwr evaluate", description=main.__doc__, epilog=_EXAMPLES)
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--workdir", type=Path, help="a run's folder; its report.html is written anew")
-    which.add_argument("--model", metavar="NAME_OR_PATH", help="a shipped model, an exported folder or a workdir")
-    parser.add_argument("--checkpoint", choices=("best", "latest"), default="best", help="of a run (default best)")
+    parser.add_model_flags()
     parser.add_argument("--data", metavar="NAME", help="data set (default: what the model was trained on)")
-    parser.add_argument("--source", type=Path, metavar="PATH", help="raw data to read, instead of prepared data")
+    parser.add_argument("--source", type=Path, metavar="PATH", help="raw data to evaluate, in place of prepared data")
     parser.add_argument(
         "--split", choices=("train", "validation", "test", "all"), default="test", help="by writer (default test)"
     )
-    parser.add_argument("--data_dir", type=Path, help="holds prepared data (default: as the run, or the cache)")
+    add_data_flags(parser)
     parser.add_argument(
         "--output",
-        type=Path,
+        type=json_path,
         metavar="FILE.json",
-        help="default WORKDIR/evaluation/SPLIT.json, SPLIT_DECODER.json if that is not greedy; .tsv, .png and "
-        "MODEL_CARD.md beside it",
+        help="default WORKDIR/evaluation/SPLIT.json, or SPLIT_DECODER.json if that is not greedy; predictions (.tsv), "
+        "a sheet of samples (.png) and MODEL_CARD.md go beside it",
     )
     parser.add_argument(
-        "--numbers_only",
-        action="store_true",
-        help="write no readings and no images: of data that must not be passed on",
+        "--numbers_only", action="store_true", help="write no texts and no images: for data that must not be passed on"
     )
     parser.add_argument(
-        "--example_metric", action="store_true", help="also the Keras example's mean edit distance, in the JSON"
+        "--example_metric", action="store_true", help="compute the Keras example's mean edit distance, too"
     )
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     add_decoder_options(parser)
-    options = parser.parse_args(argv)
-    if options.workers < 1:
-        raise InputError(f"--workers={options.workers}: must be at least 1")
-    if options.workdir and not (options.workdir / "checkpoints").is_dir():
-        raise InputError(f"--workdir={options.workdir}: holds no run; train one with hwr train --workdir=...")
-    return options
+    return parser.parse(argv)
 
 
 def _without_case(summary: Mapping[str, Any]) -> str:

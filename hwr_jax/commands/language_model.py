@@ -1,4 +1,4 @@
-"""`hwr language-model train`: a character language model from text, as an ARPA file."""
+"""`hwr language-model train`: a character language model from texts, as an ARPA file."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwr_jax.commands.options import Parser, run
+from hwr_jax.commands.options import Parser, positive, run
 from hwr_jax.commands.text_sources import add_source_options, load_recognizer, load_training_labels, read_lines
 from hwr_jax.errors import InputError
 
@@ -37,21 +37,15 @@ def main(argv: Sequence[str]) -> int:
     if options.english_words:
         texts += load_words()
     alphabet = model.alphabet if model else resolve_alphabet(options.alphabet) if options.alphabet else None
-    language_model = train_language_model(
-        texts,
-        order=options.order,
-        smoothing=options.smoothing,
-        characters=alphabet.characters if alphabet else None,
-    )
-    write_arpa(language_model, options.output)
-    size = options.output.stat().st_size / 1e6
+    characters = alphabet.characters if alphabet else None
+    trained = train_language_model(texts, order=options.order, smoothing=options.smoothing, characters=characters)
+    write_arpa(trained, options.output)
     print(
-        f"{options.output}: order {language_model.order}, {language_model.num_ngrams:,} n-grams of "
-        f"{len(language_model.characters)} characters, {size:.1f} MB, from {len(texts):,} texts, "
+        f"{options.output}: order {trained.order}, {trained.num_ngrams:,} n-grams of {len(trained.characters)} "
+        f"characters, {options.output.stat().st_size / 1e6:.1f} MB, from {len(texts):,} texts, "
         f"{time.monotonic() - started:.0f} s"
     )
-    known = set(language_model.characters)
-    if unknown := sorted({c for text in texts for c in text if not c.isspace()} - known):
+    if unknown := sorted({c for text in texts for c in text if not c.isspace()} - set(trained.characters)):
         listed = " ".join(map(repr, unknown[:8])) + (" ..." if len(unknown) > 8 else "")
         print(f"{len(unknown)} kinds of characters are not in the alphabet and count as unknown: {listed}")
     return 0
@@ -66,12 +60,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     train.add_argument(
         "--alphabet",
         metavar="NAME_OR_CHARACTERS",
-        help="in place of --model, such as iam78 (default: all of the texts')",
+        help="in place of --model, such as iam78 (default: all characters of the texts)",
     )
-    train.add_argument("--order", type=int, default=6, help="characters of the longest n-grams (default 6)")
+    train.add_argument("--order", type=positive, default=6, help="characters of the longest n-grams (default 6)")
     train.add_argument("--smoothing", choices=SMOOTHINGS, default=SMOOTHINGS[0], help=f"default {SMOOTHINGS[0]}")
     train.add_argument("--output", type=Path, required=True, metavar="FILE.arpa[.gz]")
-    options = parser.parse_args(argv)
+    options = parser.parse(argv)
     if not options.output.name.endswith(SUFFIXES):
         raise InputError(f"--output={options.output}: must end in {' or '.join(SUFFIXES)}")
     if options.model and options.alphabet:

@@ -1,4 +1,4 @@
-"""`hwr lexicon`: a word list with counts, for `--lexicon`."""
+"""`hwr lexicon`: a word list with counts, for --lexicon."""
 
 import argparse
 import inspect
@@ -17,8 +17,8 @@ _EXAMPLES = """examples:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Joins word lists, running texts and training labels into one word list with counts. It also tells how often signs
-    and digits come where texts or labels hold them."""
+    """Joins word lists, running texts and training labels into one word list with counts. It also counts punctuation
+    and numbers, where texts or labels hold them."""
     options = _parse(argv)
 
     from hwr_jax.decoding.lexicon import Lexicon, build_lexicon, count_tokens, load_lexicon, write_lexicon
@@ -32,46 +32,31 @@ def main(argv: Sequence[str]) -> int:
         lexicon += build_lexicon(load_words(), options.word_count)
     for path in options.lists:
         lexicon += load_lexicon(path, options.word_count)
-    unspellable = lexicon.unspellable(model.alphabet) if model else ()
-    lexicon = Lexicon(
-        {word: count for word, count in lexicon.words.items() if word not in set(unspellable)}, lexicon.signs
-    )
-    if not lexicon.words:
+    left_out = lexicon.unspellable(model.alphabet) if model else ()
+    words = {word: count for word, count in lexicon.words.items() if word not in set(left_out)}
+    if not words:
         raise InputError("lexicon: no words in what was given; nothing is written")
-    write_lexicon(lexicon, options.output)
-    print(f"{options.output}: {len(lexicon.words):,} words, {len(lexicon.signs):,} signs")
-    if unspellable:
-        print(f"{len(unspellable):,} words are left out: the model's alphabet cannot spell them, as {unspellable[0]!r}")
+    write_lexicon(Lexicon(words, lexicon.signs), options.output)
+    print(f"{options.output}: {len(words):,} words, {len(lexicon.signs):,} signs")
+    if left_out:
+        print(f"{len(left_out):,} words are left out: the model's alphabet cannot spell them, as {left_out[0]!r}")
     return 0
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="hwr lexicon", description=inspect.getdoc(main), epilog=_EXAMPLES)
     parser.add_argument(
-        "lists",
-        nargs="*",
-        type=Path,
-        metavar="LIST",
-        help="UTF-8 file, a word a line, which a tab and a count may follow",
+        "lists", nargs="*", type=Path, metavar="LIST", help="UTF-8 file: a word a line, maybe a tab and its count"
     )
     parser.add_argument(
-        "--text",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="running text, whose words count as often as they come",
+        "--text", action="append", type=Path, default=[], metavar="FILE", help="running text, whose words are counted"
     )
     add_source_options(parser)
     parser.add_argument(
-        "--word_count",
-        type=float,
-        default=0.5,
-        metavar="X",
-        help="what a listed word without a count counts, where one in a text or label counts 1 (default 0.5)",
+        "--word_count", type=float, default=0.5, metavar="X", help="count of a listed word that has none (default 0.5)"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")
-    options = parser.parse_args(argv)
+    options = parser.parse(argv)
     if not (options.lists or options.text or options.labels or options.english_words):
         raise InputError("nothing to take words from; give LIST files, --text, --labels or --english_words")
     if not 0 < options.word_count < float("inf"):

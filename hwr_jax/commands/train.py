@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwr_jax.commands.options import Parser, load_config, run
+from hwr_jax.commands.options import Parser, run
 
 if TYPE_CHECKING:
     from hwr_jax.run import Run
 
 EXIT_STATUS = {"done": 0, "diverged": 1, "preempted": 75}
 
-_EPILOG = """Fields of the config are overridden with --config.GROUP.FIELD=VALUE, for example
---config.optimizer.learning_rate=3e-4. The same command starts a run and, when it was stopped, goes on with it.
+_EPILOG = """The same command starts a run and, when it was stopped, goes on with it. An example of a changed field:
+  hwr train --config=quickstart --workdir=runs/slow --config.optimizer.learning_rate=3e-4
 
 exit status: 0 done; 1 the input is wrong, or the run diverged; 75 stopped by a signal and saved: start me again
 """
@@ -40,16 +40,11 @@ def main(argv: Sequence[str]) -> int:
       InputError: wrong flags, config, data or workdir.
       OSError: the workdir cannot be written.
     """
-    options = _parser()
-    if any(arg in ("-h", "--help") for arg in argv):
-        options.print_help()
-        return 0
-    config, rest = load_config(argv)
-    args = options.parse_args(rest)
+    options = _parser().parse(argv)
 
     from hwr_jax.run import train
 
-    done = train(config, **vars(args))
+    done = train(**vars(options))
     if done.evaluation:
         print(_describe(done))
     elif done.status != "done":
@@ -58,17 +53,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        prog="hwr train",
-        description="Trains a model, or goes on with a run that stopped.",
-        usage="hwr train --config=FILE.py[:arg] --workdir=DIR [--config.a.b=VALUE ...]",
-        epilog=_EPILOG,
+    parser = Parser(prog="hwr train", description="Trains a model, or goes on with a run that stopped.", epilog=_EPILOG)
+    parser.add_config_flags()
+    parser.add_argument(
+        "--workdir", type=Path, required=True, metavar="DIR", help="the run's folder; made if it is not there"
     )
-    parser.add_argument("--workdir", type=Path, required=True, help="the run's folder; made if it is not there")
     parser.add_argument(
         "--init_from",
         metavar="NAME_OR_PATH",
-        help="begin with the parameters of this model (shipped, exported, or a workdir); characters it lacks begin new",
+        help="begin with the parameters of this model, its name, folder or run; characters it lacks begin new",
     )
     several = parser.add_argument_group("several processes (each with the same command but for its --process_id)")
     several.add_argument(

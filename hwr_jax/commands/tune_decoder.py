@@ -3,15 +3,13 @@
 import argparse
 import dataclasses
 import inspect
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
-from hwr_jax.commands.options import Parser, run
+from hwr_jax.commands.options import Parser, add_data_flags, json_path, run
 from hwr_jax.errors import InputError
 from hwr_jax.progress import ProgressLine
 
@@ -34,19 +32,21 @@ _EXAMPLES = """examples:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Searches the weights of language model, length and lexicon that read the validation split with the fewest errors,
-    then the temperature under which confidences say best what is right. Writes both to decoder.json beside the model,
-    where --decoder=tuned finds them."""
+    """Searches the weights of language model, text length and lexicon that make the fewest errors on the validation
+    split, then the temperature that makes confidences the shares of right texts. Writes both to decoder.json beside
+    the model, where --decoder=tuned finds them."""
     options = _parse(argv)
 
     import jax
 
+    from hwr_jax.data.split_rules import rule_name
     from hwr_jax.data.splits import hash_of_ids
     from hwr_jax.decoding.settings import FILE_NAME, load_text_parts, save_settings
     from hwr_jax.evaluation.tune import tune_decoder
+    from hwr_jax.result import data_config, load_samples
     from hwr_jax.training.load import load_model, model_folder
 
-    name = str(options.workdir or options.model)
+    name = options.model
     folder = model_folder(name)
     path = options.output or (folder and folder / FILE_NAME)
     if path is None:
@@ -54,7 +54,10 @@ def main(argv: Sequence[str]) -> int:
     model = load_model(name, options.checkpoint)
     settings = resolve_settings(options, name)
     parts = load_text_parts(settings, model.alphabet)
-    samples, split_rule = _load_validation(options, model)
+    config = data_config(model, data_dir=options.data_dir, workers=options.workers)
+    samples = load_samples(config, "validation", model)
+    if not len(samples):
+        raise InputError(f"data {config.name!r}: no validation samples to tune on")
     with ProgressLine("read") as progress:
         log_probs_NxTxK = _read_all(model, samples, progress)
     devices = jax.local_devices()
@@ -72,9 +75,9 @@ def main(argv: Sequence[str]) -> int:
         )
     about = {
         "model": model.name,
-        "data": model.config["data"]["name"],
+        "data": config.name,
         "split": "validation",
-        "split_rule": split_rule,
+        "split_rule": rule_name(config.split),
         "objective": options.objective,
         "ids_hash": hash_of_ids(samples.ids),
         **tuned.summary,
@@ -103,39 +106,12 @@ def _describe(settings: "DecoderSettings", about: Mapping[str, Any], seconds: fl
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="hwr tune-decoder", description=inspect.getdoc(main), epilog=_EXAMPLES)
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--workdir", type=Path, help="a run's folder")
-    which.add_argument("--model", metavar="NAME_OR_PATH", help="a shipped model, an exported folder or a workdir")
-    parser.add_argument("--checkpoint", choices=("best", "latest"), default="best", help="of a run (default best)")
-    parser.add_argument("--data_dir", type=Path, help="holds prepared data (default: as the run, or the cache)")
+    parser.add_model_flags()
+    add_data_flags(parser)
     parser.add_argument("--objective", choices=OBJECTIVES, default="wer", help="what to make small (default wer)")
-    parser.add_argument("--output", type=Path, metavar="FILE.json", help="default decoder.json beside the model")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument("--output", type=json_path, metavar="FILE.json", help="default decoder.json beside the model")
     add_decoder_options(parser, default="beam", temperature=False)
-    options = parser.parse_args(argv)
-    if options.output and options.output.suffix != ".json":
-        raise InputError(f"--output={options.output}: must end in .json")
-    if options.workers < 1:
-        raise InputError(f"--workers={options.workers}: must be at least 1")
-    return options
-
-
-def _load_validation(options: argparse.Namespace, model: "TrainedModel") -> "tuple[PreprocessedSamples, str]":
-    """The validation split of the model's own data, and the name of the rule that made it."""
-    from hwr_jax.config import DataConfig
-    from hwr_jax.data.loading import ensure_prepared, load_split
-    from hwr_jax.data.split_rules import rule_name
-    from hwr_jax.strict import build_dataclass
-
-    config = build_dataclass(DataConfig, model.config["data"], "data")
-    data_dir = str(options.data_dir) if options.data_dir else config.data_dir
-    config = dataclasses.replace(config, data_dir=data_dir, workers=options.workers)
-    with ProgressLine(config.name) as progress:
-        ensure_prepared(config, progress=progress)
-    samples = load_split(config, "validation", model.preprocessing)
-    if not len(samples):
-        raise InputError(f"data {config.name!r}: no validation samples to tune on")
-    return samples, rule_name(config.split)
+    return parser.parse(argv)
 
 
 def _read_all(model: "TrainedModel", samples: "PreprocessedSamples", progress: ProgressLine) -> "np.ndarray":

@@ -163,7 +163,7 @@ def test_a_run_gets_its_files_and_its_report(tmp_path, capsys):
         (["--model=MODEL", "--data=iam_words", "--source=/nowhere", "--split=all"], "/nowhere"),
         (["--model=MODEL", "--data=unipen_words", "--data_dir=EMPTY"], "not prepared"),
         (["--model=MODEL", "--output=numbers.txt"], "must end in .json"),
-        (["--model=MODEL", "--workers=0"], "must be at least 1"),
+        (["--model=MODEL", "--workers=0"], "is not a whole number from 1 up"),
         (["--model=MODEL", "--decoder=bean"], "decoder 'bean': no such decoder"),
         (["--model=MODEL", "--decoder=beam", "--lexicon=/nowhere.txt"], r"/nowhere\.txt: lexicon cannot be read"),
         (["--model=MODEL", "--split=tset"], "--split: invalid choice"),

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from hwr_jax import result
 from hwr_jax.commands import evaluate, tune_decoder
 from hwr_jax.decoding.arpa import write_arpa
 from hwr_jax.decoding.smoothing import train_language_model
@@ -73,7 +74,7 @@ def test_any_batch_size_and_number_of_devices_reads_the_same(model, data_dir, tu
     run_evaluate(model, data_dir, tmp_path / "here.json", "--decoder=tuned")
     expected = (tmp_path / "here.tsv").read_bytes()
     assert len(set(expected.splitlines())) == 91
-    monkeypatch.setattr(evaluate, "BATCH_SIZE", 7)
+    monkeypatch.setattr(result, "BATCH_SIZE", 7)
     run_evaluate(model, data_dir, tmp_path / "seven.json", "--decoder=tuned")
     assert (tmp_path / "seven.tsv").read_bytes() == expected
     for devices in (1, 4):
@@ -117,7 +118,7 @@ def test_a_beam_that_runs_out_is_counted_and_told(model, data_dir, tmp_path, cap
         (["--model=MODEL", "--output=decoder.txt"], "must end in .json"),
         (["--model=MODEL", "--objective=loss"], "--objective: invalid choice"),
         (["--model=MODEL", "--temperature=2"], "unrecognized arguments: --temperature=2"),
-        (["--model=MODEL", "--workers=0"], "must be at least 1"),
+        (["--model=MODEL", "--workers=0"], "is not a whole number from 1 up"),
         (["--model=MODEL", "--lexicon=/nowhere.txt"], r"/nowhere\.txt: lexicon cannot be read"),
     ],
 )
