@@ -51,7 +51,8 @@ def test_two_real_runs(repository, run_environment, trained, tmp_path):
     page = (folder / "compare.html").read_text(encoding="utf-8")
     assert "config.optimizer.learning_rate" in page
     assert "http" not in page
-    assert "Without" not in page
+    assert "No images" not in page
+    assert "images are missing" not in page
 
 
 def test_wrong_input_is_one_line_and_status_1(trained, tmp_path, capsys):
