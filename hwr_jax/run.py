@@ -31,10 +31,9 @@ from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, resolve_alphabet
 from hwr_jax.training.devices import choose_kind
 from hwr_jax.training.init_from import carry_over, compare_characters, find_init_from, write_init_from
 from hwr_jax.training.load import load_model, load_run
-from hwr_jax.training.loop import run_training
+from hwr_jax.training.loop import Validate, run_training
 from hwr_jax.training.processes import find_processes, joined
 from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
-from hwr_jax.training.trial import Validate
 from hwr_jax.training.vectorized import train_vectorized
 from hwr_jax.training.workdir import (
     check_alphabet,
@@ -273,12 +272,12 @@ def make_validate(config: ExperimentConfig, alphabet: Alphabet, validation: Prep
     """Returns what measures the validation split during training."""
     program = make_log_probs(to_plain(config), alphabet, config.data.preprocessing)
 
-    def validate(parameters: Any, poll: Callable[[], None]) -> Mapping[str, float]:
+    def validate(variables: Any, poll: Callable[[], None]) -> Mapping[str, float]:
         # The first step does not wait for them.
         from hwr_jax.evaluation.evaluate import evaluate_samples
         from hwr_jax.evaluation.summary import validation_values
 
-        on_device = jax.device_put(parameters)
+        on_device = jax.device_put(variables["params"])
 
         def log_probs(images_BxHxW: np.ndarray) -> np.ndarray:
             return np.asarray(program(on_device, cut_to_ink(images_BxHxW, config.data.preprocessing)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.models.keras_model import import_keras
-from hwr_jax.training.metrics import MetricsFile, Progress
+from hwr_jax.training.run_logger import MetricsFile, Progress
 from hwr_jax.training.signals import StopRequest
 
 

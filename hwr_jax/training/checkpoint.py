@@ -21,6 +21,7 @@ import tensorstore
 from orbax.checkpoint import checkpoint_managers
 
 from hwr_jax.errors import InputError
+from hwr_jax.nested import unflatten
 from hwr_jax.training.state import TrainState
 
 # One more than the latest, so that a damaged latest one does not cost the run.
@@ -240,6 +241,12 @@ class Checkpoints:
         return Restored(step, jax.tree.map(np.asarray, state), about)
 
 
+def saved_part(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Of `Restored.state` what lies below a dotted name ("collections."), nested; {} if there is nothing."""
+    rest = state["rest"]
+    return unflatten({name.removeprefix(prefix): rest[name] for name in rest if name.startswith(prefix)}, ".")
+
+
 def digest(tree: Any) -> str:
     """SHA-256 over names, types, shapes and bytes of all arrays of a nested dict, whatever its order."""
     sha256 = hashlib.sha256()
@@ -300,8 +307,13 @@ def _key_name(key: Any) -> str:
 
 def _split(state: TrainState) -> tuple[Any, dict[str, Any]]:
     """Parameters, and all else as a flat dict (the optimizer's named tuples come back as plain dicts otherwise)."""
-    rest = _flatten({"step": state.step, "optimizer": state.optimizer, "totals": state.totals})
+    rest = _flatten(_rest(state))
     return state.parameters, {name.replace("/", "."): np.asarray(leaf) for name, leaf in rest.items()}
+
+
+def _rest(state: TrainState) -> dict[str, Any]:
+    names = ("step", "optimizer", "totals", "collections")
+    return {name: getattr(state, name) for name in names}
 
 
 def _join(saved: Mapping[str, Any], like: TrainState, where: Path) -> TrainState:
@@ -315,8 +327,7 @@ def _join(saved: Mapping[str, Any], like: TrainState, where: Path) -> TrainState
                     f"{where}: {name} is {shapes[0]} there and {shapes[1]} in the config; give the config it was "
                     "trained with, or another --workdir"
                 )
-    tree = {"step": like.step, "optimizer": like.optimizer, "totals": like.totals}
-    paths, structure = jax.tree_util.tree_flatten_with_path(tree)
+    paths, structure = jax.tree_util.tree_flatten_with_path(_rest(like))
     names = [".".join(_key_name(key) for key in path) for path, _ in paths]
     rebuilt = jax.tree.unflatten(structure, [saved["rest"][name] for name in names])
     return TrainState(parameters=saved["parameters"], **rebuilt)

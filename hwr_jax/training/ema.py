@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-# Where an average lies in the state's names of a checkpoint, see `hwr_jax.training.checkpoint`.
-_SAVED = "optimizer.average."
+from hwr_jax.training.checkpoint import saved_part
 
 
 class EmaState(NamedTuple):
@@ -55,12 +54,4 @@ def evaluated_parameters(parameters: Any, optimizer_state: Any) -> Any:
 
 def evaluated_of_saved(saved: Mapping[str, Any]) -> Any:
     """`evaluated_parameters` of a checkpoint's state as `hwr_jax.training.checkpoint.Restored` holds it."""
-    average: dict[str, Any] = {}
-    for name, leaf in saved["rest"].items():
-        if name.startswith(_SAVED):
-            *groups, last = name.removeprefix(_SAVED).split(".")
-            place = average
-            for group in groups:
-                place = place.setdefault(group, {})
-            place[last] = leaf
-    return average or saved["parameters"]
+    return saved_part(saved, "optimizer.average.") or saved["parameters"]

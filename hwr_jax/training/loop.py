@@ -1,6 +1,9 @@
 """The training loop: restore, step, report, validate, save."""
 
+import dataclasses
 import functools
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,15 +16,145 @@ from hwr_jax.data.buckets import Buckets, buckets_of
 from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.pipeline import Batch, make_batch_of_step, make_batches, plan_dispatches, sample_arrays
 from hwr_jax.data.preprocessed import PreprocessedSamples
-from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.devices import Placement, keep_on_device, make_placement
-from hwr_jax.training.optimizer import build_optimizer
+from hwr_jax.training.ema import evaluated_parameters
+from hwr_jax.training.optimizer import build_optimizer, make_schedule
 from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import Preempted, StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
 from hwr_jax.training.step import make_step_of
-from hwr_jax.training.trial import Fetch, Outcome, Trial, Validate
+
+# Given variables and a function to poll for signals: values named "validation/...", at least "validation/cer".
+Validate = Callable[[Any, Callable[[], None]], Mapping[str, float]]
+
+# Given what to take of the run's state, a copy of it as numpy arrays.
+Fetch = Callable[[Callable[[TrainState], Any]], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+      status: "done", "preempted" or "diverged".
+      step: the last step run.
+      message: one line.
+    """
+
+    status: str
+    step: int
+    message: str
+
+
+class Diverged(Exception):
+    """The loss, a gradient or a parameter is not finite."""
+
+
+class Trial:
+    """One run as the loop sees it: what is due after a step, and what comes of it in the run's folder.
+
+    Attributes:
+      outcome: how it ended; None while it goes on.
+    """
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        total_steps: int,
+        run_logger: RunLogger,
+        validate: Validate,
+        stop: StopRequest,
+        state: TrainState,
+    ) -> None:
+        """Args: `state` is the one to begin from; for the others see `run_training`."""
+        self._config = config
+        self._total_steps = total_steps
+        self._run_logger = run_logger
+        self._validate = validate
+        self._stop = stop
+        self._learning_rate = make_schedule(config.optimizer, total_steps)
+        self._parameters = count_parameters(state.parameters)
+        self._unreported_steps = int(state.totals.steps)
+        self._began = self._started = time.perf_counter()
+        self._timed_steps = 0
+        self._first_step_seconds = 0.0
+        self.outcome: Outcome | None = None
+
+    @property
+    def reported(self) -> bool:
+        """Whether the totals of the run's state have been reported, and count from zero again."""
+        return not self._unreported_steps
+
+    def advanced(self, state: TrainState, steps: int) -> None:
+        """Takes note that `steps` more steps were started, with that state as the result."""
+        if not self._first_step_seconds:
+            jax.block_until_ready(state)
+            self._first_step_seconds = time.perf_counter() - self._began
+        self._unreported_steps += steps
+        self._timed_steps += steps
+
+    def finish_step(self, step: int, fetch: Fetch) -> None:
+        """Reports, validates and saves after a step, as far as they are due; sets the outcome if the run diverged."""
+        try:
+            every = self._config.training
+            validates = step == self._total_steps or _due(step, every.evaluate_every_steps)
+            cer = None
+            if validates or _due(step, every.log_every_steps):
+                cer = self._report(step, fetch, validates)
+            if validates or _due(step, every.checkpoint_every_steps):
+                self._save(step, fetch, cer)
+        except Diverged as error:
+            self._diverged(step, error)
+
+    def finish(self, step: int) -> None:
+        """After the last step."""
+        self._run_logger.usage(self._first_step_seconds, self._parameters)
+        self.outcome = Outcome("done", step, f"{step} steps done")
+
+    def preempt(self, step: int, signal: str, fetch: Fetch) -> None:
+        """Saves, and ends the run for now."""
+        try:
+            self._save(step, fetch)
+            self._end("preempted", step, f"{signal}: saved at step {step}; the same command goes on")
+        except Diverged as error:
+            self._diverged(step, error)
+
+    def _diverged(self, step: int, error: Diverged) -> None:
+        self._end("diverged", step, f"{error}; the last good checkpoint is kept; try a lower learning rate")
+
+    def _end(self, status: str, step: int, message: str) -> None:
+        self.outcome = Outcome(status, step, message)
+        self._run_logger.status(status, step=step, message=message)
+
+    def _save(self, step: int, fetch: Fetch, cer: float | None = None) -> None:
+        """A checkpoint, unless the state is not finite."""
+        state = fetch(lambda state: state)
+        _check_finite(step, state.totals)
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.parameters)):
+            raise Diverged(f"parameters are not finite at step {step}")
+        if self.reported:
+            state = state.replace(totals=jax.device_get(zero_totals()))
+        self._run_logger.save(state, cer)
+
+    def _report(self, step: int, fetch: Fetch, validates: bool) -> float | None:
+        totals = fetch(lambda state: state.totals)
+        _check_finite(step, totals)
+        seconds_a_step = (time.perf_counter() - self._started) / max(self._timed_steps, 1)
+        values = {
+            "train/loss": float(totals.loss) / max(float(totals.samples), 1.0),
+            "train/gradient_norm": float(totals.gradient_norm) / int(totals.steps),
+            "train/learning_rate": float(self._learning_rate(step - 1)),
+            "train/samples_per_second": self._config.data.batch_size / seconds_a_step,
+        }
+        if validates:
+            values |= self._validate(fetch(_evaluated), self._stop.poll_if_alone)
+        seconds_left = seconds_a_step * (self._total_steps - step)
+        self._run_logger.report(step, values, time.perf_counter() - self._began, seconds_left)
+        self._unreported_steps = 0
+        self._started, self._timed_steps = time.perf_counter(), 0
+        return values.get("validation/cer")
 
 
 def run_training(
@@ -63,10 +196,10 @@ def run_training(
             parameters = initial(start.parameters)
             start = start.replace(parameters=parameters, optimizer=optimizer.init(parameters))  # type: ignore[attr-defined]
         state = run_logger.restore(start)
-        member = Trial(config, total_steps, run_logger, validate, stop, state)
-        advance([member], state, placement, config, [config.seed], samples, alphabet, stop)
-        assert member.outcome is not None
-        return member.outcome
+        trial = Trial(config, total_steps, run_logger, validate, stop, state)
+        advance([trial], state, placement, config, [config.seed], samples, alphabet, stop)
+        assert trial.outcome is not None
+        return trial.outcome
     finally:
         run_logger.close()
 
@@ -83,7 +216,7 @@ def advance(
     take: Callable[[TrainState, int], TrainState] = lambda state, _: state,
     empty_totals: Callable[[], Totals] = zero_totals,
 ) -> None:
-    """Runs the steps that are left, of one run or of several that advance together; every member gets its outcome.
+    """Runs the steps that are left, of one run or of several that advance together; every trial gets its outcome.
 
     Args:
       trials: the runs.
@@ -94,7 +227,7 @@ def advance(
       samples: to train on.
       alphabet: of the labels.
       stop: polled between steps.
-      take: given the state on the devices and a member's place, that member's state.
+      take: given the state on the devices and a trial's place, that trial's state.
       empty_totals: makes what the state counts from after a report.
     """
     total_steps = config.total_steps(len(samples))
@@ -104,12 +237,12 @@ def advance(
         return lambda part: placement.fetch(part(take(state, index)))
 
     def going() -> list[tuple[Trial, Fetch]]:
-        return [(member, fetch_of(index)) for index, member in enumerate(trials) if member.outcome is None]
+        return [(trial, fetch_of(index)) for index, trial in enumerate(trials) if trial.outcome is None]
 
     try:
-        for member, fetch in going():
-            if not member.reported:  # It may have been stopped while it validated after this step.
-                member.finish_step(step, fetch)
+        for trial, fetch in going():
+            if not trial.reported:  # It may have been stopped while it validated after this step.
+                trial.finish_step(step, fetch)
         arrays = sample_arrays(samples.images_NxHxW, encode_labels(samples.texts, alphabet))
         resident = not config.follows_width and keep_on_device(
             arrays, config.data.on_device, config.training.steps_per_dispatch
@@ -126,18 +259,18 @@ def advance(
             if not going():
                 return
             stop.poll_together(step)
-            if all(member.reported for member, _ in going()):
+            if all(trial.reported for trial, _ in going()):
                 state = state.replace(totals=placement.place(empty_totals()))  # type: ignore[attr-defined]
             state = placement.steps(state, on_device, placement.place_batches(_stack(batches)))
             step += len(steps)
-            for member, fetch in going():
-                member.advanced(state, len(steps))
-                member.finish_step(step, fetch)
-        for member, _ in going():
-            member.finish(step)
+            for trial, fetch in going():
+                trial.advanced(state, len(steps))
+                trial.finish_step(step, fetch)
+        for trial, _ in going():
+            trial.finish(step)
     except Preempted as signal:
-        for member, fetch in going():
-            member.preempt(step, str(signal), fetch)
+        for trial, fetch in going():
+            trial.preempt(step, str(signal), fetch)
 
 
 def _make_batch_of_step(
@@ -161,3 +294,17 @@ def _stack(batches: Sequence[Batch]) -> Batch:
     if len(batches) == 1:
         return batches[0]
     return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def _evaluated(state: TrainState) -> Any:
+    return {"params": evaluated_parameters(state.parameters, state.optimizer), **state.collections}
+
+
+def _check_finite(step: int, totals: Any) -> None:
+    for name, value in (("loss", totals.loss), ("gradient", totals.gradient_norm)):
+        if not math.isfinite(float(value)):
+            raise Diverged(f"the {name} is not finite at step {step}")
+
+
+def _due(step: int, every_steps: int) -> bool:
+    return every_steps > 0 and step % every_steps == 0

@@ -1,21 +1,121 @@
-"""What a run leaves behind as it goes: metrics, progress, status, checkpoints. Only process 0 keeps it."""
+"""What a run leaves behind as it goes: metrics.jsonl, TensorBoard events, a progress line, status and checkpoints."""
 
 import contextlib
+import io
+import json
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import jax
 from jax.experimental import multihost_utils
 
 from hwr_jax.training.checkpoint import Checkpoints
-from hwr_jax.training.metrics import MetricsFile, Progress, Values
 from hwr_jax.training.state import TrainState
 from hwr_jax.training.workdir import write_status, write_usage
 
+# tensorboardX imports torch where it is installed, which takes seconds and serves nothing here.
+_torch = sys.modules.get("torch")
+sys.modules["torch"] = None  # type: ignore[assignment]
+try:
+    from tensorboardX import SummaryWriter
+finally:
+    del sys.modules["torch"]
+    if _torch is not None:
+        sys.modules["torch"] = _torch
+
+Values = Mapping[str, float]
+
+
+class MetricsFile:
+    """metrics.jsonl: one object a line with "step"; steps rise and never repeat, also over resumes."""
+
+    def __init__(self, workdir: Path, resume_step: int) -> None:
+        """Opens the file for the steps after `resume_step`; lines of later steps, and a torn last line, go.
+
+        Attributes:
+          seconds_before: "train/seconds" of the last line that is kept, 0 if there is none.
+        """
+        self.path = workdir / "metrics.jsonl"
+        kept = [line for line in _whole_lines(self.path) if json.loads(line)["step"] <= resume_step]
+        self.seconds_before: float = json.loads(kept[-1]).get("train/seconds", 0.0) if kept else 0.0
+        unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        unfinished.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        os.replace(unfinished, self.path)
+        self._file: TextIO = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
+        self._events = SummaryWriter(str(workdir), purge_step=resume_step + 1, flush_secs=30)
+
+    def write(self, step: int, values: Values) -> None:
+        """Appends one line and the same values as TensorBoard scalars."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            self._events.add_scalar(name, value, step)
+
+    def sync(self) -> None:
+        """Makes sure that the lines are on the disk; before a checkpoint that counts on them."""
+        os.fsync(self._file.fileno())
+        self._events.flush()
+
+    def close(self) -> None:
+        """Closes both files."""
+        self._file.close()
+        self._events.close()
+
+
+def _whole_lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        try:
+            json.loads(line)
+        except ValueError:
+            break
+        lines.append(line)
+    return lines
+
+
+class Progress:
+    """One line on a terminal that is rewritten; elsewhere a line per report."""
+
+    def __init__(self, total_steps: int, stream: TextIO | io.TextIOBase | None = None, name: str = "") -> None:
+        """Args: `name`, of one of several runs whose lines stand side by side, comes first in each."""
+        self._total_steps = total_steps
+        self._stream = stream or sys.stderr
+        self._name = name
+        self._rewrite = self._stream.isatty() and not name
+
+    def show(self, step: int, values: Values, seconds_left: float) -> None:
+        """Loss, speed, time left and the newest validation."""
+        parts = [*filter(None, [self._name]), f"step {step}/{self._total_steps}"]
+        if "train/loss" in values:
+            parts += [f"loss {values['train/loss']:.3f}", f"{values['train/samples_per_second']:.0f} samples/s"]
+        parts.append(f"{format_duration(seconds_left)} left")
+        if "validation/cer" in values:
+            parts.append(f"validation CER {values['validation/cer']:.2%} WER {values['validation/wer']:.2%}")
+        line = "   ".join(parts)
+        ending = "\n" if not self._rewrite or "validation/cer" in values else ""
+        print(f"\r\x1b[K{line}" if self._rewrite else line, end=ending, file=self._stream, flush=True)
+
+    def end(self) -> None:
+        """Leaves the line that is being rewritten."""
+        if self._rewrite:
+            print(file=self._stream)
+
+
+def format_duration(seconds: float) -> str:
+    """Hours, minutes and seconds: "1 h 05 min", "3 min 20 s", "12 s"."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
+
 
 class RunLogger:
-    """The effects of a run on its folder; in processes other than 0 every method does nothing."""
+    """The effects of a run on its folder, which process 0 keeps; in the others every method does nothing."""
 
     def __init__(self, workdir: Path, total_steps: int, about: Mapping[str, Any], name: str = "") -> None:
         """Args:

@@ -37,6 +37,7 @@ class TrainState:
     Attributes:
       step: number of steps done, int32.
       parameters: of the recognizer, nested dicts.
+      collections: its other variables by collection, such as "batch_stats"; {} where it has none.
       optimizer: its state.
       totals: see `Totals`.
     """
@@ -45,6 +46,7 @@ class TrainState:
     parameters: Any
     optimizer: Any
     totals: Totals
+    collections: Any = flax.struct.field(default_factory=dict)
 
 
 def zero_totals() -> Totals:
@@ -61,10 +63,12 @@ def init_state(model: Recognizer, optimizer: optax.GradientTransformation, seed:
     """The state before the first step, from the seed alone."""
     config = model.config
     image = jnp.zeros((1, config.width_px, config.height_px, 1), dtype=jnp.float32)
-    parameters = jax.jit(model.init)(jax.random.key(seed), image)["params"]
+    collections = dict(jax.jit(model.init)(jax.random.key(seed), image))
+    parameters = collections.pop("params")
     return TrainState(
         step=jnp.zeros((), dtype=jnp.int32),
         parameters=parameters,
         optimizer=optimizer.init(parameters),
         totals=zero_totals(),
+        collections=collections,
     )

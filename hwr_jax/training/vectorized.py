@@ -22,16 +22,16 @@ from hwr_jax.nested import flatten
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.devices import Placement
-from hwr_jax.training.loop import advance
+from hwr_jax.training.loop import Outcome, Trial, Validate, advance
 from hwr_jax.training.optimizer import build_optimizer
 from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
 from hwr_jax.training.step import DeviceBatch, make_step_of, make_steps
-from hwr_jax.training.trial import Outcome, Trial, Validate
 
 # A state with an axis of runs, but for the step, which they share.
-_AXES = TrainState(step=None, parameters=0, optimizer=0, totals=Totals(loss=0, samples=0, gradient_norm=0, steps=0))
+_TOTALS = Totals(loss=0, samples=0, gradient_norm=0, steps=0)
+_AXES = TrainState(step=None, parameters=0, optimizer=0, totals=_TOTALS, collections=0)
 
 
 def varying_numbers(configs: Sequence[ExperimentConfig]) -> dict[str, list[Any]]:
@@ -109,7 +109,7 @@ def train_vectorized(
                 take=_take,
                 empty_totals=functools.partial(_empty_totals, len(places)),
             )
-        return [member.outcome for member in trials if member.outcome]
+        return [trial.outcome for trial in trials if trial.outcome]
     finally:
         for run_logger in run_loggers:
             run_logger.close()

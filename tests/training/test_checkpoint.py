@@ -15,7 +15,7 @@ import pytest
 
 from hwr_jax.config import OptimizerConfig
 from hwr_jax.errors import InputError
-from hwr_jax.training.checkpoint import Checkpoints, digest
+from hwr_jax.training.checkpoint import Checkpoints, digest, saved_part
 from hwr_jax.training.optimizer import build_optimizer
 from hwr_jax.training.state import TrainState
 
@@ -91,6 +91,19 @@ def test_the_first_state_survives_too(tmp_path, tiny_state):
     checkpoints.close()
     assert_same(restored.state, odd)
     assert np.signbit(restored.state.parameters["dense1"]["bias"][1])
+
+
+def test_other_collections_come_back_too(tmp_path, tiny_state):
+    statistics = {"norm": {"mean": np.arange(3.0, dtype=np.float32), "var": np.ones(3, np.float32)}}
+    state = tiny_state.replace(collections={"batch_stats": statistics})
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(state, ABOUT)
+    checkpoints.close()
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    assert_same(checkpoints.restore_latest(state).state, state)
+    saved = saved_part(checkpoints.restore().state, "collections.")
+    checkpoints.close()
+    jax.tree.map(np.testing.assert_array_equal, saved, {"batch_stats": statistics})
 
 
 def test_an_empty_folder_has_nothing_to_resume(tmp_path, tiny_state):

@@ -14,9 +14,8 @@ from hwr_jax.errors import InputError
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import resolve_alphabet
 from hwr_jax.training.checkpoint import Checkpoints
-from hwr_jax.training.loop import run_training
+from hwr_jax.training.loop import Outcome, run_training
 from hwr_jax.training.signals import StopRequest
-from hwr_jax.training.trial import Outcome
 from hwr_jax.training.vectorized import train_vectorized, varying_numbers
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

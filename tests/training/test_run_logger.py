@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from hwr_jax.training.metrics import MetricsFile, Progress, format_duration
+from hwr_jax.training.run_logger import MetricsFile, Progress, format_duration
 
 
 def write_steps(workdir: Path, resume_step: int, steps: range) -> None:
@@ -103,15 +103,15 @@ def show_two(stream: io.StringIO) -> str:
 
 def test_a_log_file_gets_a_line_a_report():
     assert show_two(io.StringIO()).splitlines() == [
-        "step 5/100   loss 12.346   1234 words/s   1 min 35 s left",
-        "step 10/100   loss 12.346   1234 words/s   1 min 30 s left   validation CER 19.05% WER 50.00%",
+        "step 5/100   loss 12.346   1234 samples/s   1 min 35 s left",
+        "step 10/100   loss 12.346   1234 samples/s   1 min 30 s left   validation CER 19.05% WER 50.00%",
     ]
 
 
 def test_a_terminal_gets_one_line_rewritten_and_validations_stay():
     start, first, second = show_two(Terminal()).split("\r\x1b[K")
     assert start == ""
-    assert first == "step 5/100   loss 12.346   1234 words/s   1 min 35 s left"
+    assert first == "step 5/100   loss 12.346   1234 samples/s   1 min 35 s left"
     line, *rest = second.split("\n")
     assert line.endswith("validation CER 19.05% WER 50.00%")
     assert rest == ["", ""]
