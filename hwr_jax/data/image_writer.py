@@ -1,12 +1,11 @@
 """Preprocessed images to a file as they come; where the disk is full or read-only, elsewhere."""
 
-import contextlib
+import functools
 import io
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -15,12 +14,13 @@ from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.width import measure_widths
 
 _BLOCK_BYTES = 2**20
+_File = io.FileIO | io.BytesIO
 
 
 class ImageWriter:
-    """Writes frames one after the other to a .npy file; a context, at whose end the file is gone unless it was moved.
+    """Writes images one after the other to a .npy file; a context, at whose end the file is gone unless it was moved.
 
-    Where the file cannot be made or grows no further, its frames move on to a nameless file in the folder for temporary
+    Where the file cannot be made or grows no further, its images move on to a nameless file in the folder for temporary
     files ($TMPDIR), and where that cannot take them either, to memory.
 
     Attributes:
@@ -29,7 +29,7 @@ class ImageWriter:
 
     def __init__(self, preprocessing: Preprocessing, path: Path | None = None) -> None:
         """Args:
-        preprocessing: size of the frames.
+        preprocessing: size and kind of the images.
         path: of the file; None: a nameless temporary file.
         """
         self._preprocessing = preprocessing
@@ -38,16 +38,20 @@ class ImageWriter:
         self._in_block = self._count = 0
         self._end = len(_header(0, self._size))
         self._widths: list[np.ndarray] = []
-        self._elsewhere: list[Callable[[], io.FileIO | io.BytesIO]] = [io.BytesIO, _open_temporary]  # the last first
-        self.path = path
-        self._file: io.FileIO | io.BytesIO = self._open_first()
+        self._openers: list[tuple[Path | None, Callable[[], _File]]] = [
+            (None, functools.partial(tempfile.TemporaryFile, buffering=0)),
+            (None, io.BytesIO),
+        ]
+        if path is not None:
+            self._openers.insert(0, (path, lambda: path.open("x+b", buffering=0)))
+        self.path: Path | None = None
+        self._file: _File = io.BytesIO()
+        self._move_on()
 
     def __enter__(self) -> "ImageWriter":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def add(self, image_HxW: np.ndarray) -> None:
@@ -75,38 +79,31 @@ class ImageWriter:
         self._in_block = 0
 
     def _put(self, content: bytes, start: int) -> None:
-        while True:
-            try:
-                _write_at(self._file, content, start)
-                break
-            except OSError:
-                if not self._elsewhere:
-                    raise
-                self._move_on()
+        try:
+            _write_at(self._file, content, start)
+        except OSError:
+            self._move_on()
+            self._put(content, start)
         self._end = max(self._end, start + len(content))
 
     def _move_on(self) -> None:
-        """To the next place that takes what was written so far."""
-        file = self._elsewhere.pop()()
+        """To the next file that takes what was written so far."""
+        path, opener = self._openers.pop(0)
+        try:
+            file = opener()
+        except OSError:
+            self._move_on()
+            return
         try:
             for start in range(0, self._end, _BLOCK_BYTES):
                 self._file.seek(start)
                 _write_at(file, self._file.read(min(_BLOCK_BYTES, self._end - start)), start)
         except OSError:
             file.close()
-            if not self._elsewhere:
-                raise
             self._move_on()
             return
         self._close()
-        self._file = file
-
-    def _open_first(self) -> io.FileIO | io.BytesIO:
-        if self.path is not None:
-            with contextlib.suppress(OSError):
-                return self.path.open("x+b", buffering=0)
-            self.path = None
-        return self._elsewhere.pop()()
+        self._file, self.path = file, path
 
     def _close(self) -> None:
         self._file.close()
@@ -115,14 +112,7 @@ class ImageWriter:
             self.path = None
 
 
-def _open_temporary() -> io.FileIO | io.BytesIO:
-    try:
-        return tempfile.TemporaryFile(buffering=0)
-    except OSError:
-        return io.BytesIO()
-
-
-def _write_at(file: io.FileIO | io.BytesIO, content: bytes, start: int) -> None:
+def _write_at(file: _File, content: bytes, start: int) -> None:
     if isinstance(file, io.BytesIO):
         file.seek(start)
         file.write(content)

@@ -1,4 +1,4 @@
-"""Fitted frames that lie in files: indexed as an array is, and never in memory but for those asked for."""
+"""Preprocessed images in files: indexed as an array is, and in memory only where they are asked for."""
 
 import math
 import os
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class StoredImages:
-    """Images in files. `frames[7]`, `frames[2:5]`, `frames[rows]` and, with columns, `frames[rows, :, :40]` read them.
+    """Images in files. `images[7]`, `images[2:5]`, `images[rows]` and, with columns, `images[rows, :, :40]` read them.
 
     Several threads may read at a time.
 
@@ -21,41 +21,41 @@ class StoredImages:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, files: "Sequence[_ImageFile]", places_N: np.ndarray) -> None:
+    def __init__(self, files: "Sequence[_ImageFile]", positions_N: np.ndarray) -> None:
         """Args:
-        files: of frames of one size, at least one.
-        places_N: int64, which frames, and in which order; files are counted through one after the other.
+        files: of images of one size, at least one.
+        positions_N: int64, which images, and in which order; files are counted through one after the other.
         """
         self._files = tuple(files)
         self._starts = np.cumsum([0, *(file.shape[0] for file in files[:-1])])
-        self._places_N = places_N
-        self.shape = (len(places_N), *files[0].shape[1:])
+        self._positions_N = positions_N
+        self.shape = (len(positions_N), *files[0].shape[1:])
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all frames."""
+        """Bytes of all images."""
         return math.prod(self.shape)
 
     def __len__(self) -> int:
-        return len(self._places_N)
+        return len(self._positions_N)
 
     def __getitem__(self, key: Any) -> np.ndarray:
         rows, *inside = key if isinstance(key, tuple) else (key,)
-        places = np.asarray(self._places_N[rows])
-        images_BxHxW = self._read(places.reshape(-1))
-        if places.ndim == 0:
+        positions = np.asarray(self._positions_N[rows])
+        images_BxHxW = self._read(positions.reshape(-1))
+        if positions.ndim == 0:
             return images_BxHxW[0][tuple(inside)]
         return images_BxHxW[(slice(None), *inside)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All of them, in memory. Raises ValueError if that must not copy."""
         if copy is False:
-            raise ValueError("frames in files cannot be an array without a copy")
+            raise ValueError("images in files cannot be an array without a copy")
         return self[:].astype(dtype or self.dtype, copy=False)
 
     def select(self, rows_M: np.ndarray) -> "StoredImages":
         """The given rows, in their order, where they lie."""
-        return StoredImages(self._files, self._places_N[rows_M])
+        return StoredImages(self._files, self._positions_N[rows_M])
 
     def _read(self, positions_B: np.ndarray) -> np.ndarray:
         if len(self._files) == 1:
@@ -69,21 +69,21 @@ class StoredImages:
 
     @staticmethod
     def join(parts: "Sequence[StoredImages]") -> "StoredImages":
-        """The frames of all parts, of one size, one part after the other."""
+        """The images of all parts, of one size, one part after the other."""
         files = [file for part in parts for file in part._files]
         before = np.cumsum([0, *(sum(file.shape[0] for file in part._files) for part in parts[:-1])])
-        places = [part._places_N + start for part, start in zip(parts, before, strict=True)]
-        return StoredImages(files, np.concatenate(places))
+        positions = [part._positions_N + start for part, start in zip(parts, before, strict=True)]
+        return StoredImages(files, np.concatenate(positions))
 
 
 Images = np.ndarray | StoredImages
 
 
 def open_images(file: BinaryIO) -> StoredImages:
-    """The frames of an open .npy file, which may be closed or deleted afterwards.
+    """The images of an open .npy file, which may be closed or deleted afterwards.
 
     Raises:
-      ValueError: not such a file, cut short, or not of frames.
+      ValueError: not such a file, cut short, or not of images.
       OSError: it cannot be read.
     """
     file.seek(0)
@@ -92,19 +92,19 @@ def open_images(file: BinaryIO) -> StoredImages:
         raise ValueError(f"version {version} of the .npy format")
     shape, column_order, dtype = np.lib.format.read_array_header_1_0(file)
     if len(shape) != 3 or column_order or dtype != StoredImages.dtype:
-        raise ValueError(f"an array {dtype} {shape} in place of frames")
+        raise ValueError(f"an array {dtype} {shape} where images should be")
     if os.fstat(file.fileno()).st_size < file.tell() + math.prod(shape):
         raise ValueError("cut short")
     return StoredImages([_ImageFile(file, file.tell(), shape)], np.arange(shape[0]))
 
 
-def select_images(frames: Images, rows_M: np.ndarray) -> Images:
+def select_images(images: Images, rows_M: np.ndarray) -> Images:
     """The given rows, in their order; those in files stay there."""
-    return frames.select(rows_M) if isinstance(frames, StoredImages) else frames[rows_M]
+    return images.select(rows_M) if isinstance(images, StoredImages) else images[rows_M]
 
 
 def join_images(parts: Sequence[Images]) -> Images:
-    """The frames of all parts, of one size, one part after the other; those in files stay there."""
+    """The images of all parts, of one size, one part after the other; those in files stay there."""
     stored = [part for part in parts if isinstance(part, StoredImages)]
     return StoredImages.join(stored) if len(stored) == len(parts) else np.concatenate([np.asarray(p) for p in parts])
 

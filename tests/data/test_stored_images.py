@@ -126,5 +126,5 @@ def test_other_files_are_refused(tmp_path, wrong):
     data = wrong if isinstance(wrong, bytes) else content.getvalue()
     path = tmp_path / "wrong.npy"
     path.write_bytes(data[:-1] if isinstance(wrong, str) else data)
-    with path.open("rb") as file, pytest.raises(ValueError, match=r"in place of frames|cut short|magic"):
+    with path.open("rb") as file, pytest.raises(ValueError, match=r"where images should be|cut short|magic"):
         open_images(file)

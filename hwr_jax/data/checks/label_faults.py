@@ -13,13 +13,9 @@ _BROKEN = "\ufffd"
 def find_label_faults(
     text: str, config: DataConfig, alphabet: Alphabet | None, frames: int
 ) -> tuple[tuple[str, str], ...]:
-    """(kind, detail) of all that is odd about a label.
+    """(kind, detail) of all that is odd about a label as it was parsed and as a run with this config has it.
 
-    Args:
-      text: as the reader gives it.
-      config: says what a run makes of it; alphabet and frames are held against that.
-      alphabet: None: not yet known, and not looked at.
-      frames: of the model's output.
+    Without an alphabet, which may not be known yet, its characters are not looked at.
     """
     faults = []
     if text.split(" ") != text.split():

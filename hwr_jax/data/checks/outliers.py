@@ -44,10 +44,7 @@ def find_odd_groups(texts: Sequence[str], groups: Sequence[str]) -> tuple[OddGro
     The model is of character trigrams, smoothed with bigrams and single characters by a Dirichlet prior (MacKay and
     Bauman Peto, A hierarchical Dirichlet language model, 1995), of words without their case. Each group is left out of
     the counts that it is measured with.
-
-    Args:
-      texts: labels.
-      groups: of each label; groups named "" and those of fewer than LEAST_LABELS labels are not judged.
+    Groups named "" and those of fewer than LEAST_LABELS labels are not judged.
     """
     labels = collections.Counter(groups)
     words: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)

@@ -37,8 +37,6 @@ def parse_hugging_face(
 
     Args:
       source: a folder that `save_to_disk` wrote, a folder with parquet files, or one such file.
-      workers: processes.
-      tell_total: not called.
       image_column, text_column, writer_column, split_column, id_column: as `parse_manifest` takes them.
 
     Raises:

@@ -66,14 +66,8 @@ def _parse(
     Args:
       source: a folder that holds words.txt (or ascii/words.txt, or ascii.tgz) and words/ (or words.tgz), and best
         forms.txt beside words.txt; or the path of words.tgz with the rest beside it. Lines and sentences likewise.
-      kind: words, lines or sentences.
-      workers: processes.
-      tell_total: called once with the number of labels.
       keep_err: keep the lines marked err. The mark says that words of the line could not be told apart; IAM's authors
         note that image and transcription of the whole line should not be worse for it.
-
-    Yields:
-      A sample for each label marked ok whose image is whole, a skip for others.
 
     Raises:
       InputError: the source is missing or has another layout.

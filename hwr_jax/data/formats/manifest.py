@@ -60,8 +60,6 @@ def parse_manifest(
     Args:
       source: the table; a folder or an archive (tar, zip) that holds it beside the images. Several tables of one name,
         as train/metadata.csv and test/metadata.csv, are read together; folders that are named as splits give them.
-      workers: processes.
-      tell_total: not called: a table does not say its length.
       image_column, text_column, writer_column, split_column, id_column: "" finds one by the names in COLUMN_NAMES.
       delimiter: of CSV files; "" takes what parts the header line, a comma, a semicolon or a tab.
       manifest: name of the table inside the source, where there are several.

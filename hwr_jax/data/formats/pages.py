@@ -137,12 +137,8 @@ def parse_pages(
       source: a folder or an archive (tar, zip) with page files (.xml) and their images; or one page file.
       parse: of the format.
       format_name: for messages.
-      workers: processes; one reads a page.
-      tell_total: not called.
       line_types: types of lines to keep, with commas between them; "" for all.
-      skip_text: a regular expression; lines whose text it matches anywhere are left out.
-      writer_pattern: a regular expression; its first group, or all of it, in the page's path is the writer; else the
-        page stands for its writer.
+      skip_text, writer_pattern: regular expressions; without the latter a page stands for its writer.
       why_not: says for a text why it is left out, or None; a function of a module.
 
     Raises:
@@ -187,11 +183,7 @@ def parse_size(width: str | None, height: str | None) -> tuple[int, int] | None:
 
 
 def open_page_image(image: bytes | Path | None, size_px: tuple[int, int] | None) -> np.ndarray:
-    """The pixels of a page's scan, uint8 [H, W].
-
-    Args:
-      image: the encoded image or where it lies; None if there is none.
-      size_px: width and height that the page file says, None if it does not.
+    """The pixels of a page's scan, uint8 [H, W]; `size_px` is width and height by its page file, None if unknown.
 
     Raises:
       InputError: "page image: " and why there are no pixels, or that they are not those of this page.
@@ -229,13 +221,7 @@ def _find_page(tree: Tree, name: str, parse: ParsePage, format_name: str) -> _Fo
 
 
 def find_image(tree: Tree, name: str, image_name: str) -> bytes | Path | None:
-    """The named image beside the page file or in the folder above it, else one with the page file's own name.
-
-    Args:
-      tree: the page file's and its image's.
-      name: of the page file in it.
-      image_name: that the page file names; "" for none.
-    """
+    """The image that the page file `name` names, beside it or in the folder above it, else one with its own name."""
     folder = PurePosixPath(name).parent
     stem = PurePosixPath(name).stem
     given = [image_name, PurePosixPath(image_name.replace("\\", "/")).name] if image_name else []

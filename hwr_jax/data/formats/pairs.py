@@ -22,19 +22,13 @@ def parse_pairs(
     tell_total: TellTotal = ignore_total,
     writer_pattern: str = "",
 ) -> Iterator[Sample | Skip]:
-    """Images with a text file beside them (x.gt.txt, else x.txt), of any depth of folders.
+    """Images with a text file beside them (x.gt.txt, else x.txt), of any depth of folders, in the order of their names.
 
     Ids are the images' paths without suffix. The writer is what `writer_pattern` finds in that path; without one it is
     the image's folder where there are several, else every image is a writer of its own.
 
     Args:
       source: a folder or an archive (tar, zip).
-      workers: processes.
-      tell_total: called once with the number of texts, before the first sample is yielded.
-      writer_pattern: a regular expression; its first group, or all of it, is the writer.
-
-    Yields:
-      A sample or a skip for each text file, in the order of their names. Images without text are skips too.
 
     Raises:
       InputError: the source is missing, or holds no pair.

@@ -10,12 +10,7 @@ _CUSTOM_INDEX = re.compile(r"readingOrder\s*\{[^}]*\bindex:\s*(\d{1,9})")
 
 
 def alto_order(root: Element, page: Element) -> list[list[int]]:
-    """Blocks of line numbers, by the file's ReadingOrder (4.3), else by its blocks' IDNEXT, else as they stand.
-
-    Args:
-      root: of the file.
-      page: in it, whose lines are counted from 0.
-    """
+    """Blocks of line numbers, from 0, by the file's ReadingOrder (4.3), else by its blocks' IDNEXT, else as given."""
     references = [name for element in root.iterfind("ReadingOrder//*") for name in element.get("REF", "").split()]
     return _blocks(page, "ID", references or _follow(page))
 

@@ -41,12 +41,6 @@ def parse_rimes_lines(
 
     Args:
       source: a list (.txt) beside its images, or a folder or an archive (tar, zip) with lists and images.
-      workers: processes.
-      tell_total: called once with the number of lines, before the first sample is yielded.
-      writer_pattern: a regular expression; its first group, or all of it, is the writer.
-
-    Yields:
-      A sample or a skip for each line, in the lists' order.
 
     Raises:
       InputError: the source is missing, holds no list, or no line of a list names an image.

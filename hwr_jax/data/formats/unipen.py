@@ -85,13 +85,8 @@ def parse_unipen_words(
 
     Args:
       source: a folder that holds data/ and include/, its parent folder, or a tar archive (.tar, .tar.gz, .tar.xz).
-      workers: processes.
-      tell_total: called once with about the number of words.
       cut_lines: whether words are cut out of the texts of category 8 too, as far as gaps and widths tell them apart;
         some of their labels are wrong. Their ids are "cut/", the text's id and the word's number.
-
-    Yields:
-      A sample for each WORD segment that has ink and a label and is not of quality BAD, a skip for others.
 
     Raises:
       InputError: the source is missing, or is no UNIPEN data with category 7 (and 8, with `cut_lines`).
@@ -115,13 +110,8 @@ def parse_unipen_lines(
 
     Args:
       source: as of words.
-      workers: processes.
-      tell_total: called once with about the number of lines.
       joined: whether words of category 7 by one writer, in the order of their files, are joined to lines of 3 to 8
         words too, each word used once. Their ids are "joined/" and the first word's id.
-
-    Yields:
-      A sample or a skip for each TEXT segment, then the joined lines.
 
     Raises:
       InputError: the source is missing, or is no UNIPEN data with category 8.
