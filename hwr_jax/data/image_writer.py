@@ -1,6 +1,5 @@
 """Preprocessed images to a file as they come; where the disk is full or read-only, elsewhere."""
 
-import functools
 import io
 import os
 import tempfile
@@ -39,7 +38,7 @@ class ImageWriter:
         self._end = len(_header(0, self._size))
         self._widths: list[np.ndarray] = []
         self._openers: list[tuple[Path | None, Callable[[], _File]]] = [
-            (None, functools.partial(tempfile.TemporaryFile, buffering=0)),
+            (None, _open_temporary),
             (None, io.BytesIO),
         ]
         if path is not None:
@@ -110,6 +109,10 @@ class ImageWriter:
         if self.path is not None:
             self.path.unlink(missing_ok=True)
             self.path = None
+
+
+def _open_temporary() -> _File:
+    return tempfile.TemporaryFile(buffering=0)
 
 
 def _write_at(file: _File, content: bytes, start: int) -> None:
