@@ -55,7 +55,7 @@ def write_report(
         facts=_facts(config, environment, status),
         summaries=summaries,
         drawn=" or ".join(sorted({str(found.get("interval_over", "writers")) for found in summaries})),
-        **_curves(read_metrics(workdir / "metrics.jsonl")),
+        **_curves(read_metrics(workdir / "metrics.jsonl"), config),
         results=results,
         images=images_NxHxW,
         shown=f"{summary['split'] if summary else ''} {count_of(results, 'sample')}".strip(),
@@ -81,11 +81,14 @@ def _facts(config: Mapping[str, Any], environment: Mapping[str, Any], status: Ma
     }
 
 
-def _curves(lines: list[dict[str, Any]]) -> dict[str, Any]:
+def _curves(lines: list[dict[str, Any]], config: Mapping[str, Any]) -> dict[str, Any]:
     def series(*named: tuple[str, str]) -> list[Series]:
         return [Series(name, color_of(i), points_of(lines, "step", key)) for i, (name, key) in enumerate(named)]
 
-    losses = series(("training", "train/loss"), ("validation", "validation/loss"))
+    # Of a sum of losses, each is drawn too.
+    names = [name for name, weight in group_of(config, "losses").items() if weight]
+    parts = [(f"training, {name}", f"train/{name}") for name in names if len(names) > 1]
+    losses = series(("training", "train/loss"), ("validation", "validation/loss"), *parts)
     errors = series(("CER", "validation/cer"), ("WER", "validation/wer"))
     speeds = [speed for _, speed in points_of(lines, "step", "train/samples_per_second")]
     return {

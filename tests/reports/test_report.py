@@ -64,6 +64,17 @@ def test_the_report_holds_what_there_is(tmp_path, parse_page):
         assert result.truth in parser.text
 
 
+def test_each_loss_of_a_sum_has_its_curve(tmp_path, parse_page):
+    config = {"losses": {"ctc": 1.0, "shortcut": 0.1, "smoothing": 0.0}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    line = {"step": 10, "train/loss": 9.6, "train/ctc": 9.5, "train/shortcut": 1.0}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    text = parse_page(write_report(tmp_path).read_text(encoding="utf-8")).text
+    assert "training, ctc: 9.5 at step 10" in text
+    assert "training, shortcut: 1 at step 10" in text
+    assert "training, smoothing" not in text
+
+
 def test_the_report_is_one_file_and_escapes_all_text(tmp_path, parse_page):
     evaluation, images_NxHxW = make_evaluation()
     write_run(tmp_path, evaluation, images_NxHxW)
