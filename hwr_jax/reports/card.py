@@ -113,11 +113,9 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
         input=describe_input(config),
         preprocessing=_PREPROCESSING.get(str(data.get("preprocessing"))),
         sizes=sizes,
-        layers=_layers(sizes, model.alphabet.num_classes),
-        results=_results(evaluations),
+        layers=layer_table(sizes, model.alphabet.num_classes),
         writers=_writers(main),
-        confusions=_confusions(main),
-        splits=_splits(main) if main["data"] == own else "",
+        most_confusions=SHOWN_CONFUSIONS,
         requested={name: length[name] for name in ("epochs", "steps") if length.get(name)},
         strengths=_strengths(group_of(config, "augment")),
         unseen="".join(c for c in model.alphabet.characters if c not in seen) if seen and main["data"] == own else "",
@@ -128,34 +126,14 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
         number=_number,
         settings=_settings,
         reasons=_reasons,
+        rate=_rate,
+        character=character,
         code=code,
     )
 
 
 def _is_usual(evaluation: Mapping[str, Any], own: str) -> bool:
     return (evaluation["data"], evaluation["split"], evaluation.get("decoder")) == (own, "test", "greedy")
-
-
-def _layers(sizes: ModelConfig, num_classes: int) -> str:
-    rows = [
-        (row.name, row.kind, " x ".join(map(str, row.output_shape)), _count(row.parameters))
-        for row in layer_table(sizes, num_classes)
-    ]
-    return markdown_table([("layer", "kind", "output", "parameters"), *rows], right=(3,))
-
-
-def _results(evaluations: Sequence[Mapping[str, Any]]) -> str:
-    rows: list[tuple[str, ...]] = [
-        ("data, split", "decoder", "samples", "writers", "CER", "WER", "CER, case ignored", "WER, case ignored")
-    ]
-    for found in evaluations:
-        rates = (
-            show_rate(found[name], found.get(f"{name}_interval")) if name in found else NOT_RECORDED
-            for name in ("cer", "wer", "cer_casefolded", "wer_casefolded")
-        )
-        counts = _count(found.get("samples")), _count(found.get("writers"))
-        rows.append((f"{found['data']}, {found['split']}", _recorded(found.get("decoder")), *counts, *rates))
-    return markdown_table(rows, right=range(2, 8))
 
 
 def _writers(main: Mapping[str, Any]) -> str:
@@ -165,24 +143,6 @@ def _writers(main: Mapping[str, Any]) -> str:
         (_count(main.get("writers")), *map(show_percent, spread.values())),
     ]
     return markdown_table(rows, right=range(len(rows[0]))) if spread else ""
-
-
-def _confusions(main: Mapping[str, Any]) -> str:
-    rows = [
-        (character(found["truth"]), character(found["reading"]), _count(found["count"]), show_percent(found["share"]))
-        for found in (main.get("confusions") or ())[:SHOWN_CONFUSIONS]
-    ]
-    return markdown_table([("truth", "read as", "times", "of that character"), *rows], right=(2, 3)) if rows else ""
-
-
-def _splits(main: Mapping[str, Any]) -> str:
-    splits = group_of(group_of(main, "prepared"), "splits")
-    rows = [
-        (name, _count(splits[name]["samples"]), _count(splits[name]["writers"]), splits[name]["ids_hash"])
-        for name in ("train", "validation", "test")
-        if name in splits
-    ]
-    return markdown_table([("split", "samples", "writers", "ids, SHA-256"), *rows], right=(1, 2)) if rows else ""
 
 
 def _strengths(augment: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,6 +170,10 @@ def _reasons(reasons: Any) -> str:
     if not isinstance(reasons, Mapping):
         return NOT_RECORDED
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "none"
+
+
+def _rate(found: Mapping[str, Any], name: str) -> str:
+    return show_rate(found[name], found.get(f"{name}_interval")) if name in found else NOT_RECORDED
 
 
 def _count(value: Any) -> str:
