@@ -24,14 +24,7 @@ from hwr_jax.data.prepared import (
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
 from hwr_jax.data.preprocessed_cache import load_or_preprocess
 from hwr_jax.data.sample import describe_skips
-from hwr_jax.data.split_rules import (
-    BY_WRITER,
-    GIVEN,
-    KERAS_EXAMPLE,
-    divide_as_keras_example,
-    divide_by_lists,
-    read_split_lists,
-)
+from hwr_jax.data.split_rules import BY_WRITER, GIVEN, KERAS_EXAMPLE, divide
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
@@ -120,26 +113,15 @@ def _select_split(
     """The samples of a split by another rule, and id -> reason of those in none (told with the training split)."""
     samples = join_samples([_load_preprocessed(config, part, preprocessing) for part in SPLITS])
     row_of_id = {id: row for row, id in enumerate(samples.ids)}
-    listed = load_listed(prepared_name(config), _data_dir(config))
-    left_out: dict[str, str] = {}
-    if config.split == KERAS_EXAMPLE:
-        ids = divide_as_keras_example(listed)[split]
-    elif config.split == GIVEN:
-        given = load_given_splits(config.name, _data_dir(config))
-        ids = [id for id in listed if given.get(id) == split]
-        if split == "train":
-            left_out = {id: "in no split of the source" for id in listed if id in row_of_id and id not in given}
-    else:
-        lists = read_split_lists(Path(config.split))
-        divided = divide_by_lists((id for id in listed if id in row_of_id), lists)
-        ids = divided[split]
-        if not ids:
-            raise InputError(f"{config.split}: the list for {split} names no sample of {config.name}")
-        if split == "train":
-            left_out = dict.fromkeys(divided[""], f"in no list of {lists.rule}")
+    name, data_dir = prepared_name(config), _data_dir(config)
+    given = load_given_splits(name, data_dir) if config.split == GIVEN else {}
+    parts, in_none = divide(config.split, load_listed(name, data_dir), row_of_id, given)
+    ids = parts[split]
+    if not ids and config.split not in (KERAS_EXAMPLE, GIVEN):
+        raise InputError(f"{config.split}: the list for {split} names no sample of {config.name}")
     skipped = {id: samples.skipped[id] for id in ids if id in samples.skipped}
     rows = np.array([row_of_id[id] for id in ids if id in row_of_id], dtype=np.int64)
-    return dataclasses.replace(take(samples, rows), skipped=skipped), left_out
+    return dataclasses.replace(take(samples, rows), skipped=skipped), in_none if split == "train" else {}
 
 
 def find_alphabet(config: ExperimentConfig) -> Alphabet:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,17 +56,38 @@ def split_named(name: str) -> str | None:
     return _SPLIT_OF_NAME.get(name.strip().lower())
 
 
+def divide(
+    rule: str, ids: Sequence[str], known: Container[str], given: Mapping[str, str]
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Samples divided by a rule other than by writer.
+
+    Args:
+      rule: `data.split` of a config.
+      ids: in the source's own order; for the Keras example's rule also of images that cannot be read.
+      known: the ids that there are samples of.
+      given: id -> split, as the source gives them.
+
+    Returns:
+      Split -> ids in order; and id -> why it is in none.
+
+    Raises:
+      InputError: the rule names lists that cannot be read.
+    """
+    if rule == KERAS_EXAMPLE:
+        return divide_as_keras_example(ids), {}
+    if rule == GIVEN:
+        parts = {split: [id for id in ids if given.get(id) == split] for split in SPLITS}
+        return parts, {id: "in no split of the source" for id in ids if id in known and not given.get(id)}
+    lists = read_split_lists(Path(rule))
+    parts = divide_by_lists((id for id in ids if id in known), lists)
+    return parts, dict.fromkeys(parts.pop(""), f"in no list of {lists.rule}")
+
+
 def divide_as_keras_example(listed_ids: Sequence[str]) -> dict[str, list[str]]:
     """The Keras example's splits: 90 % training, and what is left in halves, after one shuffle with numpy's seed 42.
 
-    Writers, and even lines, are in several splits.
-
-    Args:
-      listed_ids: everything in the source's list that is not marked as unusable, in the list's order, also what has an
-        image that cannot be read: the example drops that afterwards.
-
-    Returns:
-      Split -> ids, in the order in which the example trains on them.
+    Writers, and even lines, are in several splits. The ids are all in the source's list that are not marked as
+    unusable, in its order, also of images that cannot be read: the example drops those afterwards.
     """
     shuffled = list(listed_ids)
     np.random.RandomState(42).shuffle(shuffled)

@@ -3,18 +3,11 @@
 import collections
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
+from hwr_jax.data import split_rules
 from hwr_jax.data.checks.kinds import OTHER_LABEL, PAGES_LEAK, SAME_LABEL, SEVERAL_SPLITS, WRITERS_LEAK
 from hwr_jax.data.formats.table import format_of
-from hwr_jax.data.split_rules import (
-    BY_WRITER,
-    GIVEN,
-    KERAS_EXAMPLE,
-    divide_as_keras_example,
-    divide_by_lists,
-    read_split_lists,
-)
+from hwr_jax.data.split_rules import BY_WRITER, GIVEN, KERAS_EXAMPLE
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
 
@@ -50,22 +43,13 @@ def divide(
     if rule == BY_WRITER:
         of_writer = {writer: split_of(writer) for writer in set(writers.values())}
         return Division({id: of_writer[writer] for id, writer in writers.items()}, {})
-    if rule == GIVEN:
-        if not given:
-            raise InputError("data.split='given': the source gives no splits; use 'writer', or lists of ids")
-        split = {id: given[id] for id in writers if given.get(id)}
-        return Division(split, {id: "in no split of the source" for id in writers if id not in split})
-    if rule == KERAS_EXAMPLE:
-        if listed is None:
-            raise InputError(
-                "data.split='keras_example': needs prepared data; run hwr data prepare and leave --source out"
-            )
-        parts = divide_as_keras_example(listed())
-        return Division({id: name for name, ids in parts.items() for id in ids if id in writers}, {})
-    lists = read_split_lists(Path(rule))
-    parts = divide_by_lists(writers, lists)
-    split = {id: name for name, ids in parts.items() for id in ids if name}
-    return Division(split, dict.fromkeys(parts[""], f"in no list of {lists.rule}"))
+    if rule == GIVEN and not given:
+        raise InputError("data.split='given': the source gives no splits; use 'writer', or lists of ids")
+    if rule == KERAS_EXAMPLE and listed is None:
+        raise InputError("data.split='keras_example': needs prepared data; run hwr data prepare and leave --source out")
+    ids = listed() if rule == KERAS_EXAMPLE and listed else [*writers]
+    parts, in_none = split_rules.divide(rule, ids, writers, given)
+    return Division({id: name for name, ids in parts.items() for id in ids if id in writers}, in_none)
 
 
 def find_leaks(name: str, writers: Mapping[str, str], split: Mapping[str, str]) -> dict[str, dict[str, str]]:
