@@ -8,6 +8,7 @@ from typing import Any
 
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.models.keras_model import import_keras
+from hwr_jax.training.loop import due
 from hwr_jax.training.run_logger import MetricsFile, Progress
 from hwr_jax.training.signals import StopRequest
 
@@ -16,7 +17,6 @@ def make_reporter(
     config: ExperimentConfig,
     total_steps: int,
     metrics: MetricsFile,
-    progress: Progress,
     *,
     validate: Callable[[], Mapping[str, float]],
     reader: Any,
@@ -29,7 +29,6 @@ def make_reporter(
       config: of the experiment.
       total_steps: after which training stops.
       metrics: metrics.jsonl.
-      progress: the progress line.
       validate: measures the validation split with `reader`.
       reader: a second model of the same layers, given the weights to validate and to save.
       best_path: where `reader` is saved when its validation CER is the lowest so far.
@@ -39,10 +38,10 @@ def make_reporter(
       The callback, with `first_step_seconds` and `best_step` when training has ended.
     """
     keras = import_keras()
-    every = config.training
+    every, progress = config.training, Progress(total_steps)
 
     class Reporter(keras.callbacks.Callback):  # type: ignore[name-defined]
-        """Keras tells the mean loss since the epoch began; sums of it give the mean since the last line."""
+        """Keras gives the mean loss since the epoch began; sums of it give the mean since the last line."""
 
         first_step_seconds = 0.0
         best_cer, best_step = math.inf, 0
@@ -57,19 +56,15 @@ def make_reporter(
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
             stop.poll()
-            self.step += 1
-            self.epoch_steps += 1
-            self.window_steps += 1
-            last = self.step == total_steps
+            self.step, self.epoch_steps, self.window_steps = self.step + 1, self.epoch_steps + 1, self.window_steps + 1
             if self.step == 1:
                 float((logs or {})["loss"])  # waits for the step
                 self.first_step_seconds = time.perf_counter() - self.began
-            validates = last or _due(self.step, every.evaluate_every_steps)
-            if validates or _due(self.step, every.log_every_steps):
+            self.model.stop_training = self.step == total_steps
+            validates = self.step == total_steps or due(self.step, every.evaluate_every_steps)
+            if validates or due(self.step, every.log_every_steps):
                 self._add_to_window(logs or {})
                 self._report(validates)
-            if last:
-                self.model.stop_training = True
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
             self._add_to_window(logs or {})
@@ -104,7 +99,3 @@ def make_reporter(
             return values
 
     return Reporter()
-
-
-def _due(step: int, every_steps: int) -> bool:
-    return every_steps > 0 and step % every_steps == 0

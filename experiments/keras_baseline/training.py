@@ -23,7 +23,7 @@ from hwr_jax.result import Result, evaluate_run
 from hwr_jax.run import framed, load_data, report
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
-from hwr_jax.training.run_logger import MetricsFile, Progress
+from hwr_jax.training.run_logger import MetricsFile
 from hwr_jax.training.signals import Preempted, StopRequest
 from hwr_jax.training.workdir import write_json, write_status, write_usage
 
@@ -106,7 +106,6 @@ def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRe
         config,
         total_steps,
         metrics,
-        Progress(total_steps),
         validate=validate,
         reader=reader,
         best_path=workdir / "model.keras",

@@ -1,4 +1,4 @@
-"""Two readings of the same samples: which is better, and is it more than noise."""
+"""Two runs that read the same samples: which is better, is it more than noise, and which samples tell them apart."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,6 +8,9 @@ from hwr_jax.text.bootstrap import PairedDifference, paired_bootstrap
 
 NO_DIFFERENCE = "no clear difference"
 BEYOND_NOISE = "beyond noise"
+
+# Of each run, the same samples in the same order.
+ResultsOfRuns = Sequence[Sequence[RecordedPrediction]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +33,29 @@ class Pair:
     neither_right: int
 
 
-def compare_pairs(results_of_runs: Sequence[Sequence[RecordedPrediction]], groups: Sequence[str]) -> tuple[Pair, ...]:
+@dataclasses.dataclass(frozen=True)
+class Disagreements:
+    """The samples that one run reads better than another.
+
+    Attributes:
+      better, worse: which runs.
+      reads: how many samples the better one reads without an error and the other does not.
+      nearer: how many both read wrongly, the better one with fewer edits.
+      indices: samples to show, the most telling first.
+    """
+
+    better: int
+    worse: int
+    reads: int
+    nearer: int
+    indices: tuple[int, ...]
+
+
+def compare_pairs(results_of_runs: ResultsOfRuns, groups: Sequence[str]) -> tuple[Pair, ...]:
     """Every pair of runs.
 
     Args:
-      results_of_runs: of each run, the same samples in the same order.
+      results_of_runs: of each run.
       groups: of each sample, what is drawn in the bootstrap: its writer.
     """
     runs = range(len(results_of_runs))
@@ -48,27 +69,55 @@ def tell_verdict(difference: PairedDifference | None, name_a: str, name_b: str) 
     return f"{name_a if difference.difference < 0 else name_b} better, {BEYOND_NOISE}"
 
 
-def _compare(a: int, b: int, results_of_runs: Sequence[Sequence[RecordedPrediction]], groups: Sequence[str]) -> Pair:
-    edits_a = [result.edits for result in results_of_runs[a]]
-    edits_b = [result.edits for result in results_of_runs[b]]
-    right = [(not of_a.character_edits, not of_b.character_edits) for of_a, of_b in zip(edits_a, edits_b, strict=True)]
-    return Pair(
-        a=a,
-        b=b,
-        cer=paired_bootstrap(
-            [edits.character_edits for edits in edits_a],
-            [edits.character_edits for edits in edits_b],
-            [edits.characters for edits in edits_a],
+def _compare(a: int, b: int, results_of_runs: ResultsOfRuns, groups: Sequence[str]) -> Pair:
+    edits_a, edits_b = ([result.edits for result in results_of_runs[run]] for run in (a, b))
+    cer, wer = (
+        paired_bootstrap(
+            [getattr(edits, wrong) for edits in edits_a],
+            [getattr(edits, wrong) for edits in edits_b],
+            [getattr(edits, length) for edits in edits_a],
             groups,
-        ),
-        wer=paired_bootstrap(
-            [edits.word_edits for edits in edits_a],
-            [edits.word_edits for edits in edits_b],
-            [edits.words for edits in edits_a],
-            groups,
-        ),
-        both_right=right.count((True, True)),
-        only_a_right=right.count((True, False)),
-        only_b_right=right.count((False, True)),
-        neither_right=right.count((False, False)),
+        )
+        for wrong, length in (("character_edits", "characters"), ("word_edits", "words"))
     )
+    right = [(not of_a.character_edits, not of_b.character_edits) for of_a, of_b in zip(edits_a, edits_b, strict=True)]
+    counts = (right.count(both) for both in ((True, True), (True, False), (False, True), (False, False)))
+    return Pair(a, b, cer, wer, *counts)
+
+
+def find_disagreements(
+    results_of_runs: ResultsOfRuns, pairs: Sequence[tuple[int, int]], most: int
+) -> list[Disagreements]:
+    """Both directions of every pair, at most `most` samples in all, shared out evenly.
+
+    The most telling are those that one run reads without an error, then those where the difference in edits is largest
+    for the length.
+
+    Args:
+      results_of_runs: of each run.
+      pairs: of runs, the most interesting first: of many, only the first have samples to show.
+      most: samples to show.
+    """
+    groups = [_disagree(results_of_runs, *direction) for a, b in pairs for direction in ((a, b), (b, a))]
+    shares, left = [0] * len(groups), min(most, sum(len(group.indices) for group in groups))
+    while left:  # In turn each takes one more.
+        for number, group in enumerate(groups):
+            if left and shares[number] < len(group.indices):
+                shares[number] += 1
+                left -= 1
+    return [
+        dataclasses.replace(group, indices=group.indices[:share]) for group, share in zip(groups, shares, strict=True)
+    ]
+
+
+def _disagree(results_of_runs: ResultsOfRuns, better: int, worse: int) -> Disagreements:
+    ranked, reads = [], 0
+    for index, (of_better, of_worse) in enumerate(zip(results_of_runs[better], results_of_runs[worse], strict=True)):
+        fewer = of_worse.edits.character_edits - of_better.edits.character_edits
+        if fewer > 0:
+            right = not of_better.edits.character_edits
+            reads += right
+            # One more than the length, so that whole words come before single letters.
+            share = fewer / (1 + max(len(of_worse.truth), len(of_worse.prediction)))
+            ranked.append((not right, -share, of_better.id, index))
+    return Disagreements(better, worse, reads, len(ranked) - reads, tuple(rank[-1] for rank in sorted(ranked)))

@@ -73,23 +73,10 @@ def _parse(line: str) -> RecordedPrediction:
     fields = line.split("\t")
     if len(fields) != len(TSV_COLUMNS):
         raise ValueError(f"{len(fields)} columns instead of {len(TSV_COLUMNS)}")
-    id, writer, truth, prediction, confidence = map(_unescape, fields)
-    value = _parse_confidence(confidence)
-    return RecordedPrediction(id, writer, truth, prediction, value, count_edits(truth, prediction))
-
-
-def _parse_confidence(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise ValueError(f"confidence {text!r}")
-    return value
-
-
-def _unescape(field: str) -> str:
-    return _ESCAPED.sub(_plain, field)
+    id, writer, truth, prediction, confidence = (_ESCAPED.sub(_plain, field) for field in fields)
+    if not re.fullmatch(r"[0-9.]+(e-[0-9]+)?", confidence) or not 0 <= float(confidence) <= 1:
+        raise ValueError(f"confidence {confidence!r}")
+    return RecordedPrediction(id, writer, truth, prediction, float(confidence), count_edits(truth, prediction))
 
 
 def _plain(match: re.Match[str]) -> str:

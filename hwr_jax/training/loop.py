@@ -99,11 +99,11 @@ class Trial:
         """Reports, validates and saves after a step, as far as they are due; sets the outcome if the run diverged."""
         try:
             every = self._config.training
-            validates = step == self._total_steps or _due(step, every.evaluate_every_steps)
+            validates = step == self._total_steps or due(step, every.evaluate_every_steps)
             cer = None
-            if validates or _due(step, every.log_every_steps):
+            if validates or due(step, every.log_every_steps):
                 cer = self._report(step, fetch, validates)
-            if validates or _due(step, every.checkpoint_every_steps):
+            if validates or due(step, every.checkpoint_every_steps):
                 self._save(step, fetch, cer)
         except Diverged as error:
             self._diverged(step, error)
@@ -306,5 +306,6 @@ def _check_finite(step: int, totals: Any) -> None:
             raise Diverged(f"the {name} is not finite at step {step}")
 
 
-def _due(step: int, every_steps: int) -> bool:
+def due(step: int, every_steps: int) -> bool:
+    """Whether something that happens every so many steps (0: never) happens after this one."""
     return every_steps > 0 and step % every_steps == 0
