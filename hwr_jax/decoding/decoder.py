@@ -159,8 +159,7 @@ class BeamDecoder:
     ) -> list[tuple[Hypothesis, ...]]:
         """The `n_best` hypotheses of each row, fewer where the beam holds fewer, none where it ran out: see RAN_OUT.
 
-        Raises:
-          InputError: as `search`.
+        Raises InputError: as `search`.
         """
         return self.to_texts(self.search(log_probs_BxTxK, frames_B), n_best)
 

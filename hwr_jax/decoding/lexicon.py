@@ -43,8 +43,7 @@ class Lexicon:
 def build_lexicon(words: Iterable[str], count: float = 1.0) -> Lexicon:
     """A lexicon of equally frequent words. Duplicates count once; empty words not at all.
 
-    Raises:
-      InputError: an entry has white space inside, or the count is not above 0.
+    Raises InputError: an entry has white space inside, or the count is not above 0.
     """
     if not (count > 0 and math.isfinite(count)):
         raise InputError(f"lexicon: count {count}: must be above 0")

@@ -124,8 +124,7 @@ class TextParts:
 def load_text_parts(settings: DecoderSettings, alphabet: Alphabet) -> TextParts:
     """Reads the files that the settings name.
 
-    Raises:
-      InputError: a file is missing, damaged, empty, of another alphabet, or not the one that the settings name.
+    Raises InputError: a file is missing, damaged, empty, of another alphabet, or not the one that the settings name.
     """
     ngrams, lexicon = None, None
     about: dict[str, dict[str, Any]] = {}
@@ -190,12 +189,7 @@ def save_settings(path: Path, settings: DecoderSettings, parts: TextParts, tuned
     """Writes settings with the hashes of their files, as `load_settings` reads them. Raises OSError.
 
     Files that lie in the folder or below it are named relative to it, so that the folder can be moved as a whole.
-
-    Args:
-      path: of the JSON file.
-      settings: complete.
-      parts: their files.
-      tuned: on what the settings were found, for people: JSON values.
+    `tuned` says on what the settings were found, for people: JSON values.
     """
     plain = describe_settings(settings, parts)
     for name in _TEXT_FILES:
@@ -207,11 +201,7 @@ def save_settings(path: Path, settings: DecoderSettings, parts: TextParts, tuned
 
 
 def load_settings(path: Path) -> DecoderSettings:
-    """Reads what `save_settings` wrote.
-
-    Raises:
-      InputError: no such file, or not one of these.
-    """
+    """Reads what `save_settings` wrote. Raises InputError: no such file, or not one of these."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
@@ -281,8 +271,7 @@ def find_settings(
 ) -> DecoderSettings:
     """The settings behind a name ("greedy", "beam"), "tuned" or the path of a file; see `choose_decoder`.
 
-    Raises:
-      InputError: no such decoder or file.
+    Raises InputError: no such decoder or file.
     """
     if choice in DECODERS:
         return DecoderSettings(os.fspath(choice))

@@ -61,11 +61,7 @@ def open_grey(image: bytes | Path, name: str) -> np.ndarray:
 
 
 def check_size(image: Image.Image, name: str) -> None:
-    """Refuses an image whose header promises more than MAX_PIXELS, or none.
-
-    Raises:
-      InputError: `name` and the size.
-    """
+    """Refuses an image whose header promises more than MAX_PIXELS, or none. Raises InputError: `name` and the size."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise InputError(f"{name}: too many pixels ({width} x {height}; at most {MAX_PIXELS // 10**6} million)")
@@ -76,8 +72,7 @@ def check_size(image: Image.Image, name: str) -> None:
 def to_grey(image: Image.Image) -> np.ndarray:
     """A Pillow image of any mode as uint8 [H, W]; what is transparent shows white.
 
-    Raises:
-      ValueError: a colour mode that Pillow cannot convert.
+    Raises ValueError: a colour mode that Pillow cannot convert.
     """
     if image.mode.startswith("I"):  # 16-bit grey ("I;16", "I;16B" ...), or 16 bits kept in 32 ("I")
         deep = np.asarray(image).astype(np.int64)

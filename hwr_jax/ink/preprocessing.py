@@ -87,11 +87,7 @@ class Placement:
 
 
 def place_image(height_px: int, width_px: int, preprocessing: Preprocessing) -> Placement:
-    """Where `preprocess` puts an image of this size.
-
-    Raises:
-      InputError: as `preprocess`.
-    """
+    """Where `preprocess` puts an image of this size. Raises InputError: as `preprocess`."""
     height, width, kind = preprocessing.height_px, preprocessing.width_px, preprocessing.kind
     margin = margin_px(height) if kind == "line" else 0
     if kind == "keras":

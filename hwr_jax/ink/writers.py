@@ -131,8 +131,7 @@ def make_writer(seed: int | str, config: WriterConfig | None = None) -> Writer:
 def write_word(writer: Writer, text: str, rng: np.random.Generator) -> list[np.ndarray]:
     """The strokes of `text` by this writer: float64 [n, 2] each, x right, y down, baseline near y = 0.
 
-    Raises:
-      InputError: no text, or a character that is not in IAM78.
+    Raises InputError: no text, or a character that is not in IAM78.
     """
     if not text or set(text) - set(IAM78):
         raise InputError(f"text {text!r}: writers know the characters {IAM78} only, and need at least one")

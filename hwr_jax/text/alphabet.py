@@ -70,8 +70,7 @@ class Alphabet:
     def encode(self, text: str) -> np.ndarray:
         """Class ids of `text`, int32 [len(text)]; `UNKNOWN` is class 0.
 
-        Raises:
-          InputError: a character is not in the alphabet.
+        Raises InputError: a character is not in the alphabet.
         """
         if outside := self.outside(text.replace(UNKNOWN, "")):
             raise InputError(f"label {text!r}: not in the alphabet: {' '.join(map(repr, outside))}")
@@ -108,9 +107,5 @@ def resolve_alphabet(name_or_characters: str) -> Alphabet:
 
 
 def alphabet_of(texts: Iterable[str]) -> Alphabet:
-    """The characters that occur in the texts, sorted.
-
-    Raises:
-      InputError: there are none.
-    """
+    """The characters that occur in the texts, sorted. Raises InputError: there are none."""
     return Alphabet("".join(sorted(set().union(*texts))))
