@@ -16,10 +16,6 @@ def choose_widths(columns_N: Int[np.ndarray, "N"], count: int) -> tuple[int, ...
 
     By dynamic programming over the widths that occur: the last bucket ends at the widest image, and what is narrower
     than its narrowest is divided likewise among the others.
-
-    Args:
-      columns_N: that each image uses, at least one.
-      count: of the buckets, at least 1.
     """
     widths_D, counts_D = np.unique(columns_N, return_counts=True)
     images_before = np.concatenate([[0], np.cumsum(counts_D)])
@@ -42,13 +38,10 @@ def choose_widths(columns_N: Int[np.ndarray, "N"], count: int) -> tuple[int, ...
 
 @dataclasses.dataclass(frozen=True)
 class Buckets:
-    """Attributes:
-    columns_N: that each sample's image uses, int32.
-    widths: that batches are cut to, see `choose_widths`.
-    """
+    """Widths that batches are cut to."""
 
-    columns_N: np.ndarray
-    widths: tuple[int, ...]
+    columns_N: np.ndarray  # that each sample's image uses, int32
+    widths: tuple[int, ...]  # that batches are cut to, see `choose_widths`
 
     @property
     def bucket_N(self) -> Int[np.ndarray, "N"]:

@@ -15,13 +15,10 @@ from hwr_jax.text.normalization import normalize_text
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
-    """Attributes:
-    ids_NxL: class ids, int32, zeros after each label's end.
-    lengths_N: int32.
-    """
+    """Transcriptions as class ids."""
 
-    ids_NxL: np.ndarray
-    lengths_N: np.ndarray
+    ids_NxL: np.ndarray  # class ids, int32, zeros after each label's end
+    lengths_N: np.ndarray  # int32
 
 
 def final_label(text: str, config: DataConfig) -> str:

@@ -41,13 +41,7 @@ def ensure_prepared(
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
 ) -> PreparedInfo:
-    """Finds the prepared data set of a run, or prepares it from its source.
-
-    Args:
-      config: of the run's data.
-      format: of your own, where the data are of none in `hwr_jax.data.formats.table.FORMATS`.
-      progress: called with the number of samples read, and of those there are if known.
-      say: called with a line when there is something to wait for.
+    """Finds the prepared data set of a run, or prepares it from its source; see `hwr_jax.data.prepared.prepare`.
 
     Raises:
       InputError: it is not prepared and there is no source, or the source is not what it says.
@@ -145,11 +139,7 @@ def load_for_training(
 ) -> tuple[PreprocessedSamples, PreprocessedSamples]:
     """The training samples that can be trained on, and the validation samples, of a prepared data set.
 
-    Args:
-      config: of the run.
-      alphabet: of its model.
-      say: called with a line on what takes time.
-      poll: called between the splits; an exception it raises ends it.
+    `poll` is called between the splits; an exception it raises ends it. `say` gets a line on what takes time.
 
     Raises:
       InputError: the data are not prepared, or no samples are left in one of the splits.

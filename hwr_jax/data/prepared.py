@@ -46,33 +46,19 @@ class SplitSummary:
 
 @dataclasses.dataclass(frozen=True)
 class PreparedInfo:
-    """A prepared data set: what its summary.json says, and where it lies.
+    """A prepared data set: what its summary.json says, and where it lies."""
 
-    Attributes:
-      name: of the data set.
-      version: of the builder.
-      folder: where it lies.
-      source: name and size of the raw data, None for synthetic data.
-      split_rule: see `hwr_jax.data.splits`.
-      splits: by name; a split may be empty.
-      characters: all that occur in its texts, in code point order.
-      skipped: reason -> count; the ids are in skipped.json in the folder.
-      options: of the format, as given.
-      gives_splits: the source says which split a sample is in (`data.split` "given").
-      reused: it was there already.
-    """
-
-    name: str
-    version: str
-    folder: Path
-    source: dict[str, Any] | None
-    split_rule: str
-    splits: dict[str, SplitSummary]
-    characters: str
-    skipped: dict[str, int]
-    options: dict[str, str | bool]
-    gives_splits: bool
-    reused: bool
+    name: str  # of the data set
+    version: str  # of the builder
+    folder: Path  # where it lies
+    source: dict[str, Any] | None  # name and size of the raw data, None for synthetic data
+    split_rule: str  # see `hwr_jax.data.splits`
+    splits: dict[str, SplitSummary]  # by name; a split may be empty
+    characters: str  # all that occur in its texts, in code point order
+    skipped: dict[str, int]  # reason -> count; the ids are in skipped.json in the folder
+    options: dict[str, str | bool]  # of the format, as given
+    gives_splits: bool  # the source says which split a sample is in (`data.split` "given")
+    reused: bool  # it was there already
 
 
 class PreparedSplit(Sequence[Sample]):

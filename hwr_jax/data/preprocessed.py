@@ -27,25 +27,16 @@ CHUNK_SAMPLES, CHUNK_BYTES = 2048, 2**23
 
 @dataclasses.dataclass(frozen=True)
 class PreprocessedSamples:
-    """Labelled images of one size, in the order of the samples.
+    """Labelled images of one size, in the order of the samples."""
 
-    Attributes:
-      ids: of the samples; row n of each field belongs to `ids[n]`.
-      texts: transcriptions, NFC.
-      writers: who wrote each.
-      images_NxHxW: uint8, see `hwr_jax.ink.preprocessing.preprocess`; as a rule they lie in a file.
-      skipped: id -> reason, of the samples left out.
-      widths_N: int32, the columns that hold each image, see `hwr_jax.ink.width.measure_widths`; by default all.
-      sources: where the images come from; None where they are not of prepared data.
-    """
-
-    ids: tuple[str, ...]
-    texts: tuple[str, ...]
-    writers: tuple[str, ...]
-    images_NxHxW: Images
-    skipped: dict[str, str]
+    ids: tuple[str, ...]  # of the samples; row n of each field belongs to `ids[n]`
+    texts: tuple[str, ...]  # transcriptions, NFC
+    writers: tuple[str, ...]  # who wrote each
+    images_NxHxW: Images  # uint8, see `hwr_jax.ink.preprocessing.preprocess`; as a rule they lie in a file
+    skipped: dict[str, str]  # id -> reason, of the samples left out
+    # int32, the columns that hold each image, see `hwr_jax.ink.width.measure_widths`; by default all
     widths_N: Any = None  # an array after `__post_init__`
-    sources: SourceImages | None = None
+    sources: SourceImages | None = None  # where the images come from; None where they are not of prepared data
 
     def __post_init__(self) -> None:
         if self.widths_N is None:
@@ -66,14 +57,14 @@ def preprocess_samples(
     """Opens and preprocesses every sample's image.
 
     Args:
-      samples: samples, and the skips their reader already counted.
-      preprocessing: size and kind of preprocessing.
+      samples: samples, and the skips that their format already counted.
+      preprocessing: size and kind.
       workers: processes; the result does not depend on it.
       writer: takes the images; None: they go to a nameless temporary file.
       place: the folder of prepared data and the split that the samples are, for `PreprocessedSamples.sources`.
 
     Returns:
-      The preprocessed samples; an image that cannot be opened is an entry of `skipped`, never an exception.
+      The samples; an image that cannot be opened is an entry of `skipped`, never an exception.
     """
     if writer is None:
         with ImageWriter(preprocessing) as own:

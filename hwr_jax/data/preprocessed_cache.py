@@ -31,20 +31,11 @@ _DECODERS = ("libjpeg_turbo", "jpg", "jpg_2000", "webp", "libtiff")
 def load_or_preprocess(
     folder: Path, split: str, preprocessing: Preprocessing, fit: Callable[[ImageWriter], PreprocessedSamples]
 ) -> PreprocessedSamples:
-    """The preprocessed samples of a prepared split, from the cache or else from `fit`, which then fills it.
+    """The preprocessed samples of a split of the data prepared in a folder: from the cache, or from `fit`, to fill it.
 
     The cache's name holds a hash of the code that preprocesses and of the versions of the libraries that decode and
     resize images, so that none is used with what did not make it. Caches of other code stay beside it, for another
     checkout may be using them: see `_remove_stale`. Where the disk cannot take it, nothing is kept.
-
-    Args:
-      folder: of the prepared data set; what lies in it never changes.
-      split: of it.
-      preprocessing: size and kind of preprocessing.
-      fit: opens and fits every image of the split, and gives the frames to the writer.
-
-    Returns:
-      Images that are read from the disk when they are used.
     """
     stretch = f"{preprocessing.horizontal_scale:g}-" if preprocessing.horizontal_scale != 1 else ""
     prefix = f"preprocessed-{preprocessing.kind}-{stretch}{preprocessing.width_px}x{preprocessing.height_px}-"

@@ -16,11 +16,7 @@ def parse_xml(data: bytes, name: str) -> ElementTree.Element:
     """The root element; tags carry no namespaces, comments and processing instructions are left out.
 
     Expat reads it, which fetches nothing by itself. A document type is refused as a whole: it is what declares
-    entities, those that expand to gigabytes and those that name other files.
-
-    Args:
-      data: the file's bytes, in any encoding that its header names and expat knows.
-      name: what to call the file in messages.
+    entities, those that expand to gigabytes and those that name other files. `name` is the file's, for messages.
 
     Raises:
       InputError: not well formed, with a document type, or too large or too deep.

@@ -7,23 +7,15 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """One labelled image.
+    """One labelled image."""
 
-    Attributes:
-      id: unique within its data set, stable over releases of this code.
-      text: the transcription, NFC.
-      writer: who wrote it; samples of one writer stay in one split.
-      image: an encoded image file's bytes (PNG unless the source had another format), or the path of one.
-      position: its place in the source's own list, where that is not the order in which the reader yields.
-      split: "train", "validation" or "test" if the source itself says so, else "".
-    """
-
-    id: str
-    text: str
-    writer: str
-    image: bytes | Path
+    id: str  # unique within its data set, stable over releases of this code
+    text: str  # the transcription, NFC
+    writer: str  # who wrote it; samples of one writer stay in one split
+    image: bytes | Path  # an encoded image file's bytes (PNG unless the source had another format), or the path of one
+    # its place in the source's own list, where that is not the order in which the reader yields
     position: int | None = dataclasses.field(default=None, compare=False)
-    split: str = ""
+    split: str = ""  # "train", "validation" or "test" if the source itself says so, else ""
 
     def image_bytes(self) -> bytes:
         """The encoded image. Raises OSError if the file cannot be read."""
@@ -32,16 +24,12 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True)
 class Skip:
-    """A sample left out.
+    """A sample left out."""
 
-    Attributes:
-      id: as in `Sample`.
-      reason: a few words without the id, the same for all samples left out for the same cause, so they can be counted.
-      position: as in `Sample`; None too if the source itself marks it as not to be used.
-    """
-
-    id: str
+    id: str  # as in `Sample`
+    # a few words without the id, the same for all samples left out for the same cause, so they can be counted
     reason: str
+    # as in `Sample`; None too if the source itself marks it as not to be used
     position: int | None = dataclasses.field(default=None, compare=False)
 
 

@@ -29,15 +29,10 @@ class SourceEffect(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class SourceImages:
-    """Where the images of samples lie.
+    """Where the images of samples lie."""
 
-    Attributes:
-      parts: folders of prepared data sets, with a split of each.
-      rows_Nx2: int64, the part of each sample and its index there.
-    """
-
-    parts: tuple[tuple[Path, str], ...]
-    rows_Nx2: np.ndarray
+    parts: tuple[tuple[Path, str], ...]  # folders of prepared data sets, with a split of each
+    rows_Nx2: np.ndarray  # int64, the part of each sample and its index there
 
     @staticmethod
     def of_split(folder: Path, split: str, rows_N: np.ndarray) -> "SourceImages":
@@ -61,19 +56,12 @@ class SourceImages:
 
 @dataclasses.dataclass(frozen=True)
 class ImageMaker:
-    """Makes the images of a batch from their sources, in a process of its own.
+    """Makes the images of a batch from their sources, in a process of its own."""
 
-    Attributes:
-      parts: see `SourceImages`.
-      effects: applied one after the other.
-      preprocessing: what the images are preprocessed to afterwards.
-      seed: of the run. With the sample's id and the epoch it decides what is drawn, and nothing else does.
-    """
-
-    parts: tuple[tuple[Path, str], ...]
-    effects: tuple[SourceEffect, ...]
-    preprocessing: Preprocessing
-    seed: int
+    parts: tuple[tuple[Path, str], ...]  # see `SourceImages`
+    effects: tuple[SourceEffect, ...]  # applied one after the other
+    preprocessing: Preprocessing  # what the images are preprocessed to afterwards
+    seed: int  # of the run. With the sample's id and the epoch it decides what is drawn, and nothing else does.
 
     def __call__(
         self, batch: tuple[Int[np.ndarray, "B 2"], Int[np.ndarray, "B"], int]

@@ -30,13 +30,10 @@ _SPLIT_OF_NAME = {name: split for split, names in LIST_NAMES.items() for name in
 
 @dataclasses.dataclass(frozen=True)
 class SplitLists:
-    """Attributes:
-    rule: a name that changes with the lists' content.
-    ids: split -> ids, or beginnings of ids such as forms and lines of IAM.
-    """
+    """Lists of ids that divide a data set."""
 
-    rule: str
-    ids: Mapping[str, frozenset[str]]
+    rule: str  # a name that changes with the lists' content
+    ids: Mapping[str, frozenset[str]]  # split -> ids, or beginnings of ids such as forms and lines of IAM
 
 
 def rule_name(split: str) -> str:
@@ -97,10 +94,9 @@ def divide_as_keras_example(listed_ids: Sequence[str]) -> dict[str, list[str]]:
 
 
 def read_split_lists(folder: Path) -> SplitLists:
-    """Reads lists of ids, one id a line; white space around it and lines that start with "#" do not count.
+    """Reads lists of ids, one id a line, from a folder that holds one for each split, named as in LIST_NAMES.
 
-    Args:
-      folder: holds train, validation and test lists, named as in LIST_NAMES and LIST_SUFFIXES.
+    White space around ids and lines that start with "#" do not count.
 
     Raises:
       InputError: a list is missing, there twice, empty or not text, or two lists share an id.

@@ -35,55 +35,37 @@ SeeImages = Callable[[Sequence[str], Sequence[str], np.ndarray], None]
 
 @dataclasses.dataclass(frozen=True)
 class CheckRules:
-    """What a data set is held against.
+    """What a data set is held against."""
 
-    Attributes:
-      data: name, split rule and label forms of the run.
-      alphabet: of the model; None: the characters of the training split.
-      preprocessing: of the model.
-      frames: of its output.
-      given: id -> split as the source gives it, beside what samples say themselves.
-      listed: ids in the source's own order, None where that is not known.
-    """
-
-    data: DataConfig
-    alphabet: Alphabet | None
-    preprocessing: Preprocessing
-    frames: int
+    data: DataConfig  # name, split rule and label forms of the run
+    alphabet: Alphabet | None  # of the model; None: the characters of the training split
+    preprocessing: Preprocessing  # of the model
+    frames: int  # of its output
+    # id -> split as the source gives it, beside what samples say themselves
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    listed: Callable[[], Sequence[str]] | None = None
+    listed: Callable[[], Sequence[str]] | None = None  # ids in the source's own order, None where that is not known
 
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """Attributes:
-    items: number of samples and skips read.
-    kept: split -> samples that a run trains on or measures.
-    writers: split -> number of their writers.
-    left_out: "reading" (no image, label or split) or a split -> id -> reason; of the splits, these are what training
-      tells at its start. Validation and test keep labels that cannot be trained on.
-    cases: kind (see `hwr_jax.data.checks.kinds`) -> id, writer or page -> detail, in the order of the kinds.
-    outside: character outside the alphabet -> labels with it, the most frequent first.
-    lengths: label length -> labels of all splits.
-    characters: character -> occurrences in training labels, the most frequent first.
-    rare: character of any label or of a named alphabet, seen fewer than RARE_BELOW times in training -> times.
-    odd: "sources" and "writers" with labels unlike all others'.
-    texts: id -> label as read, of the samples in `cases`.
-    thumbnails: of some of them.
-    """
+    """What a check found."""
 
-    items: int
-    kept: dict[str, int]
-    writers: dict[str, int]
+    items: int  # number of samples and skips read
+    kept: dict[str, int]  # split -> samples that a run trains on or measures
+    writers: dict[str, int]  # split -> number of their writers
+    # "reading" (no image, label or split) or a split -> id -> reason; of the splits, these are what training tells at
+    # its start. Validation and test keep labels that cannot be trained on.
     left_out: dict[str, dict[str, str]]
+    # kind (see `hwr_jax.data.checks.kinds`) -> id, writer or page -> detail, in the order of the kinds
     cases: dict[str, dict[str, str]]
-    outside: dict[str, int]
-    lengths: dict[int, int]
-    characters: dict[str, int]
+    outside: dict[str, int]  # character outside the alphabet -> labels with it, the most frequent first
+    lengths: dict[int, int]  # label length -> labels of all splits
+    characters: dict[str, int]  # character -> occurrences in training labels, the most frequent first
+    # character of any label or of a named alphabet, seen fewer than RARE_BELOW times in training -> times
     rare: dict[str, int]
-    odd: dict[str, tuple[OddGroup, ...]]
-    texts: dict[str, str]
-    thumbnails: Thumbnails
+    odd: dict[str, tuple[OddGroup, ...]]  # "sources" and "writers" with labels unlike all others'
+    texts: dict[str, str]  # id -> label as read, of the samples in `cases`
+    thumbnails: Thumbnails  # of some of them
 
     @property
     def drops(self) -> int:
@@ -101,13 +83,10 @@ class Findings:
 def check_data(
     items: Iterable[Sample | Skip], rules: CheckRules, *, workers: int = 1, see_images: SeeImages | None = None
 ) -> Findings:
-    """Reads, opens and fits every sample once; of the images only a bounded number of thumbnails is kept.
+    """Reads, opens and preprocesses every sample once; of the images only a bounded number of thumbnails is kept.
 
-    Args:
-      items: of a reader, or of prepared splits and what was skipped when they were prepared.
-      rules: of the run.
-      workers: processes; the result does not depend on it.
-      see_images: called with the samples that could be preprocessed, some at a time, in their order.
+    The items are a format's, or those of prepared splits with what was skipped when they were prepared. `see_images` is
+    called with the samples that could be preprocessed, some at a time, in their order.
 
     Raises:
       InputError: no sample can be read, two have one id, or the split rule needs what is not there.

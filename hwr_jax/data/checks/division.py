@@ -14,13 +14,10 @@ from hwr_jax.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Division:
-    """Attributes:
-    split: id -> split; ids in no split are absent.
-    in_none: id -> reason why it is in no split.
-    """
+    """Which split each sample is in."""
 
-    split: dict[str, str]
-    in_none: dict[str, str]
+    split: dict[str, str]  # id -> split; ids in no split are absent
+    in_none: dict[str, str]  # id -> reason why it is in no split
 
 
 def divide(
@@ -29,13 +26,10 @@ def divide(
     given: Mapping[str, str],
     listed: Callable[[], Sequence[str]] | None,
 ) -> Division:
-    """Divides samples as `hwr_jax.data.loading.load_split` does, by `data.split` of a config.
+    """Divides samples as `hwr_jax.data.loading.load_split` does.
 
-    Args:
-      rule: `data.split`.
-      writers: id -> writer, of all samples.
-      given: id -> split, as the source gives them.
-      listed: ids in the source's own order; None where that is not known.
+    The rule is `data.split` of a config; `writers` (id -> writer) has all samples; `given` is id -> split as the source
+    gives them; `listed` gives the ids in the source's own order, None where that is not known.
 
     Raises:
       InputError: the rule needs what is not there, or names lists that cannot be read.

@@ -29,21 +29,14 @@ LEAST_OF_HEIGHT, MOST_HEIGHT_PER_WIDTH = 0.25, 12.0
 
 @dataclasses.dataclass(frozen=True)
 class Examination:
-    """Attributes:
-    reason: why the image cannot be trained on, None if it can; the other fields are then empty.
-    faults: (kind, detail), kinds as in `hwr_jax.data.checks.kinds`.
-    pixels: digest of size and grey levels, b"" for a blank image.
-    thumbnail_HxW: uint8, the image as it is, not enlarged.
-    image_HxW: uint8, the preprocessed frame, None unless it was asked for.
-    width: columns that hold the preprocessed image.
-    """
+    """What one image is like."""
 
-    reason: str | None
-    faults: tuple[tuple[str, str], ...] = ()
-    pixels: bytes = b""
-    thumbnail_HxW: np.ndarray | None = None
-    image_HxW: np.ndarray | None = None
-    width: int = 0
+    reason: str | None  # why the image cannot be trained on, None if it can; the other fields are then empty
+    faults: tuple[tuple[str, str], ...] = ()  # (kind, detail), kinds as in `hwr_jax.data.checks.kinds`
+    pixels: bytes = b""  # digest of size and grey levels, b"" for a blank image
+    thumbnail_HxW: np.ndarray | None = None  # uint8, the image as it is, not enlarged
+    image_HxW: np.ndarray | None = None  # uint8, the preprocessed frame, None unless it was asked for
+    width: int = 0  # columns that hold the preprocessed image
 
 
 def examine(item: Sample | Skip, preprocessing: Preprocessing, keep_image: bool) -> Examination:

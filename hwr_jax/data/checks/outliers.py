@@ -16,21 +16,15 @@ _EXAMPLES = 8
 
 @dataclasses.dataclass(frozen=True)
 class OddGroup:
-    """Attributes:
-    name: of the writer or source.
-    labels: how many there are.
-    bits: a character takes on average, under what all other groups write.
-    usual_bits: the median of all groups.
-    score: how far `bits` is above it, in robust standard deviations (1.4826 times the median absolute deviation).
-    words: its most surprising ones.
-    """
+    """A writer or source with labels unlike all others'."""
 
-    name: str
-    labels: int
-    bits: float
-    usual_bits: float
+    name: str  # of the writer or source
+    labels: int  # how many there are
+    bits: float  # a character takes on average, under what all other groups write
+    usual_bits: float  # the median of all groups
+    # how far `bits` is above it, in robust standard deviations (1.4826 times the median absolute deviation)
     score: float
-    words: tuple[str, ...]
+    words: tuple[str, ...]  # its most surprising ones
 
 
 def source_of(id: str) -> str:

@@ -14,62 +14,40 @@ TellTotal = Callable[[int], None]
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """A keyword argument of a format's `parse`, and a flag of `hwr data`.
+    """A keyword argument of a format's `parse`, and a flag of `hwr data`."""
 
-    Attributes:
-      name: of the argument.
-      help: for the flag.
-      metavar: what stands for its value in the help; not of a switch.
-      switch: the value that the flag stands for, where it takes none; False makes it --no_NAME.
-    """
-
-    name: str
-    help: str
-    metavar: str = "NAME"
-    switch: bool | None = None
+    name: str  # of the argument
+    help: str  # for the flag
+    metavar: str = "NAME"  # what stands for its value in the help; not of a switch
+    switch: bool | None = None  # the value that the flag stands for, where it takes none; False makes it --no_NAME
 
 
 @dataclasses.dataclass(frozen=True)
 class DataTerms:
-    """Attributes:
-    source: who gives the data, and where.
-    terms: in a few words.
-    details: in a sentence.
-    """
+    """Who gives data, and under which terms."""
 
-    source: str
-    terms: str
-    details: str
+    source: str  # who gives the data, and where
+    terms: str  # in a few words
+    details: str  # in a sentence
 
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """A data format.
+    """A data format."""
 
-    Attributes:
-      name: lower case letters, digits and underscores; `data.name` and `hwr data` choose it by this name.
-      parse: `parse(source, workers=..., tell_total=..., **options)` yields a `Sample` or a `Skip` for each item of the
-        raw data at the path `source`, in an order that does not depend on the number of processes `workers`. It may
-        call `tell_total` once with about the number of items to come. It raises InputError for a source that is
-        missing or not what it should be.
-      summary: what the data are, in a sentence.
-      options: of `parse`.
-      unit: "word" or "line", what an image shows; "" where the format does not say.
-      page_id: its first group is the page in a sample's id; None where ids name no page.
-      from_scans: the images are cut out of scanned pages.
-      needs_source: False for data that are made up.
-      terms: under which the data are given; None where that is not known.
-    """
-
-    name: str
+    name: str  # lower case letters, digits and underscores; `data.name` and `hwr data` choose it by this name
+    # `parse(source, workers=..., tell_total=..., **options)` yields a `Sample` or a `Skip` for each item of the raw
+    # data at the path `source`, in an order that does not depend on the number of processes `workers`. It may call
+    # `tell_total` once with about the number of items to come. It raises InputError for a source that is missing or
+    # not what it should be.
     parse: Callable[..., Iterator[Sample | Skip]]
-    summary: str = "Images of handwriting with their texts."
-    options: tuple[Option, ...] = ()
-    unit: str = ""
-    page_id: re.Pattern[str] | None = None
-    from_scans: bool = False
-    needs_source: bool = True
-    terms: DataTerms | None = None
+    summary: str = "Images of handwriting with their texts."  # what the data are, in a sentence
+    options: tuple[Option, ...] = ()  # of `parse`
+    unit: str = ""  # "word" or "line", what an image shows; "" where the format does not say
+    page_id: re.Pattern[str] | None = None  # its first group is the page in a sample's id; None where ids name no page
+    from_scans: bool = False  # the images are cut out of scanned pages
+    needs_source: bool = True  # False for data that are made up
+    terms: DataTerms | None = None  # under which the data are given; None where that is not known
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z][a-z0-9_]*", self.name):

@@ -23,21 +23,13 @@ _CHUNK_ITEMS = 16
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A line of a list.
+    """A line of a list."""
 
-    Attributes:
-      id: of the sample.
-      image: an encoded image, where it lies, or None if there is none.
-      text: as written in the list.
-      writer: "" if the list names none: then the sample is its own writer.
-      split: that the source gives, in its own words; "" for none.
-    """
-
-    id: str
-    image: bytes | Path | None
-    text: str
-    writer: str = ""
-    split: str = ""
+    id: str  # of the sample
+    image: bytes | Path | None  # an encoded image, where it lies, or None if there is none
+    text: str  # as written in the list
+    writer: str = ""  # "" if the list names none: then the sample is its own writer
+    split: str = ""  # that the source gives, in its own words; "" for none
 
 
 def read_entries(entries: Iterable[Entry | Skip], *, workers: int) -> Iterator[Sample | Skip]:

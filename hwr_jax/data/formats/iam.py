@@ -23,21 +23,13 @@ from hwr_jax.ink.image import open_grey
 
 @dataclasses.dataclass(frozen=True)
 class _Kind:
-    """One of the database's three cuts.
+    """One of the database's three cuts."""
 
-    Attributes:
-      name: of the folder of images; the labels are in "NAME.txt".
-      id: what ids look like.
-      status: the column that says ok or err, counted from 0.
-      columns: before the transcription.
-      layout: of an entry, for messages.
-    """
-
-    name: str
-    id: re.Pattern[str]
-    status: int
-    columns: int
-    layout: str
+    name: str  # of the folder of images; the labels are in "NAME.txt"
+    id: re.Pattern[str]  # what ids look like
+    status: int  # the column that says ok or err, counted from 0
+    columns: int  # before the transcription
+    layout: str  # of an entry, for messages
 
     @property
     def labels(self) -> str:

@@ -15,19 +15,12 @@ from hwr_jax.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Written:
-    """A page with its text.
+    """A page with its text."""
 
-    Attributes:
-      xml: the file, in the encoding that it had.
-      plain_text: a line each, in reading order, an empty line between regions. Lines without text are left out.
-      dropped: how many elements of each kind were taken out because they told of the old text.
-      dangling: IDs that the file's reading order names and that were taken out with the old text.
-    """
-
-    xml: bytes
-    plain_text: str
-    dropped: Mapping[str, int]
-    dangling: tuple[str, ...]
+    xml: bytes  # the file, in the encoding that it had
+    plain_text: str  # a line each, in reading order, an empty line between regions. Lines without text are left out.
+    dropped: Mapping[str, int]  # how many elements of each kind were taken out because they told of the old text
+    dangling: tuple[str, ...]  # IDs that the file's reading order names and that were taken out with the old text
 
 
 def parse_page_file(data: bytes, name: str) -> Page:
@@ -40,13 +33,10 @@ def parse_page_file(data: bytes, name: str) -> Page:
 
 
 def write_texts(data: bytes, name: str, texts: Mapping[int, LineText], note: ReadingNote) -> Written:
-    """A copy of an ALTO or PAGE file with the texts in the place of those it had; all else stays byte for byte.
+    """A copy of an ALTO or PAGE file with the texts in place of those it had; all else stays byte for byte.
 
-    Args:
-      data: the file's bytes.
-      name: what to call the file in messages.
-      texts: by the line's place in `Page.lines`. Lines that are not in it stay as they are.
-      note: how they were read.
+    The texts are by the line's index in `Page.lines`; lines without one stay as they are. `name` is of the file, for
+    messages.
 
     Raises:
       InputError: as `parse_page_file`; a text with characters that XML cannot hold; an encoding that cannot be written

@@ -35,66 +35,41 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})")
 
 @dataclasses.dataclass(frozen=True)
 class PageLine:
-    """A line as its file describes it.
+    """A line as its file describes it."""
 
-    Attributes:
-      name: its ID, or its number on the page.
-      text: the transcription, "" if there is none.
-      kind: its type, DEFAULT_TYPE if it has none.
-      outline: float [n, 2] in pixels, None if it has none or it cannot be read.
-      baseline: float [m, 2] in pixels, None likewise.
-    """
-
-    name: str
-    text: str
-    kind: str
-    outline: np.ndarray | None
-    baseline: np.ndarray | None
+    name: str  # its ID, or its number on the page
+    text: str  # the transcription, "" if there is none
+    kind: str  # its type, DEFAULT_TYPE if it has none
+    outline: np.ndarray | None  # float [n, 2] in pixels, None if it has none or it cannot be read
+    baseline: np.ndarray | None  # float [m, 2] in pixels, None likewise
 
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """A page as its file describes it.
+    """A page as its file describes it."""
 
-    Attributes:
-      image_name: of the scan, "" if the file names none.
-      size_px: width and height, None if the file does not say.
-      lines: in the file's order.
-    """
-
-    image_name: str
-    size_px: tuple[int, int] | None
-    lines: tuple[PageLine, ...]
+    image_name: str  # of the scan, "" if the file names none
+    size_px: tuple[int, int] | None  # width and height, None if the file does not say
+    lines: tuple[PageLine, ...]  # in the file's order
 
 
 @dataclasses.dataclass(frozen=True)
 class LineText:
-    """A line's text.
+    """A line's text."""
 
-    Attributes:
-      text: words with single spaces between them.
-      confidence: of the text, 0 .. 1.
-      boxes: where each word is, left, top, right and bottom in pixels of the page; () if that is not known.
-    """
-
-    text: str
-    confidence: float
+    text: str  # words with single spaces between them
+    confidence: float  # of the text, 0 .. 1.
+    # where each word is, left, top, right and bottom in pixels of the page; () if that is not known
     boxes: tuple[Box, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadingNote:
-    """How lines were read.
+    """How lines were read."""
 
-    Attributes:
-      when: date and time in UTC, as xsd:dateTime writes them.
-      settings: model and decoder.
-      version: of this package.
-    """
-
-    when: str
-    settings: str
-    version: str
+    when: str  # date and time in UTC, as xsd:dateTime writes them
+    settings: str  # model and decoder
+    version: str  # of this package
 
 
 @dataclasses.dataclass(frozen=True)

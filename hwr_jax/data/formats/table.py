@@ -51,9 +51,7 @@ def format_of(name: str) -> Format | None:
 def check_data_name(name: str, own: Format | None = None) -> Format:
     """The format of a data set's name: a format's name alone, or with a slash and a name of the user's own choice.
 
-    Args:
-      name: of the data set.
-      own: a format that is not in FORMATS.
+    `own` is a format that is not in FORMATS.
 
     Raises:
       InputError: no data set has that name; the message names the nearest.
@@ -98,13 +96,8 @@ def read_data(
 ) -> Iterator[Sample | Skip]:
     """The samples of a data set from its raw source, in an order that does not depend on `workers`.
 
-    Args:
-      name: see `check_data_name`.
-      source: the file or folder of the raw data; None for synthetic data, which has none.
-      workers: processes.
-      options: of the format.
-      tell_total: called once with the number of items to come, if the source tells it.
-      own: a format that is not in FORMATS.
+    The source is None for synthetic data, which has none. `tell_total` is called once with the number of items to come,
+    if the source tells it. `own` is a format that is not in FORMATS.
 
     Raises:
       InputError: no such name or option, or a source that is missing, unneeded or not what it says.

@@ -24,33 +24,21 @@ class InkError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """A labelled run of components.
+    """A labelled run of components."""
 
-    Attributes:
-      components: as written, for example "3-7", "3,5-6" or "12:34-15:2" (component:point).
-      quality: GOOD, OK, BAD or ?.
-      label: the text, escapes resolved, no white space at its ends.
-    """
-
-    components: str
-    quality: str
-    label: str
+    components: str  # as written, for example "3-7", "3,5-6" or "12:34-15:2" (component:point)
+    quality: str  # GOOD, OK, BAD or ?
+    label: str  # the text, escapes resolved, no white space at its ends
 
 
 @dataclasses.dataclass(frozen=True)
 class Component:
-    """A PEN_DOWN (ink) or PEN_UP block that has coordinates.
-
-    Attributes:
-      coordinates: its numbers, not yet parsed.
-      columns: numbers a point has, and which of them are x and y.
-      writer: the WRITER_ID in force.
-    """
+    """A PEN_DOWN (ink) or PEN_UP block that has coordinates."""
 
     is_ink: bool
-    coordinates: bytes
-    columns: tuple[int, int, int]
-    writer: str
+    coordinates: bytes  # its numbers, not yet parsed
+    columns: tuple[int, int, int]  # numbers a point has, and which of them are x and y
+    writer: str  # the WRITER_ID in force
 
     def points(self) -> np.ndarray:
         """float64 [n, 2], x to the right and y up. Raises InkError if the numbers cannot be read."""
@@ -118,9 +106,7 @@ def first_writer(data: bytes) -> str:
 def ink_strokes(components: Sequence[Component], chosen: str) -> tuple[list[np.ndarray], str]:
     """The pen-down strokes of a segment, each float64 [n, 2] with n >= 1, x to the right and y up; and their writer.
 
-    Args:
-      components: of the segment's data file.
-      chosen: the segment's component list.
+    `chosen` is the segment's component list.
 
     Raises:
       InkError: the list cannot be read, names components or points that are not there, or holds no ink.
