@@ -24,9 +24,8 @@ from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
 from hwr_jax.decoding.lexicon import build_lexicon
 from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
 from hwr_jax.decoding.ngram_tables import build_ngram_tables
-from hwr_jax.decoding.settings import usual_weights
+from hwr_jax.decoding.settings import TextParts, usual_weights
 from hwr_jax.decoding.smoothing import train_language_model
-from hwr_jax.decoding.text_model import build_text_model
 from hwr_jax.ink.words import load_words
 from hwr_jax.models.trained import PRETRAINED, load_exported
 from hwr_jax.reports.tables import align_columns
@@ -111,24 +110,18 @@ def our_ways(alphabet: Alphabet, width: int, rows: int) -> list[Way]:
     words = load_words()
     ngrams = build_ngram_tables(train_language_model(words, order=6, characters=alphabet.characters), alphabet)
     lexicon = build_lexicon_tables(build_lexicon(words), alphabet)
-    one, other, both = (
-        usual_weights(language_model=language_model, lexicon=with_lexicon)
-        for language_model, with_lexicon in ((True, False), (False, True), (True, True))
-    )
-    text_models = {
-        OURS: None,
-        f"{OURS} + language model": build_text_model(one, ngrams=ngrams),
-        f"{OURS} + lexicon": build_text_model(other, lexicon=lexicon),
-        f"{OURS} + language model + lexicon": build_text_model(both, ngrams=ngrams, lexicon=lexicon),
-    }
-    decoders: dict[str, Decoder] = {
-        "greedy": GreedyDecoder(alphabet),
-        **{
-            label: BeamDecoder(alphabet, text_model, width=width, candidates=CANDIDATES)
-            for label, text_model in text_models.items()
-        },
-        f"{OURS}, all characters tried": BeamDecoder(alphabet, width=width, candidates=None),
-    }
+    decoders: dict[str, Decoder] = {"greedy": GreedyDecoder(alphabet)}
+    for label, with_ngrams, with_lexicon in (
+        (OURS, False, False),
+        (f"{OURS} + language model", True, False),
+        (f"{OURS} + lexicon", False, True),
+        (f"{OURS} + language model + lexicon", True, True),
+    ):
+        weights = usual_weights(language_model=with_ngrams, lexicon=with_lexicon)
+        parts = TextParts(ngrams if with_ngrams else None, lexicon if with_lexicon else None, {})
+        text_model = parts.build_text_model(weights)
+        decoders[label] = BeamDecoder(alphabet, text_model, width=width, candidates=CANDIDATES)
+    decoders[f"{OURS}, all characters tried"] = BeamDecoder(alphabet, width=width, candidates=None)
     return [Way(label, _first_texts(decoder), rows) for label, decoder in decoders.items()]
 
 

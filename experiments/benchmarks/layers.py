@@ -7,7 +7,7 @@ time is that of the cores that worked, which other processes do not lengthen muc
 
 import functools
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -29,28 +29,6 @@ CONVOLUTIONS = {"first convolution and pool": (128, 32, 1, 32), "second convolut
 LSTMS = {"first bidirectional LSTM": (32, 64, 128), "second bidirectional LSTM": (32, 256, 64)}
 
 
-class PlainConvolution(nn.Module):
-    """As in `experiments.benchmarks.plain_flax`."""
-
-    features: int
-
-    @nn.compact
-    def __call__(self, x_BxWxHxC: Array) -> Array:
-        return nn.max_pool(nn.relu(nn.Conv(self.features, (3, 3))(x_BxWxHxC)), (2, 2), strides=(2, 2))
-
-
-class PlainLstm(nn.Module):
-    """As in `experiments.benchmarks.plain_flax`."""
-
-    units: int
-
-    @nn.compact
-    def __call__(self, x_BxTxF: Array) -> Array:
-        forward, backward = (nn.RNN(nn.OptimizedLSTMCell(self.units)) for _ in range(2))
-        outputs: Any = nn.Bidirectional(forward, backward)(x_BxTxF)
-        return outputs
-
-
 def main(argv: Sequence[str]) -> int:
     """Measures and prints the table; returns the exit status. Raises InputError for wrong flags."""
     counts = {"rounds": (5, "turns of each"), "steps": (10, "timed in a turn"), "batch_size": (64, "words")}
@@ -70,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def build_layers(batch_size: int) -> Iterator[tuple[str, Mapping[str, Callable[[], object]]]]:
+def build_layers(batch_size: int) -> Iterator[tuple[str, dict[str, Callable[[], object]]]]:
     """For each layer its ways by name, functions that return when output and gradients are ready."""
     keys = iter(jax.random.split(jax.random.key(0), 100))
 
@@ -78,25 +56,22 @@ def build_layers(batch_size: int) -> Iterator[tuple[str, Mapping[str, Callable[[
         return jax.random.normal(next(keys), shape)
 
     kernels = library.use_library()
+    pool = functools.partial(nn.max_pool, window_shape=(2, 2), strides=(2, 2))
     for name, (width, height, channels, features) in CONVOLUTIONS.items():
         x = normal(batch_size, width, height, channels)
         own = (normal(3, 3, channels, features), normal(features))
-        # Nobody asks for the gradient of the image itself.
-        of = (1, 2) if channels == 1 else (0, 1, 2)
-        ways = {
-            PLAIN: _plain(PlainConvolution(features), x, with_input=channels > 1),
-            BY_XLA: _timed(pooled_convolution._by_xla, of, x, *own),
-        }
-        yield name, ways | ({BY_KERNEL: _timed(pooled_convolution._by_kernel, of, x, *own)} if kernels else {})
+        with_input = channels > 1  # Nothing needs the gradient of the image itself.
+        plain = _plain(nn.Sequential([nn.Conv(features, (3, 3)), nn.relu, pool]), x, with_input)
+        ways = {PLAIN: plain, BY_XLA: _timed(pooled_convolution._by_xla, x, own, with_input)}
+        yield name, ways | ({BY_KERNEL: _timed(pooled_convolution._by_kernel, x, own, with_input)} if kernels else {})
     for name, (frames, inputs, units) in LSTMS.items():
         x = normal(batch_size, frames, inputs)
-        weights = (normal(2, inputs, 4 * units) / inputs**0.5, normal(2, units, 4 * units) / units**0.5)
-        ways = {
-            PLAIN: _plain(PlainLstm(units), x, with_input=True),
-            BY_XLA: _timed(functools.partial(_project_and_run, bidirectional._by_scan), (0, 1, 2), x, *weights),
-        }
-        kernel = functools.partial(_project_and_run, bidirectional._by_kernel)
-        yield name, ways | ({BY_KERNEL: _timed(kernel, (0, 1, 2), x, *weights)} if kernels else {})
+        own = (normal(2, inputs, 4 * units) / inputs**0.5, normal(2, units, 4 * units) / units**0.5)
+        forward, backward = (nn.RNN(nn.OptimizedLSTMCell(units)) for _ in range(2))
+        by_scan = functools.partial(_project_and_run, bidirectional._by_scan)
+        by_kernel = functools.partial(_project_and_run, bidirectional._by_kernel)
+        ways = {PLAIN: _plain(nn.Bidirectional(forward, backward), x, True), BY_XLA: _timed(by_scan, x, own, True)}
+        yield name, ways | ({BY_KERNEL: _timed(by_kernel, x, own, True)} if kernels else {})
 
 
 def _project_and_run(recurrence: Callable[..., Array], x: Array, kernels: Array, recurrent: Array) -> Array:
@@ -105,26 +80,24 @@ def _project_and_run(recurrence: Callable[..., Array], x: Array, kernels: Array,
     return recurrence(*projected, recurrent)
 
 
-def _plain(layer: nn.Module, x: Array, *, with_input: bool) -> Callable[[], object]:
+def _plain(layer: nn.Module, x: Array, with_input: bool) -> Callable[[], object]:
     parameters = layer.init(jax.random.key(0), x)
-    of = (0, 1) if with_input else (0,)
-    return _timed(lambda parameters, x: layer.apply(parameters, x), of, parameters, x)
+    return _timed(lambda x, parameters: layer.apply(parameters, x), x, (parameters,), with_input)
 
 
-def _timed(layer: Callable[..., Any], of: tuple[int, ...], *operands: Any) -> Callable[[], object]:
-    """A function that computes the layer's output and the gradients of some operands for one of the output."""
-    gradient = jax.random.normal(jax.random.key(1), jax.eval_shape(layer, *operands).shape)
+def _timed(layer: Callable[..., Any], x: Array, own: tuple[Any, ...], with_input: bool) -> Callable[[], object]:
+    """A function that computes the layer's output and the gradients of its own operands, and of x if asked for."""
+    gradient = jax.random.normal(jax.random.key(1), jax.eval_shape(layer, x, *own).shape)
 
     @jax.jit
-    def program(gradient: Array, *operands: Any) -> Any:
-        def of_some(*some: Any) -> Any:
-            given = dict(zip(of, some, strict=True))
-            return layer(*(given.get(index, operand) for index, operand in enumerate(operands)))
-
-        output, backward = jax.vjp(of_some, *(operands[index] for index in of))
+    def program(gradient: Array, x: Array, own: tuple[Any, ...]) -> Any:
+        if with_input:
+            output, backward = jax.vjp(layer, x, *own)
+        else:
+            output, backward = jax.vjp(functools.partial(layer, x), *own)
         return output, backward(gradient)
 
-    return lambda: jax.block_until_ready(program(gradient, *operands))
+    return lambda: jax.block_until_ready(program(gradient, x, own))
 
 
 if __name__ == "__main__":

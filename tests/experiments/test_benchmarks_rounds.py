@@ -46,9 +46,9 @@ def test_a_child_answers_what_it_is_asked():
 )
 def test_a_child_that_ends_fails_with_its_last_line(code, says):
     with start(code) as child:
-        with pytest.raises(ChildFailed) as told:
+        with pytest.raises(ChildFailed) as raised:
             child.answer()
-        assert str(told.value) == says
+        assert str(raised.value) == says
         with pytest.raises(ChildFailed):
             child.ask({})
 

@@ -23,7 +23,7 @@ def test_a_number_of_threads_that_the_user_chose_stays():
     assert divide_threads(16, 4, {THREADS_VARIABLE: "3"}) == [Share()] * 4
 
 
-def test_xla_has_as_many_threads_as_it_is_told():
+def test_xla_has_as_many_threads_as_it_is_reported():
     code = """
 import os
 import jax

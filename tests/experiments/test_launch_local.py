@@ -112,7 +112,7 @@ def test_a_job_gets_its_environment_its_share_and_a_log(make_job, monkeypatch):
     assert (jobs[1].workdir / "output.log").read_text() == f"1 2 {CHECKOUT} {share}\n"
 
 
-def test_a_failure_is_told_and_stops_no_other(make_job, capsys):
+def test_a_failure_is_reported_and_stops_no_other(make_job, capsys):
     jobs = [
         make_job("a", "end('diverged', 1, step=4, message='the loss is not finite')"),
         make_job("b", "print('hwr train: no such file'); sys.exit(1)"),

@@ -89,7 +89,7 @@ def test_nodes_of_a_task_find_each_other(job):
     assert words_of(task["run"], **node)[-3:] == ["--coordinator=10.0.0.1:8476", "--num_processes=2", "--process_id=1"]
 
 
-def test_a_task_starts_again_when_told_to_and_not_on_failure(job):
+def test_a_task_starts_again_when_asked_to_and_not_on_failure(job):
     recovery = make_task(job, options_of(SKYPILOT, *SKY_FLAGS))["resources"]["job_recovery"]
     assert recovery == {"max_restarts_on_errors": 0, "recover_on_exit_codes": [75]}
 
@@ -162,7 +162,7 @@ def test_names_are_short_enough_and_tell_runs_apart(job, check):
         (JOBSET, [*JOBSET_FLAGS, "--jobset_selector=a"], "is not LABEL=VALUE"),
     ],
 )
-def test_what_is_missing_is_told(launcher, flags, says, job):
+def test_what_is_missing_is_reported(launcher, flags, says, job):
     with pytest.raises(InputError, match=says):
         launcher.launch([job], options_of(launcher, *flags))
 

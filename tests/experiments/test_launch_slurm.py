@@ -132,7 +132,7 @@ def test_what_is_in_the_queue_is_not_submitted_again(tmp_path, stub, capsys):
     assert "y is in the queue as 41_1" in capsys.readouterr().err
 
 
-def test_no_slurm_and_a_refusal_are_told(tmp_path, stub, monkeypatch):
+def test_no_slurm_and_a_refusal_are_reported(tmp_path, stub, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(InputError, match="no command sbatch here"):
         launch(jobs_in(tmp_path, "x"), options_of(workdir=tmp_path))
@@ -155,7 +155,7 @@ def test_a_dry_run_writes_nothing(tmp_path, capsys):
     ("argv", "says"),
     [(["run"], "give run FILE INDEX"), (["run", "{jobs}", "2"], "none numbered 2"), (["run", "/no", "0"], "/no")],
 )
-def test_a_task_without_its_job_is_told(argv, says, tmp_path):
+def test_a_task_without_its_job_is_reported(argv, says, tmp_path):
     write_jobs(tmp_path / "jobs.jsonl", jobs_in(tmp_path, "x"))
     with pytest.raises(InputError, match=says):
         main([text.replace("{jobs}", str(tmp_path / "jobs.jsonl")) for text in argv])

@@ -128,7 +128,7 @@ def test_what_is_not_committed_is_not_shipped_in_silence(job, make_options, ship
     ("flag", "says"),
     [("--tpu_name=", "needs --tpu_name"), ("--tpu_zone=", "needs --tpu_zone"), ("--tpu_bucket=b", "gs://")],
 )
-def test_a_missing_flag_is_told(flag, says, job, make_options):
+def test_a_missing_flag_is_reported(flag, says, job, make_options):
     with pytest.raises(InputError, match=says):
         launch([job], make_options(flag))
 
@@ -161,12 +161,12 @@ def cloud(tmp_path, monkeypatch, run_environment) -> Path:
 def verbs(cloud: Path) -> list[str]:
     """What was done, without looking: create, ssh, ..."""
     calls = [json.loads(line) for line in (cloud / "calls.jsonl").read_text().splitlines()]
-    told = []
+    found = []
     for call in calls:
         polls = any("tail -c" in arg for arg in call)
         if call[0] == "compute" and call[3] != "describe" and not polls:
-            told.append(call[3])
-    return told
+            found.append(call[3])
+    return found
 
 
 def test_a_whole_life(job, make_options, shipped, cloud, capsys):
@@ -177,7 +177,7 @@ def test_a_whole_life(job, make_options, shipped, cloud, capsys):
     ship_and_start = ["ssh", "scp", "ssh", "ssh"]
     assert verbs(cloud) == ["create", *ship_and_start, "delete", "create", *ship_and_start]
     assert "vm was taken away" in err
-    # Both processes trained, saved when told, and went on from the bucket on the second machine.
+    # Both processes trained, saved when asked, and went on from the bucket on the second machine.
     steps = [json.loads(line)["step"] for line in (job.workdir / "metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(20, 301, 20))
     assert json.loads((job.workdir / "status.json").read_text())["status"] == "done"
@@ -263,7 +263,7 @@ def test_a_second_launch_follows_what_runs(job, make_options, shipped, cloud, ca
     assert "vm runs them already; following" in err
 
 
-def test_a_worker_without_metadata_is_told(monkeypatch, tmp_path):
+def test_a_worker_without_metadata_is_reported(monkeypatch, tmp_path):
     monkeypatch.delenv("HWR_JAX_WORKER", raising=False)
     monkeypatch.setenv("GCE_METADATA_IP", "127.0.0.1:9")
     (tmp_path / "code").mkdir()

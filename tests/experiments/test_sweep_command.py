@@ -208,7 +208,7 @@ def test_a_folder_holds_one_sweep_and_one_starter(three, write_sweep, tmp_path, 
     assert f"--workdir {tmp_path / 'sweep'}" in capsys.readouterr().err
 
 
-def test_a_damaged_record_is_told_and_can_be_made_again(three, tmp_path, launched, capsys):
+def test_a_damaged_record_is_reported_and_can_be_made_again(three, tmp_path, launched, capsys):
     sweep(*three, "--launcher=fake")
     record = tmp_path / "sweep" / "sweep.json"
     record.write_text(record.read_text()[:40])

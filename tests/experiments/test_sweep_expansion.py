@@ -108,15 +108,15 @@ def test_overrides_hold_for_all_points(write_sweep):
     assert {run.name for run in runs}.isdisjoint(run.name for run in expand(path))
 
 
-def test_every_wrong_point_is_told_at_once(write_sweep):
+def test_every_wrong_point_is_reported_at_once(write_sweep):
     points = """[
         {"seed": 0}, {"optimizer.learning_rat": 1e-3}, {"optimizer.learning_rat": 1e-2}, {"seed": 1},
         {"model.dropout": 1.5}, {"optimizer.learning_rat": 1e-1, "sed": 1}, {"seed": "one"}, {"seed": 2.5}, 7,
     ]"""
     path = write_sweep(points)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         expand(path)
-    first, *lines = str(told.value).splitlines()
+    first, *lines = str(raised.value).splitlines()
     assert first == f"{path}: 7 of 9 points are wrong"
     expected = [
         ("points 2-3", "did you mean 'optimizer.learning_rate'?"),
@@ -151,13 +151,13 @@ def test_every_wrong_point_is_told_at_once(write_sweep):
         ('[{"optimizer.learning_rate": float("nan")}]', [], "nan"),
     ],
 )
-def test_wrong_sweeps_are_told_in_a_line(points, overrides, says, write_sweep):
-    with pytest.raises(InputError) as told:
+def test_wrong_sweeps_are_reported_in_a_line(points, overrides, says, write_sweep):
+    with pytest.raises(InputError) as raised:
         expand(write_sweep(points), overrides)
-    assert says in str(told.value)
-    assert "\n" not in str(told.value)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_a_config_without_a_sweep_is_told():
+def test_a_config_without_a_sweep_is_reported():
     with pytest.raises(InputError, match=r"has no sweep\(\)"):
         expand(str(CHECKOUT / "configs" / "quickstart.py"))

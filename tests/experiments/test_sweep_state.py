@@ -1,4 +1,4 @@
-"""How far a run is, told from its folder alone."""
+"""How far a run is, by its folder alone."""
 
 import json
 
