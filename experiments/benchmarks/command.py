@@ -68,7 +68,7 @@ def measure_peers(
     with tempfile.TemporaryDirectory(prefix="hwr_benchmark_") as folder:
         words_file = Path(folder) / "words.npz"
         np.savez(words_file, **vars(make_words(batch_size, ModelConfig())))
-        task = Task(kind, str(words_file), batch_size, options.compute_dtype)
+        task = Task(kind, str(words_file), options.compute_dtype)
         return measure(peers, task, rounds=options.rounds, steps=steps)
 
 
@@ -97,7 +97,7 @@ def tabulate_peers(results: Sequence[Measured], columns: Mapping[str, Callable[[
     return align_columns(rows, right=range(1, len(rows[0])))
 
 
-def describe_notes(results: Sequence[Measured], quiet: Quiet) -> list[str]:
+def describe_notes(results: Sequence[Measured], quiet: Quiet, batch_size: int) -> list[str]:
     """Lines below a table: which of several variants was measured, peers without numbers, and how quiet it was."""
     lines = []
     for result in results:
@@ -107,7 +107,7 @@ def describe_notes(results: Sequence[Measured], quiet: Quiet) -> list[str]:
             }
             chosen = f"{result.variant} {tried.pop(result.variant)} in a short trial"
             others = ", ".join(f"{name} {text}" for name, text in tried.items())
-            lines.append(f"{result.peer.label}, batch {result.batch_size}: {chosen}; {others}")
+            lines.append(f"{result.peer.label}, batch {batch_size}: {chosen}; {others}")
     lines += [f"{one.peer.label}: {one.state}: {one.message}" for one in results if one.state != "measured"]
     last = f"{quiet.seconds:.0f} s of turns"
     if quiet.resting_cores is not None:
@@ -158,7 +158,7 @@ def peers_to_json(results: Sequence[Measured]) -> dict[str, Any]:
 
 
 def _to_json(result: Measured, results: Sequence[Measured]) -> dict[str, Any]:
-    known = {name: getattr(result, name) for name in ("state", "message", "batch_size", "variant")}
+    known = {name: getattr(result, name) for name in ("state", "message", "variant")}
     known |= {"label": result.peer.label, "trials_ms": result.trials, **result.about, **result.last}
     if result.state == "measured":
         known |= {

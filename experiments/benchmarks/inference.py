@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     print(f"{machine}\n\n{command.tabulate_peers(rows, columns)}\n")
     print("medians of all calls; ratio: median over rounds of a peer's time over ours")
     print("compile: the first call of both sizes less their medians")
-    notes = command.describe_notes(ones, quiet_one) + command.describe_notes(batches, quiet_batch)
+    notes = command.describe_notes(ones, quiet_one, ONE) + command.describe_notes(batches, quiet_batch, BATCH)
     print("\n".join(dict.fromkeys(notes)))
     quiet = {ONE: dataclasses.asdict(quiet_one), BATCH: dataclasses.asdict(quiet_batch)}
     numbers = {ONE: command.peers_to_json(ones), BATCH: command.peers_to_json(batches)}

@@ -26,7 +26,7 @@ def build(task: Task) -> Program:
     """The training step, or `TrainedModel.log_probs`, which reads and evaluates; both from uint8 images on the host."""
     words, config = task.load_words(), example_config(task.compute_dtype)
     if task.kind == TRAIN_STEP:
-        steps = TrainingSteps(config, words.num_classes, task.batch_size)
+        steps = TrainingSteps(config, words.num_classes, len(words.lengths_B))
         batch = batch_of(words)
         return program_on_jax(
             lambda: steps.run(batch), loss=steps.mean_loss, parameters=steps.parameters, packages=PACKAGES

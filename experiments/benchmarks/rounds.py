@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import math
 import statistics
 import sys
@@ -30,11 +31,10 @@ _TRIAL_STEPS = 5
 
 @dataclasses.dataclass
 class Measured:
-    """A peer and its numbers for a batch size."""
+    """A peer and its numbers."""
 
     name: str
     peer: Peer
-    batch_size: int
     state: str = "measured"  # or "skipped", "failed"
     message: str = ""  # why it is not measured
     variant: str = ""  # the one measured
@@ -87,7 +87,7 @@ def measure(peers: Mapping[str, Peer], task: Task, *, rounds: int, steps: int) -
     Returns all peers, whether they could be measured or not; and how quiet it was.
     """
     with contextlib.ExitStack() as stack:
-        results = [Measured(name, peer, task.batch_size) for name, peer in peers.items()]
+        results = [Measured(name, peer) for name, peer in peers.items()]
         children: dict[str, Child] = {}
         for result in results:
             if child := _start_fastest(result, task, min(_TRIAL_STEPS, steps), stack):
@@ -125,7 +125,7 @@ def _start_fastest(result: Measured, task: Task, trial_steps: int, stack: contex
     best: tuple[float, Child] | None = None
     for variant in result.peer.variants[task.kind]:
         say(f"{result.peer.label}: building {variant}")
-        command = [sys.executable, "-m", "experiments.benchmarks.worker", result.name, variant, task.to_json()]
+        command = [sys.executable, "-m", "experiments.benchmarks.worker", result.name, variant, json.dumps(vars(task))]
         child = Child(command, {**ENVIRONMENT, **result.peer.environment.get(variant, {})})
         stack.callback(child.close)
         try:

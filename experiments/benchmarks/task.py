@@ -1,14 +1,12 @@
 """What a peer is asked to do, and what it hands back. Nothing here imports a framework: a peer's memory is its own."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from hwr_jax.config import ModelConfig
-from hwr_jax.strict import build_dataclass, to_plain
 
 TRAIN_STEP, INFERENCE = "train_step", "inference"
 
@@ -26,30 +24,18 @@ class Words:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """The seed model, with its dropout, on a file of words."""
+    """The seed model, with its dropout, on a batch of words."""
 
     kind: str  # TRAIN_STEP or INFERENCE
     words_file: str  # holds the fields of `Words`, by `numpy.savez`
-    batch_size: int  # of the program to build; not larger than the number of words
     compute_dtype: str = "float32"  # of our own program; peers compute in float32
     model = ModelConfig()
 
     def load_words(self) -> Words:
-        """The words of a batch."""
+        """The batch."""
         with np.load(self.words_file, allow_pickle=False) as arrays:
-            fields: dict[str, Any] = {
-                name: array[: self.batch_size] if array.ndim else int(array) for name, array in arrays.items()
-            }
+            fields: dict[str, Any] = {name: array if array.ndim else int(array) for name, array in arrays.items()}
         return Words(**fields)
-
-    def to_json(self) -> str:
-        """One line that `from_json` reads."""
-        return json.dumps(to_plain(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Task":
-        """The task that `to_json` wrote."""
-        return build_dataclass(cls, json.loads(text), "task")
 
 
 @dataclasses.dataclass(frozen=True)

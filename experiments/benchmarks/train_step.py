@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
             f"{matmul.SIZE} float32 product: {rates_text}"
         )
     print("ratio: median over rounds of a peer's time over ours; compile: the first step less the median step")
-    print("\n".join(command.describe_notes(results, quiet)))
+    print("\n".join(command.describe_notes(results, quiet, size)))
     numbers = {"flops": flops, "floor_flops_per_second": rate, "quiet": dataclasses.asdict(quiet)}
     numbers |= {"peers": command.peers_to_json(peers), "floors": command.peers_to_json(floors)}
     command.write_numbers(options, numbers)

@@ -8,7 +8,7 @@ from experiments.benchmarks.task import Words
 from experiments.console import say
 from hwr_jax.config import DataConfig, ModelConfig
 from hwr_jax.data.formats.synthetic import SYNTHETIC, parse_synthetic
-from hwr_jax.data.labels import Labels, encode_labels
+from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.loading import load_split
 from hwr_jax.data.prepared import find_prepared
 from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
@@ -31,20 +31,15 @@ def draw_words(count: int) -> list[Sample]:
     return list(itertools.islice((sample for sample in samples if SHORTEST <= len(sample.text) <= LONGEST), count))
 
 
-def pad_labels(labels: Labels) -> Labels:
-    """The labels padded to PADDED_LENGTH, whatever the longest of them."""
-    missing = PADDED_LENGTH - labels.ids_NxL.shape[1]
-    return Labels(np.pad(labels.ids_NxL, ((0, 0), (0, missing))), labels.lengths_N)
-
-
 def make_words(count: int, model: ModelConfig) -> Words:
     """A batch of `draw_words`, preprocessed to the model's frame."""
     samples = preprocess_samples(draw_words(count), Preprocessing(model.height_px, model.width_px, PREPROCESSING))
     alphabet = resolve_alphabet(model.alphabet)
-    labels = pad_labels(encode_labels(samples.texts, alphabet))
+    labels = encode_labels(samples.texts, alphabet)
+    labels_BxL = np.pad(labels.ids_NxL, ((0, 0), (0, PADDED_LENGTH - labels.ids_NxL.shape[1])))
     images_BxHxW = np.asarray(samples.images_NxHxW)
     images_BxWxHx1 = np.ascontiguousarray(images_to_input(images_BxHxW, PREPROCESSING))
-    return Words(images_BxHxW, images_BxWxHx1, labels.ids_NxL, labels.lengths_N, alphabet.num_classes)
+    return Words(images_BxHxW, images_BxWxHx1, labels_BxL, labels.lengths_N, alphabet.num_classes)
 
 
 def load_words_of(

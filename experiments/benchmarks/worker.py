@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     if missing := [package for package in (PEERS | FLOORS)[name].needs if importlib.util.find_spec(package) is None]:
         reply({"missing": missing[0]})
         return
-    program = build_program(name, Task.from_json(task_json), variant)
+    program = build_program(name, Task(**json.loads(task_json)), variant)
     reply(
         {
             "first_seconds": _seconds(program.run),  # that compiles

@@ -106,7 +106,7 @@ def test_everybody_goes_first_as_often():
 
 
 def measured(name: str, rounds: list[list[float]]) -> Measured:
-    return Measured(name, PEERS[name], 8, rounds=rounds)
+    return Measured(name, PEERS[name], rounds=rounds)
 
 
 def test_what_slows_down_whole_rounds_cancels_in_the_ratio():
