@@ -29,8 +29,8 @@ from hwr_jax.progress import ProgressLine
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, resolve_alphabet
 from hwr_jax.training.devices import choose_kind
-from hwr_jax.training.init_from import carry_over, compare_characters, find_init_from, write_init_from
-from hwr_jax.training.load import load_model, load_run
+from hwr_jax.training.init_from import begin_from
+from hwr_jax.training.load import load_run
 from hwr_jax.training.loop import Validate, run_training
 from hwr_jax.training.processes import find_processes, joined
 from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
@@ -182,11 +182,11 @@ def _train(
     main_process: bool,
     stop: StopRequest,
 ) -> list[Run]:
-    say = report if main_process else _report_nothing
+    say = report if main_process else lambda line: None
     config = configs[0]  # What is not a number all have in common.
     for workdir in workdirs:
         alphabet = _find_alphabet(config, workdir, main_process, say, stop)
-    begins_with = [_make_initial(init_from, alphabet, workdir, main_process, say) for workdir in workdirs]
+    initial = begin_from(init_from, alphabet, workdirs[0], keep=main_process, say=say)
     training, validation = load_data(config, alphabet, say=say, poll=stop.poll_if_alone)
     if main_process:
         _describe(config, alphabet, training, validation, workdirs)
@@ -194,8 +194,7 @@ def _train(
     validate = make_validate(config, alphabet, validation)
     common: dict[str, Any] = {"alphabet": alphabet, "validate": validate, "stop": stop}
     if len(configs) == 1:
-        [workdir], [about_it], [initial] = workdirs, about, begins_with
-        outcomes = [run_training(config, training, workdir=workdir, about=about_it, initial=initial, **common)]
+        outcomes = [run_training(config, training, workdir=workdir, about=about[0], initial=initial, **common)]
     else:
         outcomes = train_vectorized(configs, training, workdirs=workdirs, about=about, **common)
     runs = []
@@ -251,21 +250,6 @@ def _find_alphabet(
         check_alphabet(workdir, alphabet)
     say(f"alphabet of the training split: {alphabet.characters}")
     return alphabet
-
-
-def _make_initial(
-    init_from: str | None, alphabet: Alphabet, workdir: Path, main_process: bool, say: Callable[[str], None]
-) -> Callable[[Any], Any] | None:
-    """Makes the first parameters from those a new model begins with; None leaves them."""
-    name = find_init_from(workdir, init_from)
-    if name is None:
-        return None
-    model = load_model(name)
-    changes = compare_characters(model.alphabet, alphabet)
-    if main_process:
-        write_init_from(workdir, name, changes)
-    say(f"begins with the parameters of {model.name}: {changes.describe()}")
-    return lambda fresh: carry_over(model.tree, model.alphabet, fresh, alphabet, name)[0]
 
 
 def make_validate(config: ExperimentConfig, alphabet: Alphabet, validation: PreprocessedSamples) -> Validate:
@@ -341,10 +325,6 @@ def _try(write: Callable[[], None]) -> None:
         write()
     except OSError as error:
         report(f"status not written: {error}")
-
-
-def _report_nothing(line: str) -> None:
-    """For processes other than the first."""
 
 
 def report(line: str) -> None:

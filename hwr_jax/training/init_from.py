@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.models.recognizer import CLASS_LAYERS
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.training.load import load_model
 from hwr_jax.training.workdir import has_checkpoints, write_json
 
 INIT_FROM_FILE = "init_from.json"
@@ -37,6 +39,32 @@ class CharacterChanges:
             if characters:
                 parts.append(f"{len(characters)} {what}: {characters}")
         return "; ".join(parts)
+
+
+def begin_from(
+    init_from: str | None, alphabet: Alphabet, workdir: Path, *, keep: bool, say: Callable[[str], None]
+) -> Callable[[Any], Any] | None:
+    """Returns what makes a run's first parameters from those a new model begins with; None leaves them.
+
+    Args:
+      init_from: the model to begin from, None: as when the run was first started.
+      alphabet: of the run.
+      workdir: of the run.
+      keep: whether this process keeps the folder.
+      say: called with a line on what becomes of the characters.
+
+    Raises:
+      InputError: there is no such model, or the run began from another.
+    """
+    name = find_init_from(workdir, init_from)
+    if name is None:
+        return None
+    model = load_model(name)
+    changes = compare_characters(model.alphabet, alphabet)
+    if keep:
+        write_init_from(workdir, name, changes)
+    say(f"begins with the parameters of {model.name}: {changes.describe()}")
+    return lambda fresh: carry_over(model.tree, model.alphabet, fresh, alphabet, name)[0]
 
 
 def find_init_from(workdir: Path, given: str | None) -> str | None:
