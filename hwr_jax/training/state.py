@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.models.residual import SHORTCUT
 
 # Leaves are jax arrays on the devices (under pmap with an axis of them), numpy arrays on the host, and whatever jax
 # puts in their place while it works on trees: so they are `Any`.
@@ -65,6 +66,7 @@ def init_state(model: Recognizer, optimizer: optax.GradientTransformation, seed:
     image = jnp.zeros((1, config.width_px, config.height_px, 1), dtype=jnp.float32)
     collections = dict(jax.jit(model.init)(jax.random.key(seed), image))
     parameters = collections.pop("params")
+    collections.pop(SHORTCUT, None)  # Logits, which are no state.
     return TrainState(
         step=jnp.zeros((), dtype=jnp.int32),
         parameters=parameters,
