@@ -163,6 +163,14 @@ def open_tree(source: Path, wanted: Callable[[str], bool], *, max_bytes: int = M
         yield _ArchiveTree(read(source, wanted, max_bytes=max_bytes), spool)
 
 
+def decode_text(data: bytes) -> str:
+    """Text in UTF-8, with or without a byte order mark, or else in Latin-1."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
 def inside(folder: str, name: str) -> str | None:
     """A name relative to a folder of the source, from the source's root; None if it leaves the source."""
     parts: list[str] = []

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from hwr_jax.data.archives import read_tar
+from hwr_jax.data.archives import decode_text, read_tar
 from hwr_jax.data.formats.base import DataTerms, Format, Option, TellTotal, ignore_total
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
@@ -96,14 +96,14 @@ def _find_files(source: Path, kind: _Kind) -> tuple[Path, Path, dict[str, str]]:
         raise InputError(f"{folder}: no {name}/ folder and no {name}.tgz; is this IAM's original layout?")
     wanted = (kind.labels, "forms.txt")
     if labels.name == kind.labels:
-        texts = {kind.labels: _decode(labels.read_bytes())}
+        texts = {kind.labels: decode_text(labels.read_bytes())}
     else:
         files = read_tar(labels, lambda name: name.rsplit("/", 1)[-1] in wanted)
-        texts = {file.name.rsplit("/", 1)[-1]: _decode(file.read()) for file in files}
+        texts = {file.name.rsplit("/", 1)[-1]: decode_text(file.read()) for file in files}
         if kind.labels not in texts:
             raise InputError(f"{labels}: no {kind.labels} in this archive")
     if forms := first("forms.txt", "ascii/forms.txt"):
-        texts["forms.txt"] = _decode(forms.read_bytes())
+        texts["forms.txt"] = decode_text(forms.read_bytes())
     return images, labels, texts
 
 
@@ -157,13 +157,6 @@ def _check_image(entry: Sample | Skip) -> Sample | Skip:
         except InputError as error:
             return Skip(entry.id, str(error).split(" (")[0], entry.position)
     return entry
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 parse_iam_words = functools.partial(_parse, kind=_WORDS)

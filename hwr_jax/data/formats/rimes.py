@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from hwr_jax.data.archives import Tree, inside, open_tree
+from hwr_jax.data.archives import Tree, decode_text, inside, open_tree
 from hwr_jax.data.formats.base import Format, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import (
     IMAGE_SUFFIXES,
@@ -63,11 +63,7 @@ def parse_rimes_lines(
 
 
 def _lines(tree: Tree, name: str) -> list[str]:
-    data = tree.read(name)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
+    text = decode_text(tree.read(name))
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from hwr_jax.data.archives import SourceFile, read_tar, walk_files
+from hwr_jax.data.archives import SourceFile, decode_text, read_tar, walk_files
 from hwr_jax.data.formats.base import DataTerms, Format, Option, TellTotal, ignore_total
 from hwr_jax.data.formats.unipen_ink import (
     Component,
@@ -288,11 +288,7 @@ def _load_data_files(source: Path, categories: tuple[str, ...]) -> dict[str, lis
 
 
 def _data_file(files: dict[str, SourceFile], name: str, file_id: str) -> DataFile:
-    data = files[name].read()
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
+    text = decode_text(files[name].read())
     included = (files.get(str(PurePosixPath("include", other))) for other in included_files(text))
     return DataFile(file_id, text, tuple(included))
 
