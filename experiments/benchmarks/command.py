@@ -58,7 +58,7 @@ def chosen_peers(names: str) -> dict[str, Peer]:
 def measure_peers(
     kind: str, peers: Mapping[str, Peer], options: argparse.Namespace, batch_size: int, steps: int
 ) -> tuple[list[Measured], Quiet]:
-    """Makes the words, hands them to the peers and measures these, see `experiments.benchmarks.rounds.measure`."""
+    """Makes the words and measures the peers on them, see `experiments.benchmarks.rounds.measure`."""
     import numpy as np
 
     from experiments.benchmarks.words import make_words
@@ -109,12 +109,12 @@ def describe_notes(results: Sequence[Measured], quiet: Quiet, batch_size: int) -
             others = ", ".join(f"{name} {text}" for name, text in tried.items())
             lines.append(f"{result.peer.label}, batch {batch_size}: {chosen}; {others}")
     lines += [f"{one.peer.label}: {one.state}: {one.message}" for one in results if one.state != "measured"]
-    last = f"{quiet.seconds:.0f} s of turns"
-    if quiet.resting_cores is not None:
-        last += f", peers at rest took {quiet.resting_cores:.2f} cores"
-    if quiet.foreign_cores is not None:
-        last += f", other processes {quiet.foreign_cores:.2f}"
-    return [*lines, last]
+    parts = {
+        "seconds": "{:.0f} s of turns",
+        "resting_cores": "peers at rest took {:.2f} cores",
+        "foreign_cores": "other processes {:.2f}",
+    }
+    return [*lines, ", ".join(text.format(quiet[name]) for name, text in parts.items() if quiet[name] is not None)]
 
 
 def peak_megabytes(result: Measured) -> str:

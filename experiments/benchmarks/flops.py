@@ -1,8 +1,16 @@
-"""How much arithmetic the seed model takes, counted by formula from its config."""
+"""How much arithmetic the seed model takes, counted by formula from its config; and one product that shows how much the
+machine does a second, which a training step cannot beat."""
 
+import functools
 import itertools
 
+import numpy as np
+
+from experiments.benchmarks.task import Program, program_on_jax
 from hwr_jax.config import ModelConfig
+
+PRODUCT_SIZE = 2048
+PRODUCT_FLOPS = 2 * PRODUCT_SIZE**3
 
 # The convolutions' kernels are 3 x 3; each is followed by 2 x 2 pooling.
 KERNEL_TAPS = 9
@@ -39,3 +47,18 @@ def forward_flops(config: ModelConfig, num_classes: int, batch_size: int) -> int
 def train_step_flops(config: ModelConfig, num_classes: int, batch_size: int) -> int:
     """Floating point operations of a training step: the forward pass, and twice as many for the backward pass."""
     return (1 + BACKWARD_PER_FORWARD) * forward_flops(config, num_classes, batch_size)
+
+
+def build(library: str) -> Program:
+    """One large float32 product in numpy or in jax."""
+    rng = np.random.default_rng(0)
+    left, right = (rng.standard_normal((PRODUCT_SIZE, PRODUCT_SIZE), dtype=np.float32) for _ in range(2))
+    if library == "numpy":
+        run = functools.partial(np.matmul, left, right, out=np.empty_like(left))
+        return Program(run, parameters=0, packages=("numpy",), device="cpu")
+
+    import jax
+
+    on_device = jax.device_put((left, right))
+    product = jax.jit(functools.partial(jax.numpy.matmul, precision="highest"))
+    return program_on_jax(lambda: product(*on_device).block_until_ready(), parameters=0, packages=())

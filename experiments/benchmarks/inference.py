@@ -5,7 +5,6 @@ the host in, probabilities on the host out. They take turns as in `experiments.b
 of one word, speed that of batches; opening and preprocessing images and decoding are not in it.
 """
 
-import dataclasses
 import sys
 from collections.abc import Sequence
 
@@ -49,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     print("compile: the first call of both sizes less their medians")
     notes = command.describe_notes(ones, quiet_one, ONE) + command.describe_notes(batches, quiet_batch, BATCH)
     print("\n".join(dict.fromkeys(notes)))
-    quiet = {ONE: dataclasses.asdict(quiet_one), BATCH: dataclasses.asdict(quiet_batch)}
+    quiet = {ONE: quiet_one, BATCH: quiet_batch}
     numbers = {ONE: command.peers_to_json(ones), BATCH: command.peers_to_json(batches)}
     command.write_numbers(options, {"quiet": quiet, "batch_sizes": numbers})
     return 0

@@ -81,6 +81,6 @@ def build_program(name: str, task: Task, variant: str) -> Program:
 
             return torch_peer.build(task)
         case _:
-            from experiments.benchmarks import matmul
+            from experiments.benchmarks import flops
 
-            return matmul.build(variant)
+            return flops.build(variant)

@@ -55,15 +55,11 @@ def main(argv: Sequence[str]) -> int:
     }
     print(f"data pipeline, batch {options.batch_size}, {name}: {len(samples):,} samples")
     print(f"{machine}\n")
-    rows = {
-        "read and preprocessed": ("images_preprocessed_per_second", "by one process, the first time data are used"),
-        "batches alone": ("images_per_second", f"over {options.batches} batches"),
-    }
-    for what, (number, how) in rows.items():
-        print(f"{what:<22} {numbers[number]:12,.0f} images/s, {how}")
-    print(f"{'training step':<22} {options.batch_size / step:12,.0f} images/s, {1e3 * step:.1f} ms a step")
-    waiting = f"of the time of {options.steps} steps, median {1e3 * wait:.2f} ms"
-    print(f"{'waiting for data':<22} {numbers['wait_share']:12.2%} {waiting}")
+    rate, share = numbers["images_preprocessed_per_second"], numbers["wait_share"]
+    print(f"read and preprocessed  {rate:12,.0f} images/s by one process, the first time data are used")
+    print(f"batches alone          {options.batch_size / alone:12,.0f} images/s, over {options.batches} batches")
+    print(f"training step          {options.batch_size / step:12,.0f} images/s, {1e3 * step:.1f} ms a step")
+    print(f"waiting for data       {share:12.2%} of the time of {options.steps} steps, median {1e3 * wait:.2f} ms")
     write_numbers(options, numbers)
     return 0
 

@@ -27,6 +27,7 @@ ENVIRONMENT = {
 # Threads of a pool may spin for a while after their work (OpenMP's of Intel for 0.2 s); the next one starts after that.
 REST_SECONDS = 0.3
 _TRIAL_STEPS = 5
+Quiet = Mapping[str, float | None]
 
 
 @dataclasses.dataclass
@@ -72,19 +73,11 @@ class Measured:
         say(f"{self.peer.label}: {state}: {message}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Quiet:
-    """How far the peers were alone; None where the system does not say."""
-
-    seconds: float  # of all rounds
-    resting_cores: float | None  # how many cores the peers at rest took, over that time
-    foreign_cores: float | None  # how many cores processes took that have no part in this
-
-
 def measure(peers: Mapping[str, Peer], task: Task, *, rounds: int, steps: int) -> tuple[list[Measured], Quiet]:
     """Measures the peers of a task in turns of so many steps, whose order changes from round to round.
 
-    Returns all peers, whether they could be measured or not; and how quiet it was.
+    Returns all peers, whether they could be measured or not; and how far they were alone: the seconds of all rounds,
+    and how many cores the peers at rest and processes that have no part in this took over that time.
     """
     with contextlib.ExitStack() as stack:
         results = [Measured(name, peer) for name, peer in peers.items()]
@@ -116,8 +109,9 @@ def measure(peers: Mapping[str, Peer], task: Task, *, rounds: int, steps: int) -
             times = [f"{one.peer.label} {1e3 * one.round_medians[-1]:.1f} ms" for one in running if one.rounds]
             say(f"round {number + 1} of {rounds}: {', '.join(times)}")
         seconds = time.perf_counter() - started
-        cores = [None if math.isnan(taken) else taken / seconds for taken in (resting, foreign + foreign_seconds())]
-        return results, Quiet(seconds, *cores)
+        taken = {"resting_cores": resting, "foreign_cores": foreign + foreign_seconds()}
+        cores = {name: None if math.isnan(value) else value / seconds for name, value in taken.items()}
+        return results, {"seconds": seconds, **cores}
 
 
 def _start_fastest(result: Measured, task: Task, trial_steps: int, stack: contextlib.ExitStack) -> Child | None:

@@ -6,13 +6,12 @@ all alike. The floor is the time that the step's products would take at the rate
 in the same rounds.
 """
 
-import dataclasses
 import sys
 from collections.abc import Sequence
 
-from experiments.benchmarks import command, matmul
+from experiments.benchmarks import command
 from experiments.benchmarks.command import show
-from experiments.benchmarks.flops import train_step_flops
+from experiments.benchmarks.flops import PRODUCT_FLOPS, PRODUCT_SIZE, train_step_flops
 from experiments.benchmarks.peers import FLOORS
 from experiments.benchmarks.rounds import ratio_to_ours
 from experiments.benchmarks.task import TRAIN_STEP
@@ -33,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     peers = [result for result in results if result.name not in FLOORS]
     model = ModelConfig()
     flops = train_step_flops(model, resolve_alphabet(model.alphabet).num_classes, size)
-    rates = {floor.peer.label: matmul.FLOPS / floor.median for floor in floors if floor.state == "measured"}
+    rates = {floor.peer.label: PRODUCT_FLOPS / floor.median for floor in floors if floor.state == "measured"}
     rate = max(rates.values(), default=None)
     columns = {
         "ms a step": lambda peer: f"{1e3 * peer.median:.1f}",
@@ -51,13 +50,11 @@ def main(argv: Sequence[str]) -> int:
     print(f"a step takes {flops / 1e9:.2f} GFLOP: products of the forward pass, and twice as many backward")
     if rate:
         rates_text = ", ".join(f"{label} {value / 1e9:.0f}" for label, value in rates.items())
-        print(
-            f"floor: {1e3 * flops / rate:.1f} ms a step at {rate / 1e9:.0f} GFLOP/s, the better of one {matmul.SIZE} x "
-            f"{matmul.SIZE} float32 product: {rates_text}"
-        )
+        print(f"floor: {1e3 * flops / rate:.1f} ms a step at {rate / 1e9:.0f} GFLOP/s, the better of one", end=" ")
+        print(f"{PRODUCT_SIZE} x {PRODUCT_SIZE} float32 product: {rates_text}")
     print("ratio: median over rounds of a peer's time over ours; compile: the first step less the median step")
     print("\n".join(command.describe_notes(results, quiet, size)))
-    numbers = {"flops": flops, "floor_flops_per_second": rate, "quiet": dataclasses.asdict(quiet)}
+    numbers = {"flops": flops, "floor_flops_per_second": rate, "quiet": quiet}
     numbers |= {"peers": command.peers_to_json(peers), "floors": command.peers_to_json(floors)}
     command.write_numbers(options, numbers)
     return 0

@@ -19,11 +19,9 @@ from hwr_jax.training.workdir import write_status
 
 
 def main(argv: Sequence[str]) -> int:
-    """Trains and evaluates the runs. Returns 0, 1 if one diverged, or 75 if a signal stopped them after a save.
+    """Trains and evaluates the runs; returns 0, 1 if one diverged, or 75 if a signal stopped them after a save.
 
-    Raises:
-      InputError: no such runs, runs that cannot train together, or wrong data.
-      OSError: a folder cannot be written.
+    Raises InputError for runs that are not there or cannot train together, and for wrong data, and OSError.
     """
     parser = Parser(
         prog="python -m experiments.sweeps.vectorized", description="Trains runs of a sweep as one program."
