@@ -37,10 +37,7 @@ class ImageWriter:
         self._in_block = self._count = 0
         self._end = len(_header(0, self._size))
         self._widths: list[np.ndarray] = []
-        self._openers: list[tuple[Path | None, Callable[[], _File]]] = [
-            (None, _open_temporary),
-            (None, io.BytesIO),
-        ]
+        self._openers: list[tuple[Path | None, Callable[[], _File]]] = [(None, _open_temporary), (None, io.BytesIO)]
         if path is not None:
             self._openers.insert(0, (path, lambda: path.open("x+b", buffering=0)))
         self.path: Path | None = None

@@ -13,14 +13,7 @@ from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.data.labels import final_label, select_trainable, take
 from hwr_jax.data.parallel import count_cores
-from hwr_jax.data.prepared import (
-    PreparedInfo,
-    find_prepared,
-    load_given_splits,
-    load_listed,
-    load_prepared,
-    prepare,
-)
+from hwr_jax.data.prepared import PreparedInfo, find_prepared, load_given_splits, load_listed, load_prepared, prepare
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
 from hwr_jax.data.preprocessed_cache import load_or_preprocess
 from hwr_jax.data.sample import describe_skips
@@ -131,11 +124,7 @@ def find_alphabet(config: ExperimentConfig) -> Alphabet:
 
 
 def load_for_training(
-    config: ExperimentConfig,
-    alphabet: Alphabet,
-    *,
-    say: Callable[[str], None],
-    poll: Callable[[], None] = lambda: None,
+    config: ExperimentConfig, alphabet: Alphabet, *, say: Callable[[str], None], poll: Callable[[], None] = lambda: None
 ) -> tuple[PreprocessedSamples, PreprocessedSamples]:
     """The training samples that can be trained on, and the validation samples, of a prepared data set.
 

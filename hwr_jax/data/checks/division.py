@@ -21,10 +21,7 @@ class Division:
 
 
 def divide(
-    rule: str,
-    writers: Mapping[str, str],
-    given: Mapping[str, str],
-    listed: Callable[[], Sequence[str]] | None,
+    rule: str, writers: Mapping[str, str], given: Mapping[str, str], listed: Callable[[], Sequence[str]] | None
 ) -> Division:
     """Divides samples as `hwr_jax.data.loading.load_split` does.
 

@@ -16,11 +16,7 @@ _DERIVED = (".bin", ".nrm", ".dew")
 
 
 def parse_pairs(
-    source: Path,
-    *,
-    workers: int,
-    tell_total: TellTotal = ignore_total,
-    writer_pattern: str = "",
+    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, writer_pattern: str = ""
 ) -> Iterator[Sample | Skip]:
     """Images with a text file beside them (x.gt.txt, else x.txt), of any depth of folders, in the order of their names.
 

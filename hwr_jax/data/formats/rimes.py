@@ -27,11 +27,7 @@ _LINE_NUMBER = re.compile(r"[-_]\d+$")
 
 
 def parse_rimes_lines(
-    source: Path,
-    *,
-    workers: int,
-    tell_total: TellTotal = ignore_total,
-    writer_pattern: str = "",
+    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, writer_pattern: str = ""
 ) -> Iterator[Sample | Skip]:
     """Images named by text lists, one a line: a path relative to the list's folder, white space, the text.
 

@@ -7,18 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hwr_jax.data.formats import (
-    alto,
-    copiste,
-    hugging_face,
-    iam,
-    manifest,
-    page_xml,
-    pairs,
-    rimes,
-    synthetic,
-    unipen,
-)
+from hwr_jax.data.formats import alto, copiste, hugging_face, iam, manifest, page_xml, pairs, rimes, synthetic, unipen
 from hwr_jax.data.formats.base import Format, Options, TellTotal, ignore_total
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.sample import Sample, Skip
