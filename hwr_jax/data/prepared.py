@@ -125,6 +125,8 @@ def prepare(
       OSError: the disk is full or cannot be written to.
     """
     root = data_dir or default_data_dir()
+    if format is None and format_of(name) is None and not overwrite and (found := find_prepared(name, root)):
+        return _check_source(found, source, options)
     format = check_data_name(name, format)
     check_options(format, options or {})
     folder = _folder(name, root)

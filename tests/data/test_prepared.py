@@ -266,12 +266,11 @@ OWN_FORMAT = """
 import sys
 from pathlib import Path
 
+import hwr_jax
+from hwr_jax.config_files import load_config_file
 from hwr_jax.data.formats.base import Format, Option
-from hwr_jax.data.loading import load_split
 from hwr_jax.data.prepared import prepare
 from hwr_jax.data.sample import Sample
-from hwr_jax.config import DataConfig
-from hwr_jax.ink.model_input import Preprocessing
 
 
 def parse(source, *, workers, tell_total, shout=False):
@@ -283,20 +282,26 @@ def parse(source, *, workers, tell_total, shout=False):
 
 NAMED = Format("named_images", parse, options=(Option("shout", "texts in capitals", switch=True),))
 info = prepare("named_images/mine", Path(sys.argv[1]), Path(sys.argv[2]), options={"shout": True}, format=NAMED)
-assert sum(split.samples for split in info.splits.values()) == 20
-config = DataConfig(name="named_images/mine", data_dir=sys.argv[2], workers=1)
-print(sorted(text for split in info.splits for text in load_split(config, split, Preprocessing()).texts))
+assert sum(split.samples for split in info.splits.values()) == 40
+config = load_config_file("quickstart")
+config.data.name, config.data.data_dir = "named_images/mine", sys.argv[2]
+config.data.batch_size = config.data.evaluation_batch_size = 4
+config.training.steps = 2
+run = hwr_jax.train(config, sys.argv[2] + "/run")
+print(run.status, run.step)
 """
 
 
-def test_a_script_anywhere_brings_a_format_of_its_own(tmp_path: Path) -> None:
-    for number in range(20):
-        Image.fromarray(np.full((20, 30), number, np.uint8)).save(tmp_path / f"w{number}_{chr(97 + number)}.png")
+def test_a_script_anywhere_brings_a_format_of_its_own_and_trains(tmp_path: Path) -> None:
+    for number in range(40):
+        Image.fromarray(np.full((20, 30), number, np.uint8)).save(tmp_path / f"w{number}_word.png")
     (tmp_path / "own.py").write_text(OWN_FORMAT)
     done = subprocess.run(
         [sys.executable, "own.py", str(tmp_path), str(tmp_path / "data")], cwd=tmp_path, capture_output=True, text=True
     )
-    assert (done.returncode, done.stdout.strip()) == (0, str([chr(65 + number) for number in range(20)])), done.stderr
+    assert (done.returncode, done.stdout.split()[-2:]) == (0, ["done", "2"]), done.stderr
+    texts = {sample.text for split in SPLITS for sample in load_prepared("named_images/mine", split, tmp_path / "data")}
+    assert texts == {"WORD"}
     # Prepared, it is found by its name alone; and not where there is none.
     assert find_prepared("named_images/mine", tmp_path / "data") is not None
     with pytest.raises(InputError, match="no such data set"):
