@@ -16,6 +16,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.image import check_size, open_grey, to_grey
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import ink_columns, place_image, preprocess
+from hwr_jax.ink.width import measure_widths
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model, model_folder
 
@@ -85,7 +86,7 @@ class Model(Protocol):
     def stride_px(self) -> int: ...
 
     @property
-    def log_probs(self) -> Callable[[np.ndarray], np.ndarray]: ...
+    def log_probs(self) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]: ...
 
 
 class Reader:
@@ -170,20 +171,25 @@ class Reader:
         """
         readings = []
         for start in range(0, len(images_BxHxW), BATCH_SIZE):
-            log_probs_BxTxK = self.model.log_probs(images_BxHxW[start : start + BATCH_SIZE])
-            found = self.decoder.decode(log_probs_BxTxK, n_best=n_best)
+            part = images_BxHxW[start : start + BATCH_SIZE]
+            log_probs_BxTxK, frames_B = self.model.log_probs(part, measure_widths(part, self.model.preprocessing))
+            found = self.decoder.decode(log_probs_BxTxK, frames_B, n_best)
             boxes: list[tuple[CharacterBox, ...]] = [()] * len(found)
             if greys is not None:
-                boxes = self._locate(log_probs_BxTxK, found, greys[start : start + BATCH_SIZE])
+                boxes = self._locate(log_probs_BxTxK, frames_B, found, greys[start : start + BATCH_SIZE])
             readings += [_reading(*row) for row in zip(found, boxes, strict=True)]
         return readings
 
     def _locate(
-        self, log_probs_BxTxK: np.ndarray, found: list[tuple[Hypothesis, ...]], greys: Sequence[np.ndarray]
+        self,
+        log_probs_BxTxK: np.ndarray,
+        frames_B: np.ndarray,
+        found: list[tuple[Hypothesis, ...]],
+        greys: Sequence[np.ndarray],
     ) -> list[tuple[CharacterBox, ...]]:
         alphabet, preprocessing = self.model.alphabet, self.model.preprocessing
         texts = [keep_characters(row[0].ids, alphabet.num_classes) if row else () for row in found]
-        located = locate_characters(log_probs_BxTxK, texts, self.model.stride_px)
+        located = locate_characters(log_probs_BxTxK, texts, self.model.stride_px, frames_B)
         boxes = []
         for ids, columns_Lx2, grey_HxW in zip(texts, located, greys, strict=True):
             characters = [alphabet.decode([id]) for id in ids]

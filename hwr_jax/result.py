@@ -23,7 +23,7 @@ from hwr_jax.data.stored_images import Images
 from hwr_jax.decoding.decoder import Decoder
 from hwr_jax.decoding.settings import ChosenDecoder, DecoderSettings, choose_decoder
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.evaluate import Evaluation, evaluate_samples
+from hwr_jax.evaluation.evaluate import Evaluation, LogProbs, evaluate_samples
 from hwr_jax.evaluation.example_metric import EXAMPLE_METRIC, metric_of_results
 from hwr_jax.evaluation.fingerprint import fingerprint_parameters
 from hwr_jax.evaluation.summary import summarize
@@ -63,7 +63,7 @@ class Evaluated(Protocol):
     def tree(self) -> Any: ...
 
     @property
-    def log_probs(self) -> Callable[[np.ndarray], np.ndarray]: ...
+    def log_probs(self) -> LogProbs: ...
 
 
 @dataclasses.dataclass(frozen=True)

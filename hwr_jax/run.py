@@ -21,7 +21,7 @@ from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_traini
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.split_rules import rule_name
-from hwr_jax.ink.width import cut_to_ink
+from hwr_jax.ink.width import cut_to_widths
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import layer_table
 from hwr_jax.models.trained import make_log_probs
@@ -263,8 +263,9 @@ def make_validate(config: ExperimentConfig, alphabet: Alphabet, validation: Prep
 
         on_device = jax.device_put(variables["params"])
 
-        def log_probs(images_BxHxW: np.ndarray) -> np.ndarray:
-            return np.asarray(program(on_device, cut_to_ink(images_BxHxW, config.data.preprocessing)))
+        def log_probs(images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            log_probs, frames_B = program(on_device, cut_to_widths(images_BxHxW, widths_B), widths_B)
+            return np.asarray(log_probs), np.asarray(frames_B)
 
         batch_size = config.data.evaluation_batch_size
         evaluation = evaluate_samples(log_probs, alphabet, validation, batch_size=batch_size, poll=poll)

@@ -28,7 +28,7 @@ class WidthModel:
     def __init__(self):
         self.batches: list[int] = []
 
-    def log_probs(self, images_BxHxW: np.ndarray) -> np.ndarray:
+    def log_probs(self, images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.batches.append(len(images_BxHxW))
         ink_BxT = (images_BxHxW < 128).any(axis=1).reshape(len(images_BxHxW), 6, 2).any(axis=2)
         probs_BxTxK = np.full((*ink_BxT.shape, ALPHABET.num_classes), 0.02, np.float32)
@@ -36,7 +36,7 @@ class WidthModel:
             letters = iter([1, 2, 3])
             for probs_K, ink in zip(row, ink_T, strict=True):
                 probs_K[next(letters) if ink else ALPHABET.blank_id] = 0.9
-        return np.log(probs_BxTxK)
+        return np.log(probs_BxTxK), widths_B // self.stride_px
 
 
 def draw_blocks(count: int) -> np.ndarray:

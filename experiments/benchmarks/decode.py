@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
     machine = describe_machine()
     model = load_exported(PRETRAINED / MODEL)
     samples, data = load_words_of(options.data, "validation", model.preprocessing, limit=options.words)
-    log_probs_NxTxK = model.log_probs(samples.images_NxHxW[: options.words])
+    log_probs_NxTxK = model.log_probs(samples.images_NxHxW[: options.words], samples.widths_N[: options.words])[0]
     ways = our_ways(model.alphabet, options.beam_width, len(log_probs_NxTxK))
     version = None
     if importlib.util.find_spec(PYCTCDECODE) is not None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 
 from experiments.benchmarks.task import TRAIN_STEP, Program, Task, Words, program_on_jax
 from hwr_jax.config import ExperimentConfig, ModelConfig, OptimizerConfig, TrainingConfig
@@ -35,7 +36,7 @@ def build(task: Task) -> Program:
     model = Recognizer(config.model, alphabet.num_classes)
     parameters: Any = jax.jit(model.init)(jax.random.key(0), words.images_BxWxHx1[:1])["params"]
     trained = build_trained("benchmark", to_plain(config), alphabet.characters, parameters, "benchmark")
-    run = functools.partial(trained.log_probs, words.images_BxHxW)
+    run = functools.partial(trained.log_probs, words.images_BxHxW, _widths(words))
     return program_on_jax(run, parameters=trained.parameters, packages=PACKAGES)
 
 
@@ -71,9 +72,13 @@ class TrainingSteps:
         return float(totals.loss) / float(totals.samples)
 
 
+def _widths(words: Words) -> np.ndarray:
+    return np.full(len(words.images_BxHxW), words.images_BxHxW.shape[2], np.int32)
+
+
 def batch_of(words: Words) -> Batch:
     """All words as one batch, in another order than everybody's: as the training loop shuffles them."""
-    arrays = sample_arrays(words.images_BxHxW, Labels(words.labels_BxL, words.lengths_B))
+    arrays = sample_arrays(words.images_BxHxW, _widths(words), Labels(words.labels_BxL, words.lengths_B))
     return next(read_batches(arrays, len(words.lengths_B), 1))
 
 

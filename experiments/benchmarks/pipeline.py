@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     preprocessing = preprocessing_of(config)
     preprocessed, name = load_words_of(options.data, "train", preprocessing, limit=options.samples)
     samples = select_trainable(preprocessed, alphabet, config.model.frames)
-    arrays = sample_arrays(samples.images_NxHxW, encode_labels(samples.texts, alphabet))
+    arrays = sample_arrays(samples.images_NxHxW, samples.widths_N, encode_labels(samples.texts, alphabet))
     alone = time_batches(arrays, options.batch_size, options.batches)
     steps = TrainingSteps(config, alphabet.num_classes, options.batch_size)
     waited, step_seconds = time_loop(steps, arrays, options.batch_size, options.steps)

@@ -43,10 +43,11 @@ class KerasModel:
         """How many it has."""
         return self.model.count_params()
 
-    def log_probs(self, images_BxHxW: np.ndarray) -> np.ndarray:
-        """Log probabilities [B, T, K] float32 of images uint8."""
+    def log_probs(self, images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log probabilities [B, T, K] float32 of images uint8, and frames: all count."""
         images = images_to_input(images_BxHxW, self.config["data"]["preprocessing"])
-        return np.log(np.maximum(np.asarray(self.model.predict_on_batch(images)), np.finfo(np.float32).tiny))
+        probabilities = np.maximum(np.asarray(self.model.predict_on_batch(images)), np.finfo(np.float32).tiny)
+        return np.log(probabilities), np.full(len(probabilities), probabilities.shape[1], np.int32)
 
 
 def train(config: ExperimentConfig, workdir: Path) -> Result:
@@ -88,7 +89,7 @@ def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRe
     write_status(workdir, "running", step=0)
     steps_per_epoch = -(-len(training) // config.data.batch_size)
     batch_of_step = make_batch_of_step(
-        sample_arrays(training.images_NxHxW, encode_labels(training.texts, alphabet)),
+        sample_arrays(training.images_NxHxW, training.widths_N, encode_labels(training.texts, alphabet)),
         batch_size=config.data.batch_size,
         seed=config.seed,
         reshuffle=config.data.reshuffle,

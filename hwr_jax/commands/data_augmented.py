@@ -48,7 +48,7 @@ def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed:
     from hwr_jax.data.preprocessed import preprocess_sample
     from hwr_jax.ink.model_input import preprocessing_of
     from hwr_jax.ink.preprocessing import images_to_input
-    from hwr_jax.ink.width import cut_to_ink
+    from hwr_jax.ink.width import cut_to_widths, measure_widths
     from hwr_jax.training.augment import augment
     from hwr_jax.training.step import sample_keys
 
@@ -57,14 +57,17 @@ def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed:
     frames = [outcome for outcome in outcomes if not isinstance(outcome, str)]
     if not frames:
         return [str(outcome) for outcome in outcomes]
-    images_NxHxW = cut_to_ink(np.stack(frames), kind)
+    images_NxHxW = np.stack(frames)
+    widths_N = measure_widths(images_NxHxW, preprocessing_of(config))
+    images_NxHxW = cut_to_widths(images_NxHxW, widths_N)
+    widths_B = jax.numpy.asarray(widths_N) if config.follows_width else None
     images_NxWxHx1 = images_to_input(images_NxHxW, kind)
     places = jax.numpy.arange(len(frames))
 
     @jax.jit
     def draw(images: jax.Array, version: jax.Array) -> jax.Array:
         keys = sample_keys(seed, "augment", version, places)
-        return augment(images, keys, config.augment, config.follows_width)
+        return augment(images, keys, config.augment, widths_B)[0]
 
     versions = [images_NxHxW]
     for version in range(VERSIONS):

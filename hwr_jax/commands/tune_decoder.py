@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     if not len(samples):
         raise InputError(f"data {config.name!r}: no validation samples to tune on")
     with ProgressLine("read") as progress:
-        log_probs_NxTxK = _read_all(model, samples, progress)
+        log_probs_NxTxK, frames_N = _read_all(model, samples, progress)
     devices = jax.local_devices()
     started = time.monotonic()
     with ProgressLine("weights tried") as progress:
@@ -68,6 +68,7 @@ def main(argv: Sequence[str]) -> int:
             parts,
             model.alphabet,
             log_probs_NxTxK,
+            frames_N,
             samples.texts,
             objective=options.objective,
             devices=devices if len(devices) > 1 else (),
@@ -114,23 +115,20 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse(argv)
 
 
-def _read_all(model: "TrainedModel", samples: "PreprocessedSamples", progress: ProgressLine) -> "np.ndarray":
+def _read_all(
+    model: "TrainedModel", samples: "PreprocessedSamples", progress: ProgressLine
+) -> "tuple[np.ndarray, np.ndarray]":
+    """Log probabilities [N, T, K], and how many frames of each sample count."""
     import numpy as np
 
-    from hwr_jax.ink.width import common_width
-    from hwr_jax.models.padding import IMPOSSIBLE
-
-    # All as long as the widest image, blank in the frames that a batch of narrower ones does not have.
-    columns = common_width(samples.widths_N, model.preprocessing)
-    log_probs_NxTxK = np.full(
-        (len(samples), columns // model.stride_px, model.alphabet.num_classes), IMPOSSIBLE, np.float32
-    )
-    log_probs_NxTxK[:, :, -1] = 0
+    parts = []
     for start in range(0, len(samples), BATCH_SIZE):
-        read = model.log_probs(samples.images_NxHxW[start : start + BATCH_SIZE])
-        log_probs_NxTxK[start : start + BATCH_SIZE, : read.shape[1]] = read
+        rows = slice(start, start + BATCH_SIZE)
+        parts.append(model.log_probs(samples.images_NxHxW[rows], samples.widths_N[rows]))
         progress(min(start + BATCH_SIZE, len(samples)), len(samples))
-    return log_probs_NxTxK
+    longest = max(log_probs.shape[1] for log_probs, _ in parts)
+    filled = [np.pad(some, ((0, 0), (0, longest - some.shape[1]), (0, 0))) for some, _ in parts]
+    return np.concatenate(filled), np.concatenate([frames for _, frames in parts])
 
 
 if __name__ == "__main__":

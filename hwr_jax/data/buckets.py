@@ -68,7 +68,7 @@ def buckets_of(columns_N: Int[np.ndarray, "N"], config: ExperimentConfig) -> Buc
     """The buckets of a run's training samples; None where all batches are as wide as the frame.
 
     Args:
-      columns_N: that each sample's image uses, see `hwr_jax.ink.width.used_columns`.
+      columns_N: that each sample's image uses, see `hwr_jax.ink.width.measure_widths`.
       config: of the run.
     """
     if not config.follows_width:

@@ -48,8 +48,9 @@ def why_untrainable(text: str, alphabet: Alphabet, frames: int) -> str | None:
 
 def find_untrainable(texts: Sequence[str], alphabet: Alphabet, frames: int | Sequence[int]) -> list[str | None]:
     """For each text the reason why it cannot be trained on, or None; `frames` of all images or of each."""
-    if isinstance(frames, int):
-        return [why_untrainable(text, alphabet, frames) for text in texts]
+    frames = [frames] * len(texts) if isinstance(frames, int) else frames
+    if len(set(frames)) == 1:
+        return [why_untrainable(text, alphabet, frames[0]) for text in texts]
     reasons = [why_untrainable(text, alphabet, frames_needed(text)) for text in texts]
     # In the same words for all, so that they count together.
     too_long = "label needs more frames than its image has"

@@ -140,7 +140,7 @@ def load_for_training(
     poll()
     validation = load_split(config.data, "validation", preprocessing, limit=config.data.validation_samples)
     poll()
-    frames = count_frames(training.widths_N, preprocessing, config.model.stride_px)
+    frames = count_frames(training.widths_N, config.model.stride_px)
     trainable = select_trainable(training, alphabet, frames, config.data.outside_alphabet)
     for what, part in (("training", trainable), ("validation", validation)):
         if not len(part):

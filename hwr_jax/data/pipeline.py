@@ -86,7 +86,8 @@ def make_batch_of_step(
       sources: from which `make_batches` makes the images; the batch says which, for `ImageMaker`, in place of images.
 
     Returns batches of:
-      "images" uint8 [B, H, W], "labels" int32 [B, L] and "lengths" int32 [B], or if resident "rows" int32 [B];
+      "images" uint8 [B, H, W], "widths" int32 [B] of them, "labels" int32 [B, L] and "lengths" int32 [B], or if
+      resident "rows" int32 [B];
       "positions" int32 [B], where each sample stands in the global batch; and "weights" float32 [B], 1, or 0 for
       what only fills a batch up.
     """
@@ -119,9 +120,9 @@ def make_batch_of_step(
     return batch_of_step
 
 
-def sample_arrays(images_NxHxW: Images, labels: Labels) -> dict[str, Images]:
-    """What a step needs of the samples: "images" uint8 [N, H, W], "labels" int32 [N, L], "lengths" int32 [N]."""
-    return {"images": images_NxHxW, "labels": labels.ids_NxL, "lengths": labels.lengths_N}
+def sample_arrays(images_NxHxW: Images, widths_N: np.ndarray, labels: Labels) -> dict[str, Images]:
+    """What a step needs of the samples: "images" uint8 [N, H, W]; int32 "widths", "lengths" [N] and "labels" [N, L]."""
+    return {"images": images_NxHxW, "widths": widths_N, "labels": labels.ids_NxL, "lengths": labels.lengths_N}
 
 
 def plan_dispatches(start_step: int, stop_step: int, steps: int, stops: Sequence[int]) -> list[range]:

@@ -11,7 +11,6 @@ import numpy as np
 from hwr_jax.data.labels import encode_labels, find_untrainable
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.decoding.decoder import Decoder, GreedyDecoder, Hypothesis
-from hwr_jax.models.recognizer import frames_of_images
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import Edits, count_edits
 from hwr_jax.training.objective import ctc_losses
@@ -76,11 +75,15 @@ class Evaluation:
         return [result.loss for result in self.results if result.loss is not None]
 
 
+# Images uint8 [B, H, W] and their widths int32 [B] to log probabilities float32 [B, T, K] and frames int32 [B]: how
+# many of a row's frames count.
+LogProbs = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
 _NO_TEXT = Hypothesis("", 0.0, -math.inf, -math.inf)
 
 
 def evaluate_samples(
-    log_probs: Callable[[np.ndarray], np.ndarray],
+    log_probs: LogProbs,
     alphabet: Alphabet,
     samples: PreprocessedSamples,
     *,
@@ -91,13 +94,13 @@ def evaluate_samples(
     """Reads every sample and compares it with its transcription.
 
     Args:
-      log_probs: frames [B, H, W] uint8 -> log probabilities [B, T, K] float32. B is always `batch_size`: the last
-        batch is filled up with blank frames, which are not counted. Those that end at like columns come together.
+      log_probs: of the model. B is always `batch_size`: the last batch is filled up with empty images, which are not
+        counted. Images of like width come together.
       alphabet: of the model.
       samples: of one split. Labels with characters outside the alphabet, or too long for the frames, count in CER and
         WER like all others, but have no loss.
       decoder: of the log probabilities; None: greedy.
-      batch_size: frames at a time.
+      batch_size: images at a time.
       poll: called before each batch; an exception it raises ends the evaluation.
     """
     decoder = decoder or GreedyDecoder(alphabet)
@@ -105,13 +108,15 @@ def evaluate_samples(
     decoding_seconds = 0.0
     results: dict[int, SampleResult] = {}
     losses = _Losses(samples.texts, alphabet)
-    for rows, images_BxHxW in _batches(samples, batch_size):
+    for rows, images_BxHxW, widths_B in _batches(samples, batch_size):
         poll()
-        log_probs_BxTxK = np.asarray(log_probs(images_BxHxW))
+        log_probs_BxTxK, frames_B = map(np.asarray, log_probs(images_BxHxW, widths_B))
         decoding_started = time.monotonic()
-        readings = decoder.decode(log_probs_BxTxK)
+        readings = decoder.decode(log_probs_BxTxK, frames_B)
         decoding_seconds += time.monotonic() - decoding_started
-        for row, found, (loss, excluded) in zip(rows, readings, losses.of(rows, log_probs_BxTxK), strict=False):
+        for row, found, (loss, excluded) in zip(
+            rows, readings, losses.of(rows, log_probs_BxTxK, frames_B), strict=False
+        ):
             read = found[0] if found else _NO_TEXT
             results[row] = SampleResult(
                 id=samples.ids[row],
@@ -130,14 +135,14 @@ def evaluate_samples(
     return Evaluation(in_order, dict(samples.skipped), seconds, decoding_seconds)
 
 
-def _batches(samples: PreprocessedSamples, batch_size: int) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Rows and their frames, those with ink up to like columns together."""
+def _batches(samples: PreprocessedSamples, batch_size: int) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
+    """Rows, their images and widths, those of like width together."""
     order = np.argsort(samples.widths_N, kind="stable")
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         filled = np.full((batch_size, *samples.images_NxHxW.shape[1:]), 255, np.uint8)
         filled[: len(rows)] = samples.images_NxHxW[rows]
-        yield rows.tolist(), filled
+        yield rows.tolist(), filled, np.pad(samples.widths_N[rows], (0, batch_size - len(rows)), constant_values=1)
 
 
 class _Losses:
@@ -147,11 +152,12 @@ class _Losses:
         self._texts, self._alphabet = texts, alphabet
         self._longest = max(map(len, texts), default=0)
 
-    def of(self, rows: Sequence[int], log_probs_BxTxK: np.ndarray) -> list[tuple[float | None, str | None]]:
+    def of(
+        self, rows: Sequence[int], log_probs_BxTxK: np.ndarray, frames_B: np.ndarray
+    ) -> list[tuple[float | None, str | None]]:
         """For each of the samples `rows`, the first of the batch, its loss, or None and why it has none."""
-        frames = frames_of_images(log_probs_BxTxK[: len(rows)])
         texts = [self._texts[row] for row in rows]
-        excluded = find_untrainable(texts, self._alphabet, frames)
+        excluded = find_untrainable(texts, self._alphabet, frames_B[: len(rows)].tolist())
         labels = encode_labels(
             tuple("" if reason else text for text, reason in zip(texts, excluded, strict=True)), self._alphabet
         )
@@ -160,7 +166,7 @@ class _Losses:
         labels_BxL[: len(rows), : labels.ids_NxL.shape[1]] = labels.ids_NxL
         lengths_B[: len(rows)] = labels.lengths_N
         # Log probabilities are logits too: normalising them once more changes nothing.
-        losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, labels_BxL, lengths_B))
+        losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, labels_BxL, lengths_B, frames_B))
         return [(None if reason else float(loss), reason) for reason, loss in zip(excluded, losses_B, strict=False)]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwr_jax.data.labels import encode_labels, find_untrainable
 from hwr_jax.decoding.decoder import GreedyDecoder
-from hwr_jax.models.recognizer import frames_of_images
+from hwr_jax.evaluation.evaluate import LogProbs
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.objective import ctc_losses
 
@@ -60,10 +60,10 @@ class LabelDoubter:
       wrong_cases: number of samples whose label is likelier in another case (`CASES`), WRONG_CASE_FROM times.
     """
 
-    def __init__(self, log_probs: Callable[[np.ndarray], np.ndarray], alphabet: Alphabet, frames: int) -> None:
+    def __init__(self, log_probs: LogProbs, alphabet: Alphabet, frames: int) -> None:
         """
         Args:
-          log_probs: frames uint8 [B, H, W] -> log probabilities float32 [B, T, K], for any B.
+          log_probs: of the model, for any B.
           alphabet: of the model.
           frames: T, the most there can be.
         """
@@ -74,21 +74,23 @@ class LabelDoubter:
         self._seen = 0
         self.wrong_labels = self.wrong_cases = 0
 
-    def see(self, ids: Sequence[str], texts: Sequence[str], images_BxHxW: np.ndarray) -> None:
+    def see(self, ids: Sequence[str], texts: Sequence[str], images_BxHxW: np.ndarray, widths_B: np.ndarray) -> None:
         """Reads some samples, any number of them."""
         for start in range(0, len(ids), BATCH_SAMPLES):
             part = slice(start, start + BATCH_SAMPLES)
-            self._see_batch(ids[part], texts[part], images_BxHxW[part])
+            self._see_batch(ids[part], texts[part], images_BxHxW[part], widths_B[part])
 
-    def _see_batch(self, ids: Sequence[str], texts: Sequence[str], images_BxHxW: np.ndarray) -> None:
+    def _see_batch(
+        self, ids: Sequence[str], texts: Sequence[str], images_BxHxW: np.ndarray, widths_B: np.ndarray
+    ) -> None:
         # Filled up to one size, so that one program is compiled, however many samples were left out in between.
         missing = BATCH_SAMPLES - len(ids)
         filled = np.pad(images_BxHxW, ((0, missing), (0, 0), (0, 0)), constant_values=255)
-        log_probs_BxTxK = np.asarray(self._log_probs(filled))
+        frames = self._log_probs(filled, np.pad(widths_B, (0, missing), constant_values=1))
         filled_texts = [*texts, *[""] * missing]
-        losses = self._losses(filled_texts, log_probs_BxTxK)[: len(ids)]
-        cases = self._best_cases(filled_texts, log_probs_BxTxK)[: len(ids)]
-        readings = self._decoder.decode(log_probs_BxTxK)[: len(ids)]
+        losses = self._losses(filled_texts, *frames)[: len(ids)]
+        cases = self._best_cases(filled_texts, *frames)[: len(ids)]
+        readings = self._decoder.decode(*frames)[: len(ids)]
         for id, text, loss, case, (reading,), image_HxW in zip(
             ids, texts, losses, cases, readings, images_BxHxW, strict=True
         ):
@@ -119,25 +121,27 @@ class LabelDoubter:
         entry = (suspect.loss_per_character, -self._seen, suspect)
         (heapq.heappush if len(heap) < MOST_SUSPECTS else heapq.heappushpop)(heap, entry)
 
-    def _best_cases(self, texts: Sequence[str], log_probs_BxTxK: np.ndarray) -> list[tuple[float, str]]:
+    def _best_cases(
+        self, texts: Sequence[str], log_probs_BxTxK: np.ndarray, frames_B: np.ndarray
+    ) -> list[tuple[float, str]]:
         """For each text its likeliest other case and the loss of that; infinity where it has none."""
         best = [(math.inf, "")] * len(texts)
         for change in CASES:
             changed = [change(text) for text in texts]
-            losses = self._losses(changed, log_probs_BxTxK)
+            losses = self._losses(changed, log_probs_BxTxK, frames_B)
             best = [
                 min(so_far, (loss, other)) if loss is not None and other != text else so_far
                 for so_far, loss, other, text in zip(best, losses, changed, texts, strict=True)
             ]
         return best
 
-    def _losses(self, texts: Sequence[str], log_probs_BxTxK: np.ndarray) -> list[float | None]:
-        reasons = find_untrainable(texts, self._alphabet, frames_of_images(log_probs_BxTxK))
+    def _losses(self, texts: Sequence[str], log_probs_BxTxK: np.ndarray, frames_B: np.ndarray) -> list[float | None]:
+        reasons = find_untrainable(texts, self._alphabet, frames_B.tolist())
         judged = [reason is None for reason in reasons]
         labels = encode_labels(tuple(t if ok else "" for t, ok in zip(texts, judged, strict=True)), self._alphabet)
         padded_BxL = np.zeros((len(texts), self._frames), np.int32)
         padded_BxL[:, : labels.ids_NxL.shape[1]] = labels.ids_NxL
-        losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, padded_BxL, labels.lengths_N))
+        losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, padded_BxL, labels.lengths_N, frames_B))
         return [float(loss) if ok else None for loss, ok in zip(losses_B, judged, strict=True)]
 
 

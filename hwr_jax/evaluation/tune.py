@@ -44,6 +44,7 @@ def tune_decoder(
     parts: TextParts,
     alphabet: Alphabet,
     log_probs_NxTxK: np.ndarray,
+    frames_N: np.ndarray,
     texts: Sequence[str],
     *,
     objective: str = "wer",
@@ -58,6 +59,7 @@ def tune_decoder(
       parts: the files of the settings.
       alphabet: of the recognizer.
       log_probs_NxTxK: of the samples, natural logarithms.
+      frames_N: how many frames of each sample count.
       texts: what the samples say.
       objective: "wer" or "cer", of all samples together.
       devices: see `BeamDecoder`.
@@ -72,10 +74,10 @@ def tune_decoder(
         """The texts, and the scores of the hypotheses, best first."""
         decoder = build_decoder(settings, alphabet, parts, devices)
         if isinstance(decoder, GreedyDecoder):
-            found = decoder.decode(log_probs_NxTxK)
+            found = decoder.decode(log_probs_NxTxK, frames_N)
             return [row[0].text for row in found], two_outcomes(np.array([row[0].log_ctc for row in found]))
         assert isinstance(decoder, BeamDecoder)
-        hypotheses = decoder.search(log_probs_NxTxK)
+        hypotheses = decoder.search(log_probs_NxTxK, frames_N)
         readings = [row[0].text if row else "" for row in decoder.to_texts(hypotheses)]
         return readings, np.asarray(hypotheses.scores_BxW)
 

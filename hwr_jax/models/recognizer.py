@@ -6,21 +6,27 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from hwr_jax.config import ModelConfig
-from hwr_jax.ink.width import used_columns
 from hwr_jax.models.dropout import KeysB
 from hwr_jax.models.encoders import Encoder
 from hwr_jax.models.layers import DTYPES, Dense, PooledConv
-from hwr_jax.models.padding import IMPOSSIBLE, blank_outside
 from hwr_jax.models.parameters import CLASSIFIER, KERNELS, Parameter, make_parameter_of
 from hwr_jax.models.residual import SHORTCUT
 
 # The layer that tells classes apart, by its name in the Keras example; and all layers with a feature for each class.
 CLASSES = "dense2"
 CLASS_LAYERS = (CLASSES, SHORTCUT)
+
+
+def count_frames(
+    widths_B: Int[Array, "B"] | None, images_BxWxHx1: Float[Array, "B W H 1"], stride_px: int
+) -> Int[Array, "B"]:
+    """Frames of each image, int32: one for every `stride_px` columns of its width, and one for a rest; None: of all."""
+    if widths_B is None:
+        return jnp.full(len(images_BxWxHx1), images_BxWxHx1.shape[1] // stride_px, dtype=jnp.int32)
+    return -(-widths_B // stride_px)
 
 
 class Recognizer(nn.Module):
@@ -57,39 +63,34 @@ class Recognizer(nn.Module):
 
     @nn.compact
     def __call__(
-        self, images_BxWxHx1: Float[Array, "B W H 1"], keys_B: KeysB | None = None, follow_width: bool = False
-    ) -> Float[Array, "B T K"]:
-        """Logits, float32.
+        self,
+        images_BxWxHx1: Float[Array, "B W H 1"],
+        widths_B: Int[Array, "B"] | None = None,
+        keys_B: KeysB | None = None,
+    ) -> tuple[Float[Array, "B T K"], Int[Array, "B"]]:
+        """Logits, float32, and how many frames of each row count, the first ones. What the others hold means nothing.
 
         Args:
           images_BxWxHx1: as made by `hwr_jax.ink.preprocessing.images_to_input`: the width comes first.
+          widths_B: columns that show the image, the first ones; the others change nothing. None: all of them do.
           keys_B: one dropout key a sample for training; None for inference.
-          follow_width: whether the columns to the right of an image, see `hwr_jax.ink.width.used_columns`, are padding:
-            no layer sees them, and their frames are certainly blank, so that losses and decoders need not know of them.
         """
-        widths_B = used_columns(images_BxWxHx1, self.stride_px) if follow_width else None
         features = self.features(images_BxWxHx1, widths_B, keys_B)
         logits = Dense(self.num_classes, dtype=DTYPES[self.config.compute_dtype], name=CLASSES)(features)
-        inside_BxT = None
-        if widths_B is not None:
-            inside_BxT = jnp.arange(logits.shape[1])[None] * self.stride_px < widths_B[:, None]
-        return blank_outside(logits.astype(jnp.float32), inside_BxT)
+        return logits.astype(jnp.float32), count_frames(widths_B, images_BxWxHx1, self.stride_px)
 
     def read_twice(
-        self, parameters: Any, images_BxWxHx1: Float[Array, "B W H 1"], keys_B: KeysB, follow_width: bool
-    ) -> tuple[Float[Array, "B T K"], Float[Array, "B T K"]]:
-        """Logits for training, and those of `ModelConfig.shortcut`."""
-        logits, kept = self.apply(
-            {"params": parameters}, images_BxWxHx1, keys_B, follow_width=follow_width, mutable=[SHORTCUT]
+        self,
+        parameters: Any,
+        images_BxWxHx1: Float[Array, "B W H 1"],
+        widths_B: Int[Array, "B"] | None = None,
+        keys_B: KeysB | None = None,
+    ) -> tuple[Float[Array, "B T K"], Float[Array, "B T K"], Int[Array, "B"]]:
+        """Logits for training, those of `ModelConfig.shortcut`, and the frames that count."""
+        (logits, frames_B), kept = self.apply(
+            {"params": parameters}, images_BxWxHx1, widths_B, keys_B, mutable=[SHORTCUT]
         )
-        return logits, kept[SHORTCUT][SHORTCUT]["logits"][0]
-
-
-def frames_of_images(log_probs_BxTxK: np.ndarray) -> int | list[int]:
-    """Images that show an image: T if that is so for all images, else of each those that `Recognizer` did not pad."""
-    open_B = (log_probs_BxTxK[:, :, :-1].max(axis=2) > IMPOSSIBLE / 2).sum(axis=1)
-    frames = log_probs_BxTxK.shape[1]
-    return frames if (open_B == frames).all() else open_B.tolist()
+        return logits, kept[SHORTCUT][SHORTCUT]["logits"][0], frames_B
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float
 
 from hwr_jax.models.convolution import convolve_3x3
 from hwr_jax.models.dropout import KeysB
-from hwr_jax.models.padding import blank_outside, zero_outside
+from hwr_jax.models.padding import zero_outside
 
 # The name of the layer `Shortcut`, and of the collection in which it leaves its logits.
 SHORTCUT = "shortcut"
@@ -141,5 +141,5 @@ class Shortcut(nn.Module):
             padded = jnp.pad(x, ((0, 0), (1, 1), (0, 0)))
             near = jnp.concatenate([padded[:, place : place + x.shape[1]] for place in range(3)], axis=-1)
             logits = jnp.matmul(near, kernel.astype(self.dtype)) + bias.astype(self.dtype)[None, None]
-            self.sow(SHORTCUT, "logits", blank_outside(logits.astype(jnp.float32), inside_BxT))
+            self.sow(SHORTCUT, "logits", logits.astype(jnp.float32))
         return x_BxTxF

@@ -10,13 +10,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import images_to_input
-from hwr_jax.ink.width import cut_to_ink
+from hwr_jax.ink.width import cut_to_widths
 from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.renames import rename_config
@@ -58,24 +58,30 @@ class TrainedModel:
         """Number of parameters."""
         return count_parameters(self.tree)
 
-    def log_probs(self, images_BxHxW: UInt8[np.ndarray, "B H W"]) -> Float[np.ndarray, "B T K"]:
-        """Log probabilities of the classes at every frame, for any number of preprocessed images.
+    def log_probs(
+        self, images_BxHxW: UInt8[np.ndarray, "B H W"], widths_B: Int[np.ndarray, "B"]
+    ) -> tuple[Float[np.ndarray, "B T K"], Int[np.ndarray, "B"]]:
+        """Log probabilities of the classes in every frame, for any number of preprocessed images.
 
-        With "line" there are as many frames as the widest of them takes, and those to the right of an image are
-        certainly blank.
+        Args:
+          images_BxHxW: as `hwr_jax.ink.preprocessing.preprocess` gives them.
+          widths_B: their columns that show something, see `hwr_jax.ink.width.measure_widths`.
+
+        Returns:
+          The log probabilities, of as many frames as the widest image takes, and how many frames of each count.
         """
         count = len(images_BxHxW)
-        images_BxHxW = cut_to_ink(images_BxHxW, self.preprocessing.kind)
+        images_BxHxW = cut_to_widths(images_BxHxW, widths_B)
         size = BATCH_SIZES[0] if count == 1 else BATCH_SIZES[-1]
         parts = []
-        for start in range(0, count, size):
-            part = images_BxHxW[start : start + size]
-            filled = np.pad(part, ((0, size - len(part)), (0, 0), (0, 0)), constant_values=255)
-            parts.append(np.asarray(self._program(self.tree, filled))[: len(part)])
-        if not parts:
-            model = build_dataclass(ModelConfig, self.config["model"])
-            return np.zeros((0, model.frames, self.alphabet.num_classes), dtype=np.float32)
-        return np.concatenate(parts)
+        for start in range(0, max(count, 1), size):
+            rows = slice(start, start + size)
+            missing = size - len(images_BxHxW[rows])
+            images = np.pad(images_BxHxW[rows], ((0, missing), (0, 0), (0, 0)), constant_values=255)
+            widths = np.pad(widths_B[rows], (0, missing), constant_values=1)
+            parts.append([np.asarray(result)[: size - missing] for result in self._program(self.tree, images, widths)])
+        log_probs, frames = zip(*parts, strict=True)
+        return np.concatenate(log_probs), np.concatenate(frames)
 
     def __post_init__(self) -> None:
         # Set past the frozen dataclass: it is derived, and kept so that it compiles once.
@@ -83,13 +89,16 @@ class TrainedModel:
 
 
 def make_log_probs(config: Mapping[str, Any], alphabet: Alphabet, kind: str) -> Any:
-    """The jitted `(parameters, images_BxHxW) -> log_probs_BxTxK` of an experiment's config."""
+    """The jitted `(parameters, images_BxHxW, widths_B) -> (log_probs_BxTxK, frames_B)` of an experiment's config."""
     model = Recognizer(build_dataclass(ModelConfig, config["model"], "model"), alphabet.num_classes)
 
-    def log_probs(tree: Any, images_BxHxW: UInt8[Array, "B H W"]) -> Float[Array, "B T K"]:
+    def log_probs(
+        tree: Any, images_BxHxW: UInt8[Array, "B H W"], widths_B: Int[Array, "B"]
+    ) -> tuple[Float[Array, "B T K"], Int[Array, "B"]]:
         images = images_to_input(images_BxHxW, kind)
-        logits: Any = model.apply({"params": tree}, images, follow_width=kind == "line")
-        return jax.nn.log_softmax(logits)
+        outputs: Any = model.apply({"params": tree}, images, widths_B if kind == "line" else None)
+        logits, frames_B = outputs
+        return jax.nn.log_softmax(logits), frames_B
 
     return jax.jit(log_probs)
 

@@ -5,57 +5,70 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from hwr_jax.config import AugmentConfig, is_zero
-from hwr_jax.ink.width import used_columns
 from hwr_jax.training.photometric import imitate_scan
 
 
 def augment(
-    images_BxWxHx1: Float[Array, "B W H 1"], keys_B: Key[Array, "B"], config: AugmentConfig, own_width: bool = False
-) -> Float[Array, "B W H 1"]:
-    """Randomly warped images, resampled bilinearly; what comes from outside the frame is 0, the paper.
+    images_BxWxHx1: Float[Array, "B W H 1"],
+    keys_B: Key[Array, "B"],
+    config: AugmentConfig,
+    widths_B: Int[Array, "B"] | None = None,
+) -> tuple[Float[Array, "B W H 1"], Int[Array, "B"] | None]:
+    """Randomly warped images, resampled bilinearly; what comes from outside the image is 0, the background.
 
     Then `hwr_jax.training.photometric.imitate_scan` changes their grey levels.
 
     Args:
-      images_BxWxHx1: model input, 0 is paper.
+      images_BxWxHx1: model input, 0 is the background.
       keys_B: one key a sample.
       config: the strengths.
-      own_width: whether images begin at the left of the frame and end where their ink does, see
-        `hwr_jax.ink.width.used_columns`; they do so afterwards, with a new width.
+      widths_B: the columns that hold each image, where images begin at the left and end where their ink does. None:
+        all.
+
+    Returns:
+      The images, and the columns that hold each now: from what was drawn, so at least as many as their ink takes.
     """
     if config.geometric:
-        warp = jax.vmap(lambda image, key: _warp(image, key, config, own_width))
-        images_BxWxHx1 = warp(images_BxWxHx1[..., 0], keys_B)[..., None]
-    return imitate_scan(images_BxWxHx1, keys_B, config, own_width)
+        warp = jax.vmap(lambda image, key, width: _warp(image, key, config, width))
+        images_BxWxH, widths_B = warp(images_BxWxHx1[..., 0], keys_B, widths_B)
+        images_BxWxHx1 = images_BxWxH[..., None]
+    return imitate_scan(images_BxWxHx1, keys_B, config, widths_B), widths_B
 
 
-def _warp(image_WxH: Array, key: Array, config: AugmentConfig, own_width: bool) -> Array:
+def _warp(image_WxH: Array, key: Array, config: AugmentConfig, used: Array | None) -> tuple[Array, Array | None]:
     affine_key, warp_key = jax.random.split(key)
     shape = image_WxH.shape
-    used = used_columns(image_WxH[None, ..., None], 1)[0] if own_width else None
-    x, y = _affine_coordinates(shape, affine_key, config, used)
+    x, y, right_edge = _affine_coordinates(shape, affine_key, config, used)
+    leftwards = jnp.zeros(())
     if not is_zero(config.warp_px):
         dx, dy = _smooth_displacement(shape, warp_key, config.warp_px, config.warp_spacing_px, _hat_weights)
-        x, y = x + dx, y + dy
+        x, y, leftwards = x + dx, y + dy, leftwards - dx.min()
     if not is_zero(config.elastic_px):
         key = jax.random.fold_in(warp_key, 1)
         dx, dy = _smooth_displacement(shape, key, config.elastic_px, config.elastic_spread_px, _bell_weights)
-        x, y = x + dx, y + dy
-    return _sample_bilinear(image_WxH, x, y)
+        x, y, leftwards = x + dx, y + dy, leftwards - dx.min()
+    if used is not None:
+        # Where the warps look to the left, they bring what lies there to the right.
+        used = jnp.ceil(right_edge(jnp.maximum(leftwards, 0.0))).astype(jnp.int32).clip(1, shape[0])
+    return _sample_bilinear(image_WxH, x, y), used
 
 
 def _affine_coordinates(
     shape: tuple[int, ...], key: Array, config: AugmentConfig, used: Array | None = None
-) -> tuple[Array, Array]:
-    """Where each output pixel looks in the input, [W, H] each.
+) -> tuple[Array, Array, Callable[[Array], Array]]:
+    """Where each output pixel looks in the input, [W, H] each; and what finds the output's used columns.
 
     Args:
-      shape: of the frame.
-      used: columns of the frame that hold the image, None for all: it turns about their centre, and is stretched to no
-        more than the frame, of which it then uses as many columns as it takes.
+      shape: of the image.
+      used: columns that hold the image, None for all: it turns about their centre, and is stretched to no more than the
+        whole width.
+
+    Returns:
+      x, y, and a function: given by how many columns more than `used` ink may have been moved to the right, the column
+      of the output that nothing passes.
     """
     shear, turn, horizontal_scale, stretch_y, shift_x, shift_y = jax.random.uniform(key, (6,), minval=-1.0, maxval=1.0)
     angle = turn * jnp.deg2rad(config.rotation_degrees)
@@ -70,7 +83,15 @@ def _affine_coordinates(
     y = (jnp.arange(height) - (height - 1) / 2)[None, :]
     turned_x = (jnp.cos(angle) * x + jnp.sin(angle) * y) * factor_x + config.shift_x_px * shift_x
     turned_y = (jnp.cos(angle) * y - jnp.sin(angle) * x) * factor_y + config.shift_y_px * shift_y
-    return turned_x + config.shear * shear * turned_y + centre_before, turned_y + (height - 1) / 2
+
+    def right_edge(more: Array) -> Array:
+        # The corners at the right of the input, by the inverse of what finds x and y.
+        corners_y = jnp.asarray([-(height - 1) / 2, (height - 1) / 2])
+        corners_x = centre_before + more - config.shift_x_px * shift_x - config.shear * shear * corners_y
+        across, along = corners_x / factor_x, (corners_y - config.shift_y_px * shift_y) / factor_y
+        return (across * jnp.cos(angle) - along * jnp.sin(angle)).max() + centre + 1
+
+    return turned_x + config.shear * shear * turned_y + centre_before, turned_y + (height - 1) / 2, right_edge
 
 
 def _smooth_displacement(

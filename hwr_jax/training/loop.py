@@ -243,7 +243,7 @@ def advance(
         for trial, fetch in going():
             if not trial.reported:  # It may have been stopped while it validated after this step.
                 trial.finish_step(step, fetch)
-        arrays = sample_arrays(samples.images_NxHxW, encode_labels(samples.texts, alphabet))
+        arrays = sample_arrays(samples.images_NxHxW, samples.widths_N, encode_labels(samples.texts, alphabet))
         resident = not config.follows_width and keep_on_device(
             arrays, config.data.on_device, config.training.steps_per_dispatch
         )

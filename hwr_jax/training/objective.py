@@ -9,52 +9,65 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 def fits_frames(
-    labels_BxL: Int[Array, "B L"], lengths_B: Int[Array, "B"], frames: int | Int[Array, "B"]
+    labels_BxL: Int[Array, "B L"], lengths_B: Int[Array, "B"], frames_B: Int[Array, "B"]
 ) -> Bool[Array, "B"]:
-    """Whether each label has an alignment: length plus repeats is at most `frames`, of all or of each.
+    """Whether each label has an alignment: length plus repeats is at most the frames that count.
 
     optax gives a label without one a loss of about 1e5 and a finite gradient, so that it would drown the batch.
     """
     inside = jnp.arange(1, labels_BxL.shape[1])[None] < lengths_B[:, None]
     repeats = (labels_BxL[:, 1:] == labels_BxL[:, :-1]) & inside
-    return lengths_B + repeats.sum(axis=1) <= frames
+    return lengths_B + repeats.sum(axis=1) <= frames_B
 
 
 def ctc_losses(
-    logits_BxTxK: Float[Array, "B T K"], labels_BxL: Int[Array, "B L"], lengths_B: Int[Array, "B"]
+    logits_BxTxK: Float[Array, "B T K"],
+    labels_BxL: Int[Array, "B L"],
+    lengths_B: Int[Array, "B"],
+    frames_B: Int[Array, "B"],
 ) -> Float[Array, "B"]:
-    """Negative log-likelihood of each label, in nats; the blank is the last class and all frames count."""
-    label_paddings = (jnp.arange(labels_BxL.shape[1])[None] >= lengths_B[:, None]).astype(jnp.float32)
-    frame_paddings = jnp.zeros(logits_BxTxK.shape[:2], dtype=jnp.float32)
+    """Negative log-likelihood of each label, in nats; the blank is the last class.
+
+    Args:
+      logits_BxTxK: of the classes.
+      labels_BxL, lengths_B: class ids, and how many of each row count.
+      frames_B: how many frames of each row count.
+    """
+    label_paddings = _after(lengths_B, labels_BxL.shape[1]).astype(jnp.float32)
+    frame_paddings = _after(frames_B, logits_BxTxK.shape[1]).astype(jnp.float32)
     return optax.ctc_loss(logits_BxTxK, frame_paddings, labels_BxL, label_paddings, blank_id=logits_BxTxK.shape[-1] - 1)
 
 
 def keras_ctc_losses(
-    logits_BxTxK: Float[Array, "B T K"], labels_BxL: Int[Array, "B L"], lengths_B: Int[Array, "B"]
+    logits_BxTxK: Float[Array, "B T K"],
+    labels_BxL: Int[Array, "B L"],
+    lengths_B: Int[Array, "B"],
+    frames_B: Int[Array, "B"],
 ) -> Float[Array, "B"]:
     """The Keras example's loss, `ctc_batch_cost`: log(softmax + 1e-7) is taken for logits and normalised once more.
 
     It bounds how wrong a frame can be: where the classes are confidently wrong it is far below `ctc_losses`.
     """
-    return ctc_losses(jnp.log(jax.nn.softmax(logits_BxTxK) + KERAS_EPSILON), labels_BxL, lengths_B)
+    return ctc_losses(jnp.log(jax.nn.softmax(logits_BxTxK) + KERAS_EPSILON), labels_BxL, lengths_B, frames_B)
 
 
-def divergence_from_even(logits_BxTxK: Float[Array, "B T K"], frames: int | Int[Array, "B"]) -> Float[Array, "B"]:
-    """Sum over the frames of KL(p || even chances), in nats: 0 where all classes are as likely.
+def divergence_from_even(logits_BxTxK: Float[Array, "B T K"], frames_B: Int[Array, "B"]) -> Float[Array, "B"]:
+    """Sum over the frames that count of KL(p || even chances), in nats: 0 where all classes are as likely.
 
     Added to the loss it keeps classes from growing certain: label smoothing for CTC after Kim et al. (2018, Improved
     training for online end-to-end speech recognition systems), the penalty of confidence of Pereyra et al. (2017).
-
-    Args:
-      frames: that count, of all or of each.
     """
     log_probs = jax.nn.log_softmax(logits_BxTxK)
     of_frames_BxT = (jnp.exp(log_probs) * log_probs).sum(axis=-1) + jnp.log(logits_BxTxK.shape[-1])
-    inside_BxT = jnp.arange(logits_BxTxK.shape[1])[None] < jnp.reshape(jnp.asarray(frames), (-1, 1))
-    return jnp.where(inside_BxT, of_frames_BxT, 0.0).sum(axis=1)
+    return jnp.where(_after(frames_B, logits_BxTxK.shape[1]), 0.0, of_frames_BxT).sum(axis=1)
+
+
+def _after(counts_B: Array, size: int) -> Array:
+    """bool [B, size], True from a row's count on."""
+    return jnp.arange(size)[None] >= counts_B[:, None]
 
 
 KERAS_EPSILON = 1e-7
 
-Losses = Callable[[Float[Array, "B T K"], Int[Array, "B L"], Int[Array, "B"]], Float[Array, "B"]]
+Losses = Callable[[Float[Array, "B T K"], Int[Array, "B L"], Int[Array, "B"], Int[Array, "B"]], Float[Array, "B"]]
 LOSSES: dict[str, Losses] = {"ctc": ctc_losses, "keras_ctc": keras_ctc_losses}

@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from hwr_jax.config import AugmentConfig, is_zero
-from hwr_jax.ink.width import used_columns
 
 # Distance of the random points between which paper changes smoothly, px.
 BLOTCH_SPACING_PX = 4
@@ -22,7 +21,10 @@ BLUR_REACH_PX = 2
 
 
 def imitate_scan(
-    images_BxWxHx1: Float[Array, "B W H 1"], keys_B: Key[Array, "B"], config: AugmentConfig, own_width: bool = False
+    images_BxWxHx1: Float[Array, "B W H 1"],
+    keys_B: Key[Array, "B"],
+    config: AugmentConfig,
+    widths_B: Int[Array, "B"] | None = None,
 ) -> Float[Array, "B W H 1"]:
     """The images with another pen, paper and light, blurred, noisy and with masked spans; float32 in 0 .. 1.
 
@@ -33,8 +35,7 @@ def imitate_scan(
       images_BxWxHx1: model input, 0 is paper and 1 ink.
       keys_B: one key a sample.
       config: the strengths, plain numbers or traced ones.
-      own_width: whether images end where their ink does, see `hwr_jax.ink.width.used_columns`: what lies to the right
-        of that stays 0. Otherwise paper and light cover the frame.
+      widths_B: the columns that hold each image: what lies to the right of them stays 0. None: all.
     """
     if not config.photometric:
         return images_BxWxHx1
@@ -47,7 +48,6 @@ def imitate_scan(
     _, width, height = ink_BxWxH.shape
     # Against faint ink the same grain would leave nothing to read.
     darkest_Bx1x1 = _apart(lambda ink: ink.max(axis=(1, 2), keepdims=True), ink_BxWxH, keys_B)
-    used_Bx1 = _apart(lambda ink: used_columns(ink[..., None], 1), ink_BxWxH, keys_B)[:, None] if own_width else None
 
     if not is_zero(config.pen_px):
         ink_BxWxH = _apart(lambda ink: _change_pen(ink, config.pen_px * (2 * pen - 1)), ink_BxWxH, keys_B)
@@ -69,8 +69,8 @@ def imitate_scan(
     if not is_zero(config.mask_px):
         kept_BxW = _outside_spans(mask_keys, width, config.mask_px, config.mask_spacing_px)
         ink_BxWxH = jnp.where(kept_BxW[..., None], ink_BxWxH, 0.0)
-    if used_Bx1 is not None:
-        used_BxW = jnp.arange(width)[None] < used_Bx1
+    if widths_B is not None:
+        used_BxW = jnp.arange(width)[None] < widths_B[:, None]
         ink_BxWxH = jnp.where(used_BxW[..., None], ink_BxWxH, 0.0)
     return jnp.clip(ink_BxWxH, 0.0, 1.0)[..., None]
 

@@ -11,8 +11,7 @@ from jaxtyping import Array, Key
 
 from hwr_jax.config import AugmentConfig, ExperimentConfig, ObjectiveConfig
 from hwr_jax.ink.preprocessing import images_to_input
-from hwr_jax.ink.width import used_columns
-from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.models.recognizer import Recognizer, count_frames
 from hwr_jax.training.augment import augment
 from hwr_jax.training.objective import LOSSES, divergence_from_even, fits_frames
 from hwr_jax.training.state import Totals, TrainState
@@ -53,40 +52,41 @@ def make_step(
     def total_over_devices(tree: Any) -> Any:
         return jax.lax.psum(tree, axis_name) if axis_name else tree
 
-    follow_width = kind == "line"
     losses_of = LOSSES[objective.loss]
 
-    def sample_losses(parameters: Any, images: Array, frames: int | Array, keys_B: Array, batch: DeviceBatch) -> Array:
+    def sample_losses(parameters: Any, images: Array, widths_B: Any, keys_B: Array, batch: DeviceBatch) -> Array:
         labels, lengths = batch["labels"], batch["lengths"]
         logits: Any
         if model.config.shortcut:
-            logits, early_logits = model.read_twice(parameters, images, keys_B, follow_width)
-            losses = losses_of(logits, labels, lengths)
-            losses += objective.shortcut_weight * losses_of(early_logits, labels, lengths)
+            logits, early_logits, frames_B = model.read_twice(parameters, images, widths_B, keys_B)
+            losses = losses_of(logits, labels, lengths, frames_B)
+            losses += objective.shortcut_weight * losses_of(early_logits, labels, lengths, frames_B)
         else:
-            logits = model.apply({"params": parameters}, images, keys_B, follow_width=follow_width)
-            losses = losses_of(logits, labels, lengths)
-        return losses + objective.smoothing * divergence_from_even(logits, frames) if objective.smoothing else losses
+            outputs: Any = model.apply({"params": parameters}, images, widths_B, keys_B)
+            logits, frames_B = outputs
+            losses = losses_of(logits, labels, lengths, frames_B)
+        return losses + objective.smoothing * divergence_from_even(logits, frames_B) if objective.smoothing else losses
 
     def step(state: TrainState, batch: DeviceBatch) -> TrainState:
         images = images_to_input(batch["images"], kind)
+        # Other images fill all columns.
+        widths_B = batch["widths"] if kind == "line" else None
         augment_keys = sample_keys(seed, "augment", state.step, batch["positions"])
         # A branch that is always taken. Without it XLA on CPUs fuses the augmentation into each of the nine products of
         # the first convolution and computes it as often (a barrier does not help, it is dropped before fusion).
-        images = jax.lax.cond(
+        images, widths_B = jax.lax.cond(
             state.step >= 0,
-            lambda: augment(images, augment_keys, augmentation, follow_width),
-            lambda: jnp.zeros_like(images),
+            lambda: augment(images, augment_keys, augmentation, widths_B),
+            lambda: (jnp.zeros_like(images), widths_B),
         )
         dropout_keys = sample_keys(seed, "dropout", state.step, batch["positions"])
         # Stretching may leave a line too few frames for its label.
-        stride_px = model.config.stride_px
-        frames = used_columns(images, stride_px) // stride_px if follow_width else model.config.frames
-        weights = batch["weights"] * fits_frames(batch["labels"], batch["lengths"], frames)
+        frames_B = count_frames(widths_B, images, model.stride_px)
+        weights = batch["weights"] * fits_frames(batch["labels"], batch["lengths"], frames_B)
         samples = total_over_devices(weights.sum())
 
         def share_of_mean_loss(parameters: Any) -> Array:
-            losses = sample_losses(parameters, images, frames, dropout_keys, batch)
+            losses = sample_losses(parameters, images, widths_B, dropout_keys, batch)
             return jnp.where(weights > 0, losses, 0.0).sum() / jnp.maximum(samples, 1.0)
 
         mean_loss, gradient = total_over_devices(jax.value_and_grad(share_of_mean_loss)(state.parameters))

@@ -11,7 +11,6 @@ from hwr_jax.config import DataConfig
 from hwr_jax.data.buckets import build_buckets
 from hwr_jax.data.loading import load_split
 from hwr_jax.evaluation.evaluate import evaluate_samples
-from hwr_jax.ink.width import used_columns_of_images
 from hwr_jax.reader import Reader
 from hwr_jax.strict import build_dataclass
 from hwr_jax.training.load import load_run
@@ -51,18 +50,18 @@ def test_every_step_was_run_and_the_run_was_measured(workdir, samples):
 
 
 def test_words_come_in_several_widths(samples):
-    columns = used_columns_of_images(samples.images_NxHxW, 4)
+    columns = -(-samples.widths_N // 4) * 4
     assert len(build_buckets(columns, 3).widths) == 3
 
 
 def test_an_image_reads_alone_as_it_does_beside_others(workdir, samples):
     model = load_run(workdir)
-    together = model.log_probs(samples.images_NxHxW[:])
-    for image_HxW, log_probs_TxK in zip(samples.images_NxHxW, together, strict=True):
-        (alone_TxK,) = model.log_probs(image_HxW[None])
-        frames = len(alone_TxK)
-        np.testing.assert_allclose(alone_TxK, log_probs_TxK[:frames], atol=1e-5)
-        assert (log_probs_TxK[frames:, -1] == 0).all()
+    together, frames_N = model.log_probs(samples.images_NxHxW[:], samples.widths_N)
+    assert len(set(frames_N.tolist())) > 3
+    for row, frames in enumerate(frames_N):
+        alone, counted = model.log_probs(samples.images_NxHxW[row : row + 1], samples.widths_N[row : row + 1])
+        assert counted == [frames]
+        np.testing.assert_allclose(alone[0, :frames], together[row, :frames], atol=1e-5)
 
 
 def test_the_evaluation_is_that_of_readings_one_by_one(workdir, samples):

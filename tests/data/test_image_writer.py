@@ -9,7 +9,7 @@ import pytest
 from hwr_jax.data import image_writer
 from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.width import used_columns_of_images
+from hwr_jax.ink.width import measure_widths
 
 FRAME = Preprocessing(3, 7, "line")
 
@@ -38,7 +38,7 @@ def assert_written(written, images_NxHxW):
     stored, widths_N = written
     assert stored.shape == images_NxHxW.shape
     np.testing.assert_array_equal(stored, images_NxHxW)
-    np.testing.assert_array_equal(widths_N, used_columns_of_images(images_NxHxW, 1))
+    np.testing.assert_array_equal(widths_N, measure_widths(images_NxHxW, FRAME))
     assert widths_N.dtype == np.int32
 
 

@@ -41,9 +41,8 @@ for _ in range(2):  # preprocessed anew, then from the cache
     joined = join_samples([preprocessed, preprocessed])
     samples = select_trainable(joined, ALPHABET, 99)
     assert len(samples) == 2 * COUNT * 9 // 10, len(samples)
-    batch_of_step = make_batch_of_step(
-        sample_arrays(samples.images_NxHxW, encode_labels(samples.texts, ALPHABET)), batch_size=4, seed=0
-    )
+    arrays = sample_arrays(samples.images_NxHxW, samples.widths_N, encode_labels(samples.texts, ALPHABET))
+    batch_of_step = make_batch_of_step(arrays, batch_size=4, seed=0)
     batches = make_batches(batch_of_step, plan_dispatches(0, len(samples) // 4, 1, ()))
     assert sum(batch["images"].nbytes for batch in batches) == samples.images_NxHxW.nbytes
 grown = status("VmHWM") - before

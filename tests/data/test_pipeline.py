@@ -34,7 +34,7 @@ def batches_of(
     frames = numbers.astype(np.uint8)[:, None, None] * np.ones((1, 2, 3), np.uint8)
     labels = Labels((numbers[:, None] * np.array([[1, 2]])).astype(np.int32), numbers.astype(np.int32))
     batch_of_step = make_batch_of_step(
-        sample_arrays(frames, labels),
+        sample_arrays(frames, numbers.astype(np.int32), labels),
         batch_size=BATCH,
         seed=seed,
         reshuffle=reshuffle,
@@ -89,6 +89,7 @@ def test_a_batch_holds_the_rows_of_its_step():
         np.testing.assert_array_equal(batch["positions"], np.arange(BATCH))
         assert {name: value.dtype.name for name, value in batch.items()} == {
             "images": "uint8",
+            "widths": "int32",
             "labels": "int32",
             "lengths": "int32",
             "positions": "int32",
@@ -117,7 +118,7 @@ def test_batches_of_like_width_are_cut_to_it(processes):
     buckets = build_buckets(columns, 3)
     shares = [
         make_batch_of_step(
-            sample_arrays(frames, Labels(numbers[:, None], numbers)),
+            sample_arrays(frames, columns, Labels(numbers[:, None], numbers)),
             batch_size=BATCH,
             seed=1,
             buckets=buckets,

@@ -11,7 +11,7 @@ from hwr_jax.data.labels import select_trainable, take
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.width import used_columns_of_images
+from hwr_jax.ink.width import measure_widths
 from hwr_jax.text.alphabet import Alphabet
 
 LINE = Preprocessing(kind="line")
@@ -65,12 +65,12 @@ def test_widths_are_computed_once(monkeypatch):
     """Where the frames are preprocessed: selections and joins of samples hand them on."""
     samples = [Sample(str(i), "a" if i % 3 else "x", "w", encode_line(i, (60, 20))) for i in range(1, 40, 4)]
     result = preprocess_samples(samples, LINE)
-    np.testing.assert_array_equal(result.widths_N, used_columns_of_images(result.images_NxHxW, 1))
+    np.testing.assert_array_equal(result.widths_N, measure_widths(result.images_NxHxW, LINE))
     assert len(set(result.widths_N.tolist())) > 5
     monkeypatch.setattr(image_writer, "measure_widths", lambda *_: pytest.fail("computed anew"))
     selected = select_trainable(join_samples([result, take(result, np.arange(3))]), Alphabet("a"), 99)
     assert len(selected) == 9
-    np.testing.assert_array_equal(selected.widths_N, used_columns_of_images(selected.images_NxHxW, 1))
+    np.testing.assert_array_equal(selected.widths_N, measure_widths(selected.images_NxHxW, LINE))
 
 
 def test_images_are_as_wide_as_they_are_where_nothing_says_otherwise():

@@ -15,7 +15,7 @@ from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.preprocessed_cache import load_or_preprocess
 from hwr_jax.data.source_images import SourceImages
 from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.width import used_columns_of_images
+from hwr_jax.ink.width import measure_widths
 
 FRAME = Preprocessing(height_px=4, width_px=6)
 OWN_HASH = preprocessed_cache._CODE_HASH
@@ -69,7 +69,7 @@ def test_widths_and_sources_are_kept(load, tmp_path):
     line = Preprocessing(4, 6, "line")
     first, again = load(line), load(line)
     assert load.fitted == 1
-    np.testing.assert_array_equal(again.widths_N, used_columns_of_images(first.images_NxHxW, 1))
+    np.testing.assert_array_equal(again.widths_N, measure_widths(first.images_NxHxW, line))
     assert again.sources.parts == ((tmp_path, "train"),)
     assert again.sources.rows_Nx2.tolist() == [[0, 0], [0, 2], [0, 3]]
 

@@ -48,7 +48,7 @@ def batches_of(samples, effects, *, kind="line", start=0, stop=12, workers=1, pr
     count = len(samples)
     labels = Labels(np.zeros((count, 1), np.int32), np.zeros(count, np.int32))
     batch_of_step = make_batch_of_step(
-        sample_arrays(samples.images_NxHxW, labels),
+        sample_arrays(samples.images_NxHxW, samples.widths_N, labels),
         batch_size=BATCH,
         seed=SEED,
         reshuffle=reshuffle,

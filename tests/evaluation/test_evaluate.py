@@ -39,7 +39,7 @@ class FakeModel:
         self.readings, self.probability = readings, probability
         self.batches: list[int] = []
 
-    def log_probs(self, images_BxHxW: np.ndarray) -> np.ndarray:
+    def log_probs(self, images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.batches.append(len(images_BxHxW))
         other = (1 - self.probability) / (ALPHABET.num_classes - 1)
         probs_BxTxK = np.full((len(images_BxHxW), FRAMES, ALPHABET.num_classes), other, np.float32)
@@ -48,7 +48,7 @@ class FakeModel:
             reading = self.readings[number] if number < len(self.readings) else "xyz"
             path = [*ALPHABET.encode(reading), *[ALPHABET.blank_id] * FRAMES][:FRAMES]
             row[np.arange(FRAMES), path] = self.probability
-        return np.log(probs_BxTxK)
+        return np.log(probs_BxTxK), np.full(len(widths_B), FRAMES)
 
 
 def evaluate(truths, readings, writers=None, batch_size=4, **options):
@@ -100,7 +100,7 @@ def test_confidence_is_the_probability_of_the_best_path():
 
 def test_loss_against_the_sum_over_all_paths():
     evaluation, _, model = evaluate(["ab"], ["b"], probability=0.7)
-    log_probs_TxK = model.log_probs(make_samples(["ab"]).images_NxHxW)[0]
+    log_probs_TxK = model.log_probs(make_samples(["ab"]).images_NxHxW, np.ones(1))[0][0]
     classes = [int(ALPHABET.encode("a")[0]), int(ALPHABET.encode("b")[0]), ALPHABET.blank_id]
     probability = 0.0
     for path in itertools.product(classes, repeat=FRAMES):

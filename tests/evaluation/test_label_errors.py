@@ -28,14 +28,22 @@ def doubt(pairs: list[tuple[str, str]]) -> LabelDoubter:
     # White frames fill a batch up; what they read does not count.
     read = [text for _, text in pairs]
     doubter = LabelDoubter(
-        lambda frames: np.stack([log_probs_of(read[place] if place < len(read) else "") for place in frames[:, 0, 0]]),
+        lambda images, widths: (
+            np.stack([log_probs_of(read[place] if place < len(read) else "") for place in images[:, 0, 0]]),
+            np.full(len(widths), FRAMES),
+        ),
         ALPHABET,
         FRAMES,
     )
     for start in range(0, len(pairs), 4):
         places = range(start, min(start + 4, len(pairs)))
         images_BxHxW = np.stack([np.full((2, 3), place, np.uint8) for place in places])
-        doubter.see([f"id{place}" for place in places], [pairs[place][0] for place in places], images_BxHxW)
+        doubter.see(
+            [f"id{place}" for place in places],
+            [pairs[place][0] for place in places],
+            images_BxHxW,
+            np.full(len(places), 3),
+        )
     return doubter
 
 
@@ -80,8 +88,10 @@ def test_a_letter_read_wrong_does_not_hide_the_case(monkeypatch: pytest.MonkeyPa
 
 def test_any_number_of_samples_at_once() -> None:
     count = label_errors.BATCH_SAMPLES + 2
-    doubter = LabelDoubter(lambda frames: np.stack([log_probs_of("b")] * len(frames)), ALPHABET, FRAMES)
-    doubter.see([f"{n}" for n in range(count)], ["a"] * count, np.zeros((count, 2, 3), np.uint8))
-    doubter.see([], [], np.zeros((0, 2, 3), np.uint8))
+    doubter = LabelDoubter(
+        lambda images, _: (np.stack([log_probs_of("b")] * len(images)), np.full(len(images), FRAMES)), ALPHABET, FRAMES
+    )
+    doubter.see([f"{n}" for n in range(count)], ["a"] * count, np.zeros((count, 2, 3), np.uint8), np.full(count, 3))
+    doubter.see([], [], np.zeros((0, 2, 3), np.uint8), np.zeros(0, np.int64))
     assert doubter.wrong_labels == count
     assert [one.id for one in doubter.labels] == [f"{n}" for n in range(count)]

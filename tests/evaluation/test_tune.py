@@ -20,6 +20,7 @@ from hwr_jax.text.distance import Edits, count_edits
 
 ALPHABET = Alphabet("abc")
 WORDS = ("ab", "abc", "cab", "bac")
+ALL_FRAMES = np.full(48, 8)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def errors(settings, log_probs, texts) -> Edits:
 def test_no_single_change_of_a_weight_reads_better(settings, noisy, objective):
     log_probs, texts = noisy
     parts = load_text_parts(settings, ALPHABET)
-    tuned = tune_decoder(settings, parts, ALPHABET, log_probs, texts, objective=objective)
+    tuned = tune_decoder(settings, parts, ALPHABET, log_probs, ALL_FRAMES, texts, objective=objective)
     best = errors(tuned.settings, log_probs, texts)
     assert (tuned.summary["cer"], tuned.summary["wer"]) == (best.cer, best.wer)
     assert best.word_edits < errors(settings, log_probs, texts).word_edits
@@ -69,7 +70,14 @@ def test_no_single_change_of_a_weight_reads_better(settings, noisy, objective):
 def test_greedy_has_a_temperature_alone(noisy):
     log_probs, texts = noisy
     settings = DecoderSettings()
-    tuned = tune_decoder(settings, load_text_parts(settings, ALPHABET), ALPHABET, log_probs, texts)
+    tuned = tune_decoder(
+        settings,
+        load_text_parts(settings, ALPHABET),
+        ALPHABET,
+        log_probs,
+        np.full(len(log_probs), log_probs.shape[1]),
+        texts,
+    )
     found = [row[0] for row in GreedyDecoder(ALPHABET).decode(log_probs)]
     correct = np.array([h.text == text for h, text in zip(found, texts, strict=True)])
     assert tuned.settings.temperature == fit_temperature(two_outcomes(np.array([h.log_ctc for h in found])), correct)
@@ -80,4 +88,6 @@ def test_greedy_has_a_temperature_alone(noisy):
 def test_nothing_to_tune_on(settings):
     parts = load_text_parts(settings, ALPHABET)
     with pytest.raises(InputError, match="no samples"):
-        tune_decoder(settings, parts, ALPHABET, np.zeros((0, 8, ALPHABET.num_classes), np.float32), [])
+        tune_decoder(
+            settings, parts, ALPHABET, np.zeros((0, 8, ALPHABET.num_classes), np.float32), np.zeros(0, np.int32), []
+        )

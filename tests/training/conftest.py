@@ -47,6 +47,7 @@ def make_batch() -> Callable[..., dict[str, np.ndarray]]:
         labels[np.arange(10)[None] >= lengths[:, None]] = 0
         return {
             "images": rng.integers(0, 256, (size, TINY.height_px, TINY.width_px), dtype=np.uint8),
+            "widths": np.full(size, TINY.width_px, np.int32),
             "labels": labels,
             "lengths": lengths,
             "positions": np.arange(size, dtype=np.int32),

@@ -10,7 +10,6 @@ import pytest
 from scipy import ndimage
 
 from hwr_jax.config import AugmentConfig
-from hwr_jax.ink.width import used_columns
 from hwr_jax.training import augment as module
 from hwr_jax.training.augment import augment
 
@@ -27,7 +26,11 @@ ALL = AugmentConfig(
     elastic_px=1.0,
 )
 
-augment_jitted = jax.jit(augment, static_argnames=("config", "own_width"))
+augment_with_widths = jax.jit(augment, static_argnames="config")
+
+
+def augment_jitted(images, keys, config):
+    return augment_with_widths(images, keys, config)[0]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def keys():
 def drawn_maps(config: AugmentConfig, count: int = 300) -> tuple[np.ndarray, np.ndarray]:
     """What the affine part draws: matrices [count, 2, 2] and shifts [count, 2] about the frame's centre."""
     keys = jax.random.split(jax.random.key(5), count)
-    x, y = jax.vmap(lambda key: module._affine_coordinates((WIDTH, HEIGHT), key, config))(keys)
+    x, y = jax.vmap(lambda key: module._affine_coordinates((WIDTH, HEIGHT), key, config)[:2])(keys)
     looks_at = np.stack([x - (WIDTH - 1) / 2, y - (HEIGHT - 1) / 2], axis=-1)
     matrices = np.stack([looks_at[:, 1, 0] - looks_at[:, 0, 0], looks_at[:, 0, 1] - looks_at[:, 0, 0]], axis=-1)
     return matrices, looks_at.mean(axis=(1, 2))
@@ -58,14 +61,16 @@ def assert_spread(values: np.ndarray, low: float, high: float) -> None:
 
 
 def test_without_strengths_it_is_the_identity(images, keys):
-    assert augment(images, keys, AugmentConfig()) is images
+    same, widths = augment(images, keys, AugmentConfig())
+    assert same is images
+    assert widths is None
 
 
 def test_the_resampling_is_scipys(images, keys):
     config = AugmentConfig(shear=0.5, rotation_degrees=20.0, scale_x=0.5, scale_y=0.5, shift_x_px=9.0, shift_y_px=6.0)
     out = augment_jitted(images, keys, config)
     for image, key, got in zip(images, keys, out, strict=True):
-        x, y = module._affine_coordinates((WIDTH, HEIGHT), jax.random.split(key)[0], config)
+        x, y, _ = module._affine_coordinates((WIDTH, HEIGHT), jax.random.split(key)[0], config)
         expected = ndimage.map_coordinates(np.asarray(image[..., 0]), [x, y], order=1, mode="grid-constant", cval=0)
         np.testing.assert_allclose(got[..., 0], expected, atol=1e-4)
 
@@ -187,18 +192,21 @@ def test_values_stay_between_paper_and_ink(images, keys):
 def test_a_line_takes_as_much_of_the_frame_as_it_is_stretched_to():
     line = np.zeros((200, WIDTH, HEIGHT, 1), np.float32)
     line[:, 3:20, 4:20] = 1
-    used = int(used_columns(line[:1], 1)[0])
+    used = 20 + HEIGHT // 8
+    widths = jnp.full(200, used)
     keys = jax.random.split(jax.random.key(2), 200)
     config = AugmentConfig(scale_x=0.5)
-    warped = np.asarray(augment_jitted(jnp.asarray(line), keys, config, own_width=True))[..., 0]
+    warped, new_widths = augment_with_widths(jnp.asarray(line), keys, config, widths)
+    warped = np.asarray(warped)[..., 0]
     columns = warped[:, :, 12].sum(axis=1)
     assert 17 / 1.5 - 0.5 < columns.min() < 12.5
     assert 24 < columns.max() < 17 * 1.5 + 0.5
     # The paper at its left is stretched as much: so it has not moved.
     first = [np.flatnonzero(image.any(axis=1))[0] for image in warped]
     np.testing.assert_allclose(first, 3 * columns / 17, atol=1.5)
+    np.testing.assert_allclose(new_widths, np.minimum(used * columns / 17, WIDTH), atol=1.6)
     # In a frame of its own width it can only shrink; where it does, the frame makes no difference.
-    alone = np.asarray(augment_jitted(jnp.asarray(line[:, :used]), keys, config, own_width=True))[..., 0]
+    alone = np.asarray(augment_with_widths(jnp.asarray(line[:, :used]), keys, config, widths)[0])[..., 0]
     shrunk = columns < 17
     assert shrunk.sum() > 50
     np.testing.assert_allclose(alone[shrunk], warped[shrunk, :used], atol=1e-4)
@@ -210,7 +218,22 @@ def test_a_line_in_a_frame_it_fills_is_not_cut_by_stretching():
     line[:, 3 : WIDTH - 3, 4:20] = 1
     line[:, WIDTH - 4, 12] = 1
     keys = jax.random.split(jax.random.key(3), 100)
-    warped = np.asarray(augment_jitted(jnp.asarray(line), keys, AugmentConfig(scale_x=0.5), own_width=True))[..., 0]
+    widths = jnp.full(100, WIDTH)
+    warped = np.asarray(augment_with_widths(jnp.asarray(line), keys, AugmentConfig(scale_x=0.5), widths)[0])[..., 0]
     whole = warped[:, :, 12].sum(axis=1)
     assert whole.max() <= WIDTH - 6 + 1e-3
     assert whole.max() == pytest.approx(WIDTH - 6, abs=0.1)
+
+
+@pytest.mark.parametrize("config", [ALL, AugmentConfig(), AugmentConfig(elastic_px=2.0), AugmentConfig(shear=0.5)])
+def test_no_ink_passes_the_new_width_and_little_is_lost(config):
+    widths = np.tile([12, 17, 20, 26], 50)
+    # Ink up to the margin, and down to all corners.
+    line = (np.arange(WIDTH)[None] < widths[:, None] - HEIGHT // 8)[..., None, None] * np.ones((1, 1, HEIGHT, 1))
+    warped, new_widths = augment_with_widths(
+        jnp.asarray(line, jnp.float32), jax.random.split(jax.random.key(7), 200), config, jnp.asarray(widths)
+    )
+    last = np.array([np.flatnonzero(image.any(axis=(1, 2)))[-1] for image in np.asarray(warped)])
+    assert (last < new_widths).all()
+    assert new_widths.max() <= WIDTH
+    assert config.geometric or new_widths.tolist() == widths.tolist()

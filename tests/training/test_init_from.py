@@ -32,7 +32,7 @@ def logits(tree, alphabet: Alphabet, config: ModelConfig = SMALL) -> np.ndarray:
     if not config.shortcut:
         return np.asarray(jax.jit(model.apply)({"params": tree}, image))
     keys = jax.random.split(jax.random.key(6), 2)
-    return np.asarray(jax.jit(lambda tree: model.read_twice(tree, image, keys, follow_width=False))(tree))
+    return np.asarray(jax.jit(lambda tree: model.read_twice(tree, image, None, keys)[:2])(tree))
 
 
 @pytest.mark.parametrize("config", [SMALL, RESIDUAL], ids=["keras", "residual"])

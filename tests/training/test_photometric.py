@@ -1,7 +1,6 @@
 """Changes of the grey levels: each effect against brute force or SciPy, and what all of them keep."""
 
 import dataclasses
-import functools
 import itertools
 
 import jax
@@ -11,7 +10,6 @@ import pytest
 from scipy import ndimage
 
 from hwr_jax.config import AugmentConfig, ExperimentConfig
-from hwr_jax.ink.width import used_columns
 from hwr_jax.training import photometric as module
 from hwr_jax.training.augment import augment
 from hwr_jax.training.photometric import imitate_scan
@@ -32,16 +30,16 @@ ALL = {
 BASE = ExperimentConfig(augment=AugmentConfig(mask_spacing_px=SPACING))
 
 
-@functools.partial(jax.jit, static_argnames="own_width")
-def changed_together(images, keys, numbers, own_width):
+@jax.jit
+def changed_together(images, keys, numbers, widths):
     """For several strengths at once, as runs that train together have them: compiled once for all of them."""
-    return jax.vmap(lambda values: imitate_scan(images, keys, _with_numbers(BASE, values).augment, own_width))(numbers)
+    return jax.vmap(lambda values: imitate_scan(images, keys, _with_numbers(BASE, values).augment, widths))(numbers)
 
 
-def changed(images, keys, own_width: bool = False, **strengths: float) -> np.ndarray:
+def changed(images, keys, widths=None, **strengths: float) -> np.ndarray:
     """What becomes of images, beside a run without augmentation."""
     numbers = {f"augment.{name}": jnp.array([strengths.get(name, 0.0), 0.0]) for name in ALL}
-    out, unchanged = np.asarray(changed_together(images, keys, numbers, own_width))
+    out, unchanged = np.asarray(changed_together(images, keys, numbers, widths))
     np.testing.assert_allclose(unchanged, images, atol=1e-6)
     return out
 
@@ -57,6 +55,10 @@ def images():
 
 def ends(number):
     return 10 + number % 50
+
+
+# With a margin, as lines have it.
+WIDTHS = jnp.array([ends(number) + MARGIN for number in range(COUNT)])
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def assert_spread(values: np.ndarray, low: float, high: float) -> None:
 
 def test_without_strengths_it_is_the_identity(images, keys):
     assert imitate_scan(images, keys, AugmentConfig()) is images
-    assert imitate_scan(images, keys, AugmentConfig(shear=0.5, warp_px=1.0), own_width=True) is images
+    assert imitate_scan(images, keys, AugmentConfig(shear=0.5, warp_px=1.0), WIDTHS) is images
 
 
 def test_the_pen_is_grey_dilation_and_erosion(images):
@@ -219,10 +221,10 @@ def test_a_span_is_paper_over_its_whole_height(keys):
 
 
 def test_a_sample_depends_on_its_key_alone(images, keys):
-    out = changed(images, keys, True, **ALL)
+    out = changed(images, keys, WIDTHS, **ALL)
     order = np.array([3, 0, 5])
-    np.testing.assert_array_equal(changed(images[order], keys[order], True, **ALL), out[order])
-    same_image = changed(jnp.tile(images[-1:], (COUNT, 1, 1, 1)), keys, True, **ALL)
+    np.testing.assert_array_equal(changed(images[order], keys[order], WIDTHS[order], **ALL), out[order])
+    same_image = changed(jnp.tile(images[-1:], (COUNT, 1, 1, 1)), keys, jnp.full(COUNT, WIDTHS[-1]), **ALL)
     assert (same_image[:-1] != out[-1]).any(axis=(1, 2, 3)).all(), "two keys give the same"
 
 
@@ -239,14 +241,14 @@ def test_it_comes_after_the_warp_and_leaves_its_draws_alone(images, keys):
     geometry = AugmentConfig(shear=0.5, shift_x_px=4.0, scale_y=0.2)
     both = dataclasses.replace(geometry, contrast=0.6)
     images, keys_of_six = images[:6], keys[:6]
-    warped, out = jax.jit(lambda: (augment(images, keys_of_six, geometry), augment(images, keys_of_six, both)))()
+    warped, out = jax.jit(lambda: [augment(images, keys_of_six, config)[0] for config in (geometry, both)])()
     factors = of_grey(0.5, keys, contrast=0.6)[:6, :1, :1, None] / 0.5
     np.testing.assert_allclose(out, np.minimum(warped, 1) * factors, atol=1e-6)
 
 
 @pytest.mark.parametrize("strengths", [ALL, *({name: 1.0} for name in ALL)], ids=["all", *ALL])
 def test_values_stay_between_paper_and_ink(images, keys, strengths):
-    out = changed(images, keys, True, **strengths)
+    out = changed(images, keys, WIDTHS, **strengths)
     assert out.shape == images.shape
     assert out.dtype == np.float32
     assert out.min() >= 0  # False for a NaN too.
@@ -255,19 +257,18 @@ def test_values_stay_between_paper_and_ink(images, keys, strengths):
 
 
 def test_padding_stays_padding_where_images_have_their_own_width(images, keys):
-    out, everywhere = changed(images, keys, True, **ALL), changed(images, keys, **ALL)
-    used = np.asarray(used_columns(images, 1))
-    np.testing.assert_array_equal(used, [ends(number) + MARGIN for number in range(COUNT)])
+    out, everywhere = changed(images, keys, WIDTHS, **ALL), changed(images, keys, **ALL)
+    used = np.asarray(WIDTHS)
     beyond = np.arange(WIDTH)[None] >= used[:, None]
     assert not out[beyond].any()
     np.testing.assert_allclose(out[~beyond], everywhere[~beyond], atol=1e-6)
     in_margin = ~beyond & (np.arange(WIDTH)[None] >= used[:, None] - MARGIN)
-    noisy = changed(images, keys, True, noise=0.2)[..., 0].any(axis=2)
+    noisy = changed(images, keys, WIDTHS, noise=0.2)[..., 0].any(axis=2)
     assert (noisy & in_margin).any(axis=1).all(), "paper ends where the ink does"
     assert everywhere[:, -1].any(), "paper covers the frame where images do"
 
 
 def test_plain_strengths_give_what_traced_ones_do(images, keys):
     config = dataclasses.replace(BASE.augment, **ALL)
-    plain = jax.jit(lambda images: imitate_scan(images, keys, config, own_width=True))(images)
-    np.testing.assert_allclose(plain, changed(images, keys, True, **ALL), atol=1e-5)
+    plain = jax.jit(lambda images: imitate_scan(images, keys, config, WIDTHS))(images)
+    np.testing.assert_allclose(plain, changed(images, keys, WIDTHS, **ALL), atol=1e-5)

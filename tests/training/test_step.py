@@ -8,7 +8,6 @@ import pytest
 
 from hwr_jax.config import AugmentConfig, ObjectiveConfig
 from hwr_jax.ink.preprocessing import images_to_input
-from hwr_jax.ink.width import used_columns
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.training.objective import ctc_losses, divergence_from_even
 from hwr_jax.training.state import init_state
@@ -41,10 +40,8 @@ def test_the_loss_of_the_shortcut_is_added_with_its_weight(make_batch, tiny_mode
 
     keys = sample_keys(3, "dropout", state.step, batch["positions"])
     images = images_to_input(batch["images"], "word")
-    late, early = (
-        ctc_losses(logits, batch["labels"], batch["lengths"]).mean()
-        for logits in model.read_twice(state.parameters, images, keys, follow_width=False)
-    )
+    *both, frames_B = model.read_twice(state.parameters, images, None, keys)
+    late, early = (ctc_losses(logits, batch["labels"], batch["lengths"], frames_B).mean() for logits in both)
     assert loss(0.0) == pytest.approx(float(late), rel=1e-5)
     assert loss(0.5) == pytest.approx(float(late + 0.5 * early), rel=1e-5)
 
@@ -52,14 +49,14 @@ def test_the_loss_of_the_shortcut_is_added_with_its_weight(make_batch, tiny_mode
 def test_the_divergence_from_even_chances_is_added_with_its_weight(make_batch, tiny_model, tiny_optimizer):
     state = init_state(tiny_model, tiny_optimizer, seed=0)
     batch = {name: jnp.asarray(value) for name, value in make_batch(4, seed=0).items()}
+    batch["widths"] = jnp.array([64, 63, 60, 41], jnp.int32)
 
     def loss(smoothing):
         return loss_of_step(tiny_model, tiny_optimizer, state, batch, "line", smoothing=smoothing)
 
     keys = sample_keys(3, "dropout", state.step, batch["positions"])
     images = images_to_input(batch["images"], "line")
-    logits = tiny_model.apply({"params": state.parameters}, images, keys, follow_width=True)
-    stride_px = tiny_model.config.stride_px
-    divergence = divergence_from_even(logits, used_columns(images, stride_px) // stride_px).mean()
+    logits, frames_B = tiny_model.apply({"params": state.parameters}, images, batch["widths"], keys)
+    divergence = divergence_from_even(logits, frames_B).mean()
     assert divergence > 0.01
     assert loss(0.5) - loss(0.0) == pytest.approx(float(0.5 * divergence), rel=1e-4)

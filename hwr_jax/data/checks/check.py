@@ -22,6 +22,7 @@ from hwr_jax.data.sample import Sample, Skip, describe_skips
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.width import measure_widths
 from hwr_jax.text.alphabet import Alphabet, alphabet_of
 
 # Large images are under way a few chunks a worker at a time.
@@ -30,7 +31,7 @@ RARE_BELOW = 20
 READING = "reading"
 
 # Takes ids, labels as a run has them, and preprocessed frames, uint8 [B, height_px, width_px].
-SeeImages = Callable[[Sequence[str], Sequence[str], np.ndarray], None]
+SeeImages = Callable[[Sequence[str], Sequence[str], np.ndarray, np.ndarray], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,9 +103,9 @@ def check_data(
         if see_images is not None and (fitted := [(i, e.image_HxW) for i, e in batch if e.image_HxW is not None]):
             samples = [item for item, _ in fitted if isinstance(item, Sample)]
             labels = [_label(sample.text, rules.data) for sample in samples]
-            see_images(
-                [sample.id for sample in samples], labels, np.stack([preprocessing for _, preprocessing in fitted])
-            )
+            images_BxHxW = np.stack([image_HxW for _, image_HxW in fitted])
+            widths_B = measure_widths(images_BxHxW, rules.preprocessing)
+            see_images([sample.id for sample in samples], labels, images_BxHxW, widths_B)
     return reading.conclude()
 
 
