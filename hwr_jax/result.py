@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import jax
-import numpy as np
 
 from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.formats.table import check_data_name, read_data
