@@ -30,7 +30,7 @@ def logits(tree, alphabet: Alphabet, config: ModelConfig = SMALL) -> np.ndarray:
     image = jax.random.uniform(jax.random.key(5), (2, config.width_px, config.height_px, 1))
     model = Recognizer(config, alphabet.num_classes)
     if not config.shortcut:
-        return np.asarray(jax.jit(model.apply)({"params": tree}, image))
+        return np.asarray(jax.jit(model.apply)({"params": tree}, image)[0])
     keys = jax.random.split(jax.random.key(6), 2)
     return np.asarray(jax.jit(lambda tree: model.read_twice(tree, image, None, keys)[:2])(tree))
 
