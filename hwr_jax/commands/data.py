@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from hwr_jax.data.prepared import PreparedInfo
     from hwr_jax.data.sample import Sample, Skip
 
+_DESCRIPTION = "Stores a data set for training, finds what is wrong with it, or shows samples of it."
 _EXAMPLES = """examples:
   hwr data prepare unipen_words --source=unipen.tar.xz
   hwr data prepare iam_words --source=iam/           (holds words.txt, words/ and best forms.txt)
   hwr data prepare iam_lines --source=iam/           (lines.txt, lines/ or lines.tgz)
   hwr data prepare copiste_lines --source=copiste.tar
-  hwr data prepare alto_lines/mine --source=pages/ --line_types=default     (mine: a name of your own)
+  hwr data prepare alto_lines/mine --source=pages/ --line_types=default   (a name of your own)
   hwr data prepare manifest/mine --source=data.csv --text_column=label
   hwr data prepare pairs/mine --source=lines/        (x.png and x.gt.txt)
   hwr data prepare synthetic                         (needs no source)
@@ -44,17 +45,15 @@ def main(argv: Sequence[str]) -> int:
       OSError: something cannot be read or written.
     """
     args = _parser().parse(argv)
-    if args.config is not None and args.action != "check" and not getattr(args, "augmented", False):
-        raise InputError("--config: only hwr data check and hwr data show --augmented take a config")
     return {"prepare": _prepare, "check": _check, "show": _show}[args.action](args)
 
 
 def _parser() -> Parser:
     from hwr_jax.data.formats.table import FORMATS
 
-    parser = Parser(prog="hwr data", description=__doc__, epilog=_EXAMPLES)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="prepare|check|show")
-    prepare = actions.add_parser("prepare", help="parse the raw data, split by writer, and store them")
+    parser = Parser(prog="hwr data", description=_DESCRIPTION, epilog=_EXAMPLES)
+    actions = parser.add_subparsers(prog="hwr data", dest="action", required=True, metavar="prepare|check|show")
+    prepare = actions.add_parser("prepare", help="parse the raw data, split them by writer, and store them")
     prepare.add_argument("--overwrite", action="store_true", help="prepare anew what is already prepared")
     checked = actions.add_parser(
         "check",
@@ -80,18 +79,19 @@ def _parser() -> Parser:
         action.add_argument("name", metavar="NAME", help=names)
         action.add_argument("--source", type=Path, metavar="PATH", help="the raw data: an archive or a folder")
         add_data_flags(action)
-        synthetic = action.add_argument_group("of the format synthetic")
+        synthetic = action.add_argument_group("options of the format synthetic")
         for name in ("writers", "words_per_writer", "seed"):
             synthetic.add_argument(f"--synthetic_{name}", type=int, metavar="N")
         _add_format_flags(action)
-    parser.add_config_flags(required=False)
+    for action in (checked, show):
+        action.add_config_flags(required=False)
     return parser
 
 
 def _add_format_flags(parser: argparse.ArgumentParser) -> None:
     from hwr_jax.data.formats.table import FORMATS
 
-    group = parser.add_argument_group("of some formats")
+    group = parser.add_argument_group("options of some formats")
     for option in _format_options().values():
         takers = [format.name for format in FORMATS.values() if option in format.options]
         text = f"{option.help} ({', '.join(takers)})"
@@ -152,6 +152,8 @@ def _show(args: argparse.Namespace) -> int:
     check_data_name(args.name)
     if args.output.suffix.lower() != ".png":
         raise InputError(f"--output={args.output}: must end in .png")
+    if args.config is not None and not args.augmented:
+        raise InputError("--config: has no effect without --augmented")
     config = resolve_augmentation(args.config) if args.augmented else None
     count = args.count or (12 if args.augmented else 40)
     chosen, total = (_choose_raw if _is_raw(args) else _choose_prepared)(args, count)

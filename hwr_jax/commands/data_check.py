@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 CHECK_DESCRIPTION = """Reads all samples once and reports what is wrong: images that cannot be read, are blank, turned
 over or of extreme shapes; labels that are empty, outside the alphabet, too long, or spelled oddly; duplicates;
-writers and pages in several splits; writers and sources with odd labels; rare characters. Writes all of it as
-JSON, and as an HTML page with pictures. Exit status 1 if training would leave anything out.
+writers and pages in several splits; writers and sources with odd labels; rare characters. Writes all of it as JSON,
+and as an HTML page with pictures. Exit status 1 if training would leave anything out.
 
-With --config=NAME the alphabet, the image size, the split rule and the forms of labels are those of that config;
-with --model=NAME those of that model, which also reads every image and reports the labels it doubts; else those of
-the seed model."""
+With --config=NAME the alphabet, the image size, the split rule and the forms of labels are those of that config; with
+--model=NAME those of that model, which also reads every image and reports the labels it doubts; else those of the
+seed model."""
 
 _MOST_CHARACTERS, _MOST_GROUPS, _MOST_SUSPECTS, _MOST_WORDS = 30, 8, 8, 6
 

@@ -10,16 +10,16 @@ from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser, add_data_flags, json_path, run
 
 _EXAMPLES = """examples:
-  hwr evaluate --workdir=runs/quickstart                              the test split of the run's own data
+  hwr evaluate --workdir=runs/quickstart                      (the test split of the run's own data)
   hwr evaluate --workdir=runs/quickstart --split=validation --checkpoint=latest
-  hwr evaluate --workdir=runs/quickstart --decoder=tuned              as hwr tune-decoder left it
+  hwr evaluate --workdir=runs/quickstart --decoder=tuned      (as hwr tune-decoder left it)
   hwr evaluate --model=unipen_words --decoder=beam --language_model=words.arpa.gz --output=beam.json
   hwr evaluate --model=unipen_words --data=iam_words --source=iam/ --split=all --output=iam.json
 """
 
 
 def main(argv: Sequence[str]) -> int:
-    """Reads every sample of a split, writes the numbers and readings, and prints a short table."""
+    """Recognises every sample of a split, counts the errors, writes all of it and prints a short table."""
     options = _parse(argv)
     from hwr_jax.result import evaluate
     from hwr_jax.zoo.model_records import CARD_FILE

@@ -15,8 +15,9 @@ last but one is unused, the last is the blank, as in the example. A text file ho
 a first line [UNK] is passed over. The order matters: a model trained with a set of characters that was never sorted
 has its own. Here they are put into code point order, and the weights with them, which changes no result.
 
-The run is a finished one of 0 steps with the config keras_example. To train it further by another recipe, name that
-recipe here and there:
+The run is a finished one of 0 steps with the config keras_example.
+
+to train it further by another recipe:
   hwr import-keras model.keras --alphabet=iam78 --workdir=runs/keras --config=FILE.py
   hwr train --workdir=runs/keras --config=FILE.py
 """

@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="hwr language-model", description=__doc__, epilog=_EXAMPLES)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="train")
+    actions = parser.add_subparsers(prog="hwr language-model", dest="action", required=True, metavar="train")
     train = actions.add_parser("train", help="estimate a model from texts", description=main.__doc__, epilog=_EXAMPLES)
     train.add_argument("texts", nargs="*", type=Path, metavar="TEXT", help="UTF-8 file, a text a line")
     add_source_options(train)

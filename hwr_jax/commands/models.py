@@ -52,8 +52,8 @@ def main(argv: Sequence[str]) -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="hwr models",
-        description="Lists the models of the package, or of the folders given: what they read, parameters, training\n"
-        "data, recorded CER and WER with 95 % intervals, size and licence. Of a name, prints the card.",
+        description="Lists the models of the package, or of the folders given: what they read, parameters, training "
+        "data, recorded CER and WER with 95 % intervals, size and licence. For a name, prints the card.",
         epilog=_EPILOG,
     )
     parser.add_argument(

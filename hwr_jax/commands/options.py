@@ -3,7 +3,9 @@
 import argparse
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -53,13 +55,29 @@ def keep_programs() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
+class _Help(argparse.HelpFormatter):
+    """Help of at most 100 columns: usage with what is required, paragraphs filled, lists and examples as they are."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=min(100, shutil.get_terminal_size().columns))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = text.strip("\n").split("\n\n")
+        filled = (part if "\n  " in part else textwrap.fill(part, width - len(indent)) for part in parts)
+        return textwrap.indent("\n\n".join(filled), indent)
+
+    def _format_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None) -> str:
+        groups = [group for group in groups if group.required]
+        chosen = [action for group in groups for action in group._group_actions]
+        shown = [action for action in actions if action.required or not action.option_strings or action in chosen]
+        return super()._format_usage(usage, shown, groups, prefix).rstrip() + " [options]\n\n"
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are `InputError`s, that takes no abbreviated flags, and adds flags we share."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(allow_abbrev=False, **kwargs)
-        self._config_required: bool | None = None
+        super().__init__(allow_abbrev=False, formatter_class=_Help, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         """Raises InputError instead of printing the usage and leaving with status 2."""
@@ -72,9 +90,9 @@ class Parser(argparse.ArgumentParser):
 
     def add_config_flags(self, *, required: bool = True) -> None:
         """--config=NAME_OR_FILE[:arg] and --config.GROUP.FIELD=VALUE; `parse` gives the config they make."""
-        self._config_required = required
         self.add_argument(
             "--config",
+            required=required,
             metavar="NAME|FILE.py[:ARG]",
             help="a config of the package (hwr configs lists them) or a file of your own; --config.GROUP.FIELD=VALUE "
             "changes a field",
@@ -88,17 +106,17 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--checkpoint", choices=("best", "latest"), default="best", help="of a run (default best)")
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """The flags; `config` is a ConfigDict, or None where none is given and none required.
+        """The flags; `config`, where there is one, is a ConfigDict.
 
         Raises:
           InputError: wrong flags, a wrong config, or a workdir without a run.
         """
-        of_config = [arg for arg in argv if arg.startswith("--config")]
-        if self._config_required is None or not (of_config or self._config_required):
-            options = self.parse_args(argv)
-        else:
-            options = self.parse_args([arg for arg in argv if arg not in of_config])
-            options.config, _ = load_config(of_config)
+        overrides = [arg for arg in argv if arg.startswith("--config.")]
+        options = self.parse_args([arg for arg in argv if arg not in overrides])
+        if overrides and "config" not in options:
+            self.error(f"unrecognized arguments: {overrides[0]}")
+        if "config" in options and (options.config or overrides):
+            options.config, _ = load_config([f"--config={options.config}"] * bool(options.config) + overrides)
         if "checkpoint" in options and options.workdir:
             if not (options.workdir / "checkpoints").is_dir():
                 raise InputError(f"--workdir={options.workdir}: holds no run; hwr train --workdir=DIR makes one")

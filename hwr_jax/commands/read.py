@@ -43,9 +43,9 @@ def main(argv: Sequence[str]) -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="hwr read",
-        description="Reads images and prints a line for each: path, text and confidence (0 .. 1), with tabs between\n"
+        description="Reads images and prints a line for each: path, text and confidence (0 .. 1), with tabs between "
         "them. With --n_best=N it prints up to N lines an image, the likeliest text first.",
-        epilog="An image, page or line that cannot be read gets a line on stderr. The others are read, and the exit\n"
+        epilog="An image, page or line that cannot be read gets a line on stderr. The others are read, and the exit "
         "status is 1.",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, TIFF ...; with --page an XML file")
@@ -70,7 +70,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add_decoder_options(parser)
     group = parser.add_argument_group(
         "pages",
-        "The files are ALTO (versions 2 to 4) or PAGE XML, each with its scan: the image that it names, beside it,\n"
+        "The files are ALTO (versions 2 to 4) or PAGE XML, each with its scan: the image that it names, beside it, "
         "in the folder above or in images/, else one with the file's own name. See docs/data.md.",
     )
     group.add_argument(

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 EXIT_STATUS = {"done": 0, "diverged": 1, "preempted": 75}
 
-_EPILOG = """The same command starts a run and, when it was stopped, goes on with it. An example of a changed field:
+_EPILOG = """The same command starts a run and, when it was stopped, goes on with it.
+
+example:
   hwr train --config=quickstart --workdir=runs/slow --config.optimizer.learning_rate=3e-4
 
 exit status: 0 done; 1 the input is wrong, or the run diverged; 75 stopped by a signal and saved: start me again

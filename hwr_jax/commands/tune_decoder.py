@@ -27,7 +27,7 @@ OBJECTIVES = ("wer", "cer")
 _EXAMPLES = """examples:
   hwr tune-decoder --workdir=runs/words --language_model=words.arpa.gz --lexicon=words.txt
   hwr tune-decoder --model=unipen_words --lexicon=words.txt --output=lexicon.json
-  hwr tune-decoder --workdir=runs/words --decoder=greedy       (the temperature of the confidences alone)
+  hwr tune-decoder --workdir=runs/words --decoder=greedy      (only the temperature of confidences)
 """
 
 

@@ -112,6 +112,7 @@ def test_show_works_on_raw_data(unipen: Path, tmp_path: Path, capsys: pytest.Cap
         (["prepare", "unipen"], "data 'unipen': no such data set; did you mean unipen_words?"),
         (["prepare", "unipen_words"], "the source is missing; give the path of the raw data with --source=PATH"),
         (["prepare", "unipen_words", "--source=/nowhere"], "/nowhere: no such file or folder"),
+        (["prepare", "synthetic", "--config=quickstart"], "unrecognized arguments: --config=quickstart"),
         (["prepare", "synthetic", "--sorce=x"], "unrecognized arguments: --sorce=x"),
         (["prepare", "synthetic", "--synthetic_writers=0"], "must be at least 1"),
         (["prepare", "synthetic", "--workers=0"], "--workers: '0' is not a whole number from 1 up"),
@@ -120,7 +121,10 @@ def test_show_works_on_raw_data(unipen: Path, tmp_path: Path, capsys: pytest.Cap
         (["show", "synthetic", "--output=sheet.png", "--count=0"], "--count: '0' is not a whole number from 1 up"),
         (["show", "synthetic", "--output=sheet.png", "--split=dev"], "invalid choice: 'dev'"),
         (["show", "iam_words", "--output=sheet.png"], "not prepared in"),
-        (["show", "synthetic", "--output=sheet.png", "--config=quickstart"], "--config: only hwr data check and"),
+        (
+            ["show", "synthetic", "--output=sheet.png", "--config=quickstart"],
+            "--config: has no effect without --augmented",
+        ),
         (["show", "synthetic", "--output=sheet.png", "--augmented"], "Give --config=NAME"),
     ],
 )
@@ -139,11 +143,6 @@ def test_wrong_flags_are_one_line_and_status_1(
     assert error.startswith("hwr data: ")
     assert message in error
     assert not list(tmp_path.glob("*.png"))
-
-
-def test_only_check_takes_a_config(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="only hwr data check"):
-        data.main(["prepare", "synthetic", f"--data_dir={tmp_path}", "--config=quickstart", *SMALL])
 
 
 def test_a_manifest_under_a_name_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

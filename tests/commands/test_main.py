@@ -75,6 +75,7 @@ def test_every_command_explains_itself(command, capsys):
     out, err = capsys.readouterr()
     assert (status, err) == (0, "")
     assert f"usage: hwr {command[0]}" in out
+    assert max(map(len, out.splitlines())) <= 100
 
 
 def run_python(*args: str, cwd: os.PathLike[str]) -> subprocess.CompletedProcess[str]:
