@@ -7,12 +7,12 @@ from pathlib import Path
 from hwr_jax.commands.options import Parser, run
 
 _EPILOG = """formats:
-  npz     a folder of model.json and parameters.npz, which hwr read and evaluate take as --model, with
-          the run's evaluations of this checkpoint and MODEL_CARD.md
+  npz     a folder of model.json and parameters.npz, which hwr read and evaluate take as --model,
+          with the run's evaluations of this checkpoint and MODEL_CARD.md
   keras   FILE.keras of plain Keras layers: images [batch, width, height, 1] in, probabilities
           [batch, frames, classes] out. FILE.characters.txt beside it holds the characters of
-          classes 1, 2, 3 ...; class 0 is the unknown character, the last but one is unused, the last is the
-          blank. Needs Keras.
+          classes 1, 2, 3 ...; class 0 is the unknown character, the last but one is unused, the
+          last is the blank. Needs Keras.
 """
 
 
