@@ -107,16 +107,15 @@ def evaluate_samples(
     started = time.monotonic()
     decoding_seconds = 0.0
     results: dict[int, SampleResult] = {}
-    losses = _Losses(samples.texts, alphabet)
+    longest = max(map(len, samples.texts), default=0)
     for rows, images_BxHxW, widths_B in _batches(samples, batch_size):
         poll()
         log_probs_BxTxK, frames_B = map(np.asarray, log_probs(images_BxHxW, widths_B))
         decoding_started = time.monotonic()
         readings = decoder.decode(log_probs_BxTxK, frames_B)
         decoding_seconds += time.monotonic() - decoding_started
-        for row, found, (loss, excluded) in zip(
-            rows, readings, losses.of(rows, log_probs_BxTxK, frames_B), strict=False
-        ):
+        losses = label_losses([samples.texts[row] for row in rows], alphabet, log_probs_BxTxK, frames_B, longest)
+        for row, found, (loss, excluded) in zip(rows, readings, losses, strict=False):
             read = found[0] if found else _NO_TEXT
             results[row] = SampleResult(
                 id=samples.ids[row],
@@ -145,29 +144,27 @@ def _batches(samples: PreprocessedSamples, batch_size: int) -> Iterator[tuple[li
         yield rows.tolist(), filled, np.pad(samples.widths_N[rows], (0, batch_size - len(rows)), constant_values=1)
 
 
-class _Losses:
-    """CTC losses of a split's labels, batch by batch; labels that cannot be trained on have none."""
+def label_losses(
+    texts: Sequence[str], alphabet: Alphabet, log_probs_BxTxK: np.ndarray, frames_B: np.ndarray, longest: int
+) -> list[tuple[float | None, str | None]]:
+    """The CTC loss of each label in nats, or None and why it has none, as one that cannot be trained on.
 
-    def __init__(self, texts: Sequence[str], alphabet: Alphabet) -> None:
-        self._texts, self._alphabet = texts, alphabet
-        self._longest = max(map(len, texts), default=0)
-
-    def of(
-        self, rows: Sequence[int], log_probs_BxTxK: np.ndarray, frames_B: np.ndarray
-    ) -> list[tuple[float | None, str | None]]:
-        """For each of the samples `rows`, the first of the batch, its loss, or None and why it has none."""
-        texts = [self._texts[row] for row in rows]
-        excluded = find_untrainable(texts, self._alphabet, frames_B[: len(rows)].tolist())
-        labels = encode_labels(
-            tuple("" if reason else text for text, reason in zip(texts, excluded, strict=True)), self._alphabet
-        )
-        labels_BxL = np.zeros((len(log_probs_BxTxK), max(1, self._longest)), np.int32)
-        lengths_B = np.zeros(len(log_probs_BxTxK), np.int32)
-        labels_BxL[: len(rows), : labels.ids_NxL.shape[1]] = labels.ids_NxL
-        lengths_B[: len(rows)] = labels.lengths_N
-        # Log probabilities are logits too: normalising them once more changes nothing.
-        losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, labels_BxL, lengths_B, frames_B))
-        return [(None if reason else float(loss), reason) for reason, loss in zip(excluded, losses_B, strict=False)]
+    Args:
+      texts: labels of the first rows, as many as there are samples.
+      alphabet: of the model.
+      log_probs_BxTxK, frames_B: what the model gives.
+      longest: characters that labels are padded to, so that one program serves all batches.
+    """
+    count = len(texts)
+    excluded = find_untrainable(texts, alphabet, frames_B[:count].tolist())
+    labels = encode_labels(tuple("" if why else text for text, why in zip(texts, excluded, strict=True)), alphabet)
+    labels_BxL = np.zeros((len(log_probs_BxTxK), max(1, longest)), np.int32)
+    lengths_B = np.zeros(len(log_probs_BxTxK), np.int32)
+    labels_BxL[:count, : labels.ids_NxL.shape[1]] = labels.ids_NxL
+    lengths_B[:count] = labels.lengths_N
+    # Log probabilities are logits too: normalising them once more changes nothing.
+    losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, labels_BxL, lengths_B, frames_B))
+    return [(None if why else float(loss), why) for why, loss in zip(excluded, losses_B, strict=False)]
 
 
 _ctc_losses = jax.jit(ctc_losses)

@@ -5,14 +5,11 @@ import heapq
 import math
 from collections.abc import Callable, Sequence
 
-import jax
 import numpy as np
 
-from hwr_jax.data.labels import encode_labels, find_untrainable
 from hwr_jax.decoding.decoder import GreedyDecoder
-from hwr_jax.evaluation.evaluate import LogProbs
+from hwr_jax.evaluation.evaluate import LogProbs, label_losses
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.objective import ctc_losses
 
 MOST_SUSPECTS = 200
 BATCH_SAMPLES = 128
@@ -136,17 +133,8 @@ class LabelDoubter:
         return best
 
     def _losses(self, texts: Sequence[str], log_probs_BxTxK: np.ndarray, frames_B: np.ndarray) -> list[float | None]:
-        reasons = find_untrainable(texts, self._alphabet, frames_B.tolist())
-        judged = [reason is None for reason in reasons]
-        labels = encode_labels(tuple(t if ok else "" for t, ok in zip(texts, judged, strict=True)), self._alphabet)
-        padded_BxL = np.zeros((len(texts), self._frames), np.int32)
-        padded_BxL[:, : labels.ids_NxL.shape[1]] = labels.ids_NxL
-        losses_B = np.asarray(_ctc_losses(log_probs_BxTxK, padded_BxL, labels.lengths_N, frames_B))
-        return [float(loss) if ok else None for loss, ok in zip(losses_B, judged, strict=True)]
+        return [loss for loss, _ in label_losses(texts, self._alphabet, log_probs_BxTxK, frames_B, self._frames)]
 
 
 def _sorted(heap: list[tuple[float, int, Suspect]]) -> list[Suspect]:
     return [suspect for _, _, suspect in sorted(heap, key=lambda entry: entry[:2], reverse=True)]
-
-
-_ctc_losses = jax.jit(ctc_losses)
