@@ -324,7 +324,8 @@ def data_config(
     name = data or config.name
     check_data_name(name)
     if name != config.name:
-        config = DataConfig(name=name, casefold=config.casefold, plain_marks=config.plain_marks)
+        forms = {field: getattr(config, field) for field in ("casefold", "plain_marks", "outside_alphabet")}
+        config = DataConfig(name=name, **forms)
     return dataclasses.replace(config, data_dir=os.fspath(data_dir or config.data_dir), workers=workers)
 
 

@@ -31,7 +31,7 @@ _MOST_CHARACTERS, _MOST_GROUPS, _MOST_SUSPECTS, _MOST_WORDS = 30, 8, 8, 6
 
 
 def add_check_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that `hwr data check` alone takes; --config is taken apart elsewhere."""
+    """Adds the flags that `hwr data check` alone takes."""
     parser.add_argument(
         "--output",
         type=json_path,
@@ -56,18 +56,30 @@ def check(args: argparse.Namespace, items: "Iterable[Sample | Skip]", *, prepare
     """
     from hwr_jax.data.checks.check import check_data
     from hwr_jax.data.prepared import default_data_dir
+    from hwr_jax.data.split_rules import rule_name
     from hwr_jax.evaluation.label_errors import LabelDoubter
     from hwr_jax.files import write_text
     from hwr_jax.reports.check_page import build_check_page
+    from hwr_jax.training.load import load_model
 
     started = time.monotonic()
-    config, model = _find_config(args)
+    model = load_model(args.model) if args.model else None
+    config = _find_config(args, model)
     rules = _make_rules(args, config, model, prepared)
     doubter = LabelDoubter(model.log_probs, model.alphabet, rules.frames) if model else None
     findings = check_data(items, rules, workers=args.workers, see_images=doubter.see if doubter else None)
-    data_dir = args.data_dir or default_data_dir()
-    path = args.output or data_dir / "checks" / f"{args.name.replace('/', '.')}.json"
-    facts = _facts(args, config, model, findings)
+    path = args.output or (args.data_dir or default_data_dir()) / "checks" / f"{args.name.replace('/', '.')}.json"
+    facts = {
+        "data": args.name,
+        "source": str(args.source) if args.source else "prepared",
+        "split_rule": rule_name(config.data.split),
+        "alphabet": model.alphabet.characters if model else config.model.alphabet,
+        "frame": f"{config.model.width_px} x {config.model.height_px} px, {config.data.preprocessing}",
+        "frames": config.model.frames,
+        "model": model.name if model else None,
+        "read": findings.items,
+        "would_be_left_out": findings.drops,
+    }
     seconds = round(time.monotonic() - started, 1)
     content = {**facts, "seconds": seconds, **findings.plain(), **_plain_suspects(doubter)}
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -117,24 +129,18 @@ def describe_findings(findings: "Findings", doubter: "LabelDoubter | None") -> l
     return lines
 
 
-def _find_config(args: argparse.Namespace) -> "tuple[ExperimentConfig, TrainedModel | None]":
-    from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig, resolve_config
+def _find_config(args: argparse.Namespace, model: "TrainedModel | None") -> "ExperimentConfig":
+    from hwr_jax.config import ExperimentConfig, ModelConfig, resolve_config
+    from hwr_jax.result import data_config
     from hwr_jax.strict import build_dataclass
 
-    if not args.model:
+    if model is None:
         config = resolve_config(args.config) if args.config else ExperimentConfig()
-        return dataclasses.replace(config, data=dataclasses.replace(config.data, name=args.name)), None
+        return dataclasses.replace(config, data=dataclasses.replace(config.data, name=args.name))
     if args.config:
         raise InputError("--config: a model brings its own config; give one of --config and --model")
-    from hwr_jax.training.load import load_model
-
-    model = load_model(args.model)
-    data = build_dataclass(DataConfig, model.config["data"], "data")
-    if data.name != args.name:  # Splits of other data say nothing about these.
-        data = DataConfig(
-            name=args.name, casefold=data.casefold, plain_marks=data.plain_marks, outside_alphabet=data.outside_alphabet
-        )
-    return ExperimentConfig(data=data, model=build_dataclass(ModelConfig, model.config["model"], "model")), model
+    sizes = build_dataclass(ModelConfig, model.config["model"], "model")
+    return ExperimentConfig(data=data_config(model, args.name), model=sizes)
 
 
 def _make_rules(
@@ -155,24 +161,6 @@ def _make_rules(
         given=load_given_splits(args.name, args.data_dir) if prepared and config.data.split == GIVEN else {},
         listed=(lambda: load_listed(args.name, args.data_dir)) if prepared else None,
     )
-
-
-def _facts(
-    args: argparse.Namespace, config: "ExperimentConfig", model: "TrainedModel | None", findings: "Findings"
-) -> dict[str, Any]:
-    from hwr_jax.data.split_rules import rule_name
-
-    return {
-        "data": args.name,
-        "source": str(args.source) if args.source else "prepared",
-        "split_rule": rule_name(config.data.split),
-        "alphabet": model.alphabet.characters if model else config.model.alphabet,
-        "frame": f"{config.model.width_px} x {config.model.height_px} px, {config.data.preprocessing}",
-        "frames": config.model.frames,
-        "model": model.name if model else None,
-        "read": findings.items,
-        "would_be_left_out": findings.drops,
-    }
 
 
 def _plain_suspects(doubter: "LabelDoubter | None") -> dict[str, Any]:
