@@ -2,9 +2,7 @@
 
 import dataclasses
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -35,7 +33,7 @@ from hwr_jax.reports.write import write_evaluation
 from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model, model_folder
-from hwr_jax.training.workdir import VERSIONS_OF, command_line, git_revision, write_json, write_status
+from hwr_jax.training.workdir import command_line, describe_software, write_json, write_status
 from hwr_jax.zoo.training_facts import describe_command, gather_about
 
 ALL = "all"
@@ -274,9 +272,7 @@ def measure(
         summary["parameters_sha256"] = fingerprint_parameters(model.tree)
     summary["evaluated_by"] = {
         "command": describe_command(command_line()),
-        "git": git_revision(),
-        "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in VERSIONS_OF},
+        **describe_software(),
         "devices": [str(device) for device in jax.devices()],
     }
     if prepared:

@@ -1,8 +1,9 @@
-"""What an evaluation sums to, as plain values."""
+"""What an evaluation sums to, as plain values, and which of its samples to show."""
 
 import collections
 import math
-from collections.abc import Callable, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,10 @@ from hwr_jax.data.splits import hash_of_ids
 from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.example_metric import EXAMPLE_METRIC, metric_of_results
-from hwr_jax.evaluation.selection import count_confusions, sum_by_writer
 from hwr_jax.files import shorten_path
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.bootstrap import bootstrap_interval
-from hwr_jax.text.distance import Edits
+from hwr_jax.text.distance import Edits, align
 
 MOST_CONFUSIONS = 24
 
@@ -133,6 +133,38 @@ def list_confusions(results: Sequence[SampleResult], most: int = MOST_CONFUSIONS
         {"truth": truth, "reading": reading, "count": count, "share": count / occurrences[truth] if truth else None}
         for (truth, reading), count in ordered[:most]
     ]
+
+
+def select_worst(results: Sequence[SampleResult], count: int) -> list[int]:
+    """Indices of the samples with most edits for their length, of equal ones the most confident first."""
+    wrong = [index for index, result in enumerate(results) if result.edits.character_edits]
+    return sorted(wrong, key=lambda index: _badness(results[index]), reverse=True)[:count]
+
+
+def select_random(results: Sequence[SampleResult], count: int, seed: int = 0) -> list[int]:
+    """Indices of samples drawn without replacement, in order."""
+    return sorted(random.Random(seed).sample(range(len(results)), min(count, len(results))))
+
+
+def count_confusions(results: Iterable[SampleResult]) -> collections.Counter[tuple[str, str]]:
+    """How often which character was read as which other; "" stands for nothing, as in `align`."""
+    confusions: collections.Counter[tuple[str, str]] = collections.Counter()
+    for result in results:
+        if result.edits.character_edits:
+            confusions.update(step for step in align(result.truth, result.prediction) if step[0] != step[1])
+    return confusions
+
+
+def sum_by_writer(results: Iterable[SampleResult]) -> dict[str, Edits]:
+    """The sums of each writer."""
+    sums: dict[str, Edits] = {}
+    for result in results:
+        sums[result.writer] = sums.get(result.writer, Edits()) + result.edits
+    return sums
+
+
+def _badness(result: SampleResult) -> tuple[float, float]:
+    return result.edits.character_edits / max(1, result.edits.characters), result.confidence
 
 
 def spread_over_writers(results: Sequence[SampleResult]) -> dict[str, float] | None:

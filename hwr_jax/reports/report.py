@@ -9,7 +9,7 @@ from typing import Any
 from hwr_jax.data.stored_images import Images
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.run_files import group_of, points_of, read_json_if_whole, read_metrics
-from hwr_jax.evaluation.selection import count_confusions, select_random, select_worst, sum_by_writer
+from hwr_jax.evaluation.summary import count_confusions, select_random, select_worst, sum_by_writer
 from hwr_jax.files import write_text
 from hwr_jax.nested import flatten
 from hwr_jax.reports.chart import Series, bar_chart, color_of, line_chart

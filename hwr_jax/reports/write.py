@@ -7,7 +7,7 @@ from typing import Any
 from hwr_jax.data.stored_images import Images
 from hwr_jax.evaluation.evaluate import Evaluation
 from hwr_jax.evaluation.predictions import write_predictions
-from hwr_jax.evaluation.selection import select_random, select_worst
+from hwr_jax.evaluation.summary import select_random, select_worst
 from hwr_jax.files import write_bytes
 from hwr_jax.reports.sheet import draw_evaluation_sheet
 from hwr_jax.training.workdir import write_json

@@ -130,18 +130,15 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
     """
     from hwr_jax.models.cpu_kernels import library  # Imports jax, which those who only look at runs do without.
 
-    versions = {name: metadata.version(name) for name in VERSIONS_OF}
     write_json(
         workdir / "environment.json",
         {
             "argv": argv,
             "framework": framework,
-            "python": platform.python_version(),
+            **describe_software(),
             "platform": platform.platform(),
             "cpus": os.cpu_count(),
-            "versions": versions,
             "hwr_jax": metadata.version("hwr_jax") if _installed() else "not installed",
-            "git": git_revision(),
             "devices": devices,
             "cpu_kernels": library.use_library(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
@@ -182,6 +179,12 @@ def peak_memory_bytes() -> int:
     """The most memory this process ever held."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def describe_software() -> dict[str, Any]:
+    """What computes: the commit of this code, Python, and the versions of packages."""
+    versions = {name: metadata.version(name) for name in VERSIONS_OF}
+    return {"git": git_revision(), "python": platform.python_version(), "versions": versions}
 
 
 def git_revision() -> str:

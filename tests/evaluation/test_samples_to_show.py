@@ -1,7 +1,7 @@
 """Which samples are shown, and what is counted of them."""
 
 from hwr_jax.evaluation.evaluate import SampleResult
-from hwr_jax.evaluation.selection import count_confusions, select_random, select_worst, sum_by_writer
+from hwr_jax.evaluation.summary import count_confusions, select_random, select_worst, sum_by_writer
 from hwr_jax.text.distance import Edits, count_edits
 
 
