@@ -4,6 +4,7 @@ python -m experiments.search --config=configs/sweeps/recipe.py --workdir=runs/se
 """
 
 import argparse
+import dataclasses
 import os
 import platform
 import sys
@@ -99,6 +100,15 @@ def open_study(storage: str, name: str, seed: int) -> Any:
         raise InputError(f"--storage={storage}: {' '.join(str(error).split())[:200]}") from error
 
 
+@dataclasses.dataclass
+class _Trial:
+    """A trial of the study whose run runs here."""
+
+    trial: Any
+    reported: int = -1  # the last step whose CER the study knows
+    pruned: bool = False  # given up
+
+
 class _Search(Pool):
     """Trials of a study as runs: asked for, started, watched, pruned and reported until there are enough."""
 
@@ -108,10 +118,7 @@ class _Search(Pool):
 
         self._study, self._space, self._overrides, self._options = study, space, overrides, options
         self._states = TrialState
-        # Of the runs that run here: their trials, the last step that the study knows, and those that were given up.
-        self._trials: dict[str, Any] = {}
-        self._reported: dict[str, int] = {}
-        self._pruned: set[str] = set()
+        self._trials: dict[str, _Trial] = {}  # by name of the run
         self._resume_own_trials()
 
     def table(self) -> Iterator[tuple[str, str, float | None, Point]]:
@@ -135,7 +142,7 @@ class _Search(Pool):
             self._record(run)
             busy = is_held(workdir) or run.name in self._trials
             if not busy and read_state(workdir).status != "done":
-                self._trials[run.name], self._reported[run.name] = trial, -1
+                self._trials[run.name] = _Trial(trial)
                 command = make_train_command(self._options.config, workdir, run.overrides)
                 return Job(command, {}, workdir, run.name)
             self._end(trial, run.name, [] if busy else _read_cers(workdir))
@@ -143,26 +150,26 @@ class _Search(Pool):
 
     def on_start(self, running: Running) -> None:
         name = running.job.name
-        say(f"trial {self._trials[name].number}: {name} started {running.share.name}".rstrip())
+        say(f"trial {self._trials[name].trial.number}: {name} started {running.share.name}".rstrip())
 
     def on_poll(self, running: Running) -> None:
-        name = running.job.name
-        trial = self._trials[name]
+        watched = self._trials[running.job.name]
         for step, cer in _read_cers(running.job.workdir):
-            if step > self._reported[name]:
-                trial.report(cer, step)
-                self._reported[name] = step
-        if not running.stopped and not self.stopped and trial.should_prune():
-            self._pruned.add(name)
+            if step > watched.reported:
+                watched.trial.report(cer, step)
+                watched.reported = step
+        if not running.stopped and not self.stopped and watched.trial.should_prune():
+            watched.pruned = True
             running.stop()
 
     def on_end(self, running: Running) -> None:
         self.on_poll(running)
         name, workdir = running.job.name, running.job.workdir
-        trial, state = self._trials.pop(name), read_state(workdir)
+        watched, state = self._trials.pop(name), read_state(workdir)
+        trial = watched.trial
         if state.status == "done":
             self._end(trial, name, _read_cers(workdir))
-        elif state.status == "diverged" or name in self._pruned:
+        elif state.status == "diverged" or watched.pruned:
             self._study.tell(trial, state=self._states.PRUNED)
             why = state.message if state.status == "diverged" else "no better than the median of the others"
             say(f"trial {trial.number}: {name} given up at step {state.step}: {why}")
