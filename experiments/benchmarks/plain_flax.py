@@ -1,10 +1,9 @@
-"""The seed model in plain Flax, optax and jax.jit, as one writes it from their documentation."""
+"""Plain Flax, optax and jax.jit, as one writes a training step from their documentation."""
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,41 +11,9 @@ import optax
 from jax import Array
 
 from experiments.benchmarks.task import TRAIN_STEP, Program, Task, Words, program_on_jax
-from hwr_jax.config import ModelConfig
+from hwr_jax.models.plain import PlainRecognizer
 
 PACKAGES = ("flax", "optax")
-CELLS: dict[str, type[nn.OptimizedLSTMCell] | type[nn.LSTMCell]] = {
-    "OptimizedLSTMCell": nn.OptimizedLSTMCell,
-    "LSTMCell": nn.LSTMCell,
-}
-
-
-class PlainRecognizer(nn.Module):
-    """The layers of `hwr_jax.models.recognizer.keras_stack` out of Flax's own.
-
-    Both directions of an LSTM share a dropout mask; in the seed model each has its own.
-    """
-
-    config: ModelConfig
-    num_classes: int
-    cell: str = "OptimizedLSTMCell"
-
-    @nn.compact
-    def __call__(self, images_BxWxHx1: Array, *, train: bool = False) -> Array:
-        """Logits float32 [B, T, K]."""
-        config, x = self.config, images_BxWxHx1
-        for features in config.conv_features:
-            x = nn.relu(nn.Conv(features, (3, 3), kernel_init=nn.initializers.he_normal())(x))
-            x = nn.max_pool(x, (2, 2), strides=(2, 2))
-        x = x.reshape(x.shape[0], x.shape[1], -1)
-        x = nn.relu(nn.Dense(config.dense_features)(x))
-        x = nn.Dropout(config.dropout, deterministic=not train)(x)
-        for units in config.lstm_features:
-            x = nn.Dropout(config.lstm_dropout, broadcast_dims=(1,), deterministic=not train)(x)
-            forward, backward = (nn.RNN(CELLS[self.cell](units)) for _ in range(2))
-            outputs: Any = nn.Bidirectional(forward, backward)(x)
-            x = outputs
-        return nn.Dense(self.num_classes)(x)
 
 
 def mean_ctc_loss(logits_BxTxK: Array, labels_BxL: Array, lengths_B: Array) -> Array:

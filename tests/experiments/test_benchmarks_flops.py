@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks.flops import forward_flops, multiply_adds, train_step_flops
-from experiments.benchmarks.plain_flax import PlainRecognizer
 from hwr_jax.config import ModelConfig
+from hwr_jax.models.plain import PlainRecognizer
 
 SEED_CLASSES = 81
 SMALL = ModelConfig(height_px=16, width_px=24, conv_features=(3, 5, 7), dense_features=6, lstm_features=(4, 2, 3))
