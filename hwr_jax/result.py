@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 
 from hwr_jax.config import DataConfig, ExperimentConfig
-from hwr_jax.data.formats.table import check_data_name, read_data
+from hwr_jax.data.formats.table import read_data
 from hwr_jax.data.labels import final_label
 from hwr_jax.data.loading import ensure_prepared, load_split, worker_count
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
@@ -318,7 +318,6 @@ def data_config(
     """The config of the data that a model was trained on, or of others split by writer; see `evaluate`."""
     config = build_dataclass(DataConfig, model.config["data"], "data")
     name = data or config.name
-    check_data_name(name)
     if name != config.name:
         forms = {field: getattr(config, field) for field in ("casefold", "plain_marks", "outside_alphabet")}
         config = DataConfig(name=name, **forms)
