@@ -294,15 +294,8 @@ class _Preservation(checkpoint_managers.PreservationPolicy):
 
 
 def _flatten(tree: Any) -> dict[str, Any]:
-    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {"/".join(_key_name(key) for key in path): leaf for path, leaf in leaves}
-
-
-def _key_name(key: Any) -> str:
-    for attribute in ("key", "name", "idx"):
-        if hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)
+    leaves = jax.tree.leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def _split(state: TrainState) -> tuple[Any, dict[str, Any]]:
@@ -328,6 +321,6 @@ def _join(saved: Mapping[str, Any], like: TrainState, where: Path) -> TrainState
                     "trained with, or another --workdir"
                 )
     paths, structure = jax.tree_util.tree_flatten_with_path(_rest(like))
-    names = [".".join(_key_name(key) for key in path) for path, _ in paths]
+    names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in paths]
     rebuilt = jax.tree.unflatten(structure, [saved["rest"][name] for name in names])
     return TrainState(parameters=saved["parameters"], **rebuilt)
