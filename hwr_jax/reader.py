@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
+from hwr_jax.data.batches import BATCH_SIZE
 from hwr_jax.decoding.alignment import keep_characters, locate_characters, settle_characters
 from hwr_jax.decoding.decoder import RAN_OUT, Decoder, GreedyDecoder, Hypothesis
 from hwr_jax.decoding.settings import DecoderSettings, choose_decoder
@@ -19,8 +20,6 @@ from hwr_jax.ink.preprocessing import ink_columns, place_image, preprocess
 from hwr_jax.ink.width import measure_widths
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model, model_folder
-
-BATCH_SIZE = 64
 
 ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
 

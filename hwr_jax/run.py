@@ -16,12 +16,11 @@ from ml_collections import ConfigDict
 
 from hwr_jax.config import ExperimentConfig, resolve_config
 from hwr_jax.config_files import load_config_file
-from hwr_jax.data.buckets import buckets_of
+from hwr_jax.data.batches import buckets_of, cut_to_widths
 from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_training
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.split_rules import rule_name
-from hwr_jax.ink.width import cut_to_widths
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import layer_table
 from hwr_jax.models.trained import make_log_probs

@@ -13,9 +13,9 @@ from experiments.benchmarks.command import show
 from experiments.benchmarks.rounds import ratio_to_ours
 from experiments.benchmarks.task import INFERENCE
 from hwr_jax.commands.options import run
+from hwr_jax.data.batches import BATCH_SIZE
 
-# Both are programs of `hwr_jax.models.trained.BATCH_SIZES`.
-ONE, BATCH = 1, 64
+ONE, BATCH = 1, BATCH_SIZE
 SINGLE_CALLS_PER_STEP = 10
 
 

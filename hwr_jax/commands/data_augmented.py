@@ -45,10 +45,11 @@ def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed:
     import jax
     import numpy as np
 
+    from hwr_jax.data.batches import cut_to_widths
     from hwr_jax.data.preprocessed import preprocess_sample
     from hwr_jax.ink.model_input import preprocessing_of
     from hwr_jax.ink.preprocessing import images_to_input
-    from hwr_jax.ink.width import cut_to_widths, measure_widths
+    from hwr_jax.ink.width import measure_widths
     from hwr_jax.training.augment import augment
     from hwr_jax.training.step import sample_keys
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser, run
+from hwr_jax.data.batches import BATCH_SIZE
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
     from hwr_jax.reader import Reader, Reading
 
 DEFAULT_FOLDER = "read"
-BATCH_SIZE = 64
 
 
 def main(argv: Sequence[str]) -> int:

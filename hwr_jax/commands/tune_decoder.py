@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser, add_data_flags, json_path, run
+from hwr_jax.data.batches import BATCH_SIZE
 from hwr_jax.errors import InputError
 from hwr_jax.progress import ProgressLine
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from hwr_jax.decoding.settings import DecoderSettings
     from hwr_jax.models.trained import TrainedModel
 
-BATCH_SIZE = 64
 # As `hwr_jax.evaluation.tune.OBJECTIVES` has them; named here so that --help does not wait for numpy.
 OBJECTIVES = ("wer", "cer")
 

@@ -8,7 +8,7 @@ import grain
 import numpy as np
 from jaxtyping import Int
 
-from hwr_jax.data.buckets import FILLER, BucketedRows, Buckets
+from hwr_jax.data.batches import FILLER, BucketedRows, Buckets
 from hwr_jax.data.labels import Labels
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.source_images import ImageMaker, SourceImages

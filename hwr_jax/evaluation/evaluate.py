@@ -3,11 +3,12 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 
+from hwr_jax.data.batches import BATCH_SIZE, batches_by_width
 from hwr_jax.data.labels import encode_labels, find_untrainable
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.decoding.decoder import Decoder, GreedyDecoder, Hypothesis
@@ -88,7 +89,7 @@ def evaluate_samples(
     samples: PreprocessedSamples,
     *,
     decoder: Decoder | None = None,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     poll: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Reads every sample and compares it with its transcription.
@@ -108,7 +109,7 @@ def evaluate_samples(
     decoding_seconds = 0.0
     results: dict[int, SampleResult] = {}
     longest = max(map(len, samples.texts), default=0)
-    for rows, images_BxHxW, widths_B in _batches(samples, batch_size):
+    for rows, images_BxHxW, widths_B in batches_by_width(samples.images_NxHxW, samples.widths_N, batch_size):
         poll()
         log_probs_BxTxK, frames_B = map(np.asarray, log_probs(images_BxHxW, widths_B))
         decoding_started = time.monotonic()
@@ -132,16 +133,6 @@ def evaluate_samples(
     seconds = time.monotonic() - started
     in_order = tuple(results[row] for row in range(len(samples)))
     return Evaluation(in_order, dict(samples.skipped), seconds, decoding_seconds)
-
-
-def _batches(samples: PreprocessedSamples, batch_size: int) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
-    """Rows, their images and widths, those of like width together."""
-    order = np.argsort(samples.widths_N, kind="stable")
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        filled = np.full((batch_size, *samples.images_NxHxW.shape[1:]), 255, np.uint8)
-        filled[: len(rows)] = samples.images_NxHxW[rows]
-        yield rows.tolist(), filled, np.pad(samples.widths_N[rows], (0, batch_size - len(rows)), constant_values=1)
 
 
 def label_losses(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from hwr_jax.data.batches import fill_up
 from hwr_jax.decoding.decoder import GreedyDecoder
 from hwr_jax.evaluation.evaluate import LogProbs, label_losses
 from hwr_jax.text.alphabet import Alphabet
@@ -81,10 +82,8 @@ class LabelDoubter:
         self, ids: Sequence[str], texts: Sequence[str], images_BxHxW: np.ndarray, widths_B: np.ndarray
     ) -> None:
         # Filled up to one size, so that one program is compiled, however many samples were left out in between.
-        missing = BATCH_SAMPLES - len(ids)
-        filled = np.pad(images_BxHxW, ((0, missing), (0, 0), (0, 0)), constant_values=255)
-        frames = self._log_probs(filled, np.pad(widths_B, (0, missing), constant_values=1))
-        filled_texts = [*texts, *[""] * missing]
+        frames = self._log_probs(*fill_up(images_BxHxW, widths_B, BATCH_SAMPLES))
+        filled_texts = [*texts, *[""] * (BATCH_SAMPLES - len(ids))]
         losses = self._losses(filled_texts, *frames)[: len(ids)]
         cases = self._best_cases(filled_texts, *frames)[: len(ids)]
         readings = self._decoder.decode(*frames)[: len(ids)]

@@ -38,21 +38,3 @@ def measure_widths(images_NxHxW: Any, preprocessing: Preprocessing) -> Int[np.nd
 def count_frames(widths_N: Int[np.ndarray, "N"], stride_px: int) -> list[int]:
     """CTC frames of images of these widths: one for every `stride_px` columns, and one for a rest."""
     return (-(-widths_N // stride_px)).tolist()
-
-
-def standard_width(columns: int, most: int) -> int:
-    """The least power of two, or one and a half of one, from 64 px up, that holds so many columns; at most `most`.
-
-    So few programs are compiled for images of all widths.
-    """
-    width = 64
-    while width < columns:
-        power = width & (width - 1) == 0
-        width = width * 3 // 2 if power else width * 4 // 3
-    return min(width, most)
-
-
-def cut_to_widths(images_BxHxW: np.ndarray, widths_B: Int[np.ndarray, "B"]) -> np.ndarray:
-    """The images, cut to the `standard_width` that holds the widest."""
-    widest, most = max(widths_B.tolist(), default=1), images_BxHxW.shape[2]
-    return images_BxHxW[:, :, : standard_width(widest, most)]

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from hwr_jax.config import ModelConfig
+from hwr_jax.data.batches import BATCH_SIZE, cut_to_widths, fill_up
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import images_to_input
-from hwr_jax.ink.width import cut_to_widths
 from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.renames import rename_config
@@ -25,10 +25,6 @@ from hwr_jax.text.alphabet import Alphabet
 
 FORMAT = 1
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
-
-# Batches are filled up to one of these sizes, so that few programs are compiled and a sample's result does not change
-# with what is read beside it.
-BATCH_SIZES = (1, 64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,14 +68,12 @@ class TrainedModel:
         """
         count = len(images_BxHxW)
         images_BxHxW = cut_to_widths(images_BxHxW, widths_B)
-        size = BATCH_SIZES[0] if count == 1 else BATCH_SIZES[-1]
+        size = 1 if count == 1 else BATCH_SIZE
         parts = []
         for start in range(0, max(count, 1), size):
             rows = slice(start, start + size)
-            missing = size - len(images_BxHxW[rows])
-            images = np.pad(images_BxHxW[rows], ((0, missing), (0, 0), (0, 0)), constant_values=255)
-            widths = np.pad(widths_B[rows], (0, missing), constant_values=1)
-            parts.append([np.asarray(result)[: size - missing] for result in self._program(self.tree, images, widths)])
+            filled = fill_up(images_BxHxW[rows], widths_B[rows], size)
+            parts.append([np.asarray(result)[: count - start] for result in self._program(self.tree, *filled)])
         log_probs, frames = zip(*parts, strict=True)
         return np.concatenate(log_probs), np.concatenate(frames)
 

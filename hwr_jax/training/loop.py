@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from hwr_jax.config import ExperimentConfig
-from hwr_jax.data.buckets import Buckets, buckets_of
+from hwr_jax.data.batches import Buckets, buckets_of
 from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.pipeline import Batch, make_batch_of_step, make_batches, plan_dispatches, sample_arrays
 from hwr_jax.data.preprocessed import PreprocessedSamples

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hwr_jax.config import DataConfig
-from hwr_jax.data.buckets import build_buckets
+from hwr_jax.data.batches import build_buckets
 from hwr_jax.data.loading import load_split
 from hwr_jax.evaluation.evaluate import evaluate_samples
 from hwr_jax.reader import Reader

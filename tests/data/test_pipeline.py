@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwr_jax.data.buckets import build_buckets
+from hwr_jax.data.batches import build_buckets
 from hwr_jax.data.labels import Labels
 from hwr_jax.data.pipeline import (
     FILLER,

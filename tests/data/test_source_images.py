@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hwr_jax.config import DataConfig
-from hwr_jax.data.buckets import build_buckets
+from hwr_jax.data.batches import build_buckets
 from hwr_jax.data.labels import Labels, take
 from hwr_jax.data.loading import ensure_prepared, load_split
 from hwr_jax.data.pipeline import make_batch_of_step, make_batches, plan_dispatches, sample_arrays

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import preprocess
-from hwr_jax.ink.width import count_frames, cut_to_widths, margin_px, measure_widths, standard_width
+from hwr_jax.ink.width import count_frames, margin_px, measure_widths
 
 HEIGHT, WIDTH = 16, 96
 LINE = Preprocessing(HEIGHT, WIDTH, "line")
@@ -41,22 +41,6 @@ def test_more_images_than_are_looked_at_together():
 
 def test_a_rest_of_columns_takes_a_frame():
     assert count_frames(np.array([4, 5, 52, 96]), 4) == [1, 2, 13, 24]
-
-
-@given(st.integers(1, 3000))
-def test_standard_widths_are_few_and_near(columns):
-    width = standard_width(columns, 2048)
-    assert width >= min(columns, 2048)
-    assert width <= max(64, 1.5 * columns)
-    assert width in {64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048}
-    assert standard_width(columns, 100) <= 100
-
-
-def test_images_are_cut_to_what_holds_the_widest():
-    images = np.stack([image_up_to(20), image_up_to(63)])
-    np.testing.assert_array_equal(cut_to_widths(images, np.array([20, 64])), images[:, :, :64])
-    assert cut_to_widths(images, np.array([22, 65])).shape == images.shape
-    assert cut_to_widths(images[:0], np.array([], np.int32)).shape[0] == 0
 
 
 @pytest.mark.parametrize("size", [(40, 90), (16, 30), (9, 200), (64, 20), (300, 4000)])

@@ -10,7 +10,7 @@ from typing import Any
 
 from hwr_jax.data.formats.base import Format, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import Entry, read_entries
-from hwr_jax.data.formats.manifest import COLUMN_NAMES, COLUMN_OPTIONS, choose_columns
+from hwr_jax.data.formats.manifest import COLUMN_OPTIONS, choose_columns
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.split_rules import split_named
 from hwr_jax.errors import InputError
@@ -20,15 +20,7 @@ _BATCH_ROWS = 32
 
 
 def parse_hugging_face(
-    source: Path,
-    *,
-    workers: int,
-    tell_total: TellTotal = ignore_total,
-    image_column: str = "",
-    text_column: str = "",
-    writer_column: str = "",
-    split_column: str = "",
-    id_column: str = "",
+    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, **columns: str
 ) -> Iterator[Sample | Skip]:
     """The rows of a data set that holds its images.
 
@@ -37,7 +29,7 @@ def parse_hugging_face(
 
     Args:
       source: a folder that `save_to_disk` wrote, a folder with parquet files, or one such file.
-      image_column, text_column, writer_column, split_column, id_column: as `parse_manifest` takes them.
+      **columns: as `hwr_jax.data.formats.manifest.parse_manifest` takes them.
 
     Raises:
       InputError: pyarrow is not installed; the source is missing, damaged, or holds no images and texts.
@@ -46,14 +38,13 @@ def parse_hugging_face(
         import pyarrow
     except ImportError as error:
         raise InputError("hugging_face: needs pyarrow; pip install 'hwr_jax[hugging_face]'") from error
-    given = dict(zip(COLUMN_NAMES, (image_column, text_column, writer_column, split_column, id_column), strict=True))
     names = _find_files(source)
 
     def entries() -> Iterator[Entry | Skip]:
         for name in names:
             path = source / name if source.is_dir() else source
             try:
-                yield from _entries(path, name, given)
+                yield from _entries(path, name, columns)
             except InputError:
                 raise
             except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:

@@ -24,12 +24,9 @@ COLUMN_NAMES = {
     "split": ("split", "subset", "partition"),
     "id": ("id", "sample_id"),
 }
-COLUMN_OPTIONS = (
-    Option("image_column", "column of images"),
-    Option("text_column", "column of texts"),
-    Option("writer_column", "column of writers"),
-    Option("split_column", "column of splits; --config.data.split=given trains by them"),
-    Option("id_column", "column of ids"),
+COLUMN_OPTIONS = tuple(
+    Option(f"{role}_column", f"column of {role}s{'; --config.data.split=given trains by them' * (role == 'split')}")
+    for role in COLUMN_NAMES
 )
 _REQUIRED = ("image", "text")
 Row = Mapping[str, Any] | None  # None: a row that cannot be read
@@ -44,13 +41,9 @@ def parse_manifest(
     *,
     workers: int,
     tell_total: TellTotal = ignore_total,
-    image_column: str = "",
-    text_column: str = "",
-    writer_column: str = "",
-    split_column: str = "",
-    id_column: str = "",
     delimiter: str = "",
     manifest: str = "",
+    **columns: str,
 ) -> Iterator[Sample | Skip]:
     """The images that a table lists, with their texts, in the rows' order.
 
@@ -60,14 +53,13 @@ def parse_manifest(
     Args:
       source: the table; a folder or an archive (tar, zip) that holds it beside the images. Several tables of one name,
         as train/metadata.csv and test/metadata.csv, are read together; folders that are named as splits give them.
-      image_column, text_column, writer_column, split_column, id_column: "" finds one by the names in COLUMN_NAMES.
       delimiter: of CSV files; "" takes what parts the header line, a comma, a semicolon or a tab.
       manifest: name of the table inside the source, where there are several.
+      **columns: names of columns, see COLUMN_OPTIONS; one that is not named is found by the names in COLUMN_NAMES.
 
     Raises:
       InputError: the source is missing, holds no table, or the table has no column of images or of texts.
     """
-    columns = dict(zip(COLUMN_NAMES, (image_column, text_column, writer_column, split_column, id_column), strict=True))
     if source.is_file() and source.suffix.lower() in SUFFIXES:
         source, manifest = source.parent, source.name
     if len(delimiter) > 1:
@@ -92,7 +84,7 @@ def choose_columns(given: Mapping[str, str], there: list[str], where: str) -> di
     """
     chosen = {}
     for role, names in COLUMN_NAMES.items():
-        name = given.get(role, "")
+        name = given.get(f"{role}_column", "")
         if name and name not in there:
             raise InputError(f"{where}: no column {name!r}; the columns are {', '.join(map(repr, there))}")
         found = name or next((there[index] for n in names for index, t in enumerate(there) if t.lower() == n), "")

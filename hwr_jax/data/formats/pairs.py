@@ -33,7 +33,9 @@ def parse_pairs(
     with open_tree(source, lambda name: is_image(name) or name.lower().endswith(".txt")) as tree:
         names = tree.names()
         images = _images_by_stem(names)
-        texts = {_stem(name): name for name in sorted(names, key=_precedence) if not is_image(name)}
+        # Those of .gt.txt files last: they replace those of a .txt file of the same stem.
+        by_suffix = sorted(names, key=lambda name: name.lower().endswith(".gt.txt"))
+        texts = {_stem(name): name for name in by_suffix if not is_image(name)}
         texts = {stem: texts[stem] for stem in sorted(texts) if stem in images or texts[stem].endswith(".gt.txt")}
         if not texts.keys() & images.keys():
             raise InputError(f"{source}: no pairs in it; expected images with texts beside them (x.png and x.gt.txt)")
@@ -76,11 +78,6 @@ def _images_by_stem(names: list[str]) -> dict[str, str]:
 def _stem(name: str) -> str:
     suffix = next((suffix for suffix in TEXT_SUFFIXES if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(suffix)]
-
-
-def _precedence(name: str) -> bool:
-    """Names of .gt.txt files last: they take the place of a .txt file of the same stem."""
-    return name.lower().endswith(".gt.txt")
 
 
 FORMAT = Format("pairs", parse_pairs, "Images with a text file beside each.", options=(WRITER_PATTERN,))

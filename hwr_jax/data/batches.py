@@ -1,23 +1,65 @@
-"""Batches of images of like width, cut to one of a few widths."""
+"""Sizes and widths of batches: cut to one of a few widths, and filled up to one of a few sizes."""
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Int
 
 from hwr_jax.config import ExperimentConfig
+from hwr_jax.data.stored_images import Images
 
+# Images at once where a model reads. Batches are filled up to this size or hold one image, so that few programs are
+# compiled, and a sample's result does not change with what is read beside it.
+BATCH_SIZE = 64
 FILLER = -1
 
 
-def choose_widths(columns_N: Int[np.ndarray, "N"], count: int) -> tuple[int, ...]:
+def fill_up(
+    images_BxHxW: np.ndarray, widths_B: Int[np.ndarray, "B"], size: int
+) -> tuple[np.ndarray, Int[np.ndarray, "S"]]:
+    """A batch of preprocessed images and their widths, filled up to a size with empty images one column wide."""
+    missing = size - len(images_BxHxW)
+    images_SxHxW = np.pad(images_BxHxW, ((0, missing), (0, 0), (0, 0)), constant_values=255)
+    return images_SxHxW, np.pad(widths_B, (0, missing), constant_values=1)
+
+
+def batches_by_width(
+    images_NxHxW: Images, widths_N: Int[np.ndarray, "N"], size: int
+) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
+    """Rows, their images and widths, those of like width together; the last batch is filled up."""
+    order = np.argsort(widths_N, kind="stable")
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        yield rows.tolist(), *fill_up(np.asarray(images_NxHxW[rows]), widths_N[rows], size)
+
+
+def standard_width(columns: int, most: int) -> int:
+    """The least power of two, or one and a half of one, from 64 px up, that holds so many columns; at most `most`.
+
+    So few programs are compiled for images of all widths.
+    """
+    width = 64
+    while width < columns:
+        power = width & (width - 1) == 0
+        width = width * 3 // 2 if power else width * 4 // 3
+    return min(width, most)
+
+
+def cut_to_widths(images_BxHxW: np.ndarray, widths_B: Int[np.ndarray, "B"]) -> np.ndarray:
+    """The images, cut to the `standard_width` that holds the widest."""
+    widest, most = max(widths_B.tolist(), default=1), images_BxHxW.shape[2]
+    return images_BxHxW[:, :, : standard_width(widest, most)]
+
+
+def choose_widths(widths_N: Int[np.ndarray, "N"], count: int) -> tuple[int, ...]:
     """At most `count` widths that leave as little padding as can be, the widest image's among them, ascending.
 
     By dynamic programming over the widths that occur: the last bucket ends at the widest image, and what is narrower
     than its narrowest is divided likewise among the others.
     """
-    widths_D, counts_D = np.unique(columns_N, return_counts=True)
+    widths_D, counts_D = np.unique(widths_N, return_counts=True)
     images_before = np.concatenate([[0], np.cumsum(counts_D)])
     # cost[j]: columns of the images of the first j widths in the buckets there have been so far.
     cost = np.where(np.arange(len(widths_D) + 1) == 0, 0, np.inf)
@@ -40,41 +82,36 @@ def choose_widths(columns_N: Int[np.ndarray, "N"], count: int) -> tuple[int, ...
 class Buckets:
     """Widths that batches are cut to."""
 
-    columns_N: np.ndarray  # that each sample's image uses, int32
+    widths_N: np.ndarray  # of the samples' images, int32
     widths: tuple[int, ...]  # that batches are cut to, see `choose_widths`
 
     @property
     def bucket_N(self) -> Int[np.ndarray, "N"]:
         """The bucket of each sample: the narrowest that holds it."""
-        return np.searchsorted(self.widths, self.columns_N)
+        return np.searchsorted(self.widths, self.widths_N)
 
     @property
     def padding_share(self) -> float:
         """The part of all columns that is padding where every sample is in its own bucket, 0 .. 1."""
-        return 1 - float(self.columns_N.sum()) / float(np.asarray(self.widths)[self.bucket_N].sum())
+        return 1 - float(self.widths_N.sum()) / float(np.asarray(self.widths)[self.bucket_N].sum())
 
     def width_of(self, rows_B: Int[np.ndarray, "B"]) -> int:
         """Of a batch with these samples, FILLER aside."""
-        widest = self.columns_N[rows_B[rows_B != FILLER]].max()
+        widest = self.widths_N[rows_B[rows_B != FILLER]].max()
         return self.widths[int(np.searchsorted(self.widths, widest))]
 
 
-def build_buckets(columns_N: Int[np.ndarray, "N"], count: int) -> Buckets:
+def build_buckets(widths_N: Int[np.ndarray, "N"], count: int) -> Buckets:
     """At most `count` buckets for images of these widths."""
-    return Buckets(columns_N, choose_widths(columns_N, count))
+    return Buckets(widths_N, choose_widths(widths_N, count))
 
 
-def buckets_of(columns_N: Int[np.ndarray, "N"], config: ExperimentConfig) -> Buckets | None:
-    """The buckets of a run's training samples; None where all batches are as wide as the frame.
-
-    Args:
-      columns_N: that each sample's image uses, see `hwr_jax.ink.width.measure_widths`.
-      config: of the run.
-    """
+def buckets_of(widths_N: Int[np.ndarray, "N"], config: ExperimentConfig) -> Buckets | None:
+    """The buckets of a run's training samples; None where all batches are as wide as the model's input."""
     if not config.follows_width:
         return None
     stride_px = config.model.stride_px
-    return build_buckets(-(-columns_N // stride_px) * stride_px, config.data.width_buckets)
+    return build_buckets(-(-widths_N // stride_px) * stride_px, config.data.width_buckets)
 
 
 class BucketedRows:
@@ -94,8 +131,8 @@ class BucketedRows:
         self._plan = functools.lru_cache(maxsize=2)(self._plan_epoch)
 
     def __getitem__(self, step: int) -> np.ndarray:
-        epoch, place = divmod(step, self._batches)
-        return self._plan(epoch)[place]
+        epoch, index = divmod(step, self._batches)
+        return self._plan(epoch)[index]
 
     def epochs(self, step: int) -> np.ndarray:
         """The epoch of each sample in the batch of a step."""

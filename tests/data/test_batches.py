@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwr_jax.data.buckets import FILLER, BucketedRows, Buckets, build_buckets, choose_widths
+from hwr_jax.data.batches import (
+    FILLER,
+    BucketedRows,
+    Buckets,
+    batches_by_width,
+    build_buckets,
+    choose_widths,
+    cut_to_widths,
+    standard_width,
+)
 
 COLUMNS = st.lists(st.integers(1, 12), min_size=1, max_size=12).map(np.array)
 
@@ -70,3 +79,31 @@ def test_batches_are_of_like_width_and_depend_on_the_step_alone():
         np.testing.assert_array_equal(again[step], rows[step])
     assert not np.array_equal(BucketedRows(buckets, 16, seed=6)[0], rows[0])
     assert not np.array_equal(rows[125], rows[0])
+
+
+@given(st.integers(1, 3000))
+def test_standard_widths_are_few_and_near(columns):
+    width = standard_width(columns, 2048)
+    assert width >= min(columns, 2048)
+    assert width <= max(64, 1.5 * columns)
+    assert width in {64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048}
+    assert standard_width(columns, 100) <= 100
+
+
+def test_images_are_cut_to_what_holds_the_widest():
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 96)).astype(np.uint8)
+    np.testing.assert_array_equal(cut_to_widths(images, np.array([20, 64])), images[:, :, :64])
+    assert cut_to_widths(images, np.array([22, 65])).shape == images.shape
+    assert cut_to_widths(images[:0], np.array([], np.int32)).shape[0] == 0
+
+
+def test_like_widths_come_together_and_the_last_batch_is_filled_up():
+    images = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 3), np.uint8)
+    widths = np.array([3, 1, 2, 3, 1], np.int32)
+    batches = list(batches_by_width(images, widths, 2))
+    assert [rows for rows, _, _ in batches] == [[1, 4], [2, 0], [3]]
+    for rows, filled, widths_B in batches:
+        assert (filled.shape, filled.dtype, widths_B.dtype) == ((2, 2, 3), np.uint8, np.int32)
+        np.testing.assert_array_equal(filled[: len(rows)], images[rows])
+        np.testing.assert_array_equal(widths_B[: len(rows)], widths[rows])
+    assert (batches[-1][1][1].min(), batches[-1][2][1]) == (255, 1)
