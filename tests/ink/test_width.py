@@ -1,4 +1,4 @@
-"""How wide an image is in its frame, whatever paper there is to its right."""
+"""How many columns show an image, whatever background there is to its right."""
 
 import numpy as np
 import pytest
@@ -44,15 +44,15 @@ def test_a_rest_of_columns_takes_a_frame():
 
 
 @pytest.mark.parametrize("size", [(40, 90), (16, 30), (9, 200), (64, 20), (300, 4000)])
-def test_a_line_begins_after_a_margin_and_is_as_on_paper(size):
+def test_a_line_begins_after_a_margin_and_is_as_a_word(size):
     grey_HxW = np.random.default_rng(0).integers(0, 2, size, dtype=np.uint8) * 255
     preprocessing = Preprocessing(HEIGHT, WIDTH, "line")
     line = preprocess(grey_HxW, preprocessing)
     margin = margin_px(HEIGHT)
     assert (line[:, :margin] == 255).all()
     assert (line[:, WIDTH - margin :] == 255).all()
-    paper = preprocess(grey_HxW, Preprocessing(HEIGHT, WIDTH - 2 * margin, "word"))
-    shift = np.flatnonzero((paper != 255).any(axis=0))[0] - np.flatnonzero((line != 255).any(axis=0))[0]
+    word = preprocess(grey_HxW, Preprocessing(HEIGHT, WIDTH - 2 * margin, "word"))
+    shift = np.flatnonzero((word != 255).any(axis=0))[0] - np.flatnonzero((line != 255).any(axis=0))[0]
     np.testing.assert_array_equal(
-        line[:, margin : WIDTH - margin - max(shift + margin, 0)], paper[:, max(shift + margin, 0) :]
+        line[:, margin : WIDTH - margin - max(shift + margin, 0)], word[:, max(shift + margin, 0) :]
     )
