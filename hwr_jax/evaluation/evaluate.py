@@ -12,33 +12,24 @@ from hwr_jax.data.batches import BATCH_SIZE, batches_by_width
 from hwr_jax.data.labels import encode_labels, find_untrainable
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.decoding.decoder import Decoder, GreedyDecoder, Hypothesis
+from hwr_jax.evaluation.predictions import RecordedPrediction
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import Edits, count_edits
 from hwr_jax.training.objective import ctc_losses
 
 
 @dataclasses.dataclass(frozen=True)
-class SampleResult:
-    """One sample read.
+class SampleResult(RecordedPrediction):
+    """A prediction, and what is not recorded of it.
 
     Attributes:
-      id, writer, truth: of the sample.
-      prediction: the text read.
       prediction_ids: the classes it was read from.
-      confidence: the decoder's probability of the prediction, 0 .. 1: see `hwr_jax.decoding.decoder.Hypothesis`.
-      edits: from the truth to the prediction.
       loss: CTC loss in nats, or None where the label has none.
       loss_excluded: why the label has no loss, or None.
       ran_out: whether the decoder had no text; it counts as read as "", confidence 0.
     """
 
-    id: str
-    writer: str
-    truth: str
-    prediction: str
     prediction_ids: tuple[int, ...]
-    confidence: float
-    edits: Edits
     loss: float | None
     loss_excluded: str | None
     ran_out: bool = False

@@ -4,14 +4,10 @@ import dataclasses
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 from hwr_jax.text.distance import Edits, count_edits
-
-if TYPE_CHECKING:
-    from hwr_jax.evaluation.evaluate import SampleResult
 
 TSV_COLUMNS = ("id", "writer", "truth", "prediction", "confidence")
 
@@ -27,8 +23,8 @@ class RecordedPrediction:
     Attributes:
       id, writer, truth: of the sample.
       prediction: the text read.
-      confidence: probability of the best path, 0 .. 1.
-      edits: from the truth to the prediction, counted anew.
+      confidence: the decoder's probability of the prediction, 0 .. 1: see `hwr_jax.decoding.decoder.Hypothesis`.
+      edits: from the truth to the prediction.
     """
 
     id: str
@@ -85,7 +81,7 @@ def _plain(match: re.Match[str]) -> str:
     return _PLAIN[match[0]]
 
 
-def write_predictions(path: Path, results: "Iterable[SampleResult]") -> None:
+def write_predictions(path: Path, results: Iterable[RecordedPrediction]) -> None:
     r"""A line of column names, then one a sample; no quotes, but \\, \t, \n and \r inside texts. Raises OSError."""
     lines = ["\t".join(TSV_COLUMNS)]
     for result in results:

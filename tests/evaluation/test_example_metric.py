@@ -35,7 +35,7 @@ def test_a_short_last_batch_counts_as_much_as_a_full_one():
 
 def test_results_are_encoded_as_the_example_encodes_them():
     alphabet = Alphabet("abc")
-    result = SampleResult("s", "w", "aéb", "ab", (1, 2), 1.0, count_edits("aéb", "ab"), None, None)
+    result = SampleResult("s", "w", "aéb", "ab", 1.0, count_edits("aéb", "ab"), (1, 2), None, None)
     # The unknown character becomes class 0, which the example drops: 18 fillers are wrong, and one is missing.
     assert metric_of_results([result], alphabet, 64) == mean_edit_distance([[1, 0, 2]], [[1, 2]])
     assert metric_of_results([result], alphabet, 64) == 19

@@ -7,7 +7,7 @@ from hwr_jax.text.distance import Edits, count_edits
 
 def make_result(truth: str, prediction: str, writer: str = "w", confidence: float = 0.5) -> SampleResult:
     edits = count_edits(truth, prediction)
-    return SampleResult("i", writer, truth, prediction, (), confidence, edits, 1.0, None)
+    return SampleResult("i", writer, truth, prediction, confidence, edits, (), 1.0, None)
 
 
 def test_worst_are_those_with_most_edits_for_their_length_then_the_most_confident():

@@ -8,7 +8,7 @@ from hwr_jax.text.distance import count_edits
 
 
 def make_result(truth: str, prediction: str, writer: str = "w", id: str = "i") -> SampleResult:
-    return SampleResult(id, writer, truth, prediction, (), 0.5, count_edits(truth, prediction), 1.0, None)
+    return SampleResult(id, writer, truth, prediction, 0.5, count_edits(truth, prediction), (), 1.0, None)
 
 
 def test_confusions_are_ordered_and_are_shares_of_the_truth():

@@ -17,7 +17,7 @@ from hwr_jax.text.distance import count_edits
 
 def make_result(truth: str, prediction: str, writer: str = "w", confidence: float = 0.5, id: str = "i") -> SampleResult:
     edits = count_edits(truth, prediction)
-    return SampleResult(id, writer, truth, prediction, (), confidence, edits, 1.0, None)
+    return SampleResult(id, writer, truth, prediction, confidence, edits, (), 1.0, None)
 
 
 def make_evaluation() -> tuple[Evaluation, np.ndarray]:

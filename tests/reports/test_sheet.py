@@ -98,7 +98,7 @@ def test_an_image_without_versions_says_why_in_red() -> None:
 def test_the_sheet_shows_every_sample_asked_for():
     pairs = [("right", "right"), ("word", "a & b"), ("mom", "nom"), ("ü" * 60, ""), ("rn", "m")]
     results = [
-        SampleResult("i", "w", truth, prediction, (), 0.5, count_edits(truth, prediction), 1.0, None)
+        SampleResult("i", "w", truth, prediction, 0.5, count_edits(truth, prediction), (), 1.0, None)
         for truth, prediction in pairs
     ]
     images_NxHxW = np.random.default_rng(0).integers(0, 256, (len(results), 32, 128)).astype(np.uint8)
