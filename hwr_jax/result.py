@@ -132,13 +132,13 @@ def evaluate(
       split: "train", "validation", "test", or "all".
       decoder: "greedy", "beam", "tuned" (decoder.json beside the model), the path of such a file, settings, or an
         object with `decode`; see `hwr_jax.decoding.settings.choose_decoder`.
-      output: FILE.json for the numbers; readings (.tsv), a sheet of samples (.png) and MODEL_CARD.md come beside it.
+      output: FILE.json for the numbers; predictions (.tsv), a sheet of samples (.png) and MODEL_CARD.md come beside it.
         None: of a run evaluation/SPLIT.json in its folder (SPLIT_DECODER.json if that is not greedy), else no file.
       checkpoint: of a run, "best" or "latest".
       data_dir: holds prepared data; "": as the run, or the cache folder.
       workers: processes that read and preprocess, 0: one a core.
       example_metric: also the Keras example's mean edit distance.
-      numbers_only: write no readings and no images: of data that must not be passed on.
+      numbers_only: write no predictions and no images: of data that must not be passed on.
       into_run: whether a run's folder gets the evaluation, and its report.html is written anew.
 
     Raises:
@@ -287,7 +287,7 @@ def write_result(result: Result, path: Path, model: Evaluated, folder: Path, *, 
       path: of the JSON file; the others are named like it.
       model: that was measured.
       folder: of the model, where its training is recorded.
-      numbers_only: whether to leave out readings and images.
+      numbers_only: whether to leave out predictions and images.
     """
     if numbers_only:
         write_json(path, result.summary)
@@ -346,7 +346,7 @@ def _read_source(config: DataConfig, source: Path, split: str, preprocessing: Pr
 
 
 def _raw_samples(name: str, source: Path, split: str, workers: int) -> Iterator[Sample | Skip]:
-    """The samples of the split, and all skips: what was skipped has no writer to tell its split by."""
+    """The samples of the split, and all skips: what was skipped has no writer, and so no split."""
     total: list[int] = []
     items = read_data(name, source, workers=workers, tell_total=total.append)
     with ProgressLine(name) as progress:
@@ -357,7 +357,7 @@ def _raw_samples(name: str, source: Path, split: str, workers: int) -> Iterator[
 
 
 def _describe_prepared(config: DataConfig) -> dict[str, Any]:
-    """What prepared data hold, all splits, though one is evaluated. Splits are counted where writers tell them."""
+    """What prepared data hold, all splits, though one is evaluated. Splits are counted where they are by writer."""
     info = ensure_prepared(config)
     prepared = {
         "version": info.version,

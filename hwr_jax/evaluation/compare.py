@@ -73,10 +73,10 @@ def compare_runs(
     writers = {result.writer for result in first}
     groups = [result.writer if len(writers) > 1 else result.id for result in first]
     over = "writers" if len(writers) > 1 else "samples"
-    told_split = str(runs[0].summary.get("split") or split or "test")
+    evaluated_split = str(runs[0].summary.get("split") or split or "test")
     comparison = Comparison(
         runs=runs,
-        split=told_split,
+        split=evaluated_split,
         over=over,
         groups=len(set(groups)),
         cer_intervals=tuple(_interval(run, groups, lambda e: (e.character_edits, e.characters)) for run in runs),
@@ -97,11 +97,9 @@ def _mismatches(runs: Sequence[RecordedRun]) -> list[str]:
     }
     found = []
     for name, fact in facts.items():
-        told = {
-            run.name: value for run in runs if (value := fact(run))
-        }  # What an older run does not tell is no mismatch.
-        if len(set(told.values())) > 1:
-            found.append(f"{name} " + ", ".join(f"{run} {value}" for run, value in told.items()))
+        values = {run.name: value for run in runs if (value := fact(run))}  # An older run may not have recorded it.
+        if len(set(values.values())) > 1:
+            found.append(f"{name} " + ", ".join(f"{run} {value}" for run, value in values.items()))
     return found
 
 
@@ -190,7 +188,7 @@ def _notes(comparison: Comparison, loaded: Sequence[RecordedRun], mismatches: Se
 
 
 def _machine(run: RecordedRun) -> tuple[str, ...]:
-    """What tells machines apart, whatever the framework calls a device ("cuda:0", "gpu:0", "TFRT_CPU_0")."""
+    """What identifies a machine, whatever the framework calls a device ("cuda:0", "gpu:0", "TFRT_CPU_0")."""
     devices = run.environment.get("devices")
     kinds = [_device_kind(str(device)) for device in devices] if isinstance(devices, list) else []
     return str(run.environment.get("platform")), str(run.environment.get("cpus")), *sorted(kinds)

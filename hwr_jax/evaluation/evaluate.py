@@ -1,4 +1,4 @@
-"""A model's readings of a split."""
+"""A model's predictions for a split, compared with the truth."""
 
 import dataclasses
 import math
@@ -104,22 +104,22 @@ def evaluate_samples(
         poll()
         log_probs_BxTxK, frames_B = map(np.asarray, log_probs(images_BxHxW, widths_B))
         decoding_started = time.monotonic()
-        readings = decoder.decode(log_probs_BxTxK, frames_B)
+        found = decoder.decode(log_probs_BxTxK, frames_B)
         decoding_seconds += time.monotonic() - decoding_started
         losses = label_losses([samples.texts[row] for row in rows], alphabet, log_probs_BxTxK, frames_B, longest)
-        for row, found, (loss, excluded) in zip(rows, readings, losses, strict=False):
-            read = found[0] if found else _NO_TEXT
+        for row, hypotheses, (loss, excluded) in zip(rows, found, losses, strict=False):
+            best = hypotheses[0] if hypotheses else _NO_TEXT
             results[row] = SampleResult(
                 id=samples.ids[row],
                 writer=samples.writers[row],
                 truth=samples.texts[row],
-                prediction=read.text,
-                prediction_ids=read.ids,
-                confidence=read.probability,
-                edits=count_edits(samples.texts[row], read.text),
+                prediction=best.text,
+                prediction_ids=best.ids,
+                confidence=best.probability,
+                edits=count_edits(samples.texts[row], best.text),
                 loss=loss,
                 loss_excluded=excluded,
-                ran_out=not found,
+                ran_out=not hypotheses,
             )
     seconds = time.monotonic() - started
     in_order = tuple(results[row] for row in range(len(samples)))

@@ -1,4 +1,4 @@
-"""A name for parameters that follows from their values: numbers are told by it to be of these parameters."""
+"""A name for parameters that follows from their values: it says which parameters numbers belong to."""
 
 import hashlib
 from collections.abc import Mapping

@@ -31,7 +31,7 @@ CASES: tuple[Callable[[str], str], ...] = (
 class Suspect:
     """Attributes:
     id, text: of the sample; the label as the run has it.
-    reading: what the model reads instead, or the case that it finds likelier.
+    reading: what the model predicts instead, or the case that it finds likelier.
     loss: CTC loss of the label, nats.
     image_HxW: uint8.
     """
@@ -51,7 +51,7 @@ class Suspect:
 class LabelDoubter:
     """Reads samples as they come, and keeps the MOST_SUSPECTS most doubtful labels of either kind.
 
-    Labels that no run would train on are not doubted: `hwr_jax.data.labels.find_untrainable` tells those.
+    Labels that no run would train on are not doubted: `hwr_jax.data.labels.find_untrainable` finds those.
 
     Attributes:
       wrong_labels: number of samples read as something else, with WRONG_LABEL_FROM times the label's probability.

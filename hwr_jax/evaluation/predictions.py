@@ -1,4 +1,4 @@
-"""The readings of an evaluation, read back from the file that `hwr_jax.reports.write` wrote."""
+"""The predictions of an evaluation, read back from the file that `hwr_jax.reports.write` wrote."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""Runs as their folders tell them: settings, curves, costs, and what they read of a split."""
+"""Runs as their folders record them: settings, curves, costs, and their predictions for a split."""
 
 import collections
 import dataclasses
@@ -21,7 +21,7 @@ class RecordedRun:
     """A run with its evaluation of one split. Files that are absent are empty here.
 
     Attributes:
-      name: of the folder, or as much of its path as tells the runs apart.
+      name: of the folder, or as much of its path as distinguishes the runs.
       folder: of the run.
       config, environment, status, usage: the JSON files of these names.
       metrics: the lines of metrics.jsonl.
@@ -74,16 +74,16 @@ class RecordedRun:
     @property
     def training_seconds(self) -> float | None:
         """Wall time of the training, validation included."""
-        told = _finite(self.usage.get("training_seconds"))
+        recorded = _finite(self.usage.get("training_seconds"))
         seconds = [seconds for _, seconds in points_of(self.metrics, "step", "train/seconds")]
-        return told if told is not None or not seconds else seconds[-1]
+        return recorded if recorded is not None or not seconds else seconds[-1]
 
     @property
     def samples_per_second(self) -> float | None:
-        """The training's speed: as told, or the median of the lines of metrics."""
-        told = _finite(self.usage.get("samples_per_second"))
+        """The training's speed: as recorded, or the median of the lines of metrics."""
+        recorded = _finite(self.usage.get("samples_per_second"))
         speeds = [speed for _, speed in points_of(self.metrics, "step", "train/samples_per_second")]
-        return told if told is not None or not speeds else statistics.median(speeds)
+        return recorded if recorded is not None or not speeds else statistics.median(speeds)
 
     @property
     def first_step_seconds(self) -> float | None:
@@ -105,7 +105,7 @@ def load_recorded(folders: Sequence[Path], split: str | None = None) -> tuple[Re
 
     Raises:
       InputError: fewer than two runs, one given twice or none at all; an evaluation is missing, damaged, or its
-        readings do not sum to its numbers.
+        predictions do not sum to its numbers.
     """
     folders = [folder.resolve() for folder in folders]
     for folder, count in collections.Counter(folders).items():
@@ -124,7 +124,7 @@ def load_recorded(folders: Sequence[Path], split: str | None = None) -> tuple[Re
 
 
 def name_folders(folders: Sequence[Path]) -> list[str]:
-    """The name of each folder, with as many of the folders above it as tell equal names apart."""
+    """The name of each folder, with as many of the folders above it as distinguish equal names."""
     names = []
     for folder in folders:
         others = [other for other in folders if other != folder]
@@ -158,7 +158,7 @@ def _load(folder: Path, name: str, split: str) -> RecordedRun:
 
 
 def _check_sums(path: Path, summary: Mapping[str, Any], results: Sequence[RecordedPrediction]) -> None:
-    """The readings are those that the numbers were counted from."""
+    """The predictions are those that the numbers were counted from."""
     totals = sum((result.edits for result in results), Edits())
     counted = {
         "samples": totals.samples,

@@ -32,10 +32,10 @@ def summarize(
     split_rule: str,
     decoder_settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The numbers of an evaluation as plain values for JSON; what cannot be told (0 / 0) is None.
+    """The numbers of an evaluation as plain values for JSON; what is 0 / 0 is None.
 
     Intervals are 95 % bootstrap intervals over writers; over samples where all are by one writer, which is too narrow
-    for other writers, and is told by `interval_over`.
+    for other writers, and `interval_over` says so.
 
     Args:
       evaluation: of one split.
@@ -112,7 +112,7 @@ def validation_values(evaluation: Evaluation, alphabet: Alphabet, config: Experi
 
 
 def _shorten_paths(decoder_settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the folders of absolute paths; hashes tell which files they were."""
+    """Without the folders of absolute paths; hashes say which files they were."""
     return {
         name: {**value, "path": shorten_path(value["path"])}
         if isinstance(value, Mapping) and "path" in value

@@ -63,7 +63,7 @@ def tune_decoder(
       texts: what the samples say.
       objective: "wer" or "cer", of all samples together.
       devices: see `BeamDecoder`.
-      poll: told how many weights have been tried; an exception it raises ends the search.
+      poll: given how many weights have been tried; an exception it raises ends the search.
 
     Raises:
       InputError: no samples.

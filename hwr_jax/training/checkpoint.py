@@ -212,7 +212,7 @@ class Checkpoints:
         try:
             about = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
             return float(about["cer"])
-        except Exception:  # Damaged, which is told when it is to be restored; or it was not evaluated.
+        except Exception:  # Damaged, which is reported when it is to be restored; or it was not evaluated.
             return None
 
     def _restore_whole(self, step: int) -> Restored | None:

@@ -1,4 +1,4 @@
-"""A moving average of the parameters (Polyak and Juditsky 1992), which is what a run evaluates and hands out."""
+"""A moving average of the parameters (Polyak and Juditsky 1992), which a run evaluates and exports."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -115,7 +115,7 @@ def joined(processes: Processes, tell_loss: Callable[[str], None]) -> Iterator[N
 
 
 def read_metadata(name: str, environment: Mapping[str, str]) -> str:
-    """An attribute of this machine, as the metadata server of Google's cloud tells it; "" where it does not."""
+    """An attribute of this machine, from the metadata server of Google's cloud; "" where there is none."""
     host = environment.get("GCE_METADATA_IP", "metadata.google.internal")
     request = urllib.request.Request(
         f"http://{host}/computeMetadata/v1/instance/attributes/{name}", headers={"Metadata-Flavor": "Google"}
@@ -173,7 +173,7 @@ def _own_addresses() -> list[str]:
     addresses = [socket.gethostname()]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # Sends nothing; it tells which of our addresses leads outside.
+            probe.connect(("192.0.2.1", 9))  # Sends nothing; it shows which of our addresses leads outside.
             addresses.append(probe.getsockname()[0])
         except OSError:
             pass

@@ -1,7 +1,7 @@
 """Processes of one run that watch each other over sockets, so that the death of one is known to all, by name.
 
 A collective that waits for a dead process may wait for ever, and where it fails it does not say for whom. The system
-closes a dead process's socket at once; for a machine that is cut off, silence tells.
+closes a dead process's socket at once; a machine that is cut off is noticed by its silence.
 """
 
 import contextlib

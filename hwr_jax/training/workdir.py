@@ -25,7 +25,7 @@ from hwr_jax.text.alphabet import Alphabet
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
 
-# Fields that tell where data lie and what fetches them, and change no number.
+# Fields that say where data lie and what fetches them; they change no number.
 PLACES = ("data.source", "data.data_dir", "data.workers", "data.on_device")
 
 
