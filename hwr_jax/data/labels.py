@@ -103,7 +103,7 @@ def find_left_out(
 
 
 def take(samples: PreprocessedSamples, rows: np.ndarray) -> PreprocessedSamples:
-    """The given rows, in their order; `skipped` stays as it is, and frames in files stay there."""
+    """The given rows, in their order; `skipped` stays as it is, and images in files stay there."""
     return PreprocessedSamples(
         ids=tuple(samples.ids[row] for row in rows),
         texts=tuple(samples.texts[row] for row in rows),

@@ -1,4 +1,4 @@
-"""A split of a run's data, prepared if need be and preprocessed to the frame."""
+"""A split of a run's data, prepared if need be, and preprocessed."""
 
 import collections
 import dataclasses
@@ -87,17 +87,17 @@ def _load_preprocessed(config: DataConfig, part: str, preprocessing: Preprocessi
     info = find_prepared(name, data_dir)
     assert info is not None  # It was loaded.
 
-    def fit(writer: ImageWriter) -> PreprocessedSamples:
+    def preprocess(writer: ImageWriter) -> PreprocessedSamples:
         workers, place = worker_count(config.workers), (info.folder, part)
         return preprocess_samples(prepared, preprocessing, workers=workers, writer=writer, place=place)
 
-    return load_or_preprocess(info.folder, part, preprocessing, fit)
+    return load_or_preprocess(info.folder, part, preprocessing, preprocess)
 
 
 def _select_split(
     config: DataConfig, split: str, preprocessing: Preprocessing
 ) -> tuple[PreprocessedSamples, dict[str, str]]:
-    """The samples of a split by another rule, and id -> reason of those in none (told with the training split)."""
+    """The samples of a split by another rule, and id -> reason of those in none (reported with the training split)."""
     samples = join_samples([_load_preprocessed(config, part, preprocessing) for part in SPLITS])
     row_of_id = {id: row for row, id in enumerate(samples.ids)}
     name, data_dir = prepared_name(config), _data_dir(config)

@@ -58,7 +58,7 @@ def map_in_order(
 
 
 def count_cores() -> int:
-    """The processor cores that this process may use, where the system tells; else those of the machine."""
+    """The processor cores that this process may use, where the system says; else those of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

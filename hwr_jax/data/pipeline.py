@@ -82,7 +82,7 @@ def make_batch_of_step(
       samples: see `sample_arrays`.
       buckets: how batches are cut to a width of their own; None: they are as wide as the samples.
       narrow_first_epochs: see `BucketedRows`.
-      resident: whether the samples lie on the device already, so that a batch needs only tell their rows.
+      resident: whether the samples lie on the device already, so that a batch needs only their rows.
       sources: from which `make_batches` makes the images; the batch says which, for `ImageMaker`, in place of images.
 
     Returns batches of:
@@ -97,12 +97,12 @@ def make_batch_of_step(
         else batch_rows(len(samples["images"]), batch_size, seed, reshuffle=reshuffle)
     )
     share = batch_size // process_count
-    places = np.arange(process_index * share, (process_index + 1) * share, dtype=np.int32)
+    positions = np.arange(process_index * share, (process_index + 1) * share, dtype=np.int32)
 
     def batch_of_step(step: int) -> Batch:
         global_rows: Int[np.ndarray, "B"] = rows_of_step[step]
-        rows = global_rows[places]
-        batch: Batch = {"positions": places, "weights": (rows != FILLER).astype(np.float32)}
+        rows = global_rows[positions]
+        batch: Batch = {"positions": positions, "weights": (rows != FILLER).astype(np.float32)}
         rows = np.maximum(rows, 0)
         if resident:
             return batch | {"rows": rows.astype(np.int32)}
@@ -111,7 +111,7 @@ def make_batch_of_step(
             if name != "images":
                 batch[name] = values_N[rows]
             elif sources is not None:
-                epochs = rows_of_step.epochs(step)[places]
+                epochs = rows_of_step.epochs(step)[positions]
                 batch[_SOURCE] = (sources.rows_Nx2[rows], epochs, width or values_N.shape[2])
             else:
                 batch[name] = values_N[rows, :, :width] if width else values_N[rows]

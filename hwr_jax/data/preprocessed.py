@@ -1,4 +1,4 @@
-"""Samples preprocessed to the model's frame."""
+"""Samples preprocessed to the model's input."""
 
 import dataclasses
 import functools
@@ -97,7 +97,7 @@ def preprocess_samples(
 
 
 def join_samples(parts: Sequence[PreprocessedSamples]) -> PreprocessedSamples:
-    """The samples of all parts, of the same frame, one part after the other."""
+    """The samples of all parts, of the same size, one part after the other."""
     return PreprocessedSamples(
         ids=tuple(id for part in parts for id in part.ids),
         texts=tuple(text for part in parts for text in part.texts),
@@ -110,7 +110,7 @@ def join_samples(parts: Sequence[PreprocessedSamples]) -> PreprocessedSamples:
 
 
 def preprocess_sample(sample: Sample | Skip, preprocessing: Preprocessing) -> np.ndarray | str:
-    """The sample's frame, uint8 [height_px, width_px], or the reason why there is none."""
+    """The sample's image, uint8 [height_px, width_px], or the reason why there is none."""
     if isinstance(sample, Skip):
         return sample.reason
     try:

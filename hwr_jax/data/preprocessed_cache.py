@@ -29,9 +29,9 @@ _DECODERS = ("libjpeg_turbo", "jpg", "jpg_2000", "webp", "libtiff")
 
 
 def load_or_preprocess(
-    folder: Path, split: str, preprocessing: Preprocessing, fit: Callable[[ImageWriter], PreprocessedSamples]
+    folder: Path, split: str, preprocessing: Preprocessing, preprocess: Callable[[ImageWriter], PreprocessedSamples]
 ) -> PreprocessedSamples:
-    """The preprocessed samples of a split of the data prepared in a folder: from the cache, or from `fit`, to fill it.
+    """The preprocessed samples of a split of the data prepared in a folder: from the cache, or else made, to fill it.
 
     The cache's name holds a hash of the code that preprocesses and of the versions of the libraries that decode and
     resize images, so that none is used with what did not make it. Caches of other code stay beside it, for another
@@ -49,10 +49,10 @@ def load_or_preprocess(
         _remove_stale(cache, prefix)
         _remove_left_over(cache, split)
     with ImageWriter(preprocessing, cache / f".{split}.npy.{os.getpid()}") as writer:
-        fitted = fit(writer)
+        samples = preprocess(writer)
         with contextlib.suppress(OSError):  # A full disk.
-            _keep(cache, split, fitted, writer)
-    return fitted
+            _keep(cache, split, samples, writer)
+    return samples
 
 
 def _hash_code() -> str:
@@ -86,17 +86,17 @@ def _read(cache: Path, split: str, preprocessing: Preprocessing) -> Preprocessed
         return None
 
 
-def _keep(cache: Path, split: str, fitted: PreprocessedSamples, writer: ImageWriter) -> None:
-    """The text comes last: where it is, the frames are whole."""
+def _keep(cache: Path, split: str, samples: PreprocessedSamples, writer: ImageWriter) -> None:
+    """The text comes last: where it is, the images are whole."""
     if writer.path is None:
         return
     about = {
-        "ids": fitted.ids,
-        "texts": fitted.texts,
-        "writers": fitted.writers,
-        "skipped": fitted.skipped,
-        "widths": fitted.widths_N.tolist(),
-        "rows": fitted.sources.rows_Nx2[:, 1].tolist() if fitted.sources else [],
+        "ids": samples.ids,
+        "texts": samples.texts,
+        "writers": samples.writers,
+        "skipped": samples.skipped,
+        "widths": samples.widths_N.tolist(),
+        "rows": samples.sources.rows_Nx2[:, 1].tolist() if samples.sources else [],
     }
     os.replace(writer.path, cache / f"{split}.npy")
     write_text(cache / f"{split}.json", json.dumps(about, ensure_ascii=False))
@@ -106,8 +106,8 @@ def _remove_stale(cache: Path, prefix: str) -> None:
     """Deletes what no one has used for KEEP_DAYS, and all but the last used KEEP_OTHERS caches beside this one."""
     others = {other: other.stat().st_mtime for other in cache.parent.glob(f"{prefix}*") if other != cache}
     by_age = sorted(others, key=others.__getitem__, reverse=True)
-    for place, other in enumerate(by_age):
-        if place >= KEEP_OTHERS or others[other] < time.time() - KEEP_DAYS * 86400:
+    for rank, other in enumerate(by_age):
+        if rank >= KEEP_OTHERS or others[other] < time.time() - KEEP_DAYS * 86400:
             shutil.rmtree(other, ignore_errors=True)
 
 

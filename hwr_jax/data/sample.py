@@ -1,4 +1,4 @@
-"""What every reader yields: a labelled image, or a named reason why there is none."""
+"""What every format yields: a labelled image, or a named reason why there is none."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ class Sample:
     text: str  # the transcription, NFC
     writer: str  # who wrote it; samples of one writer stay in one split
     image: bytes | Path  # an encoded image file's bytes (PNG unless the source had another format), or the path of one
-    # its place in the source's own list, where that is not the order in which the reader yields
+    # its position in the source's own list, where that is not the order in which its format yields
     position: int | None = dataclasses.field(default=None, compare=False)
     split: str = ""  # "train", "validation" or "test" if the source itself says so, else ""
 

@@ -47,7 +47,7 @@ class SourceImages:
             return None
         starts = np.cumsum([0, *(len(part.parts) for part in known[:-1])])
         rows = [part.rows_Nx2 + np.array([start, 0]) for part, start in zip(known, starts, strict=True)]
-        return SourceImages(tuple(place for part in known for place in part.parts), np.concatenate(rows))
+        return SourceImages(tuple(split for part in known for split in part.parts), np.concatenate(rows))
 
     def take(self, rows_M: np.ndarray) -> "SourceImages":
         """The given rows, in their order."""

@@ -104,37 +104,37 @@ class XmlEditor:
 
     def set_attributes(self, element: Element, values: Mapping[str, str | None]) -> None:
         """Changes attributes (without prefixes), adds those that are not there, and takes out those that are None."""
-        place = self._ranges[element]
-        tag = self._source[place.start : place.tag_end]
+        here = self._ranges[element]
+        tag = self._source[here.start : here.tag_end]
         name = _TAG_NAME.match(tag)
         found = {match[1].decode(): match for match in _ATTRIBUTE.finditer(tag, name.end() if name else 0)}
-        end = place.tag_end - (2 if tag.endswith(b"/>") else 1)
+        end = here.tag_end - (2 if tag.endswith(b"/>") else 1)
         added = ""
         for key, value in values.items():
             match = found.get(key)
             if match is None:
                 added += "" if value is None else f' {key}="{escape(value)}"'
             elif value is None:
-                self._edit(place.start + match.start(), place.start + match.end(), "")
+                self._edit(here.start + match.start(), here.start + match.end(), "")
             else:
-                self._edit(place.start + match.start(2), place.start + match.end(2), f'"{escape(value)}"')
+                self._edit(here.start + match.start(2), here.start + match.end(2), f'"{escape(value)}"')
         if added:
             end = self._before(end)
             self._edit(end, end, added)
 
     def set_text(self, element: Element, text: str) -> None:
-        """Puts text in the place of all that the element holds. Its lines end as those of the file do."""
+        """Puts text in place of all that the element holds. Its lines end as those of the file do."""
         line_end = "\r\n" if b"\r\n" in self._source else "\n"
         markup = escape(text).replace("\n", line_end)
         self._fill(element, self._ranges[element].tag_end, self._ranges[element].close, markup)
 
     def remove(self, element: Element) -> None:
         """Takes out an element and the space before it."""
-        place = self._ranges[element]
-        self._edit(self._before(place.start), place.end, "")
+        here = self._ranges[element]
+        self._edit(self._before(here.start), here.end, "")
 
     def replace(self, element: Element, markup: str) -> None:
-        """Puts markup in the place of an element."""
+        """Puts markup in place of an element."""
         self._edit(self._ranges[element].start, self._ranges[element].end, markup)
 
     def drop(self, elements: Iterable[Element]) -> None:
@@ -179,14 +179,14 @@ class XmlEditor:
 
     def _fill(self, element: Element, start: int, end: int, markup: str) -> None:
         """Changes what is between an element's tags; one of a single tag gets two."""
-        place = self._ranges[element]
-        tag = self._source[place.start : place.tag_end]
+        here = self._ranges[element]
+        tag = self._source[here.start : here.tag_end]
         if not tag.endswith(b"/>"):
             self._edit(start, end, markup)
             return
         name = _TAG_NAME.match(tag)
         closing = f"</{name[0][1:].decode()}>" if name else ""
-        self._edit(self._before(place.end - 2), place.end, f">{markup}{closing}")
+        self._edit(self._before(here.end - 2), here.end, f">{markup}{closing}")
 
     def _edit(self, start: int, end: int, markup: str) -> None:
         self._edits.append((start, end, markup.encode()))

@@ -30,7 +30,7 @@ CHUNK_SAMPLES = 128
 RARE_BELOW = 20
 READING = "reading"
 
-# Takes ids, labels as a run has them, and preprocessed frames, uint8 [B, height_px, width_px].
+# Takes ids, labels as a run has them, and preprocessed images, uint8 [B, height_px, width_px].
 SeeImages = Callable[[Sequence[str], Sequence[str], np.ndarray, np.ndarray], None]
 
 
@@ -54,7 +54,7 @@ class Findings:
     items: int  # number of samples and skips read
     kept: dict[str, int]  # split -> samples that a run trains on or measures
     writers: dict[str, int]  # split -> number of their writers
-    # "reading" (no image, label or split) or a split -> id -> reason; of the splits, these are what training tells at
+    # "reading" (no image, label or split) or a split -> id -> reason; of the splits, these are what training reports at
     # its start. Validation and test keep labels that cannot be trained on.
     left_out: dict[str, dict[str, str]]
     # kind (see `hwr_jax.data.checks.kinds`) -> id, writer or page -> detail, in the order of the kinds
@@ -74,7 +74,7 @@ class Findings:
         return sum(map(len, self.left_out.values()))
 
     def plain(self) -> dict[str, Any]:
-        """All but the pictures, as plain values for JSON."""
+        """All but the thumbnails, as plain values for JSON."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         del fields["thumbnails"]
         fields["odd"] = {what: [dataclasses.asdict(group) for group in groups] for what, groups in self.odd.items()}
@@ -100,10 +100,10 @@ def check_data(
     while batch := list(itertools.islice(pairs, CHUNK_SAMPLES)):
         for item, examination in batch:
             reading.add(item, examination)
-        if see_images is not None and (fitted := [(i, e.image_HxW) for i, e in batch if e.image_HxW is not None]):
-            samples = [item for item, _ in fitted if isinstance(item, Sample)]
+        if see_images is not None and (seen := [(i, e.image_HxW) for i, e in batch if e.image_HxW is not None]):
+            samples = [item for item, _ in seen if isinstance(item, Sample)]
             labels = [_label(sample.text, rules.data) for sample in samples]
-            images_BxHxW = np.stack([image_HxW for _, image_HxW in fitted])
+            images_BxHxW = np.stack([image_HxW for _, image_HxW in seen])
             widths_B = measure_widths(images_BxHxW, rules.preprocessing)
             see_images([sample.id for sample in samples], labels, images_BxHxW, widths_B)
     return reading.conclude()
@@ -154,7 +154,7 @@ class _Reading:
             return
         ids = [same] if isinstance(same, str) else same
         self._ids_of_pixels[examination.pixels] = ids
-        # Its splits are not known yet, so its picture is kept for whichever kind it turns out to be.
+        # Its splits are not known yet, so its thumbnail is kept for whichever kind it turns out to be.
         other = self._texts[ids[0]] != self._texts[id]
         for kind in (OTHER_LABEL if other else SAME_LABEL, SEVERAL_SPLITS):
             for one in (ids[0], id) if len(ids) == 1 else (id,):
@@ -162,7 +162,7 @@ class _Reading:
         ids.append(id)
 
     def conclude(self) -> Findings:
-        """Divides the samples and tells what was found."""
+        """Divides the samples and concludes what was found."""
         readable = [id for id in self._texts if id not in self._unreadable]
         if not readable:
             reasons = collections.Counter([*self._skipped.values(), *self._unreadable.values()])

@@ -35,7 +35,7 @@ class Examination:
     faults: tuple[tuple[str, str], ...] = ()  # (kind, detail), kinds as in `hwr_jax.data.checks.kinds`
     pixels: bytes = b""  # digest of size and grey levels, b"" for a blank image
     thumbnail_HxW: np.ndarray | None = None  # uint8, the image as it is, not enlarged
-    image_HxW: np.ndarray | None = None  # uint8, the preprocessed frame, None unless it was asked for
+    image_HxW: np.ndarray | None = None  # uint8, the preprocessed image, None unless it was asked for
     width: int = 0  # columns that hold the preprocessed image
 
 
@@ -100,18 +100,18 @@ def shrink(grey_HxW: np.ndarray) -> np.ndarray:
 
 
 class Thumbnails:
-    """Keeps the first MOST_A_KIND pictures of each kind, so that their memory does not grow with the data."""
+    """Keeps the first MOST_A_KIND images of each kind, so that their memory does not grow with the data."""
 
     def __init__(self) -> None:
         self._counts = collections.Counter[str]()
-        self._pictures: dict[tuple[str, str], np.ndarray] = {}
+        self._images: dict[tuple[str, str], np.ndarray] = {}
 
-    def offer(self, kind: str, id: str, picture_HxW: np.ndarray | None) -> None:
+    def offer(self, kind: str, id: str, image_HxW: np.ndarray | None) -> None:
         """Keeps it if there is room."""
-        if picture_HxW is not None and self._counts[kind] < MOST_A_KIND and (kind, id) not in self._pictures:
+        if image_HxW is not None and self._counts[kind] < MOST_A_KIND and (kind, id) not in self._images:
             self._counts[kind] += 1
-            self._pictures[kind, id] = picture_HxW
+            self._images[kind, id] = image_HxW
 
     def of(self, kind: str) -> dict[str, np.ndarray]:
-        """id -> picture, uint8, in the order in which they were offered."""
-        return {id: picture for (of, id), picture in self._pictures.items() if of == kind}
+        """id -> image, uint8, in the order in which they were offered."""
+        return {id: image for (of, id), image in self._images.items() if of == kind}

@@ -20,14 +20,14 @@ PAGES_LEAK = "pages in several splits"
 WRONG_LABEL = "likely wrong labels"
 WRONG_CASE = "likely wrong case"
 
-# In the order in which they are told.
+# In the order in which they are reported.
 MEANING = {
-    UNREADABLE: "cannot be opened, or preprocessed to the frame; left out",
+    UNREADABLE: "cannot be opened or preprocessed; left out",
     BLANK: "no ink: the darkest and the lightest pixel are nearly equal",
     ALMOST_BLANK: "hardly any ink, or ink hardly darker than the background",
     INVERTED: "turned over by preprocessing 'word', not by preprocessing 'keras'",
     EXTREME_SIZE: "a side below 4 px, or more than 20 million pixels",
-    EXTREME_SHAPE: "so long that it fills less than a quarter of the frame's height, or 12 times as high as wide",
+    EXTREME_SHAPE: "so long that it fills less than a quarter of the input's height, or 12 times as high as wide",
     EMPTY_LABEL: "left out of training",
     OUTSIDE: "in training left out, or read as unknown; elsewhere errors that no model avoids",
     TOO_LONG: "no CTC alignment exists; left out of training",

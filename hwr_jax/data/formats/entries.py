@@ -1,4 +1,4 @@
-"""What readers of image lists share: an entry of a list becomes a sample, or a skip with its reason."""
+"""What formats with lists of images share: an entry of a list becomes a sample, or a skip with its reason."""
 
 import dataclasses
 import re

@@ -19,7 +19,7 @@ class Written:
 
     xml: bytes  # the file, in the encoding that it had
     plain_text: str  # a line each, in reading order, an empty line between regions. Lines without text are left out.
-    dropped: Mapping[str, int]  # how many elements of each kind were taken out because they told of the old text
+    dropped: Mapping[str, int]  # how many elements of each kind were taken out because they described the old text
     dangling: tuple[str, ...]  # IDs that the file's reading order names and that were taken out with the old text
 
 

@@ -202,8 +202,8 @@ def find_image(tree: Tree, name: str, image_name: str) -> bytes | Path | None:
     given = [image_name, PurePosixPath(image_name.replace("\\", "/")).name] if image_name else []
     beside = [stem + suffix for suffix in (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))]
     for candidate in (*given, *beside):
-        for place in (folder, folder.parent, folder.parent / "images"):
-            path = inside(str(place), candidate)
+        for near in (folder, folder.parent, folder.parent / "images"):
+            path = inside(str(near), candidate)
             if path and is_image(path) and (content := tree.content(path)) is not None:
                 return content
     return None

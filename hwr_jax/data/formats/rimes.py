@@ -31,7 +31,7 @@ def parse_rimes_lines(
 ) -> Iterator[Sample | Skip]:
     """Images named by text lists, one a line: a path relative to the list's folder, white space, the text.
 
-    Ids are the paths without suffix. A path may lack its suffix. RIMES tells no writers: the letter, which is the
+    Ids are the paths without suffix. A path may lack its suffix. RIMES names no writers: the letter, which is the
     image's name up to the line's number, stands for its writer, unless `writer_pattern` finds one in the path. A list
     named as a split (train.txt, training_2011.txt, eval.txt ...) gives it.
 
@@ -48,7 +48,7 @@ def parse_rimes_lines(
     with open_tree(source, lambda name: is_image(name) or name.lower().endswith(".txt")) as tree:
         lists = [chosen] if chosen else [name for name in tree.names() if not is_image(name)]
         lines = [(name, number, line) for name in lists for number, line in enumerate(_lines(tree, name), start=1)]
-        entries = [_place(tree, *line) for line in lines]
+        entries = [_find_image(tree, *line) for line in lines]
         if not any(path for path, _ in entries):
             raise InputError(f"{source}: no list of images in it; expected a .txt file with lines PATH TEXT")
         tell_total(len(lines))
@@ -63,13 +63,13 @@ def _lines(tree: Tree, name: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
-def _place(tree: Tree, name: str, number: int, line: str) -> tuple[str, str]:
+def _find_image(tree: Tree, name: str, number: int, line: str) -> tuple[str, str]:
     """The image's name in the tree, "" if there is none, and the text."""
     path, _, text = line.strip().partition("\t") if "\t" in line else line.strip().partition(" ")
-    place = inside(str(PurePosixPath(name).parent), path.strip())
-    candidates = [place, *(f"{place}{suffix}" for suffix in IMAGE_SUFFIXES)] if place else []
+    full = inside(str(PurePosixPath(name).parent), path.strip())
+    candidates = [full, *(f"{full}{suffix}" for suffix in IMAGE_SUFFIXES)] if full else []
     found = next((name for name in candidates if is_image(name) and tree.content(name) is not None), "")
-    return found or (place if place and is_image(place) else "") or "", text
+    return found or (full if full and is_image(full) else ""), text
 
 
 def _entry(

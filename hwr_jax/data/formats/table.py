@@ -86,7 +86,7 @@ def read_data(
     """The samples of a data set from its raw source, in an order that does not depend on `workers`.
 
     The source is None for synthetic data, which has none. `tell_total` is called once with the number of items to come,
-    if the source tells it. `own` is a format that is not in FORMATS.
+    if the source says it. `own` is a format that is not in FORMATS.
 
     Raises:
       InputError: no such name or option, or a source that is missing, unneeded or not what it says.
