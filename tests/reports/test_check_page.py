@@ -62,8 +62,12 @@ def test_suspects_are_shown_with_what_was_read(parse_page) -> None:
     alphabet = Alphabet("ab")
     sure = np.full((4, alphabet.num_classes), -20.0, np.float32)
     sure[0, 2] = sure[1:, alphabet.blank_id] = 0.0
-    doubter = LabelDoubter(lambda frames: np.stack([sure] * len(frames)), alphabet, 4)
-    doubter.see(["suspect"], ["a"], np.zeros((1, 8, 16), np.uint8))
+
+    def log_probs(images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.stack([sure] * len(widths_B)), np.full(len(widths_B), 4)
+
+    doubter = LabelDoubter(log_probs, alphabet, 4)
+    doubter.see(["suspect"], ["a"], np.zeros((1, 8, 16), np.uint8), np.array([16]))
     page = build_check_page(make_findings(cases={}), {"data": "pairs"}, doubter)
     tags, ids = tags_and_ids(parse_page(page))
     assert tags.count("img") == 1

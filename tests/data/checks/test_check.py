@@ -127,7 +127,8 @@ def test_plain_values_are_json_and_workers_change_nothing() -> None:
 def test_pictures_are_bounded_and_frames_come_in_order() -> None:
     seen: list[str] = []
 
-    def see(ids: object, texts: object, images_BxHxW: np.ndarray) -> None:
+    def see(ids: object, texts: object, images_BxHxW: np.ndarray, widths_B: np.ndarray) -> None:
+        assert widths_B.tolist() == [128] * len(ids)
         assert images_BxHxW.shape == (len(ids), 32, 128)
         assert set(texts) == {"dark"}
         seen.extend(ids)
