@@ -11,6 +11,16 @@ import pytest
 
 BUILD = "import sys; from setuptools.build_meta import build_wheel; print(build_wheel(sys.argv[1]))"
 
+# The same call from Python finds the run finished.
+GO_ON = """
+import json
+import hwr_jax
+from ml_collections import ConfigDict
+with open("q/config.json") as file:
+    run = hwr_jax.train(ConfigDict(json.load(file)), "q")
+print(run.status, run.step)
+"""
+
 
 @pytest.fixture(scope="module")
 def wheel(repository, tmp_path_factory) -> Path:
@@ -55,9 +65,9 @@ def test_the_wheel_holds_every_file(wheel, repository):
 def test_a_new_user_trains_and_reads_with_the_wheel_alone(installed, run_environment, training_command, tmp_path):
     environment = run_environment | {"PYTHONPATH": str(installed)}
 
-    def hwr(*argv: str) -> str:
+    def python(*argv: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "hwr_jax.commands.main", *argv],
+            [sys.executable, *argv],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -67,10 +77,14 @@ def test_a_new_user_trains_and_reads_with_the_wheel_alone(installed, run_environ
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
 
+    def hwr(*argv: str) -> str:
+        return python("-m", "hwr_jax.commands.main", *argv)
+
     small = [arg for arg in training_command("q") if arg.startswith("--config.")]
     assert str(installed) in hwr("configs", "quickstart")
     hwr("train", "--config=quickstart", "--workdir=q", *small, "--config.training.steps=2")
     assert (tmp_path / "q" / "report.html").is_file()
+    assert python("-c", GO_ON).split() == ["done", "2"]
     hwr("data", "show", "synthetic", "--synthetic_writers=2", "--count=1", "--output=a.png")
     assert "unipen_words" in hwr("models")
     assert hwr("read", "a.png").startswith("a.png\t")
