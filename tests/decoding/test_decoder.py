@@ -38,7 +38,7 @@ def samples(model) -> PreprocessedSamples:
 
 @pytest.fixture(scope="module")
 def log_probs(model, samples) -> np.ndarray:
-    return model.log_probs(samples.images_NxHxW[:])
+    return model.log_probs(samples.images_NxHxW[:], samples.widths_N)[0]
 
 
 @pytest.fixture(scope="module")
