@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser, run
-from hwr_jax.data.batches import BATCH_SIZE
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -102,6 +101,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _read_images(reader: "Reader", drawings: Sequence[Path], options: argparse.Namespace) -> Iterable[bool]:
     """Whether reading failed, image by image."""
+    from hwr_jax.data.batches import BATCH_SIZE
+
     for start in range(0, len(options.images), BATCH_SIZE):
         paths = options.images[start : start + BATCH_SIZE]
         readings = reader.read(paths, options.n_best, options.boxes, keep_going=True)

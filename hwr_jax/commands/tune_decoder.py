@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser, add_data_flags, json_path, run
-from hwr_jax.data.batches import BATCH_SIZE
 from hwr_jax.errors import InputError
 from hwr_jax.progress import ProgressLine
 
@@ -120,6 +119,8 @@ def _read_all(
 ) -> "tuple[np.ndarray, np.ndarray]":
     """Log probabilities [N, T, K], and how many frames of each sample count."""
     import numpy as np
+
+    from hwr_jax.data.batches import BATCH_SIZE
 
     parts = []
     for start in range(0, len(samples), BATCH_SIZE):

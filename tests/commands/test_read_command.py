@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 import hwr_jax
 from hwr_jax.commands import read
 from hwr_jax.commands.main import main as hwr
+from hwr_jax.data import batches
 from hwr_jax.errors import InputError
 
 
@@ -71,7 +72,7 @@ def test_only_bad_images(model_folder, tmp_path, capsys):
 
 
 def test_all_is_read_in_order_over_several_batches(model_folder, words, capsys, monkeypatch):
-    monkeypatch.setattr(read, "BATCH_SIZE", 2)
+    monkeypatch.setattr(batches, "BATCH_SIZE", 2)
     images = [words[i % 3] for i in range(7)]
     assert read.main([f"--model={model_folder}", *images]) == 0
     lines = capsys.readouterr().out.splitlines()
