@@ -197,8 +197,7 @@ def test_the_original_is_what_the_model_sees_and_versions_are_those_of_training(
         for version in range(1, 6):
             for place, images in enumerate((first, second)):
                 key = sample_keys(3, "augment", jnp.int32(version - 1), jnp.array([place]))
-                seen = augment(jnp.asarray(images_to_input(preprocessing[None], kind)), key, config.augment)[
-                    0, ..., 0
-                ].T
+                augmented, _ = augment(jnp.asarray(images_to_input(preprocessing[None], kind)), key, config.augment)
+                seen = augmented[0, ..., 0].T
                 grey = seen[::-1] if kind == "keras" else 1 - seen
                 np.testing.assert_allclose(images[version], 255 * grey, atol=0.51)
