@@ -45,16 +45,11 @@ class SourceFile:
 
 
 def read_tar(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[SourceFile]:
-    """The wanted regular files of a tar archive (plain, gz, bz2 or xz), in its order; nothing is written to disk.
-
-    Args:
-      path: the archive.
-      wanted: says by its name whether a file is yielded.
-      max_bytes: most bytes the archive may unpack to, wanted or not.
+    """The wanted (by name) regular files of a tar archive (plain, gz, bz2 or xz), in its order; nothing goes to disk.
 
     Raises:
       InputError: not a tar archive; cut short or damaged; a wanted member that is a link or a device, or whose name is
-        absolute or climbs out by ".."; more than `max_bytes`.
+        absolute or climbs out by ".."; one that unpacks to more than `max_bytes`, wanted or not.
       OSError: the file cannot be opened.
     """
     with path.open("rb") as file:
@@ -144,11 +139,6 @@ def open_tree(source: Path, wanted: Callable[[str], bool], *, max_bytes: int = M
     The wanted files of an archive are copied to one nameless temporary file (in $TMPDIR), which is gone however the
     process ends: nothing is unpacked under a name that the archive chose. A folder that holds all of an archive's
     files is left out of their names, so that they are those of the unpacked folder.
-
-    Args:
-      source: the folder or archive.
-      wanted: says by its name whether a file counts.
-      max_bytes: most bytes an archive may unpack to.
 
     Raises:
       InputError: no such source; neither a folder nor an archive; an archive that is damaged, or not to be trusted.

@@ -75,11 +75,8 @@ def select_trainable(
 ) -> PreprocessedSamples:
     """The samples whose labels can be trained on; the others join `skipped` with their reasons.
 
-    Args:
-      samples: of a split.
-      alphabet: that labels must be in.
-      frames: that labels must fit, of all samples or of each.
-      outside_alphabet: "keep" puts `hwr_jax.text.alphabet.UNKNOWN` in place of characters outside the alphabet.
+    Labels must be in the alphabet and fit the frames, of all samples or of each. `outside_alphabet` "keep" puts
+    `hwr_jax.text.alphabet.UNKNOWN` in place of characters outside the alphabet.
     """
     texts = tuple(map(alphabet.replace_outside, samples.texts)) if outside_alphabet == "keep" else samples.texts
     left_out = find_left_out(dict(zip(samples.ids, texts, strict=True)), alphabet, frames, outside_alphabet)

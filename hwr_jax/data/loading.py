@@ -58,13 +58,10 @@ def ensure_prepared(
 
 
 def load_split(config: DataConfig, split: str, preprocessing: Preprocessing, *, limit: int = 0) -> PreprocessedSamples:
-    """The preprocessed samples of a split of a prepared data set.
+    """The preprocessed samples of a split of a prepared data set, only the first `limit` of them (0: all).
 
     By writer they come in an order that depends on their ids alone, as the Keras example's in its order, and by lists
     in the source's order.
-
-    Args:
-      limit: only the first so many (0: all).
 
     Raises:
       InputError: the data set is not prepared, or `config.split` names no rule and no lists.

@@ -22,17 +22,11 @@ Result = TypeVar("Result")
 def map_in_order(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, chunk_items: int = 256
 ) -> Iterator[Result]:
-    """`map(function, items)`, computed by `workers` processes a chunk at a time.
+    """`map(function, items)`, computed by `workers` processes a chunk at a time; the results do not depend on them.
 
     Items are taken only a few chunks ahead of the results. Up to one chunk of items, or with one worker, no process is
-    started. The processes are fresh ones ("spawn"), since forking a process in which JAX runs can deadlock.
-
-    Args:
-      function: any function, also of a script or a config file; it, its items and results travel by pickle between
-        our own processes.
-      items: read once, in this process.
-      workers: processes; the results do not depend on it.
-      chunk_items: how many items go to a process at once.
+    started. The processes are fresh ones ("spawn"), since forking a process in which JAX runs can deadlock. The
+    function may be of a script or a config file; it, its items and results travel by pickle between our own processes.
     """
     iterator = iter(items)
     first = list(itertools.islice(iterator, chunk_items + 1))

@@ -128,9 +128,7 @@ def sample_arrays(images_NxHxW: Images, widths_N: np.ndarray, labels: Labels) ->
 def plan_dispatches(start_step: int, stop_step: int, steps: int, stops: Sequence[int]) -> list[range]:
     """Steps `start_step` .. `stop_step - 1`, divided into what runs in one program: `steps` of them, or one.
 
-    Args:
-      steps: to run in one program, where there is room for as many before the next stop.
-      stops: intervals in steps (0: never) at whose multiples the program must have returned.
+    `stops` are intervals in steps (0: never) at whose multiples the program must have returned.
     """
     planned = []
     step = start_step

@@ -56,16 +56,10 @@ def split_named(name: str) -> str | None:
 def divide(
     rule: str, ids: Sequence[str], known: Container[str], given: Mapping[str, str]
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Samples divided by a rule other than by writer.
+    """Samples divided by a rule other than by writer: split -> ids in order; and id -> why it is in none.
 
-    Args:
-      rule: `data.split` of a config.
-      ids: in the source's own order; for the Keras example's rule also of images that cannot be read.
-      known: the ids that there are samples of.
-      given: id -> split, as the source gives them.
-
-    Returns:
-      Split -> ids in order; and id -> why it is in none.
+    The ids are in the source's own order, for the Keras example's rule also of images that cannot be read; `known` has
+    those that there are samples of; `given` is id -> split as the source gives them.
 
     Raises:
       InputError: the rule names lists that cannot be read.
