@@ -17,7 +17,6 @@ OUTSIDE_ALPHABET = ("drop", "keep")
 OPTIMIZERS = ("adam", "adamw", "muon", "muon_by_gate", "keras_adam")
 SCHEDULES = ("constant", "linear", "cosine")
 PARALLEL = ("auto", "jit", "pmap", "mesh")
-LOSSES = ("ctc", "keras_ctc")
 ON_DEVICE = ("auto", "yes", "no")
 
 # A letter four times as wide as it is, or a quarter of it, is a slip of the pen.
@@ -133,21 +132,23 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class ObjectiveConfig:
-    """Attributes:
-    loss: "ctc", or "keras_ctc": the Keras example's, which takes log(softmax + 1e-7) for logits.
-    shortcut_weight: of the loss of what `model.shortcut` reads, which is added.
-    smoothing: weight of the frames' divergence from even chances, which is added, see
-      `hwr_jax.training.objective.divergence_from_even`.
+class LossesConfig:
+    """Weights of what is minimised, a sum; 0 leaves a term out. See `hwr_jax.training.losses.LOSSES`.
+
+    Attributes:
+      ctc: connectionist temporal classification.
+      keras_ctc: the Keras example's, which takes log(softmax + 1e-7) for logits.
+      shortcut: CTC of what `model.shortcut` reads.
+      smoothing: the frames' divergence from even chances.
     """
 
-    loss: str = "ctc"
-    shortcut_weight: float = 0.1
+    ctc: float = 1.0
+    keras_ctc: float = 0.0
+    shortcut: float = 0.1
     smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        check_choice("objective.loss", self.loss, LOSSES)
-        check_not_negative("objective", self, ("shortcut_weight", "smoothing"))
+        check_not_negative("losses", self, tuple(field.name for field in dataclasses.fields(self)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -304,7 +305,7 @@ class ExperimentConfig:
     seed: int = 0
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
+    losses: LossesConfig = LossesConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     augment: AugmentConfig = AugmentConfig()
     training: TrainingConfig = TrainingConfig(epochs=10.0)
@@ -326,7 +327,7 @@ class ExperimentConfig:
             ("data.reshuffle", not self.data.reshuffle, "True"),
             ("data.on_device", self.data.on_device == "yes", "auto or no"),
             ("training.steps_per_dispatch", self.training.steps_per_dispatch > 1, "1"),
-            ("objective.loss", self.objective.loss != "ctc", "ctc"),
+            ("losses.keras_ctc", self.losses.keras_ctc > 0, "0"),
         ):
             if wrong:
                 raise InputError(f"{name}: with data.preprocessing=line it must be {instead}")

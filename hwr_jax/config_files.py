@@ -18,6 +18,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from hwr_jax.errors import InputError
+from hwr_jax.renames import GROUPS
 
 _PACKAGE = Path(__file__).parent
 # The wheel holds configs/ as hwr_jax/configs; in a checkout it lies beside the package.
@@ -151,6 +152,8 @@ def describe_config(name: str) -> ConfigDescription:
 
 
 def _failure(name: str, error: Exception) -> InputError:
+    if isinstance(error, AttributeError) and (old := one_line(error).strip("'\"")) in GROUPS:
+        return InputError(f"config {name}: config.{old} is called config.{GROUPS[old]} now")
     cause = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
     return InputError(f"config {name}: {cause}{one_line(error)}")
 

@@ -77,7 +77,7 @@ class ModelConfig:
       columns: residual encoder: a column's features become those of a frame as a "stack", or by their "max"imum.
       dense_features: features of the layer between convolutions and LSTMs; the residual encoder can do without (0).
       shortcut: residual encoder: whether classes are also read without the LSTMs, while training; see
-        `objective.shortcut_weight`.
+        `losses.shortcut`.
       lstm_features: units a direction of each bidirectional LSTM; of the encoders that have them.
       conformer, convolutional: sizes of these encoders.
       dropout: rate after the dense layer.

@@ -10,8 +10,13 @@ FIELDS = {
     "data.fitting": "data.preprocessing",
     "data.stretch_x": "data.horizontal_scale",
     "model.stack": "model.encoder",
+    "objective.loss": "losses.ctc or losses.keras_ctc, a weight",
+    "objective.shortcut_weight": "losses.shortcut",
+    "objective.smoothing": "losses.smoothing",
     "optimizer.average_decay": "optimizer.ema_decay",
 }
+# Groups of fields; `rename_config` knows their fields.
+GROUPS = {"objective": "losses"}
 # Values of fields, under the fields' new names.
 VALUES = {"data.preprocessing": {"paper": "word"}}
 # Values in metrics.jsonl and usage.json.
@@ -23,7 +28,10 @@ FLAGS = {"--fitting": "--preprocessing"}
 
 def rename_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config of any version, nested, with the names of this one."""
-    flat = {FIELDS.get(name, name): value for name, value in flatten(config, ".").items()}
+    flat = flatten(config, ".")
+    if loss := flat.pop("objective.loss", None):
+        flat |= {f"losses.{name}": float(loss == name) for name in ("ctc", "keras_ctc")}
+    flat = {FIELDS.get(name, name): value for name, value in flat.items()}
     return unflatten({name: VALUES.get(name, {}).get(str(value), value) for name, value in flat.items()}, ".")
 
 

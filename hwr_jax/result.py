@@ -33,6 +33,7 @@ from hwr_jax.reports.write import write_evaluation
 from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model, model_folder
+from hwr_jax.training.parts import Parts
 from hwr_jax.training.workdir import command_line, describe_software, write_json, write_status
 from hwr_jax.zoo.training_facts import describe_command, gather_about
 
@@ -115,6 +116,7 @@ def evaluate(
     split: str = "test",
     decoder: str | os.PathLike[str] | DecoderSettings | Decoder = "greedy",
     output: str | os.PathLike[str] | None = None,
+    parts: Parts | None = None,
     *,
     checkpoint: str = "best",
     data_dir: str | os.PathLike[str] = "",
@@ -134,6 +136,7 @@ def evaluate(
         object with `decode`; see `hwr_jax.decoding.settings.choose_decoder`.
       output: FILE.json for the numbers; predictions (.tsv), a sheet of samples (.png) and MODEL_CARD.md come beside it.
         None: of a run evaluation/SPLIT.json in its folder (SPLIT_DECODER.json if that is not greedy), else no file.
+      parts: of a run with an encoder of one's own: those it was trained with.
       checkpoint: of a run, "best" or "latest".
       data_dir: holds prepared data; "": as the run, or the cache folder.
       workers: processes that read and preprocess, 0: one a core.
@@ -150,7 +153,7 @@ def evaluate(
         raise InputError(f"split {split!r}: is none of {', '.join((*SPLITS, ALL))}")
     if output is not None and Path(output).suffix != ".json":
         raise InputError(f"--output={output}: must end in .json")
-    model = load_model(name, checkpoint)
+    model = load_model(name, checkpoint, parts)
     folder = model_folder(name) or PRETRAINED / name
     chosen = choose_decoder(decoder, model.alphabet, folder=model_folder(name))
     config = data_config(model, data, data_dir, workers)

@@ -15,14 +15,15 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from hwr_jax.config import ExperimentConfig, resolve_config
-from hwr_jax.config_files import load_config_file
+from hwr_jax.config_files import ConfigFile, open_config_file
 from hwr_jax.data.batches import buckets_of, cut_to_widths
 from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_training
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.split_rules import rule_name
+from hwr_jax.errors import InputError
 from hwr_jax.models.cpu_kernels import library
-from hwr_jax.models.recognizer import layer_table
+from hwr_jax.models.recognizer import Recognizer, layer_table
 from hwr_jax.models.trained import make_log_probs
 from hwr_jax.progress import ProgressLine
 from hwr_jax.strict import to_plain
@@ -31,6 +32,7 @@ from hwr_jax.training.devices import choose_kind
 from hwr_jax.training.init_from import begin_from
 from hwr_jax.training.load import load_run
 from hwr_jax.training.loop import Validate, run_training
+from hwr_jax.training.parts import Parts, build_parts
 from hwr_jax.training.processes import find_processes, joined
 from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
 from hwr_jax.training.vectorized import train_vectorized
@@ -73,6 +75,7 @@ class Run:
 def train(
     config: Config,
     workdir: str | os.PathLike[str],
+    parts: Parts | None = None,
     *,
     init_from: str | None = None,
     coordinator: str | None = None,
@@ -87,6 +90,8 @@ def train(
       config: of the experiment: `hwr_jax.config.ExperimentConfig`, a ConfigDict such as a config file returns, or the
         name or path of a config file ("quickstart", "mine.py:arg").
       workdir: the run's folder; made if it is not there. A run that was stopped goes on bit for bit.
+      parts: of one's own, see `hwr_jax.training.parts.Parts`; None: those of a config file's `parts(config)` where it
+        has one, else those that the config names.
       init_from: name or path of a model to begin with the parameters of; characters it lacks begin new.
       coordinator: HOST:PORT of process 0, for several processes that each make this call; found on TPU pods and in
         Slurm steps.
@@ -96,10 +101,11 @@ def train(
       InputError: wrong config, data or workdir: another run is in the folder, or at work there.
       OSError: the folder cannot be written.
     """
-    config, workdir = _resolve(config), Path(workdir)
+    config, parts = _resolve(config, parts)
+    workdir = Path(workdir)
     processes = find_processes(coordinator, num_processes, process_id, os.environ)
     if processes is None:
-        return train_together([config], [workdir], init_from=init_from)[0]
+        return train_together([config], [workdir], parts, init_from=init_from)[0]
 
     def tell_loss(line: str) -> None:
         print(f"hwr train: {line}", file=sys.stderr, flush=True)
@@ -107,12 +113,14 @@ def train(
             _try(lambda: write_status(workdir, "failed", message=line))
 
     with joined(processes, tell_loss):
-        return train_together([config], [workdir], init_from=init_from, main_process=jax.process_index() == 0)[0]
+        main_process = jax.process_index() == 0
+        return train_together([config], [workdir], parts, init_from=init_from, main_process=main_process)[0]
 
 
 def train_together(
     configs: Sequence[ExperimentConfig],
     workdirs: Sequence[Path],
+    parts: Parts | None = None,
     *,
     init_from: str | None = None,
     main_process: bool = True,
@@ -122,12 +130,13 @@ def train_together(
     Args:
       configs: of the runs.
       workdirs: a folder each.
+      parts: see `train`; of one run alone.
       init_from: see `train`; of one run alone.
       main_process: whether this process keeps the folders.
     """
     try:
         with framed(configs, workdirs, main_process=main_process) as stop:
-            return _train(configs, workdirs, init_from, main_process, stop)
+            return _train(configs, workdirs, parts or build_parts(configs[0]), init_from, main_process, stop)
     except Preempted as signal:  # While data are prepared, or in the final evaluation: there is nothing to save.
         return [Run("preempted", _saved_step(workdir), workdir, _goes_on(signal)) for workdir in workdirs]
 
@@ -177,6 +186,7 @@ def framed(
 def _train(
     configs: Sequence[ExperimentConfig],
     workdirs: Sequence[Path],
+    parts: Parts,
     init_from: str | None,
     main_process: bool,
     stop: StopRequest,
@@ -185,15 +195,17 @@ def _train(
     config = configs[0]  # What is not a number all have in common.
     for workdir in workdirs:
         alphabet = _find_alphabet(config, workdir, main_process, say, stop)
-    initial = begin_from(init_from, alphabet, workdirs[0], keep=main_process, say=say)
-    training, validation = load_data(config, alphabet, say=say, poll=stop.poll_if_alone)
+    model, stride_px = Recognizer(config.model, alphabet.num_classes, parts.encoder), parts.stride_px(config)
+    initial = begin_from(init_from, alphabet, workdirs[0], model.parameter, keep=main_process, say=say)
+    training, validation = load_data(config, alphabet, say=say, poll=stop.poll_if_alone, stride_px=stride_px)
     if main_process:
-        _describe(config, alphabet, training, validation, workdirs)
-    about = [{"config": to_plain(config), "alphabet": alphabet.characters} for config in configs]
-    validate = make_validate(config, alphabet, validation)
+        _describe(config, parts, alphabet, training, validation, workdirs)
+    about = [{"config": to_plain(config), "alphabet": alphabet.characters, "parts": parts.own} for config in configs]
+    validate = make_validate(config, parts, alphabet, validation)
     common: dict[str, Any] = {"alphabet": alphabet, "validate": validate, "stop": stop}
     if len(configs) == 1:
-        outcomes = [run_training(config, training, workdir=workdir, about=about[0], initial=initial, **common)]
+        alone: dict[str, Any] = {**common, "parts": parts, "initial": initial}
+        outcomes = [run_training(config, training, workdir=workdir, about=about[0], **alone)]
     else:
         outcomes = train_vectorized(configs, training, workdirs=workdirs, about=about, **common)
     runs = []
@@ -202,14 +214,21 @@ def _train(
         if outcome.status == "done" and main_process:
             from hwr_jax.result import evaluate_run  # The first step does not wait for it.
 
-            evaluation = evaluate_run(load_run(workdir), config, workdir, outcome.step, say=say, poll=stop.poll)
+            evaluation = evaluate_run(
+                load_run(workdir, parts=parts), config, workdir, outcome.step, say=say, poll=stop.poll
+            )
             run = dataclasses.replace(run, evaluation=evaluation)
         runs.append(run)
     return runs
 
 
 def load_data(
-    config: ExperimentConfig, alphabet: Alphabet, *, say: Callable[[str], None], poll: Callable[[], None]
+    config: ExperimentConfig,
+    alphabet: Alphabet,
+    *,
+    say: Callable[[str], None],
+    poll: Callable[[], None],
+    stride_px: int = 0,
 ) -> tuple[PreprocessedSamples, PreprocessedSamples]:
     """Training and validation samples, prepared with a progress line if need be.
 
@@ -218,12 +237,13 @@ def load_data(
       alphabet: of its model.
       say: called with a line on what takes time.
       poll: called often; an exception it raises ends it.
+      stride_px: columns a frame, 0: as the config's encoder has it.
 
     Raises:
       InputError: the data are not there, or no samples are left.
     """
     _prepare(config, say, poll)
-    return load_for_training(config, alphabet, say=say, poll=poll)
+    return load_for_training(config, alphabet, say=say, poll=poll, stride_px=stride_px)
 
 
 def _prepare(config: ExperimentConfig, say: Callable[[str], None], poll: Callable[[], None]) -> None:
@@ -251,16 +271,18 @@ def _find_alphabet(
     return alphabet
 
 
-def make_validate(config: ExperimentConfig, alphabet: Alphabet, validation: PreprocessedSamples) -> Validate:
+def make_validate(
+    config: ExperimentConfig, parts: Parts, alphabet: Alphabet, validation: PreprocessedSamples
+) -> Validate:
     """Returns what measures the validation split during training."""
-    program = make_log_probs(to_plain(config), alphabet, config.data.preprocessing)
+    program = make_log_probs(to_plain(config), alphabet, config.data.preprocessing, parts.encoder)
 
     def validate(variables: Any, poll: Callable[[], None]) -> Mapping[str, float]:
         # The first step does not wait for them.
         from hwr_jax.evaluation.evaluate import evaluate_samples
         from hwr_jax.evaluation.summary import validation_values
 
-        on_device = jax.device_put(variables["params"])
+        on_device = jax.device_put(variables)
 
         def log_probs(images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             log_probs, frames_B = program(on_device, cut_to_widths(images_BxHxW, widths_B), widths_B)
@@ -268,20 +290,22 @@ def make_validate(config: ExperimentConfig, alphabet: Alphabet, validation: Prep
 
         batch_size = config.data.evaluation_batch_size
         evaluation = evaluate_samples(log_probs, alphabet, validation, batch_size=batch_size, poll=poll)
-        return validation_values(evaluation, alphabet, config)
+        own = {f"validation/{name}": float(measure(evaluation)) for name, measure in parts.evaluators.items()}
+        return validation_values(evaluation, alphabet, config) | own
 
     return validate
 
 
 def _describe(
     config: ExperimentConfig,
+    parts: Parts,
     alphabet: Alphabet,
     training: PreprocessedSamples,
     validation: PreprocessedSamples,
     workdirs: Sequence[Path],
 ) -> None:
     """Says what is going to be trained, and writes what was left out into left_out.json."""
-    parameters = sum(row.parameters for row in layer_table(config.model, alphabet.num_classes))
+    parameters = sum(row.parameters for row in layer_table(config.model, alphabet.num_classes, parts.encoder))
     steps = config.total_steps(len(training))
     devices = f"{jax.device_count()} {jax.devices()[0].platform} device" + "s" * (jax.device_count() > 1)
     kind = choose_kind(config.training.parallel) if len(workdirs) == 1 else f"{len(workdirs)} runs as one program"
@@ -294,7 +318,7 @@ def _describe(
         f"{len(validation):,} validation samples of {len(set(validation.writers))} writers "
         f"(split rule {rule_name(config.data.split)}); {steps:,} steps of {config.data.batch_size} into {where}"
     )
-    if buckets := buckets_of(training.widths_N, config):
+    if buckets := buckets_of(training.widths_N, config, parts.stride_px(config)):
         padding = f"{100 * buckets.padding_share:.0f} % of it padding"
         report(f"batches {', '.join(map(str, buckets.widths))} px wide, {padding}")
     for what, part in (("training", training), ("validation", validation)):
@@ -304,10 +328,25 @@ def _describe(
         write_json(workdir / "left_out.json", {"training": training.skipped, "validation": validation.skipped})
 
 
-def _resolve(config: Config) -> ExperimentConfig:
+def _resolve(config: Config, parts: Parts | None) -> tuple[ExperimentConfig, Parts]:
+    file = None
     if isinstance(config, str | os.PathLike):
-        config = load_config_file(os.fspath(config))
-    return resolve_config(config) if isinstance(config, ConfigDict) else config
+        file = open_config_file(os.fspath(config))
+        config = file.get_config()
+    resolved = resolve_config(config) if isinstance(config, ConfigDict) else config
+    if parts is None and file is not None:
+        parts = parts_of_file(file, resolved)
+    return resolved, parts or build_parts(resolved)
+
+
+def parts_of_file(file: ConfigFile, config: ExperimentConfig) -> Parts | None:
+    """What `parts(config)` of a config file gives; None where it has none. InputError if it fails."""
+    if not file.has("parts"):
+        return None
+    parts = file.call("parts", config)
+    if not isinstance(parts, Parts):
+        raise InputError(f"config {file.name}: parts() returns {type(parts).__name__}, not hwr_jax's Parts")
+    return parts
 
 
 def _saved_step(workdir: Path) -> int:

@@ -152,7 +152,7 @@ def test_pens_and_paper_are_not_imitated_where_paper_is_ink(strength):
         ("data", {"reshuffle": False}, "data.reshuffle: with data.preprocessing=line it must be True"),
         ("data", {"on_device": "yes"}, "data.on_device"),
         ("training", {"steps": 4, "steps_per_dispatch": 2}, "training.steps_per_dispatch"),
-        ("objective", {"loss": "keras_ctc"}, "objective.loss"),
+        ("losses", {"keras_ctc": 1.0}, "losses.keras_ctc"),
     ],
 )
 def test_what_images_of_any_width_cannot_do_is_refused(group, values, says):

@@ -17,7 +17,7 @@ import pytest
 import hwr_jax
 from hwr_jax.commands.main import main
 from hwr_jax.commands.options import load_config
-from hwr_jax.config import ExperimentConfig, resolve_config
+from hwr_jax.config import ExperimentConfig, default_config, resolve_config
 from hwr_jax.errors import InputError
 from hwr_jax.nested import flatten
 from hwr_jax.renames import rename_config
@@ -82,7 +82,10 @@ def test_it_reads_and_is_reported(old_run, capsys):
 
 
 def test_its_config_file_says_what_the_old_names_are_now():
-    config, _ = load_config([f"--config={GOLDEN / 'old_config.py'}"])
+    with pytest.raises(InputError, match=r"old_config\.py: config\.objective is called config\.losses now$"):
+        load_config([f"--config={GOLDEN / 'old_config.py'}"])
+    config = default_config()
+    config.data.fitting = "line"
     with pytest.raises(InputError, match=r"^config\.data\.fitting: is called config\.data\.preprocessing now$"):
         resolve_config(config)
 

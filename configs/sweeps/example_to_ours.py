@@ -19,7 +19,7 @@ from hwr_jax.sweeps import Point
 CHANGES: list[Point] = [
     {},
     {"data.reshuffle": True},
-    {"objective.loss": "ctc", "data.last_token_labels": False},
+    {"losses.ctc": 1.0, "losses.keras_ctc": 0.0, "data.last_token_labels": False},
     {"data.preprocessing": "word"},
     {
         "optimizer.name": "adamw",

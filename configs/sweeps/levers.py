@@ -42,7 +42,7 @@ RECIPE: list[Point] = [
     {"augment.pen_px": 0.4, "augment.gamma": 0.4, "augment.blur_px": 0.5},
     {"augment.mask_px": 6.0},
     {"augment.elastic_px": 0.7},
-    {"objective.smoothing": 0.01},
+    {"losses.smoothing": 0.01},
     {"data.narrow_first_epochs": 1},
     # As many steps.
     {"data.name": "unipen_words/with_cut_lines", "training.epochs": 1.825},

@@ -19,7 +19,7 @@ from hwr_jax.commands.options import run
 from hwr_jax.config import AugmentConfig, ModelConfig
 from hwr_jax.errors import InputError
 from hwr_jax.reports.tables import align_columns
-from hwr_jax.training.augment import augment
+from hwr_jax.training.augment import build_effects
 
 EVERYTHING = AugmentConfig(
     shear=0.35,
@@ -89,7 +89,12 @@ def build_programs(effects: Sequence[str], batch_size: int, compute_dtype: str) 
     batch = batch_of(words)
 
     def alone(config: AugmentConfig) -> Callable[[], object]:
-        program = jax.jit(lambda images, keys: augment(images, keys, config))
+        def augment(images: jax.Array, keys: jax.Array) -> jax.Array:
+            for effect in build_effects(config):
+                images, _ = effect.apply(images, None, keys)
+            return images
+
+        program = jax.jit(augment)
         return lambda: jax.block_until_ready(program(images_BxWxHx1, keys_B))
 
     def in_step(config: AugmentConfig) -> Callable[[], object]:

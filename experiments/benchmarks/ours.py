@@ -17,6 +17,7 @@ from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import resolve_alphabet
 from hwr_jax.training.devices import make_placement
 from hwr_jax.training.optimizer import build_optimizer
+from hwr_jax.training.parts import build_parts
 from hwr_jax.training.state import init_state, zero_totals
 from hwr_jax.training.step import make_step_of
 
@@ -55,7 +56,7 @@ class TrainingSteps:
     def __init__(self, config: ExperimentConfig, num_classes: int, batch_size: int) -> None:
         model = Recognizer(config.model, num_classes)
         optimizer = build_optimizer(config.optimizer, 1, model.parameter)
-        make_named_step = functools.partial(make_step_of, config, model, optimizer)
+        make_named_step = functools.partial(make_step_of, config, model, optimizer, build_parts(config))
         self._placement = make_placement(config.training.parallel, make_named_step, batch_size)
         self._state = self._placement.place(init_state(model, optimizer, config.seed))
         self.parameters = count_parameters(self._state.parameters)

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from hwr_jax.config import ObjectiveConfig, OptimizerConfig
+from hwr_jax.config import LossesConfig, OptimizerConfig
 from hwr_jax.models.keras_model import import_keras
 
 
-def make_loss(config: ObjectiveConfig) -> Callable[[Any, Any], Any]:
+def make_loss(config: LossesConfig) -> Callable[[Any, Any], Any]:
     """Keras's CTC, `keras.ops.ctc_loss`, with the blank last and the labels' true lengths.
 
     Given log(softmax + epsilon) it computes what the example's `ctc_batch_cost` does; given log(softmax), plain CTC.
@@ -17,7 +17,7 @@ def make_loss(config: ObjectiveConfig) -> Callable[[Any, Any], Any]:
     """
     keras = import_keras()
     ops = keras.ops
-    epsilon = {"keras_ctc": keras.config.epsilon(), "ctc": 1e-37}[config.loss]
+    epsilon = keras.config.epsilon() if config.keras_ctc else 1e-37
 
     def loss(labels: Any, probabilities: Any) -> Any:
         labels = ops.cast(labels, "int32")

@@ -83,7 +83,7 @@ def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRe
     total_steps = config.total_steps(len(training))
     keras.utils.set_random_seed(config.seed)
     model = build_keras_model(config.model, alphabet.num_classes)
-    model.compile(optimizer=build_optimizer(config.optimizer, total_steps), loss=make_loss(config.objective))
+    model.compile(optimizer=build_optimizer(config.optimizer, total_steps), loss=make_loss(config.losses))
     report(f"{framework}: {model.count_params():,} parameters, {total_steps:,} steps of {config.data.batch_size}")
     metrics = MetricsFile(workdir, resume_step=0)
     write_status(workdir, "running", step=0)

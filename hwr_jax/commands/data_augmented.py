@@ -50,7 +50,7 @@ def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed:
     from hwr_jax.ink.model_input import preprocessing_of
     from hwr_jax.ink.preprocessing import images_to_input
     from hwr_jax.ink.width import measure_widths
-    from hwr_jax.training.augment import augment
+    from hwr_jax.training.augment import build_effects
     from hwr_jax.training.step import sample_keys
 
     kind = config.data.preprocessing
@@ -67,8 +67,10 @@ def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed:
 
     @jax.jit
     def draw(images: jax.Array, version: jax.Array) -> jax.Array:
-        keys = sample_keys(seed, "augment", version, places)
-        return augment(images, keys, config.augment, widths_B)[0]
+        widths = widths_B
+        for effect in build_effects(config.augment):
+            images, widths = effect.apply(images, widths, sample_keys(seed, effect.stream, version, places))
+        return images
 
     versions = [images_NxHxW]
     for version in range(VERSIONS):

@@ -44,9 +44,13 @@ def main(argv: Sequence[str]) -> int:
     """
     options = _parser().parse(argv)
 
-    from hwr_jax.run import train
+    from hwr_jax.config import resolve_config
+    from hwr_jax.config_files import open_config_file
+    from hwr_jax.run import parts_of_file, train
 
-    done = train(**vars(options))
+    [name] = [arg.removeprefix("--config=") for arg in argv if arg.startswith("--config=")]
+    parts = parts_of_file(open_config_file(name), resolve_config(options.config))
+    done = train(parts=parts, **vars(options))
     if done.evaluation:
         print(_describe(done))
     elif done.status != "done":

@@ -106,11 +106,10 @@ def build_buckets(widths_N: Int[np.ndarray, "N"], count: int) -> Buckets:
     return Buckets(widths_N, choose_widths(widths_N, count))
 
 
-def buckets_of(widths_N: Int[np.ndarray, "N"], config: ExperimentConfig) -> Buckets | None:
-    """The buckets of a run's training samples; None where all batches are as wide as the model's input."""
+def buckets_of(widths_N: Int[np.ndarray, "N"], config: ExperimentConfig, stride_px: int) -> Buckets | None:
+    """The buckets of a run's training samples, multiples of the encoder's stride; None where all batches are full."""
     if not config.follows_width:
         return None
-    stride_px = config.model.stride_px
     return build_buckets(-(-widths_N // stride_px) * stride_px, config.data.width_buckets)
 
 

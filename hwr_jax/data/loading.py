@@ -121,11 +121,17 @@ def find_alphabet(config: ExperimentConfig) -> Alphabet:
 
 
 def load_for_training(
-    config: ExperimentConfig, alphabet: Alphabet, *, say: Callable[[str], None], poll: Callable[[], None] = lambda: None
+    config: ExperimentConfig,
+    alphabet: Alphabet,
+    *,
+    say: Callable[[str], None],
+    poll: Callable[[], None] = lambda: None,
+    stride_px: int = 0,
 ) -> tuple[PreprocessedSamples, PreprocessedSamples]:
     """The training samples that can be trained on, and the validation samples, of a prepared data set.
 
     `poll` is called between the splits; an exception it raises ends it. `say` gets a line on what takes time.
+    `stride_px` is the encoder's, columns a frame; 0: that of the one that the config names.
 
     Raises:
       InputError: the data are not prepared, or no samples are left in one of the splits.
@@ -137,7 +143,7 @@ def load_for_training(
     poll()
     validation = load_split(config.data, "validation", preprocessing, limit=config.data.validation_samples)
     poll()
-    frames = count_frames(training.widths_N, config.model.stride_px)
+    frames = count_frames(training.widths_N, stride_px or config.model.stride_px)
     trainable = select_trainable(training, alphabet, frames, config.data.outside_alphabet)
     for what, part in (("training", trainable), ("validation", validation)):
         if not len(part):

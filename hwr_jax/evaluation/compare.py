@@ -182,7 +182,7 @@ def _notes(comparison: Comparison, loaded: Sequence[RecordedRun], mismatches: Se
     notes += [f"{run.name}: no {', '.join(absent)}." for run in runs if (absent := _absent(run))]
     if len({_machine(run) for run in runs}) > 1:
         notes.append("The runs did not run on the same machine: their times and speeds do not compare the programs.")
-    if "config.objective.loss" in differences:
+    if any(name.startswith("config.losses.") for name in differences):
         notes.append("The runs minimise different losses: compare their error rates, not their loss curves.")
     return notes
 

@@ -15,7 +15,7 @@ from hwr_jax.decoding.decoder import Decoder, GreedyDecoder, Hypothesis
 from hwr_jax.evaluation.predictions import RecordedPrediction
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import Edits, count_edits
-from hwr_jax.training.objective import ctc_losses
+from hwr_jax.training.losses import ctc_losses
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,11 +13,11 @@ from hwr_jax.models.dropout import KeysB
 from hwr_jax.models.encoders import Encoder
 from hwr_jax.models.layers import DTYPES, Dense, PooledConv
 from hwr_jax.models.parameters import CLASSIFIER, KERNELS, Parameter, make_parameter_of
-from hwr_jax.models.residual import SHORTCUT
+from hwr_jax.models.residual import OUTPUTS
+from hwr_jax.nested import flatten
 
-# The layer that tells classes apart, by its name in the Keras example; and all layers with a feature for each class.
+# The layer that tells classes apart, by its name in the Keras example.
 CLASSES = "dense2"
-CLASS_LAYERS = (CLASSES, SHORTCUT)
 
 
 def count_frames(
@@ -79,18 +79,26 @@ class Recognizer(nn.Module):
         logits = Dense(self.num_classes, dtype=DTYPES[self.config.compute_dtype], name=CLASSES)(features)
         return logits.astype(jnp.float32), count_frames(widths_B, images_BxWxHx1, self.stride_px)
 
-    def read_twice(
-        self,
-        parameters: Any,
-        images_BxWxHx1: Float[Array, "B W H 1"],
-        widths_B: Int[Array, "B"] | None = None,
-        keys_B: KeysB | None = None,
-    ) -> tuple[Float[Array, "B T K"], Float[Array, "B T K"], Int[Array, "B"]]:
-        """Logits for training, those of `ModelConfig.shortcut`, and the frames that count."""
-        (logits, frames_B), kept = self.apply(
-            {"params": parameters}, images_BxWxHx1, widths_B, keys_B, mutable=[SHORTCUT]
-        )
-        return logits, kept[SHORTCUT][SHORTCUT]["logits"][0], frames_B
+    def apply_in_training(
+        self, variables: Any, images_BxWxHx1: Float[Array, "B W H 1"], widths_B: Array | None, keys_B: KeysB
+    ) -> tuple[dict[str, Array], Any]:
+        """What losses are made of: "logits", "frames", and what the encoder sows in the collection "outputs", by name.
+
+        Returns:
+          The outputs, and the encoder's collections (such as "batch_stats") as they are after this batch.
+        """
+        mutable = [OUTPUTS, *(name for name in variables if name != "params")]
+        (logits, frames_B), collections = self.apply(variables, images_BxWxHx1, widths_B, keys_B, mutable=mutable)
+        collections = dict(collections)
+        sown = flatten(collections.pop(OUTPUTS, {}), "/")
+        outputs = {name.rpartition("/")[2]: values[-1] for name, values in sown.items()}
+        return {"logits": logits, "frames": frames_B, **outputs}, collections
+
+    def on_axis(self, axis_name: str | None) -> "Recognizer":
+        """The same, its encoder told of the mapped axis over devices if it has a field `axis_name`, for statistics."""
+        if self.encoder is None or not hasattr(self.encoder, "axis_name"):
+            return self
+        return self.clone(encoder=self.encoder.clone(axis_name=axis_name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +116,7 @@ def count_parameters(tree: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def layer_table(config: ModelConfig, num_classes: int) -> list[LayerRow]:
+def layer_table(config: ModelConfig, num_classes: int, encoder: nn.Module | None = None) -> list[LayerRow]:
     """Every layer with its output shape (without the batch axis) and parameter count; nothing is computed."""
     outputs: list[tuple[str, str, tuple[int, ...]]] = []
 
@@ -124,7 +132,7 @@ def layer_table(config: ModelConfig, num_classes: int) -> list[LayerRow]:
             outputs.append((name, type(layer).__name__, y.shape[1:]))
         return y
 
-    model = Recognizer(config, num_classes)
+    model = Recognizer(config, num_classes, encoder)
     image = jax.ShapeDtypeStruct((1, config.width_px, config.height_px, 1), jnp.float32)
     with nn.intercept_methods(observe):
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), image)

@@ -18,8 +18,8 @@ from hwr_jax.models.convolution import convolve_3x3
 from hwr_jax.models.dropout import KeysB
 from hwr_jax.models.padding import zero_outside
 
-# The name of the layer `Shortcut`, and of the collection in which it leaves its logits.
-SHORTCUT = "shortcut"
+# The name of the layer `Shortcut` and of its logits, in the collection of what losses may be made of.
+SHORTCUT, OUTPUTS = "shortcut", "outputs"
 
 
 class Conv(nn.Module):
@@ -116,7 +116,7 @@ class ColumnMax(nn.Module):
 
 
 class Shortcut(nn.Module):
-    """Hands on what comes in; where asked for the collection SHORTCUT, reads it: logits of a frame and its neighbours.
+    """Hands on what comes in; where asked for the collection OUTPUTS, reads it: logits of a frame and its neighbours.
 
     Attributes:
       num_classes: classes, the CTC blank last.
@@ -136,10 +136,10 @@ class Shortcut(nn.Module):
         features = x_BxTxF.shape[-1]
         kernel = self.param("kernel", nn.initializers.glorot_uniform(), (3 * features, self.num_classes))
         bias = self.param("bias", nn.initializers.zeros, (self.num_classes,))
-        if self.is_mutable_collection(SHORTCUT):
+        if self.is_mutable_collection(OUTPUTS):
             x = zero_outside(x_BxTxF[:, :, None], inside_BxT)[:, :, 0].astype(self.dtype)
             padded = jnp.pad(x, ((0, 0), (1, 1), (0, 0)))
             near = jnp.concatenate([padded[:, place : place + x.shape[1]] for place in range(3)], axis=-1)
             logits = jnp.matmul(near, kernel.astype(self.dtype)) + bias.astype(self.dtype)[None, None]
-            self.sow(SHORTCUT, "logits", logits.astype(jnp.float32))
+            self.sow(OUTPUTS, SHORTCUT, logits.astype(jnp.float32))
         return x_BxTxF

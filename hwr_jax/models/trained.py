@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +36,8 @@ class TrainedModel:
     preprocessing: what its images are preprocessed to.
     config: the resolved config of its experiment, plain values.
     tree: its parameters, nested dicts of arrays.
+    collections: its other variables, such as {"batch_stats": ...}.
+    encoder: where that is of no table, see `hwr_jax.training.parts.Parts`.
     """
 
     name: str
@@ -42,12 +45,15 @@ class TrainedModel:
     preprocessing: Preprocessing
     config: Mapping[str, Any]
     tree: Any
+    collections: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    encoder: nn.Module | None = None
     _program: Any = dataclasses.field(init=False, repr=False, compare=False)
 
     @property
     def stride_px(self) -> int:
         """Columns of an image a frame of the output."""
-        return build_dataclass(ModelConfig, self.config["model"], "model").stride_px
+        encoder: Any = self.encoder or build_dataclass(ModelConfig, self.config["model"], "model")
+        return encoder.stride_px
 
     @property
     def parameters(self) -> int:
@@ -69,36 +75,46 @@ class TrainedModel:
         count = len(images_BxHxW)
         images_BxHxW = cut_to_widths(images_BxHxW, widths_B)
         size = 1 if count == 1 else BATCH_SIZE
+        variables = {"params": self.tree, **self.collections}
         parts = []
         for start in range(0, max(count, 1), size):
             rows = slice(start, start + size)
             filled = fill_up(images_BxHxW[rows], widths_B[rows], size)
-            parts.append([np.asarray(result)[: count - start] for result in self._program(self.tree, *filled)])
+            parts.append([np.asarray(result)[: count - start] for result in self._program(variables, *filled)])
         log_probs, frames = zip(*parts, strict=True)
         return np.concatenate(log_probs), np.concatenate(frames)
 
     def __post_init__(self) -> None:
         # Set past the frozen dataclass: it is derived, and kept so that it compiles once.
-        object.__setattr__(self, "_program", make_log_probs(self.config, self.alphabet, self.preprocessing.kind))
+        program = make_log_probs(self.config, self.alphabet, self.preprocessing.kind, self.encoder)
+        object.__setattr__(self, "_program", program)
 
 
-def make_log_probs(config: Mapping[str, Any], alphabet: Alphabet, kind: str) -> Any:
-    """The jitted `(parameters, images_BxHxW, widths_B) -> (log_probs_BxTxK, frames_B)` of an experiment's config."""
-    model = Recognizer(build_dataclass(ModelConfig, config["model"], "model"), alphabet.num_classes)
+def make_log_probs(config: Mapping[str, Any], alphabet: Alphabet, kind: str, encoder: nn.Module | None = None) -> Any:
+    """The jitted `(variables, images_BxHxW, widths_B) -> (log_probs_BxTxK, frames_B)` of an experiment's config."""
+    model = Recognizer(build_dataclass(ModelConfig, config["model"], "model"), alphabet.num_classes, encoder)
 
     def log_probs(
-        tree: Any, images_BxHxW: UInt8[Array, "B H W"], widths_B: Int[Array, "B"]
+        variables: Any, images_BxHxW: UInt8[Array, "B H W"], widths_B: Int[Array, "B"]
     ) -> tuple[Float[Array, "B T K"], Int[Array, "B"]]:
         images = images_to_input(images_BxHxW, kind)
-        outputs: Any = model.apply({"params": tree}, images, widths_B if kind == "line" else None)
+        outputs: Any = model.apply(variables, images, widths_B if kind == "line" else None)
         logits, frames_B = outputs
         return jax.nn.log_softmax(logits), frames_B
 
     return jax.jit(log_probs)
 
 
-def build_trained(name: str, config: Mapping[str, Any], characters: str, tree: Any, where: str) -> TrainedModel:
-    """A trained model from what a checkpoint or an exported folder holds.
+def build_trained(
+    name: str,
+    config: Mapping[str, Any],
+    characters: str,
+    tree: Any,
+    where: str,
+    collections: Mapping[str, Any] | None = None,
+    encoder: nn.Module | None = None,
+) -> TrainedModel:
+    """A trained model from what a checkpoint or an exported folder holds; see `TrainedModel`.
 
     Raises:
       InputError: the parameters are not those of the config's model with this alphabet.
@@ -112,8 +128,9 @@ def build_trained(name: str, config: Mapping[str, Any], characters: str, tree: A
     preprocessing = Preprocessing(
         model_config.height_px, model_config.width_px, data["preprocessing"], horizontal_scale
     )
-    _check_shapes(tree, Recognizer(model_config, alphabet.num_classes), where)
-    return TrainedModel(name, alphabet, preprocessing, config, jax.tree.map(jnp.asarray, tree))
+    _check_shapes(tree, Recognizer(model_config, alphabet.num_classes, encoder), where)
+    tree, collections = jax.tree.map(jnp.asarray, (tree, dict(collections or {})))
+    return TrainedModel(name, alphabet, preprocessing, config, tree, collections, encoder)
 
 
 def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any]) -> None:
@@ -121,7 +138,12 @@ def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any]) -
 
     Args:
       about: where the model comes from, for people: JSON values.
+
+    Raises:
+      InputError: the model has an encoder of one's own, without which nobody could load it.
     """
+    if model.encoder is not None:
+        raise InputError(f"model {model.name}: its encoder {type(model.encoder).__name__} is in no table of hwr_jax")
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "parameters.npz", **flatten(model.tree, "/"))
     description = {

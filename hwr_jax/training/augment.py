@@ -1,6 +1,8 @@
-"""Augmentation on the device, one key a sample: random affine maps, two smooth warps, then grey levels."""
+"""Effects of augmentation inside the step, one key a sample: affine maps and smooth warps, then grey levels."""
 
+import dataclasses
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -11,31 +13,27 @@ from hwr_jax.config import AugmentConfig, is_zero
 from hwr_jax.training.photometric import imitate_scan
 
 
-def augment(
+def warp_images(
     images_BxWxHx1: Float[Array, "B W H 1"],
+    widths_B: Int[Array, "B"] | None,
     keys_B: Key[Array, "B"],
     config: AugmentConfig,
-    widths_B: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B W H 1"], Int[Array, "B"] | None]:
     """Randomly warped images, resampled bilinearly; what comes from outside the image is 0, the background.
 
-    Then `hwr_jax.training.photometric.imitate_scan` changes their grey levels.
-
     Args:
       images_BxWxHx1: model input, 0 is the background.
-      keys_B: one key a sample.
-      config: the strengths.
       widths_B: the columns that hold each image, where images begin at the left and end where their ink does. None:
         all.
+      keys_B: one key a sample.
+      config: the strengths.
 
     Returns:
       The images, and the columns that hold each now: from what was drawn, so at least as many as their ink takes.
     """
-    if config.geometric:
-        warp = jax.vmap(lambda image, key, width: _warp(image, key, config, width))
-        images_BxWxH, widths_B = warp(images_BxWxHx1[..., 0], keys_B, widths_B)
-        images_BxWxHx1 = images_BxWxH[..., None]
-    return imitate_scan(images_BxWxHx1, keys_B, config, widths_B), widths_B
+    warp = jax.vmap(lambda image, key, width: _warp(image, key, config, width))
+    images_BxWxH, widths_B = warp(images_BxWxHx1[..., 0], keys_B, widths_B)
+    return images_BxWxH[..., None], widths_B
 
 
 def _warp(image_WxH: Array, key: Array, config: AugmentConfig, used: Array | None) -> tuple[Array, Array | None]:
@@ -139,3 +137,58 @@ def _sample_bilinear(image_WxH: Array, x: Array, y: Array) -> Array:
     top_row = padded[corner] * (1 - right_part) + padded[corner + height + 3] * right_part
     bottom_row = padded[corner + 1] * (1 - right_part) + padded[corner + height + 4] * right_part
     return top_row * (1 - bottom_part) + bottom_row * bottom_part
+
+
+@runtime_checkable
+class StepEffect(Protocol):
+    """An effect inside the training step.
+
+    Attributes:
+      kind: "step".
+      stream: the name of its random numbers; effects with other names draw independently.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def stream(self) -> str: ...
+
+    def apply(self, images_BxWxHx1: Array, widths_B: Array | None, keys_B: Array) -> tuple[Array, Array | None]:
+        """Changed images, float32 with 0 for the background, and the columns that hold each; see `warp_images`."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """Moves ink: affine maps and smooth warps, resampled once."""
+
+    config: AugmentConfig
+    kind: str = "step"
+    stream: str = "augment"
+
+    def apply(self, images_BxWxHx1: Array, widths_B: Array | None, keys_B: Array) -> tuple[Array, Array | None]:
+        """See `StepEffect`."""
+        return warp_images(images_BxWxHx1, widths_B, keys_B, self.config)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scan:
+    """Changes grey levels, see `hwr_jax.training.photometric.imitate_scan`."""
+
+    config: AugmentConfig
+    kind: str = "step"
+    stream: str = "augment"
+
+    def apply(self, images_BxWxHx1: Array, widths_B: Array | None, keys_B: Array) -> tuple[Array, Array | None]:
+        """See `StepEffect`."""
+        return imitate_scan(images_BxWxHx1, keys_B, self.config, widths_B), widths_B
+
+
+EFFECTS: dict[str, Callable[[AugmentConfig], StepEffect]] = {"geometry": Geometry, "scan": Scan}
+
+
+def build_effects(config: AugmentConfig) -> tuple[StepEffect, ...]:
+    """The effects of the table that have a strength above 0, in its order."""
+    active = {"geometry": config.geometric, "scan": config.photometric}
+    return tuple(build(config) for name, build in EFFECTS.items() if active[name])

@@ -311,6 +311,10 @@ def _rest(state: TrainState) -> dict[str, Any]:
 
 def _join(saved: Mapping[str, Any], like: TrainState, where: Path) -> TrainState:
     parameters, rest = _split(like)
+    # Sums of terms are younger than the first checkpoints: one term alone is the loss, others count from here on.
+    terms = [name for name in rest if name.startswith("totals.terms.")]
+    for name in set(terms) - saved["rest"].keys():
+        saved["rest"][name] = saved["rest"]["totals.loss"] if len(terms) == 1 else rest[name]
     for part, expected in (("parameters", parameters), ("rest", rest)):
         have, want = _flatten(saved[part]), _flatten(expected)
         for name in sorted(have.keys() | want.keys()):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hwr_jax.errors import InputError
-from hwr_jax.models.recognizer import CLASS_LAYERS
+from hwr_jax.models.parameters import ParameterOf
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model
@@ -42,7 +42,13 @@ class CharacterChanges:
 
 
 def begin_from(
-    init_from: str | None, alphabet: Alphabet, workdir: Path, *, keep: bool, say: Callable[[str], None]
+    init_from: str | None,
+    alphabet: Alphabet,
+    workdir: Path,
+    parameter_of: ParameterOf,
+    *,
+    keep: bool,
+    say: Callable[[str], None],
 ) -> Callable[[Any], Any] | None:
     """Returns what makes a run's first parameters from those a new model begins with; None leaves them.
 
@@ -50,6 +56,7 @@ def begin_from(
       init_from: the model to begin from, None: as when the run was first started.
       alphabet: of the run.
       workdir: of the run.
+      parameter_of: see `carry_over`.
       keep: whether this process keeps the folder.
       say: called with a line on what becomes of the characters.
 
@@ -64,7 +71,7 @@ def begin_from(
     if keep:
         write_init_from(workdir, name, changes)
     say(f"begins with the parameters of {model.name}: {changes.describe()}")
-    return lambda fresh: carry_over(model.tree, model.alphabet, fresh, alphabet, name)[0]
+    return lambda fresh: carry_over(model.tree, model.alphabet, fresh, alphabet, name, parameter_of)[0]
 
 
 def find_init_from(workdir: Path, given: str | None) -> str | None:
@@ -93,7 +100,7 @@ def write_init_from(workdir: Path, name: str, changes: CharacterChanges) -> None
 
 
 def carry_over(
-    trained: Any, trained_alphabet: Alphabet, fresh: Any, alphabet: Alphabet, name: str
+    trained: Any, trained_alphabet: Alphabet, fresh: Any, alphabet: Alphabet, name: str, parameter_of: ParameterOf
 ) -> tuple[Any, CharacterChanges]:
     """The new model's first parameters: those of the trained model, and fresh ones for new characters.
 
@@ -106,6 +113,7 @@ def carry_over(
       fresh: parameters of the new model as it is initialised.
       alphabet: of its classes.
       name: of the trained model, for messages.
+      parameter_of: what a parameter is, by its name; whether classes are its last axis.
 
     Returns:
       Parameters of the shapes of `fresh`, and what became of the characters.
@@ -117,7 +125,7 @@ def carry_over(
     for parameter in sorted(old.keys() | new.keys()):
         shapes = [np.shape(part[parameter]) if parameter in part else None for part in (old, new)]
         # The number of classes may differ, and nothing else.
-        compared = [shape and shape[:-1] for shape in shapes] if _gives_classes(parameter) else shapes
+        compared = [shape and shape[:-1] for shape in shapes] if parameter_of(parameter).classes else shapes
         if None in shapes or compared[0] != compared[1]:
             found, asked = ("missing" if shape is None else str(shape) for shape in shapes)
             raise InputError(
@@ -128,7 +136,7 @@ def carry_over(
     carried = {}
     for parameter, values in new.items():
         source = np.asarray(old[parameter])
-        if _gives_classes(parameter):
+        if parameter_of(parameter).classes:
             values = np.array(values)
             values[..., to_class] = source[..., from_class]
             carried[parameter] = values
@@ -144,10 +152,6 @@ def compare_characters(trained: Alphabet, alphabet: Alphabet) -> CharacterChange
         new=trained.outside(alphabet.characters),
         dropped=alphabet.outside(trained.characters),
     )
-
-
-def _gives_classes(parameter: str) -> bool:
-    return parameter.partition("/")[0] in CLASS_LAYERS
 
 
 def _matching_classes(trained: Alphabet, alphabet: Alphabet) -> tuple[list[int], list[int]]:

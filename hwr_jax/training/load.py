@@ -1,22 +1,25 @@
 """Any trained model by name or path: shipped with the package, exported, or the folder of a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from hwr_jax.errors import InputError
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
-from hwr_jax.training.checkpoint import Checkpoints
+from hwr_jax.training.checkpoint import Checkpoints, saved_part
 from hwr_jax.training.ema import evaluated_of_saved
+from hwr_jax.training.parts import Parts
 
 
-def load_model(name_or_path: str, checkpoint: str = "best") -> TrainedModel:
+def load_model(name_or_path: str, checkpoint: str = "best", parts: Parts | None = None) -> TrainedModel:
     """Loads a model.
 
     Args:
       name_or_path: the name of a model that comes with the package, the folder of an exported one, or a run's workdir.
       checkpoint: of a workdir, "best" (lowest validation CER) or "latest".
+      parts: of a run with an encoder of one's own: those it was trained with.
 
     Raises:
-      InputError: there is no such model, or it is damaged.
+      InputError: there is no such model, it is damaged, or it needs parts.
     """
     folder = Path(name_or_path)
     if "/" not in name_or_path and (PRETRAINED / name_or_path / "model.json").exists():
@@ -24,25 +27,34 @@ def load_model(name_or_path: str, checkpoint: str = "best") -> TrainedModel:
     if (folder / "model.json").exists():
         return load_exported(folder)
     if (folder / "checkpoints").is_dir():
-        return load_run(folder, checkpoint)
+        return load_run(folder, checkpoint, parts)
     known = ", ".join(pretrained_names()) or "none yet"
     raise InputError(
         f"model {name_or_path!r}: neither a shipped model ({known}), nor an exported folder, nor the workdir of a run"
     )
 
 
-def load_run(workdir: Path, checkpoint: str = "best") -> TrainedModel:
+def load_run(workdir: Path, checkpoint: str = "best", parts: Parts | None = None) -> TrainedModel:
     """The model of a run, from its best or latest whole checkpoint."""
     checkpoints = Checkpoints(workdir / "checkpoints", writable=False)
     restored = checkpoints.restore(checkpoint)
     checkpoints.close()
+    needed, given = restored.about.get("parts", {}), parts.own if parts else {}
+    if needed != given:
+        raise InputError(f"{workdir}: was trained with {_name(needed)}, not {_name(given)}; give its own as parts=")
     return build_trained(
         f"{workdir.resolve().name}@{restored.step}",
         restored.about["config"],
         restored.about["alphabet"],
         evaluated_of_saved(restored.state),
         str(workdir),
+        saved_part(restored.state, "collections."),
+        parts.encoder if parts else None,
     )
+
+
+def _name(parts: Mapping[str, str]) -> str:
+    return ", ".join(f"{kind} {name}" for kind, name in parts.items()) or "no parts of its own"
 
 
 def model_folder(name_or_path: str) -> Path | None:

@@ -12,15 +12,20 @@ import jax
 import numpy as np
 
 from hwr_jax.config import ExperimentConfig
-from hwr_jax.data.batches import Buckets, buckets_of
+from hwr_jax.data.batches import buckets_of
 from hwr_jax.data.labels import encode_labels
+from hwr_jax.data.loading import worker_count
 from hwr_jax.data.pipeline import Batch, make_batch_of_step, make_batches, plan_dispatches, sample_arrays
 from hwr_jax.data.preprocessed import PreprocessedSamples
+from hwr_jax.data.source_images import ImageMaker, SourceImages
+from hwr_jax.errors import InputError
+from hwr_jax.ink.model_input import preprocessing_of
 from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.devices import Placement, keep_on_device, make_placement
 from hwr_jax.training.ema import evaluated_parameters
 from hwr_jax.training.optimizer import build_optimizer, make_schedule
+from hwr_jax.training.parts import Parts
 from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import Preempted, StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
@@ -135,15 +140,17 @@ class Trial:
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.parameters)):
             raise Diverged(f"parameters are not finite at step {step}")
         if self.reported:
-            state = state.replace(totals=jax.device_get(zero_totals()))
+            state = state.replace(totals=jax.tree.map(np.zeros_like, state.totals))
         self._run_logger.save(state, cer)
 
     def _report(self, step: int, fetch: Fetch, validates: bool) -> float | None:
         totals = fetch(lambda state: state.totals)
         _check_finite(step, totals)
         seconds_a_step = (time.perf_counter() - self._started) / max(self._timed_steps, 1)
+        samples = max(float(totals.samples), 1.0)
         values = {
-            "train/loss": float(totals.loss) / max(float(totals.samples), 1.0),
+            "train/loss": float(totals.loss) / samples,
+            **{f"train/{name}": float(total) / samples for name, total in totals.terms.items()},
             "train/gradient_norm": float(totals.gradient_norm) / int(totals.steps),
             "train/learning_rate": float(self._learning_rate(step - 1)),
             "train/samples_per_second": self._config.data.batch_size / seconds_a_step,
@@ -166,6 +173,7 @@ def run_training(
     about: Mapping[str, Any],
     validate: Validate,
     stop: StopRequest,
+    parts: Parts,
     initial: Callable[[Any], Any] | None = None,
 ) -> Outcome:
     """Trains from the newest checkpoint in `workdir`, or from the start, to the last step.
@@ -178,6 +186,7 @@ def run_training(
       about: what goes into every checkpoint: "config" and "alphabet".
       validate: measures the validation split.
       stop: polled between steps.
+      parts: of the run.
       initial: makes the first parameters from those a new model begins with (None: they stay).
 
     Raises:
@@ -185,19 +194,22 @@ def run_training(
       OSError: the folder cannot be written.
     """
     total_steps = config.total_steps(len(samples))
-    model = Recognizer(config.model, alphabet.num_classes)
+    model = Recognizer(config.model, alphabet.num_classes, parts.encoder)
     optimizer = build_optimizer(config.optimizer, total_steps, model.parameter)
-    make_named_step = functools.partial(make_step_of, config, model, optimizer)
+    make_named_step = functools.partial(make_step_of, config, model, optimizer, parts)
     placement = make_placement(config.training.parallel, make_named_step, config.data.batch_size)
     run_logger = RunLogger(workdir, total_steps, about)
     try:
-        start = init_state(model, optimizer, config.seed)
+        start = init_state(model, optimizer, config.seed, parts.losses)
         if initial is not None:
             parameters = initial(start.parameters)
             start = start.replace(parameters=parameters, optimizer=optimizer.init(parameters))  # type: ignore[attr-defined]
         state = run_logger.restore(start)
         trial = Trial(config, total_steps, run_logger, validate, stop, state)
-        advance([trial], state, placement, config, [config.seed], samples, alphabet, stop)
+        empty_totals = functools.partial(zero_totals, parts.losses)
+        advance(
+            [trial], state, placement, config, [config.seed], samples, alphabet, stop, parts, empty_totals=empty_totals
+        )
         assert trial.outcome is not None
         return trial.outcome
     finally:
@@ -213,6 +225,7 @@ def advance(
     samples: PreprocessedSamples,
     alphabet: Alphabet,
     stop: StopRequest,
+    parts: Parts,
     take: Callable[[TrainState, int], TrainState] = lambda state, _: state,
     empty_totals: Callable[[], Totals] = zero_totals,
 ) -> None:
@@ -227,6 +240,7 @@ def advance(
       samples: to train on.
       alphabet: of the labels.
       stop: polled between steps.
+      parts: of the trials, as far as they have them in common.
       take: given the state on the devices and a trial's place, that trial's state.
       empty_totals: makes what the state counts from after a report.
     """
@@ -244,16 +258,35 @@ def advance(
             if not trial.reported:  # It may have been stopped while it validated after this step.
                 trial.finish_step(step, fetch)
         arrays = sample_arrays(samples.images_NxHxW, samples.widths_N, encode_labels(samples.texts, alphabet))
-        resident = not config.follows_width and keep_on_device(
-            arrays, config.data.on_device, config.training.steps_per_dispatch
+        sources, maker = _find_sources(parts, samples, config)
+        resident = (
+            not config.follows_width
+            and sources is None
+            and keep_on_device(arrays, config.data.on_device, config.training.steps_per_dispatch)
         )
         on_device = placement.place({name: np.asarray(of_all) for name, of_all in arrays.items()}) if resident else {}
         every = config.training
         stops = (every.log_every_steps, every.evaluate_every_steps, every.checkpoint_every_steps)
         dispatches = plan_dispatches(step, total_steps, every.steps_per_dispatch, stops)
-        buckets = buckets_of(samples.widths_N, config)
         batches_of_seed = [
-            make_batches(_make_batch_of_step(arrays, config, seed, buckets, resident), dispatches) for seed in seeds
+            make_batches(
+                make_batch_of_step(
+                    arrays,
+                    batch_size=config.data.batch_size,
+                    seed=seed,
+                    reshuffle=config.data.reshuffle,
+                    buckets=buckets_of(samples.widths_N, config, parts.stride_px(config)),
+                    narrow_first_epochs=config.data.narrow_first_epochs,
+                    resident=resident,
+                    sources=sources,
+                    process_index=jax.process_index(),
+                    process_count=jax.process_count(),
+                ),
+                dispatches,
+                maker,
+                worker_count(config.data.workers),
+            )
+            for seed in seeds
         ]
         for steps, *batches in zip(dispatches, *batches_of_seed, strict=True):
             if not going():
@@ -273,19 +306,16 @@ def advance(
             trial.preempt(step, str(signal), fetch)
 
 
-def _make_batch_of_step(
-    arrays: Mapping[str, Any], config: ExperimentConfig, seed: int, buckets: Buckets | None, resident: bool
-) -> Callable[[int], Batch]:
-    return make_batch_of_step(
-        arrays,
-        batch_size=config.data.batch_size,
-        seed=seed,
-        reshuffle=config.data.reshuffle,
-        buckets=buckets,
-        narrow_first_epochs=config.data.narrow_first_epochs,
-        resident=resident,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
+def _find_sources(
+    parts: Parts, samples: PreprocessedSamples, config: ExperimentConfig
+) -> tuple[SourceImages | None, ImageMaker | None]:
+    """Where source images lie and what makes batches of them; None without effects on them."""
+    if not parts.source_effects:
+        return None, None
+    if samples.sources is None:
+        raise InputError("augmentation: effects of kind 'source' need prepared data, whose images are kept")
+    return samples.sources, ImageMaker(
+        samples.sources.parts, parts.source_effects, preprocessing_of(config), config.seed
     )
 
 

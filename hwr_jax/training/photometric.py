@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from hwr_jax.config import AugmentConfig, is_zero
+from hwr_jax.models.fusion import compute_apart
 
 # Distance of the random points between which paper changes smoothly, px.
 BLOTCH_SPACING_PX = 4
@@ -76,14 +77,9 @@ def imitate_scan(
 
 
 def _apart(function: Callable[[Array], Array], ink_BxWxH: Array, keys_B: Array) -> Array:
-    """`function(ink_BxWxH)`, where it reads pixels more than once, as a program of its own.
-
-    XLA on CPUs fuses all that lies before into each of its reads, and computes it as often. So it stands in a branch
-    that is always taken, which the compiler cannot know.
-    """
-    taken = (jax.random.key_data(keys_B).ravel()[0] | 1) > 0
-    result = jax.eval_shape(function, ink_BxWxH)
-    return jax.lax.cond(taken, function, lambda _: jnp.zeros(result.shape, result.dtype), ink_BxWxH)
+    """`function(ink_BxWxH)`, where it reads pixels more than once."""
+    witness = (jax.random.key_data(keys_B).ravel()[0] >> 1).astype(jnp.int32)
+    return compute_apart(function, witness, ink_BxWxH)
 
 
 def _change_pen(ink_BxWxH: Array, widening_Bx1x1: Array) -> Array:

@@ -1,5 +1,6 @@
 """What a training step changes, and its initial value."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import flax.struct
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from hwr_jax.models.recognizer import Recognizer
-from hwr_jax.models.residual import SHORTCUT
+from hwr_jax.models.residual import OUTPUTS
 
 # Leaves are jax arrays on the devices (under pmap with an axis of them), numpy arrays on the host, and whatever jax
 # puts in their place while it works on trees: so they are `Any`.
@@ -23,12 +24,14 @@ class Totals:
       samples: number of them, without those that have no alignment, float32.
       gradient_norm: of all steps, float32.
       steps: number of them, int32.
+      terms: of each loss that is minimised, by name, over all samples, float32.
     """
 
     loss: Any
     samples: Any
     gradient_norm: Any
     steps: Any
+    terms: Any = flax.struct.field(default_factory=dict)
 
 
 @flax.struct.dataclass
@@ -50,9 +53,14 @@ class TrainState:
     collections: Any = flax.struct.field(default_factory=dict)
 
 
-def zero_totals() -> Totals:
-    """Empty sums, each an array of its own: the step donates its input, and a buffer can be donated only once."""
+def zero_totals(losses: Iterable[str] = ()) -> Totals:
+    """Empty sums, each an array of its own: the step donates its input, and a buffer can be donated only once.
+
+    Args:
+      losses: names of the terms that are to be summed.
+    """
     return Totals(
+        terms={name: jnp.zeros((), dtype=jnp.float32) for name in losses},
         loss=jnp.zeros((), dtype=jnp.float32),
         samples=jnp.zeros((), dtype=jnp.float32),
         gradient_norm=jnp.zeros((), dtype=jnp.float32),
@@ -60,17 +68,19 @@ def zero_totals() -> Totals:
     )
 
 
-def init_state(model: Recognizer, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
-    """The state before the first step, from the seed alone."""
+def init_state(
+    model: Recognizer, optimizer: optax.GradientTransformation, seed: int, losses: Iterable[str] = ()
+) -> TrainState:
+    """The state before the first step, from the seed alone; for `losses` see `zero_totals`."""
     config = model.config
     image = jnp.zeros((1, config.width_px, config.height_px, 1), dtype=jnp.float32)
     collections = dict(jax.jit(model.init)(jax.random.key(seed), image))
     parameters = collections.pop("params")
-    collections.pop(SHORTCUT, None)  # Logits, which are no state.
+    collections.pop(OUTPUTS, None)
     return TrainState(
         step=jnp.zeros((), dtype=jnp.int32),
         parameters=parameters,
         optimizer=optimizer.init(parameters),
-        totals=zero_totals(),
+        totals=zero_totals(losses),
         collections=collections,
     )

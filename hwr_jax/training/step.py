@@ -1,7 +1,7 @@
 """The training step, written once for one device's share of the batch."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Key
 
-from hwr_jax.config import AugmentConfig, ExperimentConfig, ObjectiveConfig
+from hwr_jax.config import ExperimentConfig
 from hwr_jax.ink.preprocessing import images_to_input
+from hwr_jax.models.fusion import compute_apart, hide
 from hwr_jax.models.recognizer import Recognizer, count_frames
-from hwr_jax.training.augment import augment
-from hwr_jax.training.objective import LOSSES, divergence_from_even, fits_frames
+from hwr_jax.training.augment import StepEffect
+from hwr_jax.training.losses import Loss, fits_frames
+from hwr_jax.training.parts import Parts
 from hwr_jax.training.state import Totals, TrainState
 
 DeviceBatch = dict[str, Array]
@@ -36,71 +38,75 @@ def make_step(
     optimizer: optax.GradientTransformation,
     *,
     kind: str,
-    augmentation: AugmentConfig,
     seed: int | Array,
-    objective: ObjectiveConfig,
+    losses: Mapping[str, Loss],
+    effects: Sequence[StepEffect] = (),
     axis_name: str | None = None,
 ) -> Step:
     """Returns `step(state, batch) -> state`.
 
     Args:
-      objective: what is minimised, see `hwr_jax.training.objective`.
+      model: the recognizer.
+      optimizer: of its parameters.
+      kind: of the preprocessing.
+      seed: of the run.
+      losses: what is minimised, by name: the weighted sum of these.
+      effects: of augmentation, applied one after the other.
       axis_name: the mapped axis over devices, each of which holds a share of the batch; None when one program sees
         the whole batch.
     """
+    model = model.on_axis(axis_name)
 
     def total_over_devices(tree: Any) -> Any:
         return jax.lax.psum(tree, axis_name) if axis_name else tree
 
-    losses_of = LOSSES[objective.loss]
-
-    def sample_losses(parameters: Any, images: Array, widths_B: Any, keys_B: Array, batch: DeviceBatch) -> Array:
-        labels, lengths = batch["labels"], batch["lengths"]
-        logits: Any
-        if model.config.shortcut:
-            logits, early_logits, frames_B = model.read_twice(parameters, images, widths_B, keys_B)
-            losses = losses_of(logits, labels, lengths, frames_B)
-            losses += objective.shortcut_weight * losses_of(early_logits, labels, lengths, frames_B)
-        else:
-            outputs: Any = model.apply({"params": parameters}, images, widths_B, keys_B)
-            logits, frames_B = outputs
-            losses = losses_of(logits, labels, lengths, frames_B)
-        return losses + objective.smoothing * divergence_from_even(logits, frames_B) if objective.smoothing else losses
+    def augment(images: Array, widths_B: Array | None, step: Array, batch: DeviceBatch) -> tuple[Array, Array | None]:
+        for effect in effects:
+            keys_B = sample_keys(seed, effect.stream, step, batch["positions"])
+            images, widths_B = effect.apply(images, widths_B, keys_B)
+        return images, widths_B
 
     def step(state: TrainState, batch: DeviceBatch) -> TrainState:
         images = images_to_input(batch["images"], kind)
         # Other images fill all columns.
         widths_B = batch["widths"] if kind == "line" else None
-        augment_keys = sample_keys(seed, "augment", state.step, batch["positions"])
-        # A branch that is always taken. Without it XLA on CPUs fuses the augmentation into each of the nine products of
-        # the first convolution and computes it as often (a barrier does not help, it is dropped before fusion).
-        images, widths_B = jax.lax.cond(
-            state.step >= 0,
-            lambda: augment(images, augment_keys, augmentation, widths_B),
-            lambda: (jnp.zeros_like(images), widths_B),
-        )
+        # Fused into the first convolution's nine products, augmentation would be computed nine times.
+        images, widths_B = compute_apart(augment, state.step, images, widths_B, state.step, batch)
         dropout_keys = sample_keys(seed, "dropout", state.step, batch["positions"])
         # Stretching may leave a line too few frames for its label.
         frames_B = count_frames(widths_B, images, model.stride_px)
         weights = batch["weights"] * fits_frames(batch["labels"], batch["lengths"], frames_B)
         samples = total_over_devices(weights.sum())
 
-        def share_of_mean_loss(parameters: Any) -> Array:
-            losses = sample_losses(parameters, images, widths_B, dropout_keys, batch)
-            return jnp.where(weights > 0, losses, 0.0).sum() / jnp.maximum(samples, 1.0)
+        def share_of_mean(losses_B: Array) -> Array:
+            return jnp.where(weights > 0, losses_B, 0.0).sum() / jnp.maximum(samples, 1.0)
 
-        mean_loss, gradient = total_over_devices(jax.value_and_grad(share_of_mean_loss)(state.parameters))
+        def share_of_mean_loss(parameters: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
+            variables = {"params": parameters, **state.collections}
+            outputs, collections = model.apply_in_training(variables, images, widths_B, dropout_keys)
+            terms = {name: loss.function(outputs, batch) for name, loss in losses.items()}
+            total_B = sum(loss.weight * terms[name] for name, loss in losses.items())
+            return share_of_mean(jnp.asarray(total_B)), (jax.tree.map(share_of_mean, terms), collections)
+
+        shares, gradient = jax.value_and_grad(share_of_mean_loss, has_aux=True)(state.parameters)
+        (loss, (terms, collections)), gradient = shares, total_over_devices(gradient)
+        loss, terms = total_over_devices((loss, terms))
+        if axis_name and collections:
+            collections = jax.lax.pmean(collections, axis_name)
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)
+        totals = state.totals
         return TrainState(
             step=state.step + 1,
             parameters=optax.apply_updates(state.parameters, updates),
             optimizer=optimizer_state,
             totals=Totals(
-                loss=state.totals.loss + mean_loss * samples,
-                samples=state.totals.samples + samples,
-                gradient_norm=state.totals.gradient_norm + optax.tree.norm(gradient),
-                steps=state.totals.steps + 1,
+                loss=totals.loss + loss * samples,
+                samples=totals.samples + samples,
+                gradient_norm=totals.gradient_norm + optax.tree.norm(gradient),
+                steps=totals.steps + 1,
+                terms={name: total + terms[name] * samples for name, total in totals.terms.items()},
             ),
+            collections=collections,
         )
 
     return step
@@ -110,16 +116,17 @@ def make_step_of(
     config: ExperimentConfig,
     model: Recognizer,
     optimizer: optax.GradientTransformation,
+    parts: Parts,
     axis_name: str | None = None,
 ) -> Step:
-    """`make_step` with what a config says."""
+    """`make_step` with what a config and its parts say."""
     return make_step(
         model,
         optimizer,
         kind=config.data.preprocessing,
-        augmentation=config.augment,
         seed=config.seed,
-        objective=config.objective,
+        losses=parts.losses,
+        effects=parts.step_effects,
         axis_name=axis_name,
     )
 
@@ -139,9 +146,8 @@ def make_steps(step: Step) -> Steps:
                 batch |= {name: values_N[rows_B] for name, values_N in resident.items()}
             return step(state, batch)
 
-        # A count that the compiler does not know. Where it knows it to be 1 it makes no loop, and then fuses the step,
-        # and rounds, otherwise than in a loop.
-        count = jnp.where(state.step < 0, 0, batches["positions"].shape[0])
+        # Where the compiler knows the count to be 1 it makes no loop, and then fuses the step, and rounds, otherwise.
+        count = hide(batches["positions"].shape[0], state.step)
         return jax.lax.fori_loop(0, count, advance, state)
 
     return steps

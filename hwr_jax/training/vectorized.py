@@ -7,7 +7,7 @@ been alone.
 import copy
 import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,16 @@ from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.devices import Placement
 from hwr_jax.training.loop import Outcome, Trial, Validate, advance
+from hwr_jax.training.losses import build_losses
 from hwr_jax.training.optimizer import build_optimizer
+from hwr_jax.training.parts import build_parts
 from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
 from hwr_jax.training.step import DeviceBatch, make_step_of, make_steps
 
 # A state with an axis of runs, but for the step, which they share.
-_TOTALS = Totals(loss=0, samples=0, gradient_norm=0, steps=0)
+_TOTALS = Totals(loss=0, samples=0, gradient_norm=0, steps=0, terms=0)
 _AXES = TrainState(step=None, parameters=0, optimizer=0, totals=_TOTALS, collections=0)
 
 
@@ -96,6 +98,7 @@ def train_vectorized(
         for places in _of_equal_step(states):
             group = [configs[place] for place in places]
             numbers = varying_numbers(group)
+            parts = build_parts(group[0])
             reshuffled = "seed" in numbers and group[0].data.reshuffle
             advance(
                 [trials[place] for place in places],
@@ -106,8 +109,9 @@ def train_vectorized(
                 samples,
                 alphabet,
                 stop,
+                parts,
                 take=_take,
-                empty_totals=functools.partial(_empty_totals, len(places)),
+                empty_totals=functools.partial(_empty_totals, len(places), parts.losses),
             )
         return [trial.outcome for trial in trials if trial.outcome]
     finally:
@@ -117,7 +121,8 @@ def train_vectorized(
 
 def _start(config: ExperimentConfig, total_steps: int, alphabet: Alphabet) -> TrainState:
     model = Recognizer(config.model, alphabet.num_classes)
-    return init_state(model, build_optimizer(config.optimizer, total_steps, model.parameter), config.seed)
+    optimizer = build_optimizer(config.optimizer, total_steps, model.parameter)
+    return init_state(model, optimizer, config.seed, build_losses(config))
 
 
 def _of_equal_step(states: Sequence[TrainState]) -> Iterator[list[int]]:
@@ -132,8 +137,8 @@ def _stack(trees: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)
 
 
-def _empty_totals(count: int) -> Totals:
-    return _stack([zero_totals()] * count)
+def _empty_totals(count: int, losses: Iterable[str]) -> Totals:
+    return _stack([zero_totals(losses)] * count)
 
 
 def _stack_states(states: Sequence[TrainState]) -> TrainState:
@@ -158,7 +163,9 @@ def _make_placement(
     ) -> TrainState:
         config = _with_numbers(configs[0], values)
         model = Recognizer(config.model, alphabet.num_classes)
-        step = make_step_of(config, model, build_optimizer(config.optimizer, total_steps, model.parameter))
+        step = make_step_of(
+            config, model, build_optimizer(config.optimizer, total_steps, model.parameter), build_parts(config)
+        )
         return make_steps(step)(state, resident, batches)
 
     stacked = {name: np.array(values, np.uint32 if name == "seed" else np.float32) for name, values in numbers.items()}

@@ -18,7 +18,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import images_to_input, preprocess
-from hwr_jax.training.augment import augment
+from hwr_jax.training.augment import build_effects
 from hwr_jax.training.step import sample_keys
 
 SMALL = ("--synthetic_writers=30", "--synthetic_words_per_writer=2", "--workers=1")
@@ -197,7 +197,9 @@ def test_the_original_is_what_the_model_sees_and_versions_are_those_of_training(
         for version in range(1, 6):
             for place, images in enumerate((first, second)):
                 key = sample_keys(3, "augment", jnp.int32(version - 1), jnp.array([place]))
-                augmented, _ = augment(jnp.asarray(images_to_input(preprocessing[None], kind)), key, config.augment)
-                seen = augmented[0, ..., 0].T
+                seen = jnp.asarray(images_to_input(preprocessing[None], kind))
+                for effect in build_effects(config.augment):
+                    seen, _ = effect.apply(seen, None, key)
+                seen = seen[0, ..., 0].T
                 grey = seen[::-1] if kind == "keras" else 1 - seen
                 np.testing.assert_allclose(images[version], 255 * grey, atol=0.51)

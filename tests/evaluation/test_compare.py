@@ -153,8 +153,8 @@ def test_one_writer_is_told(tmp_path, write_run):
 
 
 def test_notes_of_what_is_missing_or_not_alike(tmp_path, write_run):
-    full = {"config": {"objective": {"loss": "ctc"}}, "environment": {"devices": ["cuda:0"]}, "usage": {"a": 1}}
-    other = full | {"config": {"objective": {"loss": "keras_ctc"}}, "environment": {"devices": ["TFRT_CPU_0"]}}
+    full = {"config": {"losses": {"ctc": 1.0}}, "environment": {"devices": ["cuda:0"]}, "usage": {"a": 1}}
+    other = full | {"config": {"losses": {"ctc": 0.0}}, "environment": {"devices": ["TFRT_CPU_0"]}}
     few = make_samples(lambda _, truth: truth, writers=3)
     folders = [
         write_run(tmp_path / "gpu", few, metrics=[{"step": 1}], **full, status={"status": "running"}),

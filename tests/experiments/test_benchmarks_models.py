@@ -9,7 +9,7 @@ from experiments.benchmarks.plain_flax import mean_ctc_loss
 from experiments.benchmarks.words import LONGEST, PADDED_LENGTH, SHORTEST, make_words
 from hwr_jax.config import ModelConfig
 from hwr_jax.models.recognizer import Recognizer
-from hwr_jax.training.objective import ctc_losses
+from hwr_jax.training.losses import ctc_losses
 
 CONFIG = ModelConfig(height_px=16, width_px=96, conv_features=(3, 5), dense_features=6, lstm_features=(4, 3))
 

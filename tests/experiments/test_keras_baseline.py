@@ -19,7 +19,8 @@ TINY = [
     "--config.data.workers=1",
     "--config.data.reshuffle=False",
     "--config.data.preprocessing=keras",
-    "--config.objective.loss=keras_ctc",
+    "--config.losses.ctc=0.0",
+    "--config.losses.keras_ctc=1.0",
     "--config.model.conv_features=(2,2)",
     "--config.model.dense_features=4",
     "--config.model.lstm_features=(4,4)",
@@ -66,7 +67,7 @@ def test_the_folder_is_that_of_a_run_of_ours(workdir):
     }
     assert load(workdir / "status.json")["status"] == "done"
     assert load(workdir / "environment.json")["framework"].startswith("keras 3")
-    assert load(workdir / "config.json")["objective"]["loss"] == "keras_ctc"
+    assert load(workdir / "config.json")["losses"]["keras_ctc"] == 1
     summary = load(workdir / "evaluation" / "test.json")
     usage = load(workdir / "usage.json")
     assert summary["parameters"] == usage["parameters"] > 500

@@ -26,8 +26,8 @@ def get_config() -> ConfigDict:
     config.model.shortcut = True
     config.model.lstm_features = (4,)
     config.model.dropout = 0.1
-    config.objective.shortcut_weight = 0.2
-    config.objective.smoothing = 0.01
+    config.losses.shortcut = 0.2
+    config.losses.smoothing = 0.01
     config.optimizer.name = "muon_by_gate"
     config.optimizer.learning_rate = 0.01
     config.optimizer.weight_decay = 0.01

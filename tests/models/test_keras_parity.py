@@ -18,7 +18,7 @@ from hwr_jax.models.keras_weights import AFFINE, BIDIRECTIONAL, load_keras_weigh
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.models.trained import build_trained, save_exported
 from hwr_jax.strict import to_plain
-from hwr_jax.training.objective import ctc_losses, keras_ctc_losses
+from hwr_jax.training.losses import ctc_losses, keras_ctc_losses
 from hwr_jax.training.optimizer import build_optimizer
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "keras_ctc.npz"

@@ -14,7 +14,7 @@ from hwr_jax.model_config import ConformerConfig, ConvolutionalConfig
 from hwr_jax.models.dropout import keep_mask
 from hwr_jax.models.recognizer import LayerRow, Recognizer, layer_table
 from hwr_jax.nested import flatten
-from hwr_jax.training.objective import ctc_losses
+from hwr_jax.training.losses import ctc_losses
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -172,7 +172,8 @@ def test_padding_changes_no_logit_no_loss_and_no_gradient(config):
             logits, frames = model.apply({"params": params}, images, widths)
             return ctc_losses(logits, labels, lengths, frames).sum(), (logits, frames)
         keys = jax.random.split(jax.random.key(0), len(images))
-        logits, early, frames = model.read_twice(params, images, widths, keys)
+        outputs, _ = model.apply_in_training({"params": params}, images, widths, keys)
+        logits, early, frames = (outputs[name] for name in ("logits", "shortcut", "frames"))
         total = ctc_losses(logits, labels, lengths, frames) + ctc_losses(early, labels, lengths, frames)
         return total.sum(), (jnp.concatenate([logits, early], axis=-1), frames)
 

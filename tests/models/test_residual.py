@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwr_jax.models.residual import SHORTCUT, ChannelNorm, ColumnMax, Conv, ResidualBlock, Shortcut
+from hwr_jax.models.residual import OUTPUTS, SHORTCUT, ChannelNorm, ColumnMax, Conv, ResidualBlock, Shortcut
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -57,9 +57,9 @@ def test_the_shortcut_sees_a_frame_and_its_neighbours():
     frames = IMAGES[:, :, 0]
     layer = Shortcut(3)
     variables = _noisy({"params": layer.init(jax.random.key(0), frames)["params"]})
-    same, kept = layer.apply(variables, frames, mutable=[SHORTCUT])
+    same, kept = layer.apply(variables, frames, mutable=[OUTPUTS])
     np.testing.assert_array_equal(same, frames)
     kernel = variables["params"]["kernel"].reshape(3, 8, 3)
     expected = nn.Conv(3, (3,)).apply({"params": {"kernel": kernel, "bias": variables["params"]["bias"]}}, frames)
-    np.testing.assert_allclose(kept[SHORTCUT]["logits"][0], expected, atol=1e-5)
+    np.testing.assert_allclose(kept[OUTPUTS][SHORTCUT][0], expected, atol=1e-5)
     np.testing.assert_array_equal(layer.apply(variables, frames), frames)  # and costs nothing where nobody asks

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from hwr_jax.config import AugmentConfig
 from hwr_jax.training import augment as module
-from hwr_jax.training.augment import augment
+from hwr_jax.training.augment import build_effects
 
 WIDTH, HEIGHT = 40, 24
 ALL = AugmentConfig(
@@ -25,6 +25,13 @@ ALL = AugmentConfig(
     warp_spacing_px=8,
     elastic_px=1.0,
 )
+
+
+def augment(images, keys, config, widths=None):
+    for effect in build_effects(config):
+        images, widths = effect.apply(images, widths, keys)
+    return images, widths
+
 
 augment_with_widths = jax.jit(augment, static_argnames="config")
 

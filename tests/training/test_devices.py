@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwr_jax.config import AugmentConfig, ObjectiveConfig
+from hwr_jax.config import AugmentConfig, ExperimentConfig
 from hwr_jax.errors import InputError
+from hwr_jax.training.augment import build_effects
 from hwr_jax.training.devices import choose_kind, keep_on_device, make_placement
+from hwr_jax.training.losses import build_losses
 from hwr_jax.training.step import make_step, sample_keys
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -30,9 +32,9 @@ def place(tiny_model, tiny_optimizer):
         tiny_model,
         tiny_optimizer,
         kind="word",
-        augmentation=AugmentConfig(shear=0.3, shift_x_px=2.0, warp_px=1.0),
         seed=7,
-        objective=ObjectiveConfig(),
+        losses=build_losses(ExperimentConfig()),
+        effects=build_effects(AugmentConfig(shear=0.3, shift_x_px=2.0, warp_px=1.0)),
     )
     return functools.cache(lambda kind: make_placement(kind, lambda axis: make_named_step(axis_name=axis), BATCH))
 

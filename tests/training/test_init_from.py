@@ -32,7 +32,8 @@ def logits(tree, alphabet: Alphabet, config: ModelConfig = SMALL) -> np.ndarray:
     if not config.shortcut:
         return np.asarray(jax.jit(model.apply)({"params": tree}, image)[0])
     keys = jax.random.split(jax.random.key(6), 2)
-    return np.asarray(jax.jit(lambda tree: model.read_twice(tree, image, None, keys)[:2])(tree))
+    outputs, _ = jax.jit(lambda tree: model.apply_in_training({"params": tree}, image, None, keys))(tree)
+    return np.asarray([outputs["logits"], outputs["shortcut"]])
 
 
 @pytest.mark.parametrize("config", [SMALL, RESIDUAL], ids=["keras", "residual"])
@@ -40,7 +41,7 @@ def logits(tree, alphabet: Alphabet, config: ModelConfig = SMALL) -> np.ndarray:
 def test_logits_of_what_both_models_know_are_the_same(characters: str, config: ModelConfig) -> None:
     old, new = Alphabet("abc"), Alphabet("".join(sorted(characters)))
     trained, fresh = parameters(old, 1, config), parameters(new, 2, config)
-    carried, changes = carry_over(trained, old, fresh, new, "m")
+    carried, changes = carry_over(trained, old, fresh, new, "m", Recognizer(config, 0).parameter)
     before, after = logits(trained, old, config), logits(jax.tree.map(jnp.asarray, carried), new, config)
     for character in set("abc") & set(characters):
         places = old.encode(character)[0], new.encode(character)[0]
@@ -74,7 +75,14 @@ def test_another_shape_is_refused(change, message: str) -> None:
     alphabet = Alphabet("abc")
     other = dataclasses.replace(SMALL, **change)
     with pytest.raises(InputError, match=message):
-        carry_over(parameters(alphabet, 1), alphabet, parameters(alphabet, 2, other), alphabet, "m")
+        carry_over(
+            parameters(alphabet, 1),
+            alphabet,
+            parameters(alphabet, 2, other),
+            alphabet,
+            "m",
+            Recognizer(SMALL, 6).parameter,
+        )
 
 
 def test_a_run_remembers_what_it_began_from(tmp_path) -> None:

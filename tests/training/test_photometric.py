@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from hwr_jax.config import AugmentConfig, ExperimentConfig
 from hwr_jax.training import photometric as module
-from hwr_jax.training.augment import augment
+from hwr_jax.training.augment import build_effects
 from hwr_jax.training.photometric import imitate_scan
 from hwr_jax.training.vectorized import _with_numbers
 
@@ -241,7 +241,14 @@ def test_it_comes_after_the_warp_and_leaves_its_draws_alone(images, keys):
     geometry = AugmentConfig(shear=0.5, shift_x_px=4.0, scale_y=0.2)
     both = dataclasses.replace(geometry, contrast=0.6)
     images, keys_of_six = images[:6], keys[:6]
-    warped, out = jax.jit(lambda: [augment(images, keys_of_six, config)[0] for config in (geometry, both)])()
+
+    def augment(config):
+        changed = images
+        for effect in build_effects(config):
+            changed, _ = effect.apply(changed, None, keys_of_six)
+        return changed
+
+    warped, out = jax.jit(lambda: [augment(config) for config in (geometry, both)])()
     factors = of_grey(0.5, keys, contrast=0.6)[:6, :1, :1, None] / 0.5
     np.testing.assert_allclose(out, np.minimum(warped, 1) * factors, atol=1e-6)
 

@@ -15,6 +15,7 @@ from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import resolve_alphabet
 from hwr_jax.training.checkpoint import Checkpoints
 from hwr_jax.training.loop import Outcome, run_training
+from hwr_jax.training.parts import build_parts
 from hwr_jax.training.signals import StopRequest
 from hwr_jax.training.vectorized import train_vectorized, varying_numbers
 
@@ -82,6 +83,7 @@ def train_alone(config, samples, workdir, stop=None):
         about=about(config),
         validate=validate,
         stop=stop or StopRequest(),
+        parts=build_parts(config),
     )
 
 

@@ -10,8 +10,8 @@ import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwr_jax.config import AugmentConfig, ObjectiveConfig
-from hwr_jax.training.objective import ctc_losses, divergence_from_even, fits_frames
+from hwr_jax.config import ExperimentConfig
+from hwr_jax.training.losses import build_losses, ctc_losses, divergence_from_even, fits_frames
 from hwr_jax.training.step import make_step
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -91,9 +91,8 @@ def run_step(tiny_model, tiny_optimizer, tiny_state):
             tiny_model,
             tiny_optimizer,
             kind="word",
-            augmentation=AugmentConfig(),
             seed=3,
-            objective=ObjectiveConfig(),
+            losses=build_losses(ExperimentConfig()),
         )
     )
     return lambda batch, state=tiny_state: step(state, batch)

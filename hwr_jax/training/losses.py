@@ -1,11 +1,16 @@
-"""The CTC objective (Graves et al. 2006), with labels that cannot fit left out of the mean."""
+"""Losses: CTC (Graves et al. 2006) and what can be added to it. A table chooses them by name."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
+
+from hwr_jax.config import ExperimentConfig
+from hwr_jax.models.residual import SHORTCUT
 
 
 def fits_frames(
@@ -69,5 +74,34 @@ def _after(counts_B: Array, size: int) -> Array:
 
 KERAS_EPSILON = 1e-7
 
-Losses = Callable[[Float[Array, "B T K"], Int[Array, "B L"], Int[Array, "B"], Int[Array, "B"]], Float[Array, "B"]]
-LOSSES: dict[str, Losses] = {"ctc": ctc_losses, "keras_ctc": keras_ctc_losses}
+
+def _ctc_of(
+    losses: Callable[[Array, Array, Array, Array], Array], output: str = "logits"
+) -> Callable[[Mapping[str, Array], Mapping[str, Array]], Array]:
+    return lambda outputs, batch: losses(outputs[output], batch["labels"], batch["lengths"], outputs["frames"])
+
+
+# What a loss is: from the model's outputs, "logits" [B, T, K], "frames" [B] (how many count) and what the encoder sows
+# in the collection "outputs", and from the batch, see `hwr_jax.data.pipeline.make_batch_of_step`, a number a sample.
+LossFunction = Callable[[Mapping[str, Array], Mapping[str, Array]], Float[Array, "B"]]
+LOSSES: dict[str, LossFunction] = {
+    "ctc": _ctc_of(ctc_losses),
+    "keras_ctc": _ctc_of(keras_ctc_losses),
+    "shortcut": _ctc_of(ctc_losses, SHORTCUT),
+    "smoothing": lambda outputs, batch: divergence_from_even(outputs["logits"], outputs["frames"]),
+}
+
+
+class Loss(NamedTuple):
+    """A term of what is minimised."""
+
+    weight: float
+    function: LossFunction
+
+
+def build_losses(config: ExperimentConfig) -> dict[str, Loss]:
+    """The terms with a weight above 0; that of the shortcut where the model has one."""
+    weights = dataclasses.asdict(config.losses)
+    if not config.model.shortcut:
+        del weights["shortcut"]
+    return {name: Loss(weight, LOSSES[name]) for name, weight in weights.items() if weight}
