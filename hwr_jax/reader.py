@@ -19,8 +19,7 @@ from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import ink_columns, place_image, preprocess
 from hwr_jax.ink.width import measure_widths
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.load import load_model, model_folder
-from hwr_jax.training.parts import Parts
+from hwr_jax.training.load import OwnParts, load_model, model_folder
 
 ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
 
@@ -207,7 +206,7 @@ class Reader:
 def load(
     name_or_path: str | os.PathLike[str],
     decoder: str | os.PathLike[str] | DecoderSettings | Decoder = "greedy",
-    parts: Parts | None = None,
+    parts: OwnParts = None,
 ) -> Reader:
     """A reader with a trained model.
 
@@ -216,7 +215,7 @@ def load(
         the workdir of a run.
       decoder: "greedy", "beam", "tuned" (decoder.json in the model's folder), a file of settings (FILE.json),
         `DecoderSettings`, or an object with `decode`; see `hwr_jax.decoding.settings.choose_decoder`.
-      parts: of a run with an encoder of one's own: those it was trained with.
+      parts: of a run with an encoder of one's own: those it was trained with, or the config file that gives them.
 
     Raises:
       InputError: there is no such model or decoder, or a file of either is damaged.

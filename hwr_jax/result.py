@@ -32,8 +32,7 @@ from hwr_jax.reports.report import write_report
 from hwr_jax.reports.write import write_evaluation
 from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.load import load_model, model_folder
-from hwr_jax.training.parts import Parts
+from hwr_jax.training.load import OwnParts, load_model, model_folder
 from hwr_jax.training.workdir import command_line, describe_software, write_json, write_status
 from hwr_jax.zoo.training_facts import describe_command, gather_about
 
@@ -116,7 +115,7 @@ def evaluate(
     split: str = "test",
     decoder: str | os.PathLike[str] | DecoderSettings | Decoder = "greedy",
     output: str | os.PathLike[str] | None = None,
-    parts: Parts | None = None,
+    parts: OwnParts = None,
     *,
     checkpoint: str = "best",
     data_dir: str | os.PathLike[str] = "",
@@ -136,7 +135,7 @@ def evaluate(
         object with `decode`; see `hwr_jax.decoding.settings.choose_decoder`.
       output: FILE.json for the numbers; predictions (.tsv), a sheet of samples (.png) and MODEL_CARD.md come beside it.
         None: of a run evaluation/SPLIT.json in its folder (SPLIT_DECODER.json if that is not greedy), else no file.
-      parts: of a run with an encoder of one's own: those it was trained with.
+      parts: of a run with an encoder of one's own: those it was trained with, or the config file that gives them.
       checkpoint: of a run, "best" or "latest".
       data_dir: holds prepared data; "": as the run, or the cache folder.
       workers: processes that read and preprocess, 0: one a core.

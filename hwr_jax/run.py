@@ -15,13 +15,12 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from hwr_jax.config import ExperimentConfig, resolve_config
-from hwr_jax.config_files import ConfigFile, open_config_file
+from hwr_jax.config_files import open_config_file
 from hwr_jax.data.batches import buckets_of, cut_to_widths
 from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_training
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.split_rules import rule_name
-from hwr_jax.errors import InputError
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import Recognizer, layer_table
 from hwr_jax.models.trained import make_log_probs
@@ -32,7 +31,7 @@ from hwr_jax.training.devices import choose_kind
 from hwr_jax.training.init_from import begin_from
 from hwr_jax.training.load import load_run
 from hwr_jax.training.loop import Validate, run_training
-from hwr_jax.training.parts import Parts, build_parts
+from hwr_jax.training.parts import Parts, build_parts, parts_of_file
 from hwr_jax.training.processes import find_processes, joined
 from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
 from hwr_jax.training.vectorized import train_vectorized
@@ -41,6 +40,7 @@ from hwr_jax.training.workdir import (
     check_config,
     command_line,
     hold,
+    latest_step,
     write_environment,
     write_json,
     write_status,
@@ -49,6 +49,7 @@ from hwr_jax.training.workdir import (
 if TYPE_CHECKING:
     from hwr_jax.result import Result
 
+GOES_ON = "the same command goes on"
 Config: TypeAlias = ExperimentConfig | ConfigDict | str | os.PathLike[str]
 
 
@@ -138,7 +139,7 @@ def train_together(
         with framed(configs, workdirs, main_process=main_process) as stop:
             return _train(configs, workdirs, parts or build_parts(configs[0]), init_from, main_process, stop)
     except Preempted as signal:  # While data are prepared, or in the final evaluation: there is nothing to save.
-        return [Run("preempted", _saved_step(workdir), workdir, _goes_on(signal)) for workdir in workdirs]
+        return [Run("preempted", latest_step(workdir), workdir, f"{signal}: {GOES_ON}") for workdir in workdirs]
 
 
 @contextmanager
@@ -177,7 +178,7 @@ def framed(
         except BaseException as error:
             status, message = "failed", " ".join(str(error).split()) or type(error).__name__
             if isinstance(error, Preempted):
-                status, message = ("failed", on_signal(error)) if on_signal else ("preempted", _goes_on(error))
+                status, message = ("failed", on_signal(error)) if on_signal else ("preempted", f"{error}: {GOES_ON}")
             for workdir in workdirs if main_process else ():
                 _try(functools.partial(write_status, workdir, status, message=message))
             raise
@@ -195,9 +196,10 @@ def _train(
     config = configs[0]  # What is not a number all have in common.
     for workdir in workdirs:
         alphabet = _find_alphabet(config, workdir, main_process, say, stop)
-    model, stride_px = Recognizer(config.model, alphabet.num_classes, parts.encoder), parts.stride_px(config)
-    initial = begin_from(init_from, alphabet, workdirs[0], model.parameter, keep=main_process, say=say)
-    training, validation = load_data(config, alphabet, say=say, poll=stop.poll_if_alone, stride_px=stride_px)
+    parameter_of = Recognizer(config.model, alphabet.num_classes, parts.encoder).parameter
+    initial = begin_from(init_from, alphabet, workdirs[0], parameter_of, keep=main_process, say=say)
+    poll, stride_px = stop.poll_if_alone, parts.stride_px(config)
+    training, validation = load_data(config, alphabet, say=say, poll=poll, stride_px=stride_px)
     if main_process:
         _describe(config, parts, alphabet, training, validation, workdirs)
     about = [{"config": to_plain(config), "alphabet": alphabet.characters, "parts": parts.own} for config in configs]
@@ -214,9 +216,8 @@ def _train(
         if outcome.status == "done" and main_process:
             from hwr_jax.result import evaluate_run  # The first step does not wait for it.
 
-            evaluation = evaluate_run(
-                load_run(workdir, parts=parts), config, workdir, outcome.step, say=say, poll=stop.poll
-            )
+            model = load_run(workdir, parts=parts)
+            evaluation = evaluate_run(model, config, workdir, outcome.step, say=say, poll=stop.poll)
             run = dataclasses.replace(run, evaluation=evaluation)
         runs.append(run)
     return runs
@@ -232,15 +233,7 @@ def load_data(
 ) -> tuple[PreprocessedSamples, PreprocessedSamples]:
     """Training and validation samples, prepared with a progress line if need be.
 
-    Args:
-      config: of the run.
-      alphabet: of its model.
-      say: called with a line on what takes time.
-      poll: called often; an exception it raises ends it.
-      stride_px: columns a frame, 0: as the config's encoder has it.
-
-    Raises:
-      InputError: the data are not there, or no samples are left.
+    The arguments and errors are those of `hwr_jax.data.loading.load_for_training`.
     """
     _prepare(config, say, poll)
     return load_for_training(config, alphabet, say=say, poll=poll, stride_px=stride_px)
@@ -337,25 +330,6 @@ def _resolve(config: Config, parts: Parts | None) -> tuple[ExperimentConfig, Par
     if parts is None and file is not None:
         parts = parts_of_file(file, resolved)
     return resolved, parts or build_parts(resolved)
-
-
-def parts_of_file(file: ConfigFile, config: ExperimentConfig) -> Parts | None:
-    """What `parts(config)` of a config file gives; None where it has none. InputError if it fails."""
-    if not file.has("parts"):
-        return None
-    parts = file.call("parts", config)
-    if not isinstance(parts, Parts):
-        raise InputError(f"config {file.name}: parts() returns {type(parts).__name__}, not hwr_jax's Parts")
-    return parts
-
-
-def _saved_step(workdir: Path) -> int:
-    steps = [path.name for path in (workdir / "checkpoints").glob("[0-9]*")]
-    return max((int(step) for step in steps if step.isdecimal()), default=0)
-
-
-def _goes_on(signal: Preempted) -> str:
-    return f"{signal}: the same command goes on"
 
 
 def _try(write: Callable[[], None]) -> None:

@@ -32,6 +32,7 @@ def main(argv: Sequence[str]) -> int:
         options.split,
         resolve_settings(options, name),
         options.output,
+        options.parts,
         checkpoint=options.checkpoint,
         data_dir=options.data_dir or "",
         workers=options.workers,
@@ -78,6 +79,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="hwr evaluate", description=main.__doc__, epilog=_EXAMPLES)
     parser.add_model_flags()
+    parser.add_argument("--parts", type=Path, metavar="FILE.py", help="the config file of a run with its own encoder")
     parser.add_argument("--data", metavar="NAME", help="data set (default: what the model was trained on)")
     parser.add_argument("--source", type=Path, metavar="PATH", help="raw data to evaluate, in place of prepared data")
     parser.add_argument(

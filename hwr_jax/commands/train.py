@@ -46,7 +46,8 @@ def main(argv: Sequence[str]) -> int:
 
     from hwr_jax.config import resolve_config
     from hwr_jax.config_files import open_config_file
-    from hwr_jax.run import parts_of_file, train
+    from hwr_jax.run import train
+    from hwr_jax.training.parts import parts_of_file
 
     [name] = [arg.removeprefix("--config=") for arg in argv if arg.startswith("--config=")]
     parts = parts_of_file(open_config_file(name), resolve_config(options.config))

@@ -1,22 +1,30 @@
 """Any trained model by name or path: shipped with the package, exported, or the folder of a run."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias
 
+from hwr_jax.config import ExperimentConfig
+from hwr_jax.config_files import open_config_file
 from hwr_jax.errors import InputError
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
+from hwr_jax.renames import rename_config
+from hwr_jax.strict import build_dataclass
 from hwr_jax.training.checkpoint import Checkpoints, saved_part
 from hwr_jax.training.ema import evaluated_of_saved
-from hwr_jax.training.parts import Parts
+from hwr_jax.training.parts import Parts, parts_of_file
+
+OwnParts: TypeAlias = Parts | str | os.PathLike[str] | None
 
 
-def load_model(name_or_path: str, checkpoint: str = "best", parts: Parts | None = None) -> TrainedModel:
+def load_model(name_or_path: str, checkpoint: str = "best", parts: OwnParts = None) -> TrainedModel:
     """Loads a model.
 
     Args:
       name_or_path: the name of a model that comes with the package, the folder of an exported one, or a run's workdir.
       checkpoint: of a workdir, "best" (lowest validation CER) or "latest".
-      parts: of a run with an encoder of one's own: those it was trained with.
+      parts: of a run with an encoder of one's own: those it was trained with, or the config file that gives them.
 
     Raises:
       InputError: there is no such model, it is damaged, or it needs parts.
@@ -34,14 +42,18 @@ def load_model(name_or_path: str, checkpoint: str = "best", parts: Parts | None 
     )
 
 
-def load_run(workdir: Path, checkpoint: str = "best", parts: Parts | None = None) -> TrainedModel:
+def load_run(workdir: Path, checkpoint: str = "best", parts: OwnParts = None) -> TrainedModel:
     """The model of a run, from its best or latest whole checkpoint."""
     checkpoints = Checkpoints(workdir / "checkpoints", writable=False)
     restored = checkpoints.restore(checkpoint)
     checkpoints.close()
+    if isinstance(parts, str | os.PathLike):
+        config = build_dataclass(ExperimentConfig, rename_config(restored.about["config"]))
+        parts = parts_of_file(open_config_file(os.fspath(parts)), config)
     needed, given = restored.about.get("parts", {}), parts.own if parts else {}
     if needed != given:
-        raise InputError(f"{workdir}: was trained with {_name(needed)}, not {_name(given)}; give its own as parts=")
+        own = f"{_name(needed)}, not {_name(given)}"
+        raise InputError(f"{workdir}: was trained with {own}; give its own as parts=, or as --parts=FILE.py")
     return build_trained(
         f"{workdir.resolve().name}@{restored.step}",
         restored.about["config"],

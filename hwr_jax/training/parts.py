@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hwr_jax.config import ExperimentConfig
+from hwr_jax.config_files import ConfigFile
 from hwr_jax.data.source_images import SourceEffect
 from hwr_jax.errors import InputError
 from hwr_jax.training.augment import StepEffect, build_effects
@@ -66,6 +67,16 @@ class Parts:
     def own(self) -> dict[str, str]:
         """What a model needs to be loaded that is in no table, by name: {"encoder": "MyEncoder"}."""
         return {} if self.encoder is None else {"encoder": type(self.encoder).__name__}
+
+
+def parts_of_file(file: ConfigFile, config: ExperimentConfig) -> Parts | None:
+    """What `parts(config)` of a config file gives; None where it has none. InputError if it fails."""
+    if not file.has("parts"):
+        return None
+    parts = file.call("parts", config)
+    if not isinstance(parts, Parts):
+        raise InputError(f"config {file.name}: parts() returns {type(parts).__name__}, not hwr_jax's Parts")
+    return parts
 
 
 def build_parts(config: ExperimentConfig) -> Parts:

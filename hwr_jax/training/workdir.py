@@ -57,6 +57,12 @@ def has_checkpoints(workdir: Path) -> bool:
     return any((workdir / "checkpoints").glob("[0-9]*"))
 
 
+def latest_step(workdir: Path) -> int:
+    """The step of a run's newest checkpoint, 0 where there is none."""
+    names = [path.name for path in (workdir / "checkpoints").glob("[0-9]*")]
+    return max((int(name) for name in names if name.isdecimal()), default=0)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes in one piece: readers see the old file or the new one. Raises OSError."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

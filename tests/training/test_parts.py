@@ -1,6 +1,7 @@
 """Parts of one's own: an encoder with batch normalisation, a loss and effects that nothing in hwr_jax knows."""
 
 import dataclasses
+import inspect
 import json
 
 import flax.linen as nn
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import hwr_jax
+from hwr_jax.commands.evaluate import main
 from hwr_jax.config import (
     AugmentConfig,
     DataConfig,
@@ -56,6 +58,18 @@ class Columns(nn.Module):
         x = nn.BatchNorm(keys_B is None, momentum=0.8, axis_name=self.axis_name, name="norm")(x)
         self.sow("outputs", "size", jnp.abs(x).mean(axis=(1, 2)))
         return nn.relu(x)
+
+
+FILE = """
+import dataclasses
+import flax.linen as nn
+import jax.numpy as jnp
+from hwr_jax.training.parts import build_parts
+
+def parts(config):
+    return dataclasses.replace(build_parts(config), encoder=Columns())
+
+"""
 
 
 class Faint:
@@ -154,6 +168,16 @@ def test_it_resumes_with_its_statistics_and_loads_with_its_parts_alone(run):
     reading = hwr_jax.load(run.workdir, parts=parts).read(np.full((20, 60), 255, np.uint8))[0]
     assert 0 <= reading.confidence <= 1
     assert hwr_jax.evaluate(run.workdir, parts=parts, into_run=False).cer == run.evaluation.cer
+
+
+def test_the_config_file_of_a_run_gives_its_parts(run, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(FILE + inspect.getsource(Columns))
+    assert hwr_jax.evaluate(run.workdir, parts=path, into_run=False).cer == run.evaluation.cer
+    assert main([f"--model={run.workdir}", f"--parts={path}", "--split=validation", "--workers=1"]) == 0
+    path.write_text(FILE.replace("Columns()", "None"))
+    with pytest.raises(InputError, match="give its own as parts=, or as --parts=FILE"):
+        main([f"--model={run.workdir}", f"--parts={path}", "--split=validation", "--workers=1"])
 
 
 @pytest.mark.parametrize(
