@@ -122,7 +122,7 @@ def layer_table(config: ModelConfig, num_classes: int, encoder: nn.Module | None
 
     def observe(call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
         y, layer = call(*args, **kwargs), context.module
-        if context.method_name != "__call__" or len(layer.path) != 1:
+        if context.method_name != "__call__" or len(layer.path) != 1 or not hasattr(y, "shape"):
             return y
         name = layer.path[0]
         if isinstance(layer, PooledConv):
