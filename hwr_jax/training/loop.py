@@ -241,7 +241,7 @@ def advance(
       alphabet: of the labels.
       stop: polled between steps.
       parts: of the trials, as far as they have them in common.
-      take: given the state on the devices and a trial's place, that trial's state.
+      take: given the state on the devices and a trial's index, that trial's state.
       empty_totals: makes what the state counts from after a report.
     """
     total_steps = config.total_steps(len(samples))

@@ -47,7 +47,7 @@ def varying_numbers(configs: Sequence[ExperimentConfig]) -> dict[str, list[Any]]
         name: [values[name] for values in flat] for name in flat[0] if any(v[name] != flat[0][name] for v in flat)
     }
     if wrong := [name for name in varying if name not in NUMBERS]:
-        raise InputError(f"{', '.join(wrong)}: runs that train together differ in nothing but {', '.join(NUMBERS)}")
+        raise InputError(f"{', '.join(wrong)}: vectorized runs differ in nothing but {', '.join(NUMBERS)}")
     return varying
 
 
@@ -80,7 +80,7 @@ def train_vectorized(
     """
     varying_numbers(configs)
     if configs[0].training.parallel not in ("auto", "jit"):
-        raise InputError("training.parallel: runs that train together have one device; leave it at auto")
+        raise InputError("training.parallel: vectorized runs have one device; leave it at auto")
     total_steps = configs[0].total_steps(len(samples))
     run_loggers = [
         RunLogger(workdir, total_steps, about_one, name=workdir.name)
@@ -95,14 +95,14 @@ def train_vectorized(
             Trial(config, total_steps, run_logger, validate, stop, state)
             for config, run_logger, state in zip(configs, run_loggers, states, strict=True)
         ]
-        for places in _of_equal_step(states):
-            group = [configs[place] for place in places]
+        for indices in _of_equal_step(states):
+            group = [configs[index] for index in indices]
             numbers = varying_numbers(group)
             parts = build_parts(group[0])
             reshuffled = "seed" in numbers and group[0].data.reshuffle
             advance(
-                [trials[place] for place in places],
-                _stack_states([states[place] for place in places]),
+                [trials[index] for index in indices],
+                _stack_states([states[index] for index in indices]),
                 _make_placement(group, numbers, total_steps, alphabet, batches_differ=reshuffled),
                 group[0],
                 [config.seed for config in (group if reshuffled else group[:1])],
@@ -111,7 +111,7 @@ def train_vectorized(
                 stop,
                 parts,
                 take=_take,
-                empty_totals=functools.partial(_empty_totals, len(places), parts.losses),
+                empty_totals=functools.partial(_empty_totals, len(indices), parts.losses),
             )
         return [trial.outcome for trial in trials if trial.outcome]
     finally:
@@ -126,10 +126,10 @@ def _start(config: ExperimentConfig, total_steps: int, alphabet: Alphabet) -> Tr
 
 
 def _of_equal_step(states: Sequence[TrainState]) -> Iterator[list[int]]:
-    """The places of states, those of equal step together, the least advanced first."""
+    """The indices of states, those of equal step together, the least advanced first."""
     steps = [int(state.step) for state in states]
-    places = sorted(range(len(states)), key=lambda place: steps[place])
-    for _, group in itertools.groupby(places, key=lambda place: steps[place]):
+    indices = sorted(range(len(states)), key=lambda index: steps[index])
+    for _, group in itertools.groupby(indices, key=lambda index: steps[index]):
         yield list(group)
 
 
@@ -145,8 +145,8 @@ def _stack_states(states: Sequence[TrainState]) -> TrainState:
     return _stack(states).replace(step=states[0].step)
 
 
-def _take(state: TrainState, place: int) -> TrainState:
-    one = jax.tree.map(lambda leaf: leaf[place], state.replace(step=None))  # type: ignore[attr-defined]
+def _take(state: TrainState, index: int) -> TrainState:
+    one = jax.tree.map(lambda leaf: leaf[index], state.replace(step=None))  # type: ignore[attr-defined]
     return one.replace(step=state.step)
 
 
@@ -172,7 +172,7 @@ def _make_placement(
     over_runs = jax.vmap(steps_of_one, in_axes=(0, _AXES, None, 0 if batches_differ else None), out_axes=_AXES)
     program = jax.jit(over_runs, donate_argnums=1)
     return Placement(
-        "together",
+        "vectorized",
         lambda state, resident, batches: program(stacked, state, resident, batches),
         jax.device_put,
         jax.device_put,

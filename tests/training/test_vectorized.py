@@ -201,7 +201,7 @@ def test_one_that_diverges_does_not_stop_the_others(samples, tmp_path, run_alone
 
 
 def test_shapes_and_programs_must_not_differ():
-    with pytest.raises(InputError, match=r"model.dense_features: runs that train together differ in nothing but seed,"):
+    with pytest.raises(InputError, match=r"model.dense_features: vectorized runs differ in nothing but seed,"):
         varying_numbers([change(), change(model__dense_features=9)])
     with pytest.raises(InputError, match=r"optimizer.schedule"):
         varying_numbers([change(), change(optimizer__schedule="linear", seed=3)])
