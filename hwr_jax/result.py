@@ -114,8 +114,8 @@ def evaluate(
     source: str | os.PathLike[str] | None = None,
     split: str = "test",
     decoder: str | os.PathLike[str] | DecoderSettings | Decoder = "greedy",
-    output: str | os.PathLike[str] | None = None,
     parts: OwnParts = None,
+    output: str | os.PathLike[str] | None = None,
     *,
     checkpoint: str = "best",
     data_dir: str | os.PathLike[str] = "",
@@ -133,9 +133,9 @@ def evaluate(
       split: "train", "validation", "test", or "all".
       decoder: "greedy", "beam", "tuned" (decoder.json beside the model), the path of such a file, settings, or an
         object with `decode`; see `hwr_jax.decoding.settings.choose_decoder`.
+      parts: of a run with an encoder of one's own: those it was trained with, or the config file that gives them.
       output: FILE.json for the numbers; predictions (.tsv), a sheet of samples (.png) and MODEL_CARD.md come beside it.
         None: of a run evaluation/SPLIT.json in its folder (SPLIT_DECODER.json if that is not greedy), else no file.
-      parts: of a run with an encoder of one's own: those it was trained with, or the config file that gives them.
       checkpoint: of a run, "best" or "latest".
       data_dir: holds prepared data; "": as the run, or the cache folder.
       workers: processes that read and preprocess, 0: one a core.
