@@ -18,7 +18,7 @@ from jax import Array
 from experiments.benchmarks.command import describe_here, make_parser, write_numbers
 from experiments.benchmarks.turns import median_of, take_turns
 from hwr_jax.commands.options import run
-from hwr_jax.models import bidirectional, pooled_convolution
+from hwr_jax.models import bidirectional, ops, pooled_convolution
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.reports.tables import align_columns
 
@@ -62,14 +62,14 @@ def build_layers(batch_size: int) -> Iterator[tuple[str, dict[str, Callable[[], 
         own = (normal(3, 3, channels, features), normal(features))
         with_input = channels > 1  # Nothing needs the gradient of the image itself.
         plain = _plain(nn.Sequential([nn.Conv(features, (3, 3)), nn.relu, pool]), x, with_input)
-        ways = {PLAIN: plain, BY_XLA: _timed(pooled_convolution._by_xla, x, own, with_input)}
-        yield name, ways | ({BY_KERNEL: _timed(pooled_convolution._by_kernel, x, own, with_input)} if kernels else {})
+        ways = {PLAIN: plain, BY_XLA: _timed(ops.convolve_then_pool, x, own, with_input)}
+        yield name, ways | ({BY_KERNEL: _timed(pooled_convolution.by_kernel, x, own, with_input)} if kernels else {})
     for name, (frames, inputs, units) in LSTMS.items():
         x = normal(batch_size, frames, inputs)
         own = (normal(2, inputs, 4 * units) / inputs**0.5, normal(2, units, 4 * units) / units**0.5)
         forward, backward = (nn.RNN(nn.OptimizedLSTMCell(units)) for _ in range(2))
-        by_scan = functools.partial(_project_and_run, bidirectional._by_scan)
-        by_kernel = functools.partial(_project_and_run, bidirectional._by_kernel)
+        by_scan = functools.partial(_project_and_run, bidirectional.by_scan)
+        by_kernel = functools.partial(_project_and_run, bidirectional.by_kernel)
         ways = {PLAIN: _plain(nn.Bidirectional(forward, backward), x, True), BY_XLA: _timed(by_scan, x, own, True)}
         yield name, ways | ({BY_KERNEL: _timed(by_kernel, x, own, True)} if kernels else {})
 

@@ -1,46 +1,47 @@
-"""Both directions of a bidirectional LSTM over all frames: by a compiled kernel on CPUs that have it, else by scans."""
+"""Both directions of a bidirectional LSTM over all frames: by a compiled kernel, by one scan of our own, or plainly."""
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.lstm_scan import scan_lstm
 
 
-def bidirectional_lstm(
-    forward_BxTx4U: Float[Array, "B T U4"],
-    backward_BxTx4U: Float[Array, "B T U4"],
-    recurrent_DxUx4U: Float[Array, "2 U U4"],
-) -> Float[Array, "B T U2"]:
-    """Hidden states of the forward and the backward direction, side by side, every one where its frame is.
-
-    Args:
-      forward_BxTx4U: input kernel times input plus bias, every frame, gates in Keras's order.
-      backward_BxTx4U: likewise for the direction that runs from the last frame to the first; frames in their own order.
-      recurrent_DxUx4U: recurrent kernels of both.
-    """
-    arguments = (forward_BxTx4U, backward_BxTx4U, recurrent_DxUx4U)
-    if not _kernel_fits(*arguments):
-        return _by_scan(*arguments)
-    return lax.platform_dependent(*arguments, cpu=_by_kernel, default=_by_scan)
-
-
-def _by_scan(forward: Array, backward: Array, recurrent: Array) -> Array:
+def by_scan(forward: Array, backward: Array, recurrent: Array) -> Array:
+    """Both directions in one scan, see `hwr_jax.models.lstm_scan`."""
     projected_TxDxBx4U = jnp.stack([jnp.swapaxes(forward, 0, 1), jnp.swapaxes(backward, 0, 1)[::-1]], axis=1)
     hidden_TxDxBxU = scan_lstm(projected_TxDxBx4U, recurrent)
     return jnp.swapaxes(jnp.concatenate([hidden_TxDxBxU[:, 0], hidden_TxDxBxU[::-1, 1]], axis=-1), 0, 1)
 
 
-def _kernel_fits(forward: Array, backward: Array, recurrent: Array) -> bool:
+def kernel_fits(forward: Array, backward: Array, recurrent: Array) -> bool:
     """Whether the compiled kernel is there and made for these sizes."""
     dtypes = {array.dtype for array in (forward, backward, recurrent)}
     return dtypes == {jnp.dtype(jnp.float32)} and recurrent.shape[1] % 16 == 0 and library.use_library()
 
 
+def plain(forward: Array, backward: Array, recurrent: Array) -> Array:
+    """A scan a direction, whose gradient is jax's."""
+
+    def run(z_BxTx4U: Array, recurrent_Ux4U: Array, reverse: bool) -> Array:
+        def advance(state: tuple[Array, Array], z: Array) -> tuple[tuple[Array, Array], Array]:
+            hidden, cell = state
+            i, f, g, o = jnp.split(z + jnp.matmul(hidden, recurrent_Ux4U), 4, axis=-1)
+            cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+            hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
+            return (hidden, cell), hidden
+
+        zero = jnp.zeros((len(z_BxTx4U), len(recurrent_Ux4U)), z_BxTx4U.dtype)
+        return lax.scan(advance, (zero, zero), z_BxTx4U.swapaxes(0, 1), reverse=reverse)[1].swapaxes(0, 1)
+
+    return jnp.concatenate([run(forward, recurrent[0], False), run(backward, recurrent[1], True)], axis=-1)
+
+
 @jax.custom_vjp
-def _by_kernel(forward: Array, backward: Array, recurrent: Array) -> Array:
+def by_kernel(forward: Array, backward: Array, recurrent: Array) -> Array:
+    """By the compiled kernel, where `kernel_fits`."""
     # Without a gradient nobody asks for cells and gates, five times as many values as there are hidden states.
     (batch, frames, _), units = forward.shape, recurrent.shape[1]
     result = jax.ShapeDtypeStruct((batch, frames, 2 * units), jnp.float32)
@@ -76,4 +77,4 @@ def _backward(residuals: tuple[Array, ...], d_hidden: Array) -> tuple[Array, Arr
     return d_forward, d_backward, d_recurrent
 
 
-_by_kernel.defvjp(_forward, _backward)
+by_kernel.defvjp(_forward, _backward)

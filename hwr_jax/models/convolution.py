@@ -13,7 +13,7 @@ that the output is never written at full size when a pool comes next; and the ke
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from hwr_jax.models.cpu_kernels import library
 
@@ -21,27 +21,14 @@ from hwr_jax.models.cpu_kernels import library
 SAMPLES_AT_A_TIME = 4
 
 
-def convolve_3x3(
-    x_BxWxHxC: Float[Array, "B W H C"], kernel_3x3xCxF: Float[Array, "3 3 C F"]
-) -> Float[Array, "B W H F"]:
-    """Cross-correlation with stride 1 and zero padding that keeps the size."""
-    if x_BxWxHxC.shape[-1] == 1:
-        return _convolve_one_channel(x_BxWxHxC, kernel_3x3xCxF)
-    return _convolve(x_BxWxHxC, kernel_3x3xCxF)
-
-
-def _convolve_by_xla(x: Array, kernel: Array) -> Array:
+def by_xla(x: Array, kernel: Array) -> Array:
+    """XLA's own."""
     return lax.conv_general_dilated(
         x, kernel, window_strides=(1, 1), padding="SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
-def _convolve(x: Array, kernel: Array) -> Array:
-    by_cpu = _convolve_by_kernel if _kernel_fits(x, kernel) else _convolve_by_products
-    return lax.platform_dependent(x, kernel, cpu=by_cpu, default=_convolve_by_xla)
-
-
-def _kernel_fits(x: Array, kernel: Array) -> bool:
+def kernel_fits(x: Array, kernel: Array) -> bool:
     """Whether the compiled kernel is there and made for these sizes."""
     width, height = x.shape[1:3]
     even = width % 2 == height % 2 == 0
@@ -50,13 +37,14 @@ def _kernel_fits(x: Array, kernel: Array) -> bool:
 
 
 @jax.custom_vjp
-def _convolve_by_kernel(x: Array, kernel: Array) -> Array:
+def by_kernel(x: Array, kernel: Array) -> Array:
+    """By the compiled kernel, where `kernel_fits`."""
     result = jax.ShapeDtypeStruct((*x.shape[:3], kernel.shape[3]), jnp.float32)
     return jax.ffi.ffi_call("hwr_jax_convolve", result, vmap_method="sequential")(x, kernel)
 
 
 def _kernel_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _convolve_by_kernel(x, kernel), (x, kernel)
+    return by_kernel(x, kernel), (x, kernel)
 
 
 def _kernel_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
@@ -66,14 +54,16 @@ def _kernel_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[A
         return d_kernel + _kernel_gradient(*part), None
 
     d_kernel, _ = lax.scan(add, _zero_gradient(kernel), (_divide(x), _divide(gradient)))
-    return _convolve_by_kernel(gradient, turn_kernel(kernel)), d_kernel.reshape(kernel.shape)
+    return by_kernel(gradient, turn_kernel(kernel)), d_kernel.reshape(kernel.shape)
 
 
-_convolve_by_kernel.defvjp(_kernel_forward, _kernel_backward)
+by_kernel.defvjp(_kernel_forward, _kernel_backward)
 
 
 @jax.custom_vjp
-def _convolve_by_products(x: Array, kernel: Array) -> Array:
+def by_products(x: Array, kernel: Array) -> Array:
+    """As products of matrices, a few samples at a time."""
+
     def convolve(some: Array) -> Array:
         return _multiply_strips(_strips(some), kernel)
 
@@ -81,7 +71,7 @@ def _convolve_by_products(x: Array, kernel: Array) -> Array:
 
 
 def _products_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _convolve_by_products(x, kernel), (x, kernel)
+    return by_products(x, kernel), (x, kernel)
 
 
 def _products_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
@@ -96,7 +86,7 @@ def _products_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple
     return d_x.reshape(x.shape), d_kernel.reshape(kernel.shape)
 
 
-_convolve_by_products.defvjp(_products_forward, _products_backward)
+by_products.defvjp(_products_forward, _products_backward)
 
 
 def turn_kernel(kernel: Array) -> Array:
@@ -146,7 +136,8 @@ def _shifts(x: Array) -> list[Array]:
 
 
 @jax.custom_vjp
-def _convolve_one_channel(x: Array, kernel: Array) -> Array:
+def one_channel(x: Array, kernel: Array) -> Array:
+    """Of a single channel: a sum of nine shifted products."""
     taps = kernel.reshape(9, -1)
     total = jnp.zeros((), dtype=x.dtype)
     for shift, tap in zip(_shifts(x), taps, strict=True):
@@ -155,7 +146,7 @@ def _convolve_one_channel(x: Array, kernel: Array) -> Array:
 
 
 def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _convolve_one_channel(x, kernel), (x, kernel)
+    return one_channel(x, kernel), (x, kernel)
 
 
 def _backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
@@ -163,8 +154,8 @@ def _backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, A
     windows = jnp.concatenate(_shifts(x), axis=-1).reshape(-1, 9)
     d_kernel = jnp.matmul(windows.T, gradient.reshape(windows.shape[0], -1)).reshape(kernel.shape)
     # Not computed for the first layer: nobody asks for the gradient of the image.
-    d_x = _convolve_by_xla(gradient, turn_kernel(kernel))
+    d_x = by_xla(gradient, turn_kernel(kernel))
     return d_x, d_kernel
 
 
-_convolve_one_channel.defvjp(_forward, _backward)
+one_channel.defvjp(_forward, _backward)

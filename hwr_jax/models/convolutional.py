@@ -1,12 +1,12 @@
 """Layers of a fully convolutional encoder: blocks over frames after Liu et al. (2022, A ConvNet for the 2020s)."""
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from hwr_jax.models.dropout import Dropout, KeysB
+from hwr_jax.models.ops import convolve_frames
 
 
 class DepthwiseConv(nn.Module):
@@ -29,31 +29,6 @@ class DepthwiseConv(nn.Module):
         if inside_BxT is not None:
             x = jnp.where(inside_BxT[..., None], x, 0)
         return convolve_frames(x.astype(self.dtype), kernel.astype(self.dtype))
-
-
-@jax.custom_vjp
-def convolve_frames(x_BxTxF: Float[Array, "B T F"], kernel_KxF: Float[Array, "K F"]) -> Float[Array, "B T F"]:
-    """A depthwise convolution as a sum of shifted products: XLA on CPUs takes twenty times as long for its own."""
-    shifted = zip(_shifts(x_BxTxF, len(kernel_KxF)), kernel_KxF, strict=True)
-    return sum(part * tap[None, None] for part, tap in shifted)
-
-
-def _shifts(x: Array, count: int) -> list[Array]:
-    padded = jnp.pad(x, ((0, 0), (count // 2, count // 2), (0, 0)))
-    return [padded[:, index : index + x.shape[1]] for index in range(count)]
-
-
-def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return convolve_frames(x, kernel), (x, kernel)
-
-
-def _backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
-    x, kernel = residuals
-    d_kernel = jnp.stack([(part * gradient).sum(axis=(0, 1)) for part in _shifts(x, len(kernel))])
-    return convolve_frames(gradient, kernel[::-1]), d_kernel
-
-
-convolve_frames.defvjp(_forward, _backward)
 
 
 class ConvolutionalBlock(nn.Module):

@@ -11,8 +11,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from hwr_jax.models.dropout import KeysB
+from hwr_jax.models.ops import convolve_and_pool
 from hwr_jax.models.padding import zero_outside
-from hwr_jax.models.pooled_convolution import convolve_and_pool
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 

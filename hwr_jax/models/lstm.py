@@ -6,8 +6,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from hwr_jax.config import is_zero
-from hwr_jax.models.bidirectional import bidirectional_lstm
 from hwr_jax.models.dropout import KeysB, keep_mask
+from hwr_jax.models.ops import bidirectional_lstm
 
 # Of a gate before its sigmoid, which is then 2e-22.
 CLOSED = -50.0

@@ -1,32 +1,14 @@
-"""Convolution, bias, max pooling and rectifier as one operation, which a compiled kernel can do in one pass."""
+"""Convolution, bias, max pooling and rectifier in one pass, by a compiled kernel."""
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from hwr_jax.models.convolution import convolve_3x3, turn_kernel
+from hwr_jax.models.convolution import turn_kernel
 from hwr_jax.models.cpu_kernels import library
-from hwr_jax.models.pool import max_pool_2x2
 
 
-def convolve_and_pool(
-    x_BxWxHxC: Float[Array, "B W H C"], kernel_3x3xCxF: Float[Array, "3 3 C F"], bias_F: Float[Array, "F"]
-) -> Float[Array, "B W2 H2 F"]:
-    """Rectified maximum over 2 x 2 windows of a 3 x 3 convolution with bias, same padding.
-
-    Rectifying and taking a maximum commute, and there are a quarter as many values after the pool.
-    """
-    if not _kernel_fits(x_BxWxHxC, kernel_3x3xCxF):
-        return _by_xla(x_BxWxHxC, kernel_3x3xCxF, bias_F)
-    return lax.platform_dependent(x_BxWxHxC, kernel_3x3xCxF, bias_F, cpu=_by_kernel, default=_by_xla)
-
-
-def _by_xla(x: Array, kernel: Array, bias: Array) -> Array:
-    return jax.nn.relu(max_pool_2x2(convolve_3x3(x, kernel) + bias[None, None, None]))
-
-
-def _kernel_fits(x: Array, kernel: Array) -> bool:
+def kernel_fits(x: Array, kernel: Array) -> bool:
     """Whether the compiled kernel is there and made for these sizes."""
     _, width, height, channels = x.shape
     return (
@@ -39,7 +21,8 @@ def _kernel_fits(x: Array, kernel: Array) -> bool:
 
 
 @jax.custom_vjp
-def _by_kernel(x: Array, kernel: Array, bias: Array) -> Array:
+def by_kernel(x: Array, kernel: Array, bias: Array) -> Array:
+    """By the compiled kernel, where `kernel_fits`."""
     return _forward(x, kernel, bias)[0]
 
 
@@ -69,4 +52,4 @@ def _image_gradient(x: Array, kernel: Array, corners: Array, gradient: Array) ->
     return call(turned, corners, gradient)[..., : x.shape[-1]]
 
 
-_by_kernel.defvjp(_forward, _backward)
+by_kernel.defvjp(_forward, _backward)

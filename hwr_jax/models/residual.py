@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
-from hwr_jax.models.convolution import convolve_3x3
 from hwr_jax.models.dropout import KeysB
+from hwr_jax.models.ops import convolve_3x3
 from hwr_jax.models.padding import zero_outside
 
 # The name of the layer `Shortcut` and of its logits, in the collection of what losses may be made of.

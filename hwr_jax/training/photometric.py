@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from hwr_jax.config import AugmentConfig, is_zero
-from hwr_jax.models.fusion import compute_apart
+from hwr_jax.models.ops import compute_apart
 
 # Distance of the random points between which paper changes smoothly, px.
 BLOTCH_SPACING_PX = 4

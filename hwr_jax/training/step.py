@@ -11,7 +11,7 @@ from jaxtyping import Array, Key
 
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.ink.preprocessing import images_to_input
-from hwr_jax.models.fusion import compute_apart, hide
+from hwr_jax.models.ops import compute_apart, hide
 from hwr_jax.models.recognizer import Recognizer, count_frames
 from hwr_jax.training.augment import StepEffect
 from hwr_jax.training.losses import Loss, fits_frames

@@ -134,7 +134,9 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
       devices: what it runs on.
       framework: what trains: this package, or a baseline and its version.
     """
-    from hwr_jax.models.cpu_kernels import library  # Imports jax, which those who only look at runs do without.
+    # They import jax, which those who only look at runs do without.
+    from hwr_jax.models import ops
+    from hwr_jax.models.cpu_kernels import library
 
     write_json(
         workdir / "environment.json",
@@ -147,6 +149,7 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
             "hwr_jax": metadata.version("hwr_jax") if _installed() else "not installed",
             "devices": devices,
             "cpu_kernels": library.use_library(),
+            "ops": ops.describe(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         },
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from hwr_jax.models.convolution import convolve_3x3
+from hwr_jax.models.ops import convolve_3x3
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

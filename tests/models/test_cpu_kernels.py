@@ -14,7 +14,7 @@ from jax import lax
 
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
-from hwr_jax.models import bidirectional, convolution, pooled_convolution
+from hwr_jax.models import bidirectional, convolution, ops, pooled_convolution
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import Recognizer
 
@@ -67,7 +67,7 @@ BLOCKS = [(3, 16, 8, 1, 32), (2, 8, 6, 16, 16), (1, 12, 4, 32, 48), (18, 4, 4, 1
 @pytest.mark.usefixtures("kernels")
 def test_pooled_convolution_and_its_gradients_are_those_of_jax(sizes):
     x, kernel, bias, gradient = block_operands(*sizes)
-    pooled, gradients = value_and_gradients(pooled_convolution._by_kernel, gradient, x, kernel, bias)
+    pooled, gradients = value_and_gradients(pooled_convolution.by_kernel, gradient, x, kernel, bias)
     expected, expected_gradients = value_and_gradients(plain_block, gradient, x, kernel, bias)
     np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-5)
     for own, other in zip(gradients, expected_gradients, strict=True):
@@ -79,9 +79,9 @@ def test_pooled_convolution_and_its_gradients_are_those_of_jax(sizes):
 def test_plain_convolution_and_its_gradients_are_those_of_jax(sizes):
     x, kernel, _, _ = block_operands(*sizes)
     gradient = jax.random.normal(jax.random.key(0), (*x.shape[:3], kernel.shape[3]))
-    assert convolution._kernel_fits(x, kernel)
-    result, gradients = value_and_gradients(convolution._convolve_by_kernel, gradient, x, kernel)
-    expected, expected_gradients = value_and_gradients(convolution._convolve_by_xla, gradient, x, kernel)
+    assert convolution.kernel_fits(x, kernel)
+    result, gradients = value_and_gradients(convolution.by_kernel, gradient, x, kernel)
+    expected, expected_gradients = value_and_gradients(convolution.by_xla, gradient, x, kernel)
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
     for own, other in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-4)
@@ -98,8 +98,8 @@ def test_plain_convolution_and_its_gradients_are_those_of_jax(sizes):
 )
 @pytest.mark.usefixtures("kernels")
 def test_plain_convolutions_of_other_sizes_go_without_the_kernel(image, kernel):
-    assert not convolution._kernel_fits(jnp.zeros(image), jnp.zeros(kernel))
-    assert not convolution._kernel_fits(jnp.zeros((1, 8, 4, 16), jnp.bfloat16), jnp.zeros((3, 3, 16, 16), jnp.bfloat16))
+    assert not convolution.kernel_fits(jnp.zeros(image), jnp.zeros(kernel))
+    assert not convolution.kernel_fits(jnp.zeros((1, 8, 4, 16), jnp.bfloat16), jnp.zeros((3, 3, 16, 16), jnp.bfloat16))
 
 
 def exact_block(x, kernel, bias):
@@ -118,7 +118,7 @@ def test_rounding_errors_of_the_pooled_convolution_are_small(sizes):
     x, kernel, bias, _ = block_operands(*sizes)
     # The sums have a standard deviation of 3.
     np.testing.assert_allclose(
-        pooled_convolution._by_kernel(x, kernel, bias), exact_block(x, kernel, bias), rtol=0, atol=1e-5
+        pooled_convolution.by_kernel(x, kernel, bias), exact_block(x, kernel, bias), rtol=0, atol=1e-5
     )
 
 
@@ -130,8 +130,8 @@ def test_the_gradient_goes_to_the_first_of_equal_maxima():
     kernel = jax.random.randint(keys[1], (3, 3, 16, 16), -1, 2).astype(jnp.float32)
     gradient = jax.random.randint(keys[2], (4, 4, 4, 16), 1, 9).astype(jnp.float32)
     bias = jnp.zeros(16)
-    pooled, gradients = value_and_gradients(pooled_convolution._by_kernel, gradient, x, kernel, bias)
-    expected, expected_gradients = value_and_gradients(pooled_convolution._by_xla, gradient, x, kernel, bias)
+    pooled, gradients = value_and_gradients(pooled_convolution.by_kernel, gradient, x, kernel, bias)
+    expected, expected_gradients = value_and_gradients(ops.convolve_then_pool, gradient, x, kernel, bias)
     np.testing.assert_array_equal(pooled, expected)
     for own, other in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_array_equal(own, other)
@@ -142,7 +142,7 @@ def test_the_gradient_goes_to_the_first_of_equal_maxima():
 @pytest.mark.usefixtures("kernels")
 def test_what_is_no_number_is_not_hidden_by_the_pool_nor_seen_elsewhere(place, channels):
     x, kernel, bias, _ = block_operands(1, 8, 8, channels, 16)
-    pooled = pooled_convolution._by_kernel(x.at[0, 4 + place[0], 4 + place[1], 0].set(jnp.nan), kernel, bias)
+    pooled = pooled_convolution.by_kernel(x.at[0, 4 + place[0], 4 + place[1], 0].set(jnp.nan), kernel, bias)
     sees = np.zeros((4, 4), bool)
     sees[1 + place[0] : 3 + place[0], 1 + place[1] : 3 + place[1]] = True
     np.testing.assert_array_equal(np.isnan(pooled[0]), np.broadcast_to(sees[..., None], pooled.shape[1:]))
@@ -163,8 +163,8 @@ def lstm_operands(samples, frames, units):
 @pytest.mark.usefixtures("kernels")
 def test_lstm_and_its_gradients_are_those_of_the_scan(sizes):
     *arguments, gradient = lstm_operands(*sizes)
-    hidden, gradients = value_and_gradients(bidirectional._by_kernel, gradient, *arguments)
-    expected, expected_gradients = value_and_gradients(bidirectional._by_scan, gradient, *arguments)
+    hidden, gradients = value_and_gradients(bidirectional.by_kernel, gradient, *arguments)
+    expected, expected_gradients = value_and_gradients(bidirectional.by_scan, gradient, *arguments)
     np.testing.assert_allclose(hidden, expected, rtol=1e-5, atol=2e-6)
     for own, other in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-5)
@@ -177,16 +177,16 @@ def test_gates_far_out_saturate_and_what_is_no_number_stays_so():
     )
     gates = jnp.asarray(values.reshape(12, 1, 64))
     recurrent = jnp.zeros((2, 16, 64))
-    hidden = bidirectional._by_kernel(gates, gates, recurrent)
-    np.testing.assert_allclose(hidden, bidirectional._by_scan(gates, gates, recurrent), rtol=2e-6, atol=1e-30)
-    assert np.isnan(bidirectional._by_kernel(gates * jnp.nan, gates, recurrent)[..., :16]).all()
+    hidden = bidirectional.by_kernel(gates, gates, recurrent)
+    np.testing.assert_allclose(hidden, bidirectional.by_scan(gates, gates, recurrent), rtol=2e-6, atol=1e-30)
+    assert np.isnan(bidirectional.by_kernel(gates * jnp.nan, gates, recurrent)[..., :16]).all()
 
 
 @pytest.mark.usefixtures("kernels")
 def test_inference_has_the_bits_of_training():
     *arguments, _ = lstm_operands(21, 5, 32)
     hidden, _ = bidirectional._forward(*arguments)
-    np.testing.assert_array_equal(bidirectional._by_kernel(*arguments), hidden)
+    np.testing.assert_array_equal(bidirectional.by_kernel(*arguments), hidden)
 
 
 @pytest.mark.parametrize("channels", [1, 16])
@@ -194,11 +194,11 @@ def test_inference_has_the_bits_of_training():
 def test_a_sample_does_not_depend_on_the_batch(channels):
     *arguments, _ = lstm_operands(21, 5, 32)
     x, kernel, bias, gradient = block_operands(21, 8, 8, channels, 16)
-    hidden = bidirectional._by_kernel(*arguments)
+    hidden = bidirectional.by_kernel(*arguments)
     pooled, (*_, corners) = pooled_convolution._forward(x, kernel, bias)
     d_x = pooled_convolution._image_gradient(x, kernel, corners, gradient)
     for some in (slice(0, 1), slice(3, 8), slice(17, 21)):
-        part = bidirectional._by_kernel(arguments[0][some], arguments[1][some], arguments[2])
+        part = bidirectional.by_kernel(arguments[0][some], arguments[1][some], arguments[2])
         np.testing.assert_array_equal(part, hidden[some])
         part, (*_, some_corners) = pooled_convolution._forward(x[some], kernel, bias)
         np.testing.assert_array_equal(part, pooled[some])
@@ -238,7 +238,7 @@ def test_bits_do_not_depend_on_the_number_of_threads():
 @pytest.mark.usefixtures("kernels")
 def test_the_same_bits_every_time():
     x, kernel, bias, gradient = block_operands(40, 16, 8, 16, 32)
-    gradients = jax.jit(lambda g: jax.vjp(pooled_convolution._by_kernel, x, kernel, bias)[1](g))
+    gradients = jax.jit(lambda g: jax.vjp(pooled_convolution.by_kernel, x, kernel, bias)[1](g))
     first = gradients(gradient)
     for _ in range(10):
         for a, b in zip(first, gradients(gradient), strict=True):
@@ -253,7 +253,7 @@ def model_gradients():
     parameters = jax.jit(model.init)(jax.random.key(0), images)["params"]
 
     def loss(parameters, images):
-        return (model.apply({"params": parameters}, images) ** 2).mean()
+        return (model.apply({"params": parameters}, images)[0] ** 2).mean()
 
     return jax.grad(loss), parameters, images
 
@@ -301,7 +301,7 @@ def test_under_vmap_and_on_four_devices(model_gradients):
 @pytest.mark.usefixtures("kernels")
 def test_sizes_and_types_that_the_kernels_do_not_take_go_to_xla(shape, features, dtype):
     x, kernel = jnp.ones(shape, dtype), jnp.ones((3, 3, shape[-1], features), dtype)
-    pooled = pooled_convolution.convolve_and_pool(x, kernel, jnp.zeros(features, dtype))
+    pooled = ops.convolve_and_pool(x, kernel, jnp.zeros(features, dtype))
     assert pooled.dtype == dtype
     assert float(pooled.astype(jnp.float32).max()) == 9 * shape[-1]
 

@@ -1,0 +1,113 @@
+"""The one door to operations that are compiled or shaped by hand: which implementation runs is decided here alone.
+
+On CPUs the compiled kernels where they are built and fit the sizes, else what is shaped by hand for XLA; elsewhere
+XLA's own, or what is shaped by hand where that is as quick. HWR_JAX_OPS=plain takes plain Flax and XLA everywhere:
+slower, to read, and what the others are tested against.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from hwr_jax.models import bidirectional, convolution, convolutional_frames, pooled_convolution
+from hwr_jax.models.cpu_kernels import library
+from hwr_jax.models.pool import max_pool_2x2
+
+
+def describe() -> str:
+    """Which implementations run on this machine, for environment.json: "plain", "compiled" or "shaped"."""
+    if _plain():
+        return "plain"
+    return "compiled" if jax.default_backend() == "cpu" and library.use_library() else "shaped"
+
+
+def _plain() -> bool:
+    return os.environ.get("HWR_JAX_OPS") == "plain"
+
+
+def convolve_3x3(
+    x_BxWxHxC: Float[Array, "B W H C"], kernel_3x3xCxF: Float[Array, "3 3 C F"]
+) -> Float[Array, "B W H F"]:
+    """Cross-correlation with stride 1 and zero padding that keeps the size."""
+    arguments = (x_BxWxHxC, kernel_3x3xCxF)
+    if _plain():
+        return convolution.by_xla(*arguments)
+    if x_BxWxHxC.shape[-1] == 1:
+        return convolution.one_channel(*arguments)
+    on_cpus = convolution.by_kernel if convolution.kernel_fits(*arguments) else convolution.by_products
+    return lax.platform_dependent(*arguments, cpu=on_cpus, default=convolution.by_xla)
+
+
+def convolve_and_pool(
+    x_BxWxHxC: Float[Array, "B W H C"], kernel_3x3xCxF: Float[Array, "3 3 C F"], bias_F: Float[Array, "F"]
+) -> Float[Array, "B W2 H2 F"]:
+    """Rectified maximum over 2 x 2 windows of a 3 x 3 convolution with bias, same padding.
+
+    Rectifying and taking a maximum commute, and there are a quarter as many values after the pool.
+    """
+    arguments = (x_BxWxHxC, kernel_3x3xCxF, bias_F)
+    if _plain() or not pooled_convolution.kernel_fits(x_BxWxHxC, kernel_3x3xCxF):
+        return convolve_then_pool(*arguments)
+    return lax.platform_dependent(*arguments, cpu=pooled_convolution.by_kernel, default=convolve_then_pool)
+
+
+def convolve_then_pool(x: Array, kernel: Array, bias: Array) -> Array:
+    """`convolve_and_pool`, one operation after the other."""
+    y = convolve_3x3(x, kernel) + bias[None, None, None]
+    return jax.nn.relu(nn.max_pool(y, (2, 2), strides=(2, 2)) if _plain() else max_pool_2x2(y))
+
+
+def bidirectional_lstm(
+    forward_BxTx4U: Float[Array, "B T U4"],
+    backward_BxTx4U: Float[Array, "B T U4"],
+    recurrent_DxUx4U: Float[Array, "2 U U4"],
+) -> Float[Array, "B T U2"]:
+    """Hidden states of the forward and the backward direction, side by side, every one where its frame is.
+
+    Args:
+      forward_BxTx4U: input kernel times input plus bias, every frame, gates in Keras's order.
+      backward_BxTx4U: likewise for the direction that runs from the last frame to the first; frames in their own order.
+      recurrent_DxUx4U: recurrent kernels of both.
+    """
+    arguments = (forward_BxTx4U, backward_BxTx4U, recurrent_DxUx4U)
+    if _plain():
+        return bidirectional.plain(*arguments)
+    if not bidirectional.kernel_fits(*arguments):
+        return bidirectional.by_scan(*arguments)
+    return lax.platform_dependent(*arguments, cpu=bidirectional.by_kernel, default=bidirectional.by_scan)
+
+
+def convolve_frames(x_BxTxF: Float[Array, "B T F"], kernel_KxF: Float[Array, "K F"]) -> Float[Array, "B T F"]:
+    """Convolution over frames, same padding, every feature by itself."""
+    return (convolutional_frames.by_xla if _plain() else convolutional_frames.by_shifts)(x_BxTxF, kernel_KxF)
+
+
+# XLA on CPUs fuses what lies before into each of several readers, and computes it as often. A barrier does not help, it
+# is dropped before fusion. What helps is a branch that is always taken, or a count that is always the same, if the
+# compiler cannot know it.
+
+
+def hide(count: int, witness: Array) -> Array | int:
+    """The count, on CPUs such that the compiler cannot know it; `witness` is a number of the program's input, int32.
+
+    It is from 0 up, as a count of steps is.
+    """
+    return jnp.where(witness < 0, 0, count) if jax.default_backend() == "cpu" else count
+
+
+def compute_apart(function: Callable[..., Any], witness: Array, *arguments: Any) -> Any:
+    """`function(*arguments)`, on CPUs as a program of its own; for the witness see `hide`."""
+    if jax.default_backend() != "cpu":
+        return function(*arguments)
+    shapes = jax.eval_shape(function, *arguments)
+
+    def never(*_: Any) -> Any:
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+    return lax.cond(witness >= 0, function, never, *arguments)
