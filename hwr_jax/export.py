@@ -24,17 +24,11 @@ _IMAGES = {
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """What was written."""
 
-    Attributes:
-      model: as it was loaded.
-      file_bytes: of its parameters on disk.
-      notes: on what else was written, or how to use it, a sentence or "".
-    """
-
-    model: TrainedModel
-    file_bytes: int
-    notes: str
+    model: TrainedModel  # as it was loaded
+    file_bytes: int  # of its parameters on disk
+    notes: str  # on what else was written, or how to use it, a sentence or ""
 
 
 def export_folder(

@@ -25,17 +25,12 @@ UNKNOWN = "[UNK]"
 
 @dataclasses.dataclass(frozen=True)
 class ImportedRun:
-    """Attributes:
-    config: of the run.
-    characters: of its classes, in order.
-    parameters: how many.
-    notes: what the file does not tell or what was changed, for people.
-    """
+    """A run made of a Keras file."""
 
-    config: ExperimentConfig
-    characters: str
-    parameters: int
-    notes: tuple[str, ...]
+    config: ExperimentConfig  # of the run
+    characters: str  # of its classes, in order
+    parameters: int  # how many
+    notes: tuple[str, ...]  # what the file does not tell or what was changed, for people
 
 
 def import_keras(

@@ -13,17 +13,13 @@ from hwr_jax.decoding.decoder import ROWS, fill_rows
 
 
 class Alignment(NamedTuple):
-    """The likeliest alignment of each text.
+    """The likeliest alignment of each text."""
 
-    Attributes:
-      first_BxL, last_BxL: first and last frame of each character, int32; -1 past the end of the text, and everywhere if
-        the text does not fit the frames.
-      log_prob_B: natural log probability of the alignment, float32; -inf if there is none.
-    """
-
+    # First and last frame of each character, int32; -1 past the end of the text, and everywhere if the text does not
+    # fit the frames
     first_BxL: Int[Array, "B L"]
     last_BxL: Int[Array, "B L"]
-    log_prob_B: Float[Array, " B"]
+    log_prob_B: Float[Array, " B"]  # natural log probability of the alignment, float32; -inf if there is none
 
 
 @jax.jit

@@ -17,41 +17,30 @@ CLASSES_WITHOUT_CHARACTER = 3
 
 
 class Hypotheses(NamedTuple):
-    """The texts in the beam after the last frame, the best first.
+    """The texts in the beam after the last frame, the best first."""
 
-    Attributes:
-      ids_BxWxT: class ids of the texts from the left, then -1, int32.
-      log_ctc_BxW: natural log of the summed probability of the alignments kept, at most that of all alignments of the
-        text; -inf where the beam holds fewer texts.
-      scores_BxW: by which they are sorted: log_ctc plus what the text model adds.
-    """
-
-    ids_BxWxT: Int[Array, "B W T"] | Int[np.ndarray, "B W T"]
+    ids_BxWxT: Int[Array, "B W T"] | Int[np.ndarray, "B W T"]  # class ids of the texts from the left, then -1, int32
+    # Natural log of the summed probability of the alignments kept, at most that of all alignments of the text; -inf
+    # where the beam holds fewer texts
     log_ctc_BxW: Float[Array, "B W"] | Float[np.ndarray, "B W"]
+    # By which they are sorted: log_ctc plus what the text model adds
     scores_BxW: Float[Array, "B W"] | Float[np.ndarray, "B W"]
 
 
 class Beam(NamedTuple):
-    """The prefixes of one row after some frames, all different. M words of 32 bits hold a prefix, see `_append`.
+    """The prefixes of one row after some frames, all different. M words of 32 bits hold a prefix, see `_append`."""
 
-    Attributes:
-      prefix_WxM, parent_WxM: the characters, and those without the last one, packed.
-      length_W: number of characters.
-      last_W: the last character; the blank in the empty prefix.
-      log_blank_W, log_nonblank_W: log probability of the alignments that end in a blank, and in the last character.
-        Both are -inf where there is no prefix.
-      log_text_W: what the text model has added.
-      text_state: where the text model stands after each prefix.
-    """
-
+    # The characters, and those without the last one, packed
     prefix_WxM: Array
     parent_WxM: Array
-    length_W: Array
-    last_W: Array
+    length_W: Array  # number of characters
+    last_W: Array  # the last character; the blank in the empty prefix
+    # Log probability of the alignments that end in a blank, and in the last character. Both are -inf where there is
+    # no prefix.
     log_blank_W: Array
     log_nonblank_W: Array
-    log_text_W: Array
-    text_state: TextState
+    log_text_W: Array  # what the text model has added
+    text_state: TextState  # where the text model stands after each prefix
 
 
 @functools.partial(jax.jit, static_argnames=("width", "candidates"))

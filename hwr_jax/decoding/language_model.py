@@ -22,17 +22,11 @@ START_LOG10 = -99.0
 
 @dataclasses.dataclass(frozen=True)
 class NGramOrder:
-    """The n-grams of one order, sorted by their token ids from the left, without duplicates.
+    """The n-grams of one order, sorted by their token ids from the left, without duplicates."""
 
-    Attributes:
-      ngrams_MxN: token ids, int32.
-      log10_probs_M: of the last token after the ones before it, float64.
-      log10_backoffs_M: weight of the shorter context where what follows these N tokens is not listed, float64; 0 where
-        nothing follows.
-    """
-
-    ngrams_MxN: np.ndarray
-    log10_probs_M: np.ndarray
+    ngrams_MxN: np.ndarray  # token ids, int32
+    log10_probs_M: np.ndarray  # of the last token after the ones before it, float64
+    # Weight of the shorter context where what follows these N tokens is not listed, float64; 0 where nothing follows
     log10_backoffs_M: np.ndarray
 
 
@@ -41,14 +35,11 @@ class NGramModel:
     """A back-off language model over characters.
 
     Token ids: 0 an unknown character, 1 the start of a text, 2 its end, 3 and on the characters.
-
-    Attributes:
-      characters: distinct, in code point order.
-      orders: those of 1, 2, ... tokens. The first lists every token. The context of a listed n-gram, all but its last
-        token, is listed too.
     """
 
-    characters: str
+    characters: str  # distinct, in code point order
+    # Those of 1, 2, ... tokens. The first lists every token. The context of a listed n-gram, all but its last token,
+    # is listed too.
     orders: tuple[NGramOrder, ...]
 
     @property

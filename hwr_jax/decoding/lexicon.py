@@ -22,14 +22,10 @@ VARIANTS: Mapping[str, float] = {"lower": 0.1, "capitalized": 0.1, "upper": 0.05
 
 @dataclasses.dataclass(frozen=True)
 class Lexicon:
-    """What texts are made of.
+    """What texts are made of."""
 
-    Attributes:
-      words: entry -> how often it is expected, above 0; only the ratios count.
-      signs: character that is not a letter, such as a comma, a digit or a space -> how often, in the same measure.
-    """
-
-    words: Mapping[str, float]
+    words: Mapping[str, float]  # entry -> how often it is expected, above 0; only the ratios count
+    # Character that is not a letter, such as a comma, a digit or a space -> how often, in the same measure
     signs: Mapping[str, float]
 
     def __add__(self, other: "Lexicon") -> "Lexicon":

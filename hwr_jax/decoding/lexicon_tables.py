@@ -28,29 +28,20 @@ _SIGN_COUNT_ADDED = 1.0
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class LexiconTables:
-    """A trie over classes. The children of a node lie side by side, in the order of their classes.
+    """A trie over classes. The children of a node lie side by side, in the order of their classes."""
 
-    Attributes:
-      children_SxM: bit k % 32 of word k // 32 is set if the node has a child for class k, uint32.
-      first_child_S: the first of them, int32.
-      log_best_S: the highest log probability among the words at and below the node; 0 at the root, float32.
-      log_end_S: log probability of the word (or words and signs) that ends at the node; 0 where none does, float32.
-      ends_S: whether one does. The root counts as an end.
-      begins_S: whether a new word may begin at the node: at the root, and behind a sign that ends what came before.
-      root_child_K: the root's child for each class, OUTSIDE where there is none, int32.
-      is_letter_K: letters make words; all other characters are free, and end words.
-      log_free_K: log probability of a free character, float32; 0 for letters.
-    """
-
-    children_SxM: UInt32[Array, "S M"]
-    first_child_S: Int[Array, " S"]
+    children_SxM: UInt32[Array, "S M"]  # bit k % 32 of word k // 32 is set if the node has a child for class k, uint32
+    first_child_S: Int[Array, " S"]  # the first of them, int32
+    # The highest log probability among the words at and below the node; 0 at the root, float32
     log_best_S: Float[Array, " S"]
+    # Log probability of the word (or words and signs) that ends at the node; 0 where none does, float32
     log_end_S: Float[Array, " S"]
-    ends_S: Bool[Array, " S"]
+    ends_S: Bool[Array, " S"]  # whether one does. The root counts as an end.
+    # Whether a new word may begin at the node: at the root, and behind a sign that ends what came before
     begins_S: Bool[Array, " S"]
-    root_child_K: Int[Array, " K"]
-    is_letter_K: Bool[Array, " K"]
-    log_free_K: Float[Array, " K"]
+    root_child_K: Int[Array, " K"]  # the root's child for each class, OUTSIDE where there is none, int32
+    is_letter_K: Bool[Array, " K"]  # letters make words; all other characters are free, and end words
+    log_free_K: Float[Array, " K"]  # log probability of a free character, float32; 0 for letters
 
 
 def extend_word(

@@ -27,20 +27,14 @@ MOST_TABLE_BYTES = 2**30
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class NGramTables:
-    """A language model for the classes of an alphabet. A context is a row; 0 is the empty one.
+    """A language model for the classes of an alphabet. A context is a row; 0 is the empty one."""
 
-    Attributes:
-      log_probs_SxK: natural log probability of each class after each context, float32; 0 for classes that are no
-        characters, which are never looked up.
-      next_SxK: the context after it, int32.
-      log_ends_S: natural log probability that the text ends after the context, float32.
-      start: the context at the start of a text, int32.
-    """
-
+    # Natural log probability of each class after each context, float32; 0 for classes that are no characters, which
+    # are never looked up
     log_probs_SxK: Float[Array, "S K"]
-    next_SxK: Int[Array, "S K"]
-    log_ends_S: Float[Array, " S"]
-    start: Int[Array, ""]
+    next_SxK: Int[Array, "S K"]  # the context after it, int32
+    log_ends_S: Float[Array, " S"]  # natural log probability that the text ends after the context, float32
+    start: Int[Array, ""]  # the context at the start of a text, int32
 
 
 def build_ngram_tables(model: NGramModel, alphabet: Alphabet, where: str = "language model") -> NGramTables:

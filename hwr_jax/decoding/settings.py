@@ -33,15 +33,10 @@ _TEXT_FILES = ("language_model", "lexicon")
 
 @dataclasses.dataclass(frozen=True)
 class TextFile:
-    """A language model or a lexicon on disk.
+    """A language model or a lexicon on disk."""
 
-    Attributes:
-      path: of the file.
-      sha256: of its bytes, in hex, where it must be this very file; "" takes what there is.
-    """
-
-    path: str
-    sha256: str = ""
+    path: str  # of the file
+    sha256: str = ""  # of its bytes, in hex, where it must be this very file; "" takes what there is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,16 +98,12 @@ def usual_weights(*, language_model: bool, lexicon: bool) -> FusionWeights:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TextParts:
-    """The files of `DecoderSettings` in memory.
+    """The files of `DecoderSettings` in memory."""
 
-    Attributes:
-      ngrams, lexicon: tables for the recognizer's alphabet, None where there is no file.
-      about: per file, its path, sha256 and size, as plain values.
-    """
-
+    # Tables for the recognizer's alphabet, None where there is no file
     ngrams: NGramTables | None
     lexicon: LexiconTables | None
-    about: Mapping[str, Mapping[str, Any]]
+    about: Mapping[str, Mapping[str, Any]]  # per file, its path, sha256 and size, as plain values
 
     def build_text_model(self, weights: FusionWeights) -> TextModel | None:
         """The text model with these weights; None where it would add nothing."""
@@ -223,17 +214,11 @@ def load_settings(path: Path) -> DecoderSettings:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ChosenDecoder:
-    """A decoder, and what is recorded with the numbers it gives.
-
-    Attributes:
-      decoder: itself.
-      label: for people, such as "beam + lexicon"; the class's name for an object of one's own.
-      about: its settings as plain values, see `describe_settings`.
-    """
+    """A decoder, and what is recorded with the numbers it gives."""
 
     decoder: Decoder
-    label: str
-    about: Mapping[str, Any]
+    label: str  # for people, such as "beam + lexicon"; the class's name for an object of one's own
+    about: Mapping[str, Any]  # its settings as plain values, see `describe_settings`
 
 
 def choose_decoder(

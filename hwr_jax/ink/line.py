@@ -71,22 +71,18 @@ def boxes_on_page(
 
 @dataclasses.dataclass(frozen=True)
 class _Layout:
-    """How the straightened image lies on the page.
+    """How the straightened image lies on the page."""
 
-    Attributes:
-      origin_2: a point of the page.
-      along_2, across_2: unit vectors, along the columns' order and down a column.
-      bends: positions along the line in rising order, and how far the baseline is off there.
-      left, top: of the image's corner, from the origin.
-      columns, rows: of the image.
-    """
-
-    origin_2: np.ndarray
+    origin_2: np.ndarray  # a point of the page
+    # Unit vectors, along the columns' order and down a column
     along_2: np.ndarray
     across_2: np.ndarray
+    # Positions along the line in rising order, and how far the baseline is off there
     bends: tuple[np.ndarray, np.ndarray]
+    # The image's corner, from the origin
     left: float
     top: float
+    # Size of the image
     columns: int
     rows: int
 

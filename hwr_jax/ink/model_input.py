@@ -7,21 +7,15 @@ from hwr_jax.config import ExperimentConfig
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """Size and preprocessing of the model's input.
+    """Size and preprocessing of the model's input."""
 
-    Attributes:
-      height_px: rows of the input.
-      width_px: columns of the input.
-      kind: "word" (ours: polarity check, antialias when shrinking, padding of the background's colour), "keras" (the
-        Keras example's preprocessing, pixel for pixel) or "line" (as "word", but from the left, so that all background
-        to the right of the ink is padding, which a model ignores: for images of any width up to the input's).
-      horizontal_scale: images are drawn so many times as wide as they are; not with "keras".
-    """
-
-    height_px: int = 32
-    width_px: int = 128
+    height_px: int = 32  # rows of the input
+    width_px: int = 128  # columns of the input
+    # "word" (ours: polarity check, antialias when shrinking, padding of the background's colour), "keras" (the Keras
+    # example's preprocessing, pixel for pixel) or "line" (as "word", but from the left, so that all background to the
+    # right of the ink is padding, which a model ignores: for images of any width up to the input's)
     kind: str = "word"
-    horizontal_scale: float = 1.0
+    horizontal_scale: float = 1.0  # images are drawn so many times as wide as they are; not with "keras"
 
 
 def preprocessing_of(config: ExperimentConfig) -> Preprocessing:

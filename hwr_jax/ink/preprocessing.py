@@ -66,19 +66,15 @@ def preprocess(grey_HxW: np.ndarray, preprocessing: Preprocessing) -> np.ndarray
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """Where an image lies in the model's input.
+    """Where an image lies in the model's input."""
 
-    Attributes:
-      top, left: row and column at which it begins.
-      height_px, width_px: its size there.
-      source_width_px: columns of the image itself.
-    """
-
+    # Row and column at which it begins
     top: int
     left: int
+    # Its size there
     height_px: int
     width_px: int
-    source_width_px: int
+    source_width_px: int  # columns of the image itself
 
     def to_image(self, input_x: np.ndarray) -> np.ndarray:
         """Columns of the image from columns of the input, float64, none of them outside the image."""

@@ -21,19 +21,13 @@ class Glyph:
     """One form of one character. Unit: the height of a small letter; x right from its left side, y down, baseline 0.
 
     Small letters' ascenders end at y = -2 and descenders at y = 1, capitals and digits stand from -2 to 0.
-
-    Attributes:
-      points_Px2: float64, the points of all strokes one after another.
-      stroke_of_P: int, the stroke of each point.
-      advance: how far the next character is to the right.
-      entry: point where a stroke from the character before may arrive, None if the pen sets down anew.
-      exit: point where the stroke to the next character may leave (the last of its path), None if the pen lifts.
     """
 
-    points_Px2: np.ndarray
-    stroke_of_P: np.ndarray
-    advance: float
-    entry: int | None
+    points_Px2: np.ndarray  # float64, the points of all strokes one after another
+    stroke_of_P: np.ndarray  # int, the stroke of each point
+    advance: float  # how far the next character is to the right
+    entry: int | None  # point where a stroke from the character before may arrive, None if the pen sets down anew
+    # Point where the stroke to the next character may leave (the last of its path), None if the pen lifts
     exit: int | None
 
 

@@ -65,38 +65,26 @@ class WriterConfig:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Writer:
-    """A synthetic writer, by what is constant in its handwriting.
+    """A synthetic writer, by what is constant in its handwriting."""
 
-    Attributes:
-      glyphs: the form this writer gives each character of IAM78.
-      block_capitals: the capitals' forms in words that have several, where script capitals would not be used.
-      habits: the bends of each character, float64 [9]; see _BENDS.
-      slant: x per y, positive to the right.
-      width: of letters, relative to the faces'.
-      spacing: added between letters.
-      ascender, descender, capital: heights relative to the faces'.
-      joining: chance that two letters whose forms allow it are joined.
-      lifts: characters after which this writer always lifts the pen.
-      climb: of the baseline, in y per x.
-      core_height_px, pen_width_px: size of the writing and the pen in the image.
-      config: the strengths this writer was made with.
-    """
-
-    glyphs: dict[str, Glyph]
+    glyphs: dict[str, Glyph]  # the form this writer gives each character of IAM78
+    # The capitals' forms in words that have several, where script capitals would not be used
     block_capitals: dict[str, Glyph]
-    habits: dict[str, np.ndarray]
-    slant: float
-    width: float
-    spacing: float
+    habits: dict[str, np.ndarray]  # the bends of each character, float64 [9]; see _BENDS
+    slant: float  # x per y, positive to the right
+    width: float  # of letters, relative to the faces'
+    spacing: float  # added between letters
+    # Heights relative to the faces'
     ascender: float
     descender: float
     capital: float
-    joining: float
-    lifts: frozenset[str]
-    climb: float
+    joining: float  # chance that two letters whose forms allow it are joined
+    lifts: frozenset[str]  # characters after which this writer always lifts the pen
+    climb: float  # of the baseline, in y per x
+    # Size of the writing and the pen in the image
     core_height_px: float
     pen_width_px: float
-    config: WriterConfig
+    config: WriterConfig  # the strengths this writer was made with
 
 
 def make_writer(seed: int | str, config: WriterConfig | None = None) -> Writer:

@@ -42,12 +42,9 @@ class Alphabet:
     Class ids: 0 is unknown (the target of `UNKNOWN` alone), 1 .. n are the characters, n + 1 is unused (the example's
     Dense has `len(vocabulary) + 2` outputs, where the vocabulary counts the unknown token), n + 2, the last, is the
     CTC blank.
-
-    Attributes:
-      characters: distinct characters in code point order.
     """
 
-    characters: str
+    characters: str  # distinct characters in code point order
 
     def __post_init__(self) -> None:
         if not self.characters:

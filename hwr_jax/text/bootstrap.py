@@ -11,21 +11,15 @@ _GROUPS_AT_ONCE = 2_000_000
 
 @dataclasses.dataclass(frozen=True)
 class PairedDifference:
-    """How the error rates of two predictions A and B of the same samples differ.
+    """How the error rates of two predictions A and B of the same samples differ."""
 
-    Attributes:
-      difference: A's rate less B's: below 0 where A makes fewer errors.
-      interval: percentile interval of the difference, (lower, upper).
-      share_a_lower, share_b_lower: shares of the resamples in which A's rate is the lower one, or B's; ties are in
-        neither. Bisani and Ney call it the probability of improvement.
-      p_value: two-sided: twice the smaller of the shares of resamples on either side of 0, 0 itself on both.
-    """
-
-    difference: float
-    interval: tuple[float, float]
+    difference: float  # A's rate less B's: below 0 where A makes fewer errors
+    interval: tuple[float, float]  # percentile interval of the difference, (lower, upper)
+    # Shares of the resamples in which A's rate is the lower one, or B's; ties are in neither. Bisani and Ney call it
+    # the probability of improvement.
     share_a_lower: float
     share_b_lower: float
-    p_value: float
+    p_value: float  # two-sided: twice the smaller of the shares of resamples on either side of 0, 0 itself on both
 
     @property
     def beyond_noise(self) -> bool:

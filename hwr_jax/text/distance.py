@@ -43,25 +43,15 @@ def align(truth: str, prediction: str) -> list[tuple[str, str]]:
 
 @dataclasses.dataclass(frozen=True)
 class Edits:
-    """Sums of which CER and WER are made; they add up over samples. Rates are NaN where there is no truth.
+    """Sums of which CER and WER are made; they add up over samples. Rates are NaN where there is no truth."""
 
-    Attributes:
-      samples: how many.
-      characters: of the truth, spaces counted.
-      character_edits: edit distance over characters.
-      words: of the truth, separated by white space.
-      word_edits: edit distance over words.
-      casefolded_edits: edit distance over characters after both texts are casefolded.
-      casefolded_word_edits: likewise over words.
-    """
-
-    samples: int = 0
-    characters: int = 0
-    character_edits: int = 0
-    words: int = 0
-    word_edits: int = 0
-    casefolded_edits: int = 0
-    casefolded_word_edits: int = 0
+    samples: int = 0  # how many
+    characters: int = 0  # of the truth, spaces counted
+    character_edits: int = 0  # edit distance over characters
+    words: int = 0  # of the truth, separated by white space
+    word_edits: int = 0  # edit distance over words
+    casefolded_edits: int = 0  # edit distance over characters after both texts are casefolded
+    casefolded_word_edits: int = 0  # likewise over words
 
     def __add__(self, other: "Edits") -> "Edits":
         return Edits(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
