@@ -15,9 +15,8 @@ from hwr_jax.decoding.decoder import RAN_OUT, Decoder, GreedyDecoder, Hypothesis
 from hwr_jax.decoding.settings import DecoderSettings, choose_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import check_size, open_grey, to_grey
-from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.ink.preprocessing import ink_columns, place_image, preprocess
-from hwr_jax.ink.width import measure_widths
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import OwnParts, load_model, model_folder
 

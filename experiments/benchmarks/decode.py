@@ -21,9 +21,9 @@ from experiments.benchmarks.turns import rotate
 from experiments.benchmarks.words import load_words_of
 from hwr_jax.commands.options import run
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
+from hwr_jax.decoding.language_model import build_ngram_tables
 from hwr_jax.decoding.lexicon import build_lexicon
 from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
-from hwr_jax.decoding.ngram_tables import build_ngram_tables
 from hwr_jax.decoding.settings import TextParts, usual_weights
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.ink.words import load_words

@@ -47,9 +47,8 @@ def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed:
 
     from hwr_jax.data.batches import cut_to_widths
     from hwr_jax.data.preprocessed import preprocess_sample
-    from hwr_jax.ink.model_input import preprocessing_of
+    from hwr_jax.ink.model_input import measure_widths, preprocessing_of
     from hwr_jax.ink.preprocessing import images_to_input
-    from hwr_jax.ink.width import measure_widths
     from hwr_jax.training.augment import build_effects
     from hwr_jax.training.step import sample_keys
 

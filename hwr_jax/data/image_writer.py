@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hwr_jax.data.stored_images import Images, open_images
-from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.width import measure_widths
+from hwr_jax.ink.model_input import Preprocessing, measure_widths
 
 _BLOCK_BYTES = 2**20
 _File = io.FileIO | io.BytesIO

@@ -20,8 +20,7 @@ from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.split_rules import BY_WRITER, GIVEN, KERAS_EXAMPLE, divide
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
-from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
-from hwr_jax.ink.width import count_frames
+from hwr_jax.ink.model_input import Preprocessing, count_frames, preprocessing_of
 from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, alphabet_of, resolve_alphabet
 
 Progress = Callable[[int, int | None], None]

@@ -34,7 +34,7 @@ class PreprocessedSamples:
     writers: tuple[str, ...]  # who wrote each
     images_NxHxW: Images  # uint8, see `hwr_jax.ink.preprocessing.preprocess`; as a rule they lie in a file
     skipped: dict[str, str]  # id -> reason, of the samples left out
-    # int32, the columns that hold each image, see `hwr_jax.ink.width.measure_widths`; by default all
+    # int32, the columns that hold each image, see `hwr_jax.ink.model_input.measure_widths`; by default all
     widths_N: Any = None  # an array after `__post_init__`
     sources: SourceImages | None = None  # where the images come from; None where they are not of prepared data
 

@@ -18,7 +18,7 @@ from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.source_images import SourceImages
 from hwr_jax.data.stored_images import open_images
 from hwr_jax.files import write_text
-from hwr_jax.ink import image, width
+from hwr_jax.ink import image, model_input
 from hwr_jax.ink import preprocessing as preprocessing_code
 from hwr_jax.ink.model_input import Preprocessing
 
@@ -58,7 +58,7 @@ def load_or_preprocess(
 def _hash_code() -> str:
     versions = [PIL.__version__, np.__version__, *map(PIL.features.version, _DECODERS)]
     digest = hashlib.sha256(repr(versions).encode())
-    for module in (preprocessing_code, image, width):
+    for module in (preprocessing_code, image, model_input):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()[:8]
 

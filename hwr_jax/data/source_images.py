@@ -13,9 +13,8 @@ from jaxtyping import Int, UInt8
 from hwr_jax.data.prepared import PreparedSplit, open_split
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
-from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.ink.preprocessing import preprocess
-from hwr_jax.ink.width import measure_widths
 
 
 @runtime_checkable

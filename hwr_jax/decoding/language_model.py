@@ -1,13 +1,17 @@
-"""Character n-gram language models."""
+"""Character n-gram language models; and one as two tables on the device, back-off already worked out."""
 
 import dataclasses
 import functools
 import math
 import unicodedata
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from hwr_jax.errors import InputError
+from hwr_jax.text.alphabet import Alphabet
 
 UNKNOWN, START, END = "<unk>", "<s>", "</s>"
 SPECIAL_TOKENS = (UNKNOWN, START, END)
@@ -18,6 +22,10 @@ FIRST_CHARACTER_ID = len(SPECIAL_TOKENS)
 NO_UNKNOWN_LOG10 = -100.0
 # The start token is never predicted; the value SRILM writes.
 START_LOG10 = -99.0
+
+# Looking a row up is one gather. Following the back-off by bit masks takes a tenth of the memory, but made the whole
+# search take 1.5 to 2 times as long (a 6-gram model of 93,000 contexts, 30 MB a table, two CPU cores).
+MOST_TABLE_BYTES = 2**30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,3 +114,98 @@ def check_order(order: int, num_tokens: int, where: str) -> None:
     if num_tokens**order >= 2**63:
         most = int(63 / math.log2(num_tokens))
         raise InputError(f"{where}: order {order} is too large for {num_tokens} tokens; take at most {most}")
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class NGramTables:
+    """A language model for the classes of an alphabet. A context is a row; 0 is the empty one."""
+
+    # Natural log probability of each class after each context, float32; 0 for classes that are no characters, which
+    # are never looked up
+    log_probs_SxK: Float[Array, "S K"]
+    next_SxK: Int[Array, "S K"]  # the context after it, int32
+    log_ends_S: Float[Array, " S"]  # natural log probability that the text ends after the context, float32
+    start: Int[Array, ""]  # the context at the start of a text, int32
+
+
+def build_ngram_tables(model: NGramModel, alphabet: Alphabet, where: str = "language model") -> NGramTables:
+    """The tables of a model. Characters of the alphabet that the model lacks are unknown characters to it.
+
+    Args:
+      where: names the model in messages, such as its path.
+
+    Raises:
+      InputError: the model knows characters that the alphabet lacks, as one of another alphabet does; or the tables are
+        too large.
+    """
+    if outside := alphabet.outside(model.characters):
+        listed = " ".join(map(repr, outside[:8])) + (" ..." if len(outside) > 8 else "")
+        raise InputError(
+            f"{where}: has characters that are not in the recognizer's alphabet: {listed}; train it for this alphabet"
+        )
+    num_contexts = 1 + sum(int(_is_context(order.ngrams_MxN).sum()) for order in model.orders[:-1])
+    if (table_bytes := 8 * num_contexts * alphabet.num_classes) > MOST_TABLE_BYTES:
+        raise InputError(
+            f"{where}: {num_contexts} contexts need {table_bytes / 2**20:.0f} MiB; train with a lower order than "
+            f"{model.order}, or on less text"
+        )
+    log_probs_SxV, next_SxV = _resolve(model, num_contexts)
+    tokens_K = np.full(alphabet.num_classes, UNKNOWN_ID)
+    tokens_K[1 : len(alphabet.characters) + 1] = encode_text(alphabet.characters, model.characters)
+    return NGramTables(
+        jnp.asarray(log_probs_SxV[:, tokens_K]),
+        jnp.asarray(next_SxV[:, tokens_K]),
+        jnp.asarray(log_probs_SxV[:, END_ID]),
+        jnp.asarray(next_SxV[0, START_ID]),
+    )
+
+
+def _is_context(ngrams_MxN: np.ndarray) -> np.ndarray:
+    return ngrams_MxN[:, -1] != END_ID
+
+
+def _resolve(model: NGramModel, num_contexts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Natural log probability of every token after every context, and the context it leads to.
+
+    The contexts are the empty one and the listed n-grams below the highest order, the shorter ones first. The row of a
+    context is that of its longest shorter one, weighted, with its own n-grams written over it.
+    """
+    num_tokens = model.num_tokens
+    log_probs_SxV = np.zeros((num_contexts, num_tokens), np.float32)
+    next_SxV = np.zeros((num_contexts, num_tokens), np.int32)
+    codes_below, rows_below = np.zeros(1, np.int64), np.zeros(1, np.int64)  # contexts of the order below
+    shorter = {0: (codes_below, rows_below)}
+    first_row = 1
+    for length, order in enumerate(model.orders, start=1):
+        codes_M = encode_ngrams(order.ngrams_MxN, num_tokens)
+        context_rows_M = rows_below[np.searchsorted(codes_below, codes_M // num_tokens)]
+        tokens_M = order.ngrams_MxN[:, -1]
+        log_probs_SxV[context_rows_M, tokens_M] = order.log10_probs_M * math.log(10)
+        if length < model.order:
+            kept_M = _is_context(order.ngrams_MxN)
+            codes_below = codes_M[kept_M]
+            rows_below = np.arange(first_row, first_row + len(codes_below))
+            first_row += len(codes_below)
+            next_SxV[context_rows_M[kept_M], tokens_M[kept_M]] = rows_below
+            shorter[length] = (codes_below, rows_below)
+            suffix_rows = _suffix_rows(codes_below, length, shorter, num_tokens)
+            backoffs = (order.log10_backoffs_M[kept_M] * math.log(10)).astype(np.float32)
+            log_probs_SxV[rows_below] = log_probs_SxV[suffix_rows] + backoffs[:, None]
+            next_SxV[rows_below] = next_SxV[suffix_rows]
+        else:
+            next_SxV[context_rows_M, tokens_M] = _suffix_rows(codes_M, length, shorter, num_tokens)
+    return log_probs_SxV, next_SxV
+
+
+def _suffix_rows(
+    codes_M: np.ndarray, length: int, contexts: dict[int, tuple[np.ndarray, np.ndarray]], num_tokens: int
+) -> np.ndarray:
+    """The row of the longest context that each n-gram ends in, itself left out."""
+    rows_M = np.zeros(len(codes_M), np.int64)
+    for shorter in range(1, length):  # a longer one found later replaces a shorter one
+        codes, rows = contexts[shorter]
+        suffixes_M = codes_M % num_tokens**shorter
+        index_M = np.minimum(np.searchsorted(codes, suffixes_M), len(codes) - 1)
+        rows_M = np.where(codes[index_M] == suffixes_M, rows[index_M], rows_M)
+    return rows_M

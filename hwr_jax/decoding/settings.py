@@ -13,9 +13,9 @@ import jax
 
 from hwr_jax.decoding.arpa import read_arpa
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
+from hwr_jax.decoding.language_model import NGramTables, build_ngram_tables
 from hwr_jax.decoding.lexicon import VARIANTS, load_lexicon
 from hwr_jax.decoding.lexicon_tables import LexiconTables, build_lexicon_tables
-from hwr_jax.decoding.ngram_tables import NGramTables, build_ngram_tables
 from hwr_jax.decoding.text_model import FusionWeights, TextModel, build_text_model
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text

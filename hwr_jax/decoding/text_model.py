@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from hwr_jax.decoding.language_model import NGramTables
 from hwr_jax.decoding.lexicon_tables import ROOT, LexiconTables, extend_word, finish_word
-from hwr_jax.decoding.ngram_tables import NGramTables
 from hwr_jax.errors import InputError
 
 # A text whose log weight is below the first is ruled out. Both are finite, so that sums and differences stay numbers.

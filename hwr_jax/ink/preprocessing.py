@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from hwr_jax.errors import InputError
-from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.width import margin_px
+from hwr_jax.ink.model_input import Preprocessing, margin_px
 
 # A dot cropped to 4 x 4 pixels should stay a dot, not become a blot that fills the input.
 MAX_ENLARGEMENT = 2.0

@@ -67,7 +67,7 @@ class TrainedModel:
 
         Args:
           images_BxHxW: as `hwr_jax.ink.preprocessing.preprocess` gives them.
-          widths_B: their columns that show something, see `hwr_jax.ink.width.measure_widths`.
+          widths_B: their columns that show something, see `hwr_jax.ink.model_input.measure_widths`.
 
         Returns:
           The log probabilities, of as many frames as the widest image takes, and how many frames of each count.

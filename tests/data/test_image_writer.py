@@ -8,8 +8,7 @@ import pytest
 
 from hwr_jax.data import image_writer
 from hwr_jax.data.image_writer import ImageWriter
-from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.width import measure_widths
+from hwr_jax.ink.model_input import Preprocessing, measure_widths
 
 FRAME = Preprocessing(3, 7, "line")
 

@@ -10,8 +10,7 @@ from hwr_jax.data import image_writer, preprocessed
 from hwr_jax.data.labels import select_trainable, take
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
 from hwr_jax.data.sample import Sample, Skip
-from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.width import measure_widths
+from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.text.alphabet import Alphabet
 
 LINE = Preprocessing(kind="line")

@@ -14,8 +14,7 @@ from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.preprocessed_cache import load_or_preprocess
 from hwr_jax.data.source_images import SourceImages
-from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.width import measure_widths
+from hwr_jax.ink.model_input import Preprocessing, measure_widths
 
 FRAME = Preprocessing(height_px=4, width_px=6)
 OWN_HASH = preprocessed_cache._CODE_HASH

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from hwr_jax.decoding.beam import beam_search, mask_frames
-from hwr_jax.decoding.greedy import greedy_decode
+from hwr_jax.decoding.decoder import greedy_decode
 from hwr_jax.errors import InputError
 
 

@@ -10,11 +10,10 @@ import pytest
 from hwr_jax.data.formats.synthetic import parse_synthetic
 from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
 from hwr_jax.decoding.beam import Hypotheses
-from hwr_jax.decoding.decoder import RAN_OUT, BeamDecoder
-from hwr_jax.decoding.greedy import greedy_decode
+from hwr_jax.decoding.decoder import RAN_OUT, BeamDecoder, greedy_decode
+from hwr_jax.decoding.language_model import build_ngram_tables
 from hwr_jax.decoding.lexicon import build_lexicon, count_tokens
 from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
-from hwr_jax.decoding.ngram_tables import build_ngram_tables
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights, build_text_model
 from hwr_jax.errors import InputError

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from hwr_jax.decoding.greedy import greedy_decode
+from hwr_jax.decoding.decoder import greedy_decode
 from hwr_jax.text.alphabet import Alphabet
 
 

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from hwr_jax.decoding.calibration import scale_confidence, two_outcomes
-from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
-from hwr_jax.decoding.greedy import greedy_decode
+from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder, greedy_decode
 from hwr_jax.errors import InputError
 from hwr_jax.text.alphabet import Alphabet
 

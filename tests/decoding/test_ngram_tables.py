@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from hwr_jax.decoding import ngram_tables
+from hwr_jax.decoding import language_model
 from hwr_jax.decoding.arpa import read_arpa
-from hwr_jax.decoding.ngram_tables import NGramTables, build_ngram_tables
+from hwr_jax.decoding.language_model import NGramTables, build_ngram_tables
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.errors import InputError
 from hwr_jax.ink.words import load_words
@@ -59,7 +59,7 @@ def test_characters_of_another_alphabet_are_wrong_input():
 
 
 def test_too_large_tables_are_wrong_input(monkeypatch):
-    monkeypatch.setattr(ngram_tables, "MOST_TABLE_BYTES", 1000)
+    monkeypatch.setattr(language_model, "MOST_TABLE_BYTES", 1000)
     model = train_language_model(["abc"], order=3)
     with pytest.raises(InputError, match=r"contexts need 0 MiB; train with a lower order than 3"):
         build_ngram_tables(model, resolve_alphabet("iam78"))

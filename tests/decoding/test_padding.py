@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hwr_jax.decoding.alignment import align_texts, locate_characters
 from hwr_jax.decoding.beam import mask_frames
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
+from hwr_jax.decoding.language_model import build_ngram_tables
 from hwr_jax.decoding.lexicon import build_lexicon
 from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
-from hwr_jax.decoding.ngram_tables import build_ngram_tables
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights, build_text_model
 from hwr_jax.text.alphabet import Alphabet

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hwr_jax.decoding.beam import beam_search
+from hwr_jax.decoding.language_model import build_ngram_tables
 from hwr_jax.decoding.lexicon import Lexicon, count_tokens, is_letter
 from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
-from hwr_jax.decoding.ngram_tables import build_ngram_tables
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights, TextModel, build_text_model
 from hwr_jax.errors import InputError

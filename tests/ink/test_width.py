@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.model_input import Preprocessing, count_frames, margin_px, measure_widths
 from hwr_jax.ink.preprocessing import preprocess
-from hwr_jax.ink.width import count_frames, margin_px, measure_widths
 
 HEIGHT, WIDTH = 16, 96
 LINE = Preprocessing(HEIGHT, WIDTH, "line")

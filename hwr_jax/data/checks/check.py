@@ -21,8 +21,7 @@ from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip, describe_skips
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
-from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.width import measure_widths
+from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.text.alphabet import Alphabet, alphabet_of
 
 # Large images are under way a few chunks a worker at a time.

@@ -12,9 +12,8 @@ from hwr_jax.data.preprocessed import preprocess_sample
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
-from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.ink.preprocessing import MIN_CONTRAST, light_on_dark, otsu_threshold, preprocess
-from hwr_jax.ink.width import measure_widths
 
 THUMBNAIL_PX = (192, 64)  # width and height at most
 MOST_A_KIND = 24
