@@ -167,7 +167,7 @@ def test_what_cannot_be_written_for_keras_is_told(keras_tree, keras_config, tmp_
     model = build_trained("tiny", to_plain(ExperimentConfig(model=keras_config)), "abc", keras_tree, "tiny")
     with pytest.raises(InputError, match=r"model\.h5: Keras asks for a name that ends in \.keras"):
         save_keras(model, tmp_path / "model.h5")
-    lines = ExperimentConfig(model=keras_config, data=DataConfig(kind="line"))
+    lines = ExperimentConfig(model=keras_config, data=DataConfig(preprocessing="line"))
     model = build_trained("tiny", to_plain(lines), "abc", keras_tree, "tiny")
     with pytest.raises(InputError, match="model tiny: reads lines of any width"):
         save_keras(model, tmp_path / "model.keras")
