@@ -65,7 +65,10 @@ def import_keras(
     named = next((name for name, found in NAMED_ALPHABETS.items() if found == characters), characters)
     model = dataclasses.replace(weights.config, alphabet=named)
     if config is None:
-        resolved = published_config(model, preprocessing or "keras")
+        # The recipe of the Keras example as published.
+        published = resolve_config(load_config_file("keras_example"))
+        data = dataclasses.replace(published.data, preprocessing=preprocessing or "keras")
+        resolved = dataclasses.replace(published, data=data, model=model)
     else:
         resolved = resolve_config(config)
         _check_same_model(resolved, model, file, alphabet, preprocessing)
@@ -105,13 +108,6 @@ def read_characters(name_file_or_characters: str) -> str:
             wanted = "write all characters in one line, or one a line"
             raise InputError(f"{where}: line {number} is {line!r}; {wanted}")
     return "".join(lines)
-
-
-def published_config(model: ModelConfig, preprocessing: str) -> ExperimentConfig:
-    """The config "keras_example", the recipe of the Keras example as published, for another model."""
-    config = resolve_config(load_config_file("keras_example"))
-    data = dataclasses.replace(config.data, preprocessing=preprocessing)
-    return dataclasses.replace(config, data=data, model=model)
 
 
 def _refuse_other_run(workdir: Path) -> None:

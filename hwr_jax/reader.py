@@ -112,12 +112,7 @@ class Reader:
         return f"Reader({name}, {image}, {characters} characters, {type(self.decoder).__name__})"
 
     def read(
-        self,
-        images: ImageLike | Sequence[ImageLike],
-        n_best: int = 1,
-        boxes: bool = False,
-        *,
-        keep_going: bool = False,
+        self, images: ImageLike | Sequence[ImageLike], n_best: int = 1, boxes: bool = False, *, keep_going: bool = False
     ) -> list[Reading]:
         """Reads one image or several, in order.
 

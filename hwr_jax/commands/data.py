@@ -15,10 +15,15 @@ from hwr_jax.errors import InputError
 from hwr_jax.progress import ProgressLine
 
 if TYPE_CHECKING:
+    import numpy as np
+    from ml_collections import ConfigDict
+
+    from hwr_jax.config import ExperimentConfig
     from hwr_jax.data.formats.base import Option, Options
     from hwr_jax.data.prepared import PreparedInfo
     from hwr_jax.data.sample import Sample, Skip
 
+VERSIONS = 5  # of a sample that is shown augmented
 _DESCRIPTION = "Stores a data set for training, finds what is wrong with it, or shows samples of it."
 _EXAMPLES = """examples:
   hwr data prepare unipen_words --source=unipen.tar.xz
@@ -38,12 +43,7 @@ _EXAMPLES = """examples:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs `hwr data ...`. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags, or data that are not what they should be.
-      OSError: something cannot be read or written.
-    """
+    """Runs `hwr data ...`. Returns the exit status."""
     args = _parser().parse(argv)
     return {"prepare": _prepare, "check": _check, "show": _show}[args.action](args)
 
@@ -82,24 +82,20 @@ def _parser() -> Parser:
         synthetic = action.add_argument_group("options of the format synthetic")
         for name in ("writers", "words_per_writer", "seed"):
             synthetic.add_argument(f"--synthetic_{name}", type=int, metavar="N")
-        _add_format_flags(action)
+        formats = action.add_argument_group("options of some formats")
+        for option in _format_options().values():
+            takers = [format.name for format in FORMATS.values() if option in format.options]
+            text = f"{option.help} ({', '.join(takers)})"
+            if option.switch is None:
+                formats.add_argument(f"--{option.name}", metavar=option.metavar, help=text)
+            else:
+                flag = option.name if option.switch else f"no_{option.name}"
+                formats.add_argument(
+                    f"--{flag}", dest=option.name, action="store_const", const=option.switch, help=text
+                )
     for action in (checked, show):
         action.add_config_flags(required=False)
     return parser
-
-
-def _add_format_flags(parser: argparse.ArgumentParser) -> None:
-    from hwr_jax.data.formats.table import FORMATS
-
-    group = parser.add_argument_group("options of some formats")
-    for option in _format_options().values():
-        takers = [format.name for format in FORMATS.values() if option in format.options]
-        text = f"{option.help} ({', '.join(takers)})"
-        if option.switch is None:
-            group.add_argument(f"--{option.name}", metavar=option.metavar, help=text)
-        else:
-            flag = option.name if option.switch else f"no_{option.name}"
-            group.add_argument(f"--{flag}", dest=option.name, action="store_const", const=option.switch, help=text)
 
 
 def _format_options() -> "dict[str, Option]":
@@ -145,7 +141,6 @@ def _describe_prepared(info: "PreparedInfo") -> str:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from hwr_jax.commands.data_augmented import draw_versions, resolve_augmentation
     from hwr_jax.data.formats.table import check_data_name
     from hwr_jax.reports.sheet import draw_sample_sheet, draw_version_sheet
 
@@ -172,9 +167,6 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from hwr_jax.data.formats.table import check_data_name
-
-    check_data_name(args.name)
     args.split = "all"
     raw = _is_raw(args)
     return check(args, _raw_items(args) if raw else _prepared_items(args), prepared=not raw)
@@ -212,11 +204,7 @@ def _raw_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
 
     total: list[int] = []
     items = read_data(
-        _data_name(args),
-        args.source,
-        workers=args.workers,
-        options=_given_options(args),
-        tell_total=total.append,
+        _data_name(args), args.source, workers=args.workers, options=_given_options(args), tell_total=total.append
     )
     with ProgressLine(args.name) as progress:
         for done, item in enumerate(items, start=1):
@@ -260,6 +248,61 @@ def _data_name(args: argparse.Namespace) -> str:
         return args.name
     values = {name: getattr(args, f"synthetic_{name}") for name in ("writers", "words_per_writer", "seed")}
     return SyntheticParams(**{name: value for name, value in values.items() if value is not None}).data_name
+
+
+def resolve_augmentation(config_dict: "ConfigDict | None") -> "ExperimentConfig":
+    """The config that says how to augment; InputError: there is none, it is wrong, or all strengths in it are 0."""
+    from hwr_jax.config import resolve_config
+
+    if config_dict is None:
+        raise InputError("--augmented: by which config? Give --config=NAME too")
+    config = resolve_config(config_dict)
+    if not config.augment.active:
+        raise InputError(
+            "--augmented: the config augments nothing; raise a strength, for example with --config.augment.shear=0.3"
+        )
+    return config
+
+
+def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed: int) -> "list[list[np.ndarray] | str]":
+    """Each sample as uint8 [H, W], 0 black, preprocessed to the model's frame, then VERSIONS augmented ones; or why
+    there are none. Version n of sample m is what it is in step n of a run with this seed, as the m-th of its batch."""
+    import jax
+    import numpy as np
+
+    from hwr_jax.data.batches import cut_to_widths
+    from hwr_jax.data.preprocessed import preprocess_sample
+    from hwr_jax.ink.model_input import measure_widths, preprocessing_of
+    from hwr_jax.ink.preprocessing import images_to_input
+    from hwr_jax.training.augment import build_effects
+    from hwr_jax.training.step import sample_keys
+
+    kind = config.data.preprocessing
+    outcomes = [preprocess_sample(sample, preprocessing_of(config)) for sample in samples]
+    frames = [outcome for outcome in outcomes if not isinstance(outcome, str)]
+    if not frames:
+        return [str(outcome) for outcome in outcomes]
+    images_NxHxW = np.stack(frames)
+    widths_N = measure_widths(images_NxHxW, preprocessing_of(config))
+    images_NxHxW = cut_to_widths(images_NxHxW, widths_N)
+    widths_B = jax.numpy.asarray(widths_N) if config.follows_width else None
+    images_NxWxHx1 = images_to_input(images_NxHxW, kind)
+    places = jax.numpy.arange(len(frames))
+
+    @jax.jit
+    def draw(images: jax.Array, version: jax.Array) -> jax.Array:
+        widths = widths_B
+        for effect in build_effects(config.augment):
+            images, widths = effect.apply(images, widths, sample_keys(seed, effect.stream, version, places))
+        return images
+
+    versions = [images_NxHxW]
+    for version in range(VERSIONS):
+        ink_NxHxW = np.asarray(draw(images_NxWxHx1, np.int32(version)))[..., 0].swapaxes(1, 2)
+        grey_NxHxW = ink_NxHxW[:, ::-1] if kind == "keras" else 1 - ink_NxHxW
+        versions.append(np.round(255 * grey_NxHxW).astype(np.uint8))
+    of_each = iter(np.stack(versions, axis=1))
+    return [outcome if isinstance(outcome, str) else list(next(of_each)) for outcome in outcomes]
 
 
 if __name__ == "__main__":

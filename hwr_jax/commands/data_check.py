@@ -44,16 +44,7 @@ def add_check_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def check(args: argparse.Namespace, items: "Iterable[Sample | Skip]", *, prepared: bool) -> int:
-    """Runs `hwr data check`. Returns the exit status.
-
-    Args:
-      args: of the command.
-      items: what to check, read when it is asked for.
-      prepared: whether they come from prepared data.
-
-    Raises:
-      InputError: wrong flags, or data that are not what they should be.
-    """
+    """Runs `hwr data check` on items, which are read when asked for. Returns the exit status."""
     from hwr_jax.data.checks.check import check_data
     from hwr_jax.data.prepared import default_data_dir
     from hwr_jax.data.split_rules import rule_name

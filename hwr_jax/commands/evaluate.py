@@ -51,6 +51,9 @@ def main(argv: Sequence[str]) -> int:
 def describe_summary(summary: Mapping[str, Any]) -> str:
     """A short table of what `hwr_jax.evaluation.evaluate.summarize` returns."""
     over = f"95 % interval over {summary['interval_over']}"
+    words = f", WER {_percent(summary['wer_casefolded']).strip()}" if "wer_casefolded" in summary else ""
+    error, settings = summary.get("expected_calibration_error"), summary.get("decoder_settings", {})
+    calibration = "-" if error is None else f"{error:.4f} at temperature {settings.get('temperature', 1.0):.3g}"
     speed = summary["samples"] / summary["seconds"] if summary["seconds"] else 0.0
     rows = [
         ("model", summary["model"]),
@@ -58,8 +61,8 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         ("samples", f"{summary['samples']:,} by {summary['writers']:,} writer{'s' * (summary['writers'] != 1)}"),
         ("CER", f"{_percent(summary['cer'])}   {_between(summary['cer_interval'])}   {over}"),
         ("WER", f"{_percent(summary['wer'])}   {_between(summary['wer_interval'])}"),
-        ("decoder", f"{summary.get('decoder', '-')}, expected calibration error {_calibration(summary)}"),
-        ("no case", _without_case(summary)),
+        ("decoder", f"{summary.get('decoder', '-')}, expected calibration error {calibration}"),
+        ("no case", f"{_percent(summary['cer_casefolded'])}   CER when case is ignored{words}"),
         ("loss", f"{summary['loss']:8.3f}   nats a sample" if summary["loss"] is not None else "-"),
         ("time", f"{summary['seconds']:8.1f} s, {speed:,.0f} samples/s"),
     ]
@@ -69,7 +72,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         )
     if summary.get("ran_out"):
         rows.append(("ran out", f"{summary['ran_out']:8,}   samples without a text: the beam ran out"))
-    if outside := summary.get("decoder_settings", {}).get("lexicon", {}).get("words_outside_alphabet"):
+    if outside := settings.get("lexicon", {}).get("words_outside_alphabet"):
         rows.append(("unread", f"{outside:8,}   words of the lexicon, which the alphabet cannot spell"))
     rows += [("no loss", f"{count:8,}   {reason}") for reason, count in summary["loss_excluded"].items()]
     rows += [("skipped", f"{count:8,}   {reason}") for reason, count in summary["skipped_reasons"].items()]
@@ -101,17 +104,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     add_decoder_options(parser)
     return parser.parse(argv)
-
-
-def _without_case(summary: Mapping[str, Any]) -> str:
-    words = f", WER {_percent(summary.get('wer_casefolded')).strip()}" if "wer_casefolded" in summary else ""
-    return f"{_percent(summary['cer_casefolded'])}   CER when case is ignored{words}"
-
-
-def _calibration(summary: Mapping[str, Any]) -> str:
-    error = summary.get("expected_calibration_error")
-    temperature = summary.get("decoder_settings", {}).get("temperature", 1.0)
-    return "-" if error is None else f"{error:.4f} at temperature {temperature:.3g}"
 
 
 def _percent(rate: float | None) -> str:

@@ -157,7 +157,7 @@ def _print(name: str, values: dict[str, Any], reading: "Reading", options: argpa
             values["n_best"] = [{"text": f.text, "probability": round(f.probability, 6)} for f in reading.n_best]
         if options.boxes:
             values["boxes"] = [
-                {"character": box.character, "left": _rounded(box.left), "right": _rounded(box.right)}
+                {name: round(value, 2) if isinstance(value, float) else value for name, value in vars(box).items()}
                 for box in reading.boxes
             ]
         print(json.dumps(values, ensure_ascii=False))
@@ -166,10 +166,6 @@ def _print(name: str, values: dict[str, Any], reading: "Reading", options: argpa
     boxes = "\t" + " ".join(ranges) if options.boxes else ""
     for rank, found in enumerate(reading.n_best):
         print(f"{name}\t{found.text}\t{found.probability:.4f}{'' if rank else boxes}")
-
-
-def _rounded(column: float | None) -> float | None:
-    return None if column is None else round(column, 2)
 
 
 def _name_outputs(options: argparse.Namespace) -> dict[Path, Path]:

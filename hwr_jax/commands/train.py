@@ -36,12 +36,7 @@ def collecting_rarely() -> Iterator[None]:
 
 @collecting_rarely()
 def main(argv: Sequence[str]) -> int:
-    """Runs `hwr train ...`. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags, config, data or workdir.
-      OSError: the workdir cannot be written.
-    """
+    """Runs `hwr train ...`. Returns the exit status."""
     options = _parser().parse(argv)
 
     from hwr_jax.config import resolve_config

@@ -89,10 +89,7 @@ def keep_characters(ids: Sequence[int], num_classes: int) -> tuple[int, ...]:
 
 
 def locate_characters(
-    log_probs_NxTxK: np.ndarray,
-    texts: Sequence[Sequence[int]],
-    stride_px: int,
-    frames_N: np.ndarray | None = None,
+    log_probs_NxTxK: np.ndarray, texts: Sequence[Sequence[int]], stride_px: int, frames_N: np.ndarray | None = None
 ) -> list[np.ndarray | None]:
     """The columns of each character's frames, by `align_texts`.
 

@@ -99,11 +99,7 @@ def mask_frames(log_probs_BxTxK: Float[Array, "B T K"], frames_B: Int[Array, " B
 
 
 def _search_row(
-    log_probs_TxK: Array,
-    log_tried_TxC: Array,
-    tried_TxC: Array,
-    text_model: TextModel,
-    width: int,
+    log_probs_TxK: Array, log_tried_TxC: Array, tried_TxC: Array, text_model: TextModel, width: int
 ) -> Hypotheses:
     frames, num_classes = log_probs_TxK.shape
     blank_id = num_classes - 1

@@ -162,14 +162,8 @@ def build_lexicon_tables(
 
 
 def _number_nodes(entries: list[str], alphabet: Alphabet) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
-    """The nodes of the trie, depth by depth, so that siblings have neighbouring numbers.
-
-    Args:
-      entries: sorted, so that those which share a prefix stand together.
-
-    Returns:
-      For each depth from 1 on the parents and the classes of its nodes; and the node at which each entry ends.
-    """
+    """For each depth of the trie from 1 on the parents and classes of its nodes, siblings side by side; and the node at
+    which each entry ends. The entries are sorted, so that those which share a prefix stand together."""
     lengths_N = np.array([len(entry) for entry in entries])
     points = np.frombuffer("".join(entries).encode("utf-32-le"), "<u4")
     known = np.frombuffer(alphabet.characters.encode("utf-32-le"), "<u4")

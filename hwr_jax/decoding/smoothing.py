@@ -127,11 +127,9 @@ def _interpolate(
 ) -> tuple[NGramOrder, ...]:
     """The model in which every order is mixed with the one below it, and the first with all tokens equally likely.
 
-    Args:
-      counts: of the orders.
-      adjusted: their counts as the smoothing wants them, float64.
-      estimate: (adjusted counts of an order's n-grams, index of each one's context) -> the part of each n-gram's
-        probability that is its own, and the weight of the order below in each context.
+    `adjusted` holds the counts as the smoothing wants them. `estimate` takes those of an order's n-grams and the index
+    of each one's context; it gives the part of each n-gram's probability that is its own, and the weight of the order
+    below in each context.
     """
     # Unigrams: every token but the start, which nothing comes before.
     unigrams = counts[0][0]

@@ -144,15 +144,8 @@ def _bends(from_origin_Mx2: np.ndarray, along_2: np.ndarray, across_2: np.ndarra
 def _cut_out(
     page_HxW: np.ndarray, outline_Nx2: np.ndarray, cuts: np.ndarray, corners_Cx2: np.ndarray, down_2: np.ndarray
 ) -> np.ndarray:
-    """The strips between the columns `cuts` (bilinear), background outside the outline.
-
-    Args:
-      page_HxW: the page.
-      outline_Nx2: of the line.
-      cuts: columns of the image, the first 0, the last its width.
-      corners_Cx2: where on the page the top of each cut lies.
-      down_2: from the top of a cut to its bottom, on the page.
-    """
+    """The strips between the columns `cuts` (bilinear), from 0 to the image's width; background outside the outline. On
+    the page the top of each cut lies at `corners_Cx2`, its bottom `down_2` further."""
     # Only the part of the page that the outline touches; beyond it is background.
     corner_2 = np.floor(outline_Nx2.min(axis=0)).astype(int)
     end_2 = np.minimum(np.ceil(outline_Nx2.max(axis=0)).astype(int) + 1, page_HxW.shape[::-1])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hwr_jax.commands import data, main
-from hwr_jax.commands.data_augmented import draw_versions, resolve_augmentation
+from hwr_jax.commands.data import draw_versions, resolve_augmentation
 from hwr_jax.commands.options import load_config
 from hwr_jax.data.formats.synthetic import SyntheticParams
 from hwr_jax.data.prepared import find_prepared

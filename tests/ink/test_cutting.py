@@ -6,8 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from hwr_jax.ink.cutting import GAP_SHARE, WIDTH_TOLERANCE, Strokes, cut_words, split_lines
-from hwr_jax.ink.joining import join_words
+from hwr_jax.ink.cutting import GAP_SHARE, WIDTH_TOLERANCE, Strokes, cut_words, join_words, split_lines
 
 
 def letters(count: int, x: float = 0, y: float = 0) -> Strokes:

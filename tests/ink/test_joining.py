@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hwr_jax.ink.joining import find_baseline, join_words, widest_gap
+from hwr_jax.ink.cutting import find_baseline, join_words, widest_gap
 
 Strokes = list[np.ndarray]
 

@@ -31,8 +31,7 @@ from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
-from hwr_jax.ink.cutting import cut_words, split_lines
-from hwr_jax.ink.joining import join_words
+from hwr_jax.ink.cutting import cut_words, join_words, split_lines
 from hwr_jax.ink.strokes import DEFAULT_MAX_WIDTH_PX, draw_strokes, encode_png, pen_width_for
 
 # Bounds the memory too, which holds all that is used of an archive: 0.4 GB for categories 7 and 8 of train_r01_v07.
