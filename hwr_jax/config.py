@@ -62,7 +62,7 @@ class DataConfig:
     data_dir: where prepared data lies ("": $HWR_JAX_DATA_DIR, or hwr_jax/data in the user's cache folder).
     split: "writer" (no writer in two splits), "keras_example" (the example's shuffle by seed 42, which mixes writers),
       "given" (as the source says, where it does), or the path of a folder with lists of ids; see
-      `hwr_jax.data.split_rules`.
+      `hwr_jax.data.splits`.
     last_token_labels: cut labels that hold spaces to what follows the last one, as the Keras example does.
     casefold: labels in small letters.
     plain_marks: straight quotes and hyphens in labels for typographic quotes and dashes.

@@ -12,7 +12,7 @@ from hwr_jax.data.archives import open_tree
 from hwr_jax.data.batches import BATCH_SIZE
 from hwr_jax.data.formats.page_text import Written, parse_page_file, write_texts
 from hwr_jax.data.formats.pages import Box, LineText, Page, PageLine, ReadingNote, find_image, open_page_image
-from hwr_jax.data.xml_edits import escape
+from hwr_jax.data.safe_xml import escape
 from hwr_jax.errors import InputError
 from hwr_jax.ink.line import boxes_on_page, straighten_line
 from hwr_jax.reader import Alternative, CharacterBox, Reader, Reading

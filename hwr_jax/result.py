@@ -14,8 +14,7 @@ from hwr_jax.data.labels import final_label
 from hwr_jax.data.loading import ensure_prepared, load_split, worker_count
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
 from hwr_jax.data.sample import Sample, Skip
-from hwr_jax.data.split_rules import BY_WRITER, rule_name
-from hwr_jax.data.splits import SPLITS, split_of
+from hwr_jax.data.splits import BY_WRITER, SPLITS, rule_name, split_of
 from hwr_jax.data.stored_images import Images
 from hwr_jax.decoding.decoder import Decoder
 from hwr_jax.decoding.settings import ChosenDecoder, DecoderSettings, choose_decoder

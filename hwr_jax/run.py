@@ -20,7 +20,7 @@ from hwr_jax.data.batches import buckets_of, cut_to_widths
 from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_training
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
-from hwr_jax.data.split_rules import rule_name
+from hwr_jax.data.splits import rule_name
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import Recognizer, layer_table
 from hwr_jax.models.trained import make_log_probs

@@ -47,7 +47,7 @@ def check(args: argparse.Namespace, items: "Iterable[Sample | Skip]", *, prepare
     """Runs `hwr data check` on items, which are read when asked for. Returns the exit status."""
     from hwr_jax.data.checks.check import check_data
     from hwr_jax.data.prepared import default_data_dir
-    from hwr_jax.data.split_rules import rule_name
+    from hwr_jax.data.splits import rule_name
     from hwr_jax.evaluation.label_errors import LabelDoubter
     from hwr_jax.files import write_text
     from hwr_jax.reports.check_page import build_check_page
@@ -84,7 +84,7 @@ def check(args: argparse.Namespace, items: "Iterable[Sample | Skip]", *, prepare
 def describe_findings(findings: "Findings", doubter: "LabelDoubter | None") -> list[str]:
     """The lines to print."""
     from hwr_jax.data.checks.check import RARE_BELOW
-    from hwr_jax.data.checks.label_faults import name_characters
+    from hwr_jax.data.checks.examination import name_characters
     from hwr_jax.data.sample import describe_skips
     from hwr_jax.reports.check_page import count_suspects
 
@@ -139,7 +139,7 @@ def _make_rules(
 ) -> "CheckRules":
     from hwr_jax.data.checks.check import CheckRules
     from hwr_jax.data.prepared import load_given_splits, load_listed
-    from hwr_jax.data.split_rules import GIVEN
+    from hwr_jax.data.splits import GIVEN
     from hwr_jax.ink.model_input import preprocessing_of
     from hwr_jax.text.alphabet import FROM_TRAINING, resolve_alphabet
 

@@ -38,8 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
     import jax
 
-    from hwr_jax.data.split_rules import rule_name
-    from hwr_jax.data.splits import hash_of_ids
+    from hwr_jax.data.splits import hash_of_ids, rule_name
     from hwr_jax.decoding.settings import FILE_NAME, load_text_parts, save_settings
     from hwr_jax.evaluation.tune import tune_decoder
     from hwr_jax.result import data_config, load_samples

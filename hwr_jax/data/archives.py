@@ -47,10 +47,9 @@ class SourceFile:
 def read_tar(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[SourceFile]:
     """The wanted (by name) regular files of a tar archive (plain, gz, bz2 or xz), in its order; nothing goes to disk.
 
-    Raises:
-      InputError: not a tar archive; cut short or damaged; a wanted member that is a link or a device, or whose name is
-        absolute or climbs out by ".."; one that unpacks to more than `max_bytes`, wanted or not.
-      OSError: the file cannot be opened.
+    Raises InputError for no tar archive; one cut short or damaged; a wanted member that is a link or a device, or whose
+    name is absolute or climbs out by ".."; one that unpacks to more than `max_bytes`, wanted or not. Raises OSError if
+    the file cannot be opened.
     """
     with path.open("rb") as file:
         magic = file.read(6)
@@ -137,11 +136,9 @@ def open_tree(source: Path, wanted: Callable[[str], bool], *, max_bytes: int = M
     """Opens a folder or an archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz) for the time of the block.
 
     The wanted files of an archive are copied to one nameless temporary file (in $TMPDIR), which is gone however the
-    process ends: nothing is unpacked under a name that the archive chose. A folder that holds all of an archive's
-    files is left out of their names, so that they are those of the unpacked folder.
-
-    Raises:
-      InputError: no such source; neither a folder nor an archive; an archive that is damaged, or not to be trusted.
+    process ends: nothing is unpacked under a name that the archive chose. A folder that holds all of an archive's files
+    is left out of their names, so that they are those of the unpacked folder. Raises InputError if there is no such
+    source, or it is neither a folder nor an archive, or an archive that is damaged or not to be trusted.
     """
     if source.is_dir():
         yield Tree(source, wanted)

@@ -113,20 +113,14 @@ def buckets_of(widths_N: Int[np.ndarray, "N"], config: ExperimentConfig, stride_
     return build_buckets(-(-widths_N // stride_px) * stride_px, config.data.width_buckets)
 
 
-class BucketedRows:
-    """Rows of the samples in the batch of every step: `BucketedRows(...)[step]` is int64 [batch_size].
+class RowsInOrder:
+    """Rows of the samples in the batch of every step: `RowsInOrder(...)[step]` is int64 [batch_size].
 
-    Every epoch is a permutation of all samples, drawn from the seed and the epoch, divided by width into batches that
-    come in a random order, or in the first `narrow_first_epochs` from the narrowest to the widest. What is left of a
-    bucket goes into the next wider one, and what is left of the widest fills a last batch with FILLER: so no sample is
-    left out, and every epoch has the same number of batches.
+    Every epoch has the same order, its last batch filled up with FILLER.
     """
 
-    def __init__(self, buckets: Buckets, batch_size: int, seed: int, narrow_first_epochs: int = 0) -> None:
-        self._bucket_N = buckets.bucket_N
-        self._count, self._batch_size, self._seed = len(buckets.widths), batch_size, seed
-        self._narrow_first_epochs = narrow_first_epochs
-        self._batches = -(-len(self._bucket_N) // batch_size)
+    def __init__(self, samples: int, batch_size: int) -> None:
+        self._samples, self._batch_size, self._batches = samples, batch_size, -(-samples // batch_size)
         self._plan = functools.lru_cache(maxsize=2)(self._plan_epoch)
 
     def __getitem__(self, step: int) -> np.ndarray:
@@ -138,6 +132,29 @@ class BucketedRows:
         return np.full(self._batch_size, step // self._batches)
 
     def _plan_epoch(self, epoch: int) -> np.ndarray:
+        return self._divide(np.arange(self._samples))
+
+    def _divide(self, rows: np.ndarray) -> np.ndarray:
+        """Rows as batches, [n, batch_size], the last filled up."""
+        rows = np.pad(rows, (0, -len(rows) % self._batch_size), constant_values=FILLER)
+        return rows.reshape(-1, self._batch_size)
+
+
+class BucketedRows(RowsInOrder):
+    """Rows of batches of like width.
+
+    Every epoch is a permutation of all samples, drawn from the seed and the epoch, divided by width into batches that
+    come in a random order, or in the first `narrow_first_epochs` from the narrowest to the widest. What is left of a
+    bucket goes into the next wider one, and what is left of the widest fills a last batch with FILLER: so no sample is
+    left out, and every epoch has the same number of batches.
+    """
+
+    def __init__(self, buckets: Buckets, batch_size: int, seed: int, narrow_first_epochs: int = 0) -> None:
+        self._bucket_N = buckets.bucket_N
+        super().__init__(len(self._bucket_N), batch_size)
+        self._count, self._seed, self._narrow_first_epochs = len(buckets.widths), seed, narrow_first_epochs
+
+    def _plan_epoch(self, epoch: int) -> np.ndarray:
         random = np.random.default_rng([self._seed, epoch])
         order_N = random.permutation(len(self._bucket_N))
         batches = []
@@ -145,9 +162,7 @@ class BucketedRows:
         for bucket in range(self._count):
             rows = np.concatenate([left, order_N[self._bucket_N[order_N] == bucket]])
             whole = len(rows) // self._batch_size * self._batch_size
-            batches.append(rows[:whole].reshape(-1, self._batch_size))
+            batches.append(self._divide(rows[:whole]))
             left = rows[whole:]
-        if len(left):
-            batches.append(np.pad(left, (0, self._batch_size - len(left)), constant_values=FILLER)[None])
-        by_width = np.concatenate(batches)
+        by_width = np.concatenate([*batches, self._divide(left)])
         return by_width if epoch < self._narrow_first_epochs else random.permutation(by_width)

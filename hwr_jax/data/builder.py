@@ -88,8 +88,7 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
     def download_and_prepare(self, **kwargs: Any) -> None:
         """See tfds.core.DatasetBuilder.
 
-        Raises:
-          InputError: the source is not what it says, or holds no usable sample.
+        Raises InputError if the source is not what it says, or holds no usable sample.
         """
         with self._spool_files:
             super().download_and_prepare(**kwargs)

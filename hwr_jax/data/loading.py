@@ -8,22 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from hwr_jax.config import DataConfig, ExperimentConfig
+from hwr_jax.data.builder import Progress
 from hwr_jax.data.formats.base import Format
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
-from hwr_jax.data.image_writer import ImageWriter
 from hwr_jax.data.labels import final_label, select_trainable, take
 from hwr_jax.data.parallel import count_cores
 from hwr_jax.data.prepared import PreparedInfo, find_prepared, load_given_splits, load_listed, load_prepared, prepare
-from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
-from hwr_jax.data.preprocessed_cache import load_or_preprocess
+from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, load_or_preprocess, preprocess_samples
 from hwr_jax.data.sample import describe_skips
-from hwr_jax.data.split_rules import BY_WRITER, GIVEN, KERAS_EXAMPLE, divide
-from hwr_jax.data.splits import SPLITS
+from hwr_jax.data.splits import BY_WRITER, GIVEN, KERAS_EXAMPLE, SPLITS, divide
+from hwr_jax.data.stored_images import ImageWriter
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing, count_frames, preprocessing_of
 from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, alphabet_of, resolve_alphabet
-
-Progress = Callable[[int, int | None], None]
 
 
 def ensure_prepared(
@@ -35,8 +32,7 @@ def ensure_prepared(
 ) -> PreparedInfo:
     """Finds the prepared data set of a run, or prepares it from its source; see `hwr_jax.data.prepared.prepare`.
 
-    Raises:
-      InputError: it is not prepared and there is no source, or the source is not what it says.
+    Raises InputError if it is not prepared and there is no source, or the source is not what it says.
     """
     own = format is not None and format.name == config.name.partition("/")[0]
     if not own and not config.source and config.name != SYNTHETIC and not find_prepared(config.name, _data_dir(config)):
@@ -60,10 +56,8 @@ def load_split(config: DataConfig, split: str, preprocessing: Preprocessing, *, 
     """The preprocessed samples of a split of a prepared data set, only the first `limit` of them (0: all).
 
     By writer they come in an order that depends on their ids alone, as the Keras example's in its order, and by lists
-    in the source's order.
-
-    Raises:
-      InputError: the data set is not prepared, or `config.split` names no rule and no lists.
+    in the source's order. Raises InputError if the data set is not prepared, or `config.split` names no rule and no
+    lists.
     """
     left_out: dict[str, str] = {}
     if config.split == BY_WRITER:
@@ -130,10 +124,8 @@ def load_for_training(
     """The training samples that can be trained on, and the validation samples, of a prepared data set.
 
     `poll` is called between the splits; an exception it raises ends it. `say` gets a line on what takes time.
-    `stride_px` is the encoder's, columns a frame; 0: that of the one that the config names.
-
-    Raises:
-      InputError: the data are not prepared, or no samples are left in one of the splits.
+    `stride_px` is the encoder's, columns a frame; 0: that of the one that the config names. Raises InputError if the
+    data are not prepared, or no samples are left in one of the splits.
     """
     preprocessing = preprocessing_of(config)
     most = "at most " * config.follows_width

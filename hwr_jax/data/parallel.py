@@ -35,10 +35,10 @@ def map_in_order(
         yield from map(function, items)
         return
     under_way: collections.deque[concurrent.futures.Future[list[Result]]] = collections.deque()
-    spawn = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(
-        workers, mp_context=spawn, initializer=_start_worker, initargs=(_dump(function),)
-    )
+    dumped = io.BytesIO()
+    _Pickler(dumped).dump(function)
+    spawn, given = multiprocessing.get_context("spawn"), (dumped.getvalue(),)
+    pool = concurrent.futures.ProcessPoolExecutor(workers, spawn, initializer=_start_worker, initargs=given)
     try:
         while chunk := list(itertools.islice(items, chunk_items)):
             with _hidden_script():
@@ -70,12 +70,6 @@ class _Pickler(cloudpickle.CloudPickler):
 _LIBRARIES = {"hwr_jax", *sys.stdlib_module_names}
 
 
-def _dump(function: Callable[[Any], Any]) -> bytes:
-    content = io.BytesIO()
-    _Pickler(content).dump(function)
-    return content.getvalue()
-
-
 @contextlib.contextmanager
 def _hidden_script() -> Iterator[None]:
     """Processes started meanwhile do not run the user's script again, as spawned ones do without a __main__ guard."""
@@ -91,18 +85,13 @@ def _hidden_script() -> Iterator[None]:
 _function: Callable[[Any], Any]
 
 
-def _start_worker(function: bytes) -> None:
-    global _function
-    _follow_parent()
-    _function = cloudpickle.loads(function)
-
-
 def _map_chunk(chunk: list[Any]) -> list[Any]:
     return [_function(item) for item in chunk]
 
 
-def _follow_parent() -> None:
+def _start_worker(function: bytes) -> None:
     """Signals to the parent's group are the parent's to handle; a parent killed outright takes this process with it."""
+    global _function
     os.setpgrp()
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -112,3 +101,4 @@ def _follow_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=leave_with_parent, daemon=True).start()
+    _function = cloudpickle.loads(function)

@@ -8,7 +8,7 @@ import grain
 import numpy as np
 from jaxtyping import Int
 
-from hwr_jax.data.batches import FILLER, BucketedRows, Buckets
+from hwr_jax.data.batches import FILLER, BucketedRows, Buckets, RowsInOrder
 from hwr_jax.data.labels import Labels
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.source_images import ImageMaker, SourceImages
@@ -18,22 +18,6 @@ Batch = dict[str, Any]
 Samples = Mapping[str, Images]
 # What an `ImageMaker` makes a batch's images from.
 _SOURCE = "source"
-
-
-class _RowsInOrder:
-    """The same order every epoch, its last batch filled up with FILLER."""
-
-    def __init__(self, samples: int, batch_size: int) -> None:
-        self._samples, self._batch_size = samples, batch_size
-        self._batches = -(-samples // batch_size)
-
-    def __getitem__(self, step: int) -> np.ndarray:
-        start = step % self._batches * self._batch_size
-        rows = np.arange(start, start + self._batch_size)
-        return np.where(rows < self._samples, rows, FILLER)
-
-    def epochs(self, step: int) -> np.ndarray:
-        return np.full(self._batch_size, step // self._batches)
 
 
 class _ShuffledRows:
@@ -50,7 +34,7 @@ class _ShuffledRows:
         return np.arange(step * self._batch_size, (step + 1) * self._batch_size) // self._samples
 
 
-def batch_rows(samples: int, batch_size: int, seed: int, *, reshuffle: bool = True) -> _RowsInOrder | _ShuffledRows:
+def batch_rows(samples: int, batch_size: int, seed: int, *, reshuffle: bool = True) -> RowsInOrder | _ShuffledRows:
     """Rows of the samples in the global batch of every step: `batch_rows(...)[step]` is int64 [batch_size].
 
     Every epoch is a permutation of all samples, drawn from the seed and the epoch. Batches run on over the end of an
@@ -58,7 +42,7 @@ def batch_rows(samples: int, batch_size: int, seed: int, *, reshuffle: bool = Tr
     and its last batch holds only what is left, FILLER in the other positions. `batch_rows(...).epochs(step)` is the
     epoch of each, int64 [batch_size].
     """
-    return _ShuffledRows(samples, batch_size, seed) if reshuffle else _RowsInOrder(samples, batch_size)
+    return _ShuffledRows(samples, batch_size, seed) if reshuffle else RowsInOrder(samples, batch_size)
 
 
 def make_batch_of_step(

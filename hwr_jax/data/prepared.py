@@ -159,8 +159,7 @@ def prepare(
 def find_prepared(name: str, data_dir: Path | None = None) -> PreparedInfo | None:
     """The prepared data set of that name, None if there is none.
 
-    Raises:
-      InputError: no data set has that name, or its summary is damaged or names another split rule.
+    Raises InputError if no data set has that name, or its summary is damaged or names another split rule.
     """
     return _read_summary(_find_folder(name, data_dir))
 
@@ -168,8 +167,7 @@ def find_prepared(name: str, data_dir: Path | None = None) -> PreparedInfo | Non
 def load_prepared(name: str, split: str, data_dir: Path | None = None) -> PreparedSplit:
     """The samples of a prepared split, perhaps none, in an order that depends on their ids alone.
 
-    Raises:
-      InputError: no such data set or split, or the data set is not prepared.
+    Raises InputError if there is no such data set or split, or it is not prepared.
     """
     if split not in SPLITS:
         raise InputError(f"split {split!r}: no such split; the splits are {', '.join(SPLITS)}")
@@ -198,11 +196,7 @@ def load_listed(name: str, data_dir: Path | None = None) -> list[str]:
 
 
 def load_given_splits(name: str, data_dir: Path | None = None) -> dict[str, str]:
-    """id -> split, as the source of a prepared data set gives them.
-
-    Raises:
-      InputError: it gives none.
-    """
+    """id -> split, as the source of a prepared data set gives them. Raises InputError if it gives none."""
     path = _find_folder(name, data_dir) / GIVEN_SPLITS_FILE
     if not path.exists():
         raise InputError(f"data.split='given': the source of {name!r} gives no splits; use 'writer', or lists of ids")
@@ -227,8 +221,7 @@ def _folder(name: str, root: Path) -> Path:
 def _find_folder(name: str, data_dir: Path | None) -> Path:
     """Where a data set lies. One that is there may be of a format that only its user has.
 
-    Raises:
-      InputError: no data set has that name.
+    Raises InputError if no data set has that name.
     """
     folder = _folder(name, data_dir or default_data_dir())
     if format_of(name) or not OWN_NAME.fullmatch(name) or not (folder / SUMMARY_FILE).exists():
@@ -304,12 +297,10 @@ def _lock(path: Path, say: Callable[[str], None] | None) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except filelock.Timeout:
         if say is not None:
             say(f"waiting for another process that prepares it in {path.parent}")
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         yield
-    finally:
-        lock.release()

@@ -10,11 +10,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from hwr_jax.data.prepared import PreparedSplit, open_split
+from hwr_jax.data.prepared import open_split
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.ink.preprocessing import preprocess
+
+_open_once = functools.cache(open_split)
 
 
 @runtime_checkable
@@ -67,10 +69,8 @@ class ImageMaker:
     ) -> tuple[UInt8[np.ndarray, "B H W"], Int[np.ndarray, "B"]]:
         """Images uint8 and their widths int32, of rows as in `SourceImages`, the epoch of each, and the width W.
 
-        W is that of the undrawn images' bucket: an image that the effects made wider is fitted into it.
-
-        Raises:
-          InputError: names the sample, where effects return something that is no image or cannot be preprocessed.
+        W is that of the undrawn images' bucket: an image that the effects made wider is fitted into it. Raises
+        InputError, which names the sample, where effects return something that is no image or cannot be preprocessed.
         """
         rows_Bx2, epochs_B, width = batch
         each = zip(rows_Bx2.tolist(), epochs_B.tolist(), strict=True)
@@ -78,7 +78,7 @@ class ImageMaker:
         return images_BxHxW, measure_widths(images_BxHxW, dataclasses.replace(self.preprocessing, width_px=width))
 
     def _make(self, part: int, row: int, epoch: int, width: int) -> np.ndarray:
-        sample = _open(*self.parts[part])[row]
+        sample = _open_once(*self.parts[part])[row]
         key = np.frombuffer(hashlib.sha256(sample.id.encode()).digest()[:16], np.uint32)
         rng = np.random.default_rng([self.seed, *key.tolist(), epoch])
         grey_HxW = open_grey(sample.image, sample.id)
@@ -93,8 +93,3 @@ class ImageMaker:
             return image_HxW[:, :width]
         except InputError as error:
             raise InputError(f"{sample.id}, augmented: {error}") from error
-
-
-@functools.cache
-def _open(folder: Path, split: str) -> PreparedSplit:
-    return open_split(folder, split)

@@ -1,10 +1,16 @@
-"""Which split a sample is in: a function of its writer alone."""
+"""Which split a sample is in: by its writer alone, as the Keras example does, by its source, or by lists of ids."""
 
+import dataclasses
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hwr_jax.errors import InputError
 
 SPLITS = ("train", "validation", "test")
-# Names the rule below. Another rule gets another name, so that results of the two are not compared by mistake.
+# Names the rule of `split_of`. Another rule gets another name, so that results of the two are not compared by mistake.
 SPLIT_RULE = "writer-sha256-85-5-10"
 _TRAIN_SHARE = 0.85
 _VALIDATION_SHARE = 0.05
@@ -25,7 +31,130 @@ def split_of(writer: str) -> str:
 
 def hash_of_ids(ids: Iterable[str]) -> str:
     """SHA-256 (hex) over the ids in sorted order, one a line: equal for the same set of samples, whatever its order."""
-    digest = hashlib.sha256()
-    for sample_id in sorted(ids):
-        digest.update(sample_id.encode() + b"\n")
-    return digest.hexdigest()
+    return hashlib.sha256("".join(f"{id}\n" for id in sorted(ids)).encode()).hexdigest()
+
+
+BY_WRITER, KERAS_EXAMPLE, GIVEN = "writer", "keras_example", "given"
+KERAS_EXAMPLE_RULE = "keras-example-seed42-90-5-5"
+GIVEN_RULE = "given-by-source"
+
+# The names under which lists of IAM's splits are passed around, such as tr.lst of the RWTH/Aachen split.
+LIST_NAMES = {
+    "train": ("train", "tr", "training", "trainset"),
+    "validation": ("validation", "va", "val", "valid", "validationset1"),
+    "test": ("test", "te", "testset"),
+}
+LIST_SUFFIXES = (".txt", ".lst", ".uttlist")
+_SPLIT_OF_NAME = {name: split for split, names in LIST_NAMES.items() for name in names}
+_SPLIT_OF_NAME |= {"dev": "validation", "eval": "test", "testing": "test"}
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitLists:
+    """Lists of ids that divide a data set."""
+
+    rule: str  # a name that changes with the lists' content
+    ids: Mapping[str, frozenset[str]]  # split -> ids, or beginnings of ids such as forms and lines of IAM
+
+
+def rule_name(split: str) -> str:
+    """The name of the rule that `data.split` asks for, as results give it.
+
+    Raises InputError if a folder of lists is asked for and cannot be read.
+    """
+    if split == BY_WRITER:
+        return SPLIT_RULE
+    named = {KERAS_EXAMPLE: KERAS_EXAMPLE_RULE, GIVEN: GIVEN_RULE}
+    return named[split] if split in named else read_split_lists(Path(split)).rule
+
+
+def split_named(name: str) -> str | None:
+    """The split that a name stands for ("tr", "dev", "Testing" ...), None if it is none."""
+    return _SPLIT_OF_NAME.get(name.strip().lower())
+
+
+def divide(
+    rule: str, ids: Sequence[str], known: Container[str], given: Mapping[str, str]
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Samples divided by a rule other than by writer: split -> ids in order; and id -> why it is in none.
+
+    The ids are in the source's own order, for the Keras example's rule also of images that cannot be read; `known` has
+    those that there are samples of; `given` is id -> split as the source gives them. Raises InputError if the rule
+    names lists that cannot be read.
+    """
+    if rule == KERAS_EXAMPLE:
+        return divide_as_keras_example(ids), {}
+    if rule == GIVEN:
+        parts = {split: [id for id in ids if given.get(id) == split] for split in SPLITS}
+        return parts, {id: "in no split of the source" for id in ids if id in known and not given.get(id)}
+    lists = read_split_lists(Path(rule))
+    parts = divide_by_lists((id for id in ids if id in known), lists)
+    return parts, dict.fromkeys(parts.pop(""), f"in no list of {lists.rule}")
+
+
+def divide_as_keras_example(listed_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The Keras example's splits: 90 % training, and what is left in halves, after one shuffle with numpy's seed 42.
+
+    Writers, and even lines, are in several splits. The ids are all in the source's list that are not marked as
+    unusable, in its order, also of images that cannot be read: the example drops those afterwards.
+    """
+    shuffled = list(listed_ids)
+    np.random.RandomState(42).shuffle(shuffled)
+    train = int(0.9 * len(shuffled))
+    validation = train + int(0.5 * (len(shuffled) - train))
+    return {"train": shuffled[:train], "validation": shuffled[train:validation], "test": shuffled[validation:]}
+
+
+def read_split_lists(folder: Path) -> SplitLists:
+    """Reads lists of ids, one id a line, from a folder that holds one for each split, named as in LIST_NAMES.
+
+    White space around ids and lines that start with "#" do not count. Raises InputError if a list is missing, there
+    twice, empty or not text, or two lists share an id.
+    """
+    if not folder.is_dir():
+        rules = f"{BY_WRITER!r}, nor {KERAS_EXAMPLE!r}, nor {GIVEN!r}, nor a folder with lists of ids"
+        raise InputError(f"data.split: {str(folder)!r} is neither {rules}")
+    ids = {split: _read_list(_find_list(folder, split)) for split in SPLITS}
+    owner: dict[str, str] = {}
+    for split, members in ids.items():
+        for member in sorted(members):
+            if owner.setdefault(member, split) != split:
+                raise InputError(f"{folder}: {member} is in the lists of {owner[member]} and of {split}")
+    content = "".join(f"{split} {member}\n" for split in SPLITS for member in sorted(ids[split]))
+    return SplitLists(f"lists-{hashlib.sha256(content.encode()).hexdigest()[:8]}", ids)
+
+
+def divide_by_lists(ids: Iterable[str], lists: SplitLists) -> dict[str, list[str]]:
+    """Split -> ids in their order; those in no list are under "".
+
+    An id belongs to a list that holds it or, up to one of its hyphens, its beginning: a01-000u-00-03 to one with
+    a01-000u-00 (a line) or a01-000u (a form). The longest beginning decides.
+    """
+    split_of_member = {member: split for split, members in lists.ids.items() for member in members}
+    divided: dict[str, list[str]] = {split: [] for split in (*SPLITS, "")}
+    for sample_id in ids:
+        part = sample_id
+        while part not in split_of_member and "-" in part:
+            part = part.rpartition("-")[0]
+        divided[split_of_member.get(part, "")].append(sample_id)
+    return divided
+
+
+def _find_list(folder: Path, split: str) -> Path:
+    names = [name + suffix for name in LIST_NAMES[split] for suffix in LIST_SUFFIXES]
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if len(found) != 1:
+        what = "several lists" if found else "no list"
+        raise InputError(f"{folder}: {what} for {split}; give one of {', '.join(names)}")
+    return found[0]
+
+
+def _read_list(path: Path) -> frozenset[str]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text; give one id a line") from error
+    members = frozenset(line for line in lines if line and not line.startswith("#"))
+    if not members:
+        raise InputError(f"{path}: no ids; give one id a line")
+    return members

@@ -1,35 +1,36 @@
-"""Preprocessed images in files: indexed as an array is, and in memory only where they are asked for."""
+"""Preprocessed images in files: written as they come, indexed as an array is, in memory only where they are asked for.
 
+Where the disk is full or read-only, they are written elsewhere.
+"""
+
+import io
 import math
 import os
+import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from hwr_jax.ink.model_input import Preprocessing, measure_widths
 
 
 class StoredImages:
     """Images in files. `images[7]`, `images[2:5]`, `images[rows]` and, with columns, `images[rows, :, :40]` read them.
 
     Several threads may read at a time.
-
-    Attributes:
-      shape: N, H, W.
-      dtype: uint8.
     """
 
     dtype = np.dtype(np.uint8)
 
     def __init__(self, files: "Sequence[_ImageFile]", positions_N: np.ndarray) -> None:
-        """Args:
-        files: of images of one size, at least one.
-        positions_N: int64, which images, and in which order; files are counted through one after the other.
-        """
+        """Takes files of images of one size, and which images of all of them, in which order, int64."""
         self._files = tuple(files)
         self._starts = np.cumsum([0, *(file.shape[0] for file in files[:-1])])
         self._positions_N = positions_N
-        self.shape = (len(positions_N), *files[0].shape[1:])
+        self.shape = (len(positions_N), *files[0].shape[1:])  # N, H, W
 
     @property
     def nbytes(self) -> int:
@@ -82,9 +83,7 @@ Images = np.ndarray | StoredImages
 def open_images(file: BinaryIO) -> StoredImages:
     """The images of an open .npy file, which may be closed or deleted afterwards.
 
-    Raises:
-      ValueError: not such a file, cut short, or not of images.
-      OSError: it cannot be read.
+    Raises ValueError if it is not such a file, cut short, or not of images, and OSError if it cannot be read.
     """
     file.seek(0)
     version = np.lib.format.read_magic(file)
@@ -128,3 +127,108 @@ class _ImageFile:
         except ValueError as error:
             raise OSError("a file of preprocessed images was cut short while it was read") from error
         return np.array(images_NxHxW[rows_B])
+
+
+_BLOCK_BYTES = 2**20
+_File = io.FileIO | io.BytesIO
+
+
+class ImageWriter:
+    """Writes images one after the other to a .npy file; a context, at whose end the file is gone unless it was moved.
+
+    Where the file cannot be made or grows no further, its images move on to a nameless file in the folder for temporary
+    files ($TMPDIR), and where that cannot take them either, to memory. Without a path they begin in the nameless file.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, path: Path | None = None) -> None:
+        self._preprocessing = preprocessing
+        self._size = (preprocessing.height_px, preprocessing.width_px)
+        self._block_BxHxW = np.empty((max(1, _BLOCK_BYTES // (self._size[0] * self._size[1])), *self._size), np.uint8)
+        self._in_block = self._count = 0
+        self._end = len(_header(0, self._size))
+        self._widths: list[np.ndarray] = []
+        self._openers: list[tuple[Path | None, Callable[[], _File]]] = []
+        if path is not None:
+            self._openers.append((path, lambda: path.open("x+b", buffering=0)))
+        self._openers += [(None, lambda: tempfile.TemporaryFile(buffering=0)), (None, io.BytesIO)]  # noqa: SIM115
+        self.path: Path | None = None  # of the file; None where it has no name
+        self._file: _File = io.BytesIO()
+        self._move_on()
+
+    def __enter__(self) -> "ImageWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def add(self, image_HxW: np.ndarray) -> None:
+        """Appends an image, uint8."""
+        self._block_BxHxW[self._in_block] = image_HxW
+        self._in_block += 1
+        if self._in_block == len(self._block_BxHxW):
+            self._put_block()
+
+    def finish(self) -> tuple[Images, np.ndarray]:
+        """The images, which stay readable whatever becomes of the file, and their widths, int32 [N]."""
+        self._put_block()
+        self._put(_header(self._count, self._size), 0)
+        widths_N = np.concatenate([np.zeros(0, np.int32), *self._widths])
+        if isinstance(self._file, io.BytesIO):
+            self._file.seek(0)
+            return np.lib.format.read_array(self._file), widths_N
+        return open_images(self._file), widths_N
+
+    def _put_block(self) -> None:
+        images_BxHxW = self._block_BxHxW[: self._in_block]
+        self._widths.append(measure_widths(images_BxHxW, self._preprocessing))
+        self._put(images_BxHxW.tobytes(), self._end)
+        self._count += self._in_block
+        self._in_block = 0
+
+    def _put(self, content: bytes, start: int) -> None:
+        try:
+            _write_at(self._file, content, start)
+        except OSError:
+            self._move_on()
+            self._put(content, start)
+        self._end = max(self._end, start + len(content))
+
+    def _move_on(self) -> None:
+        """To the next file that takes what was written so far."""
+        path, opener = self._openers.pop(0)
+        file: _File | None = None
+        try:
+            file = opener()
+            for start in range(0, self._end, _BLOCK_BYTES):
+                self._file.seek(start)
+                _write_at(file, self._file.read(min(_BLOCK_BYTES, self._end - start)), start)
+        except OSError:
+            if file is not None:
+                file.close()
+            self._move_on()
+            return
+        self._close()
+        self._file, self.path = file, path
+
+    def _close(self) -> None:
+        self._file.close()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+            self.path = None
+
+
+def _write_at(file: _File, content: bytes, start: int) -> None:
+    if isinstance(file, io.BytesIO):
+        file.seek(start)
+        file.write(content)
+        return
+    done = 0
+    while done < len(content):
+        done += os.pwrite(file.fileno(), content[done:], start + done)
+
+
+def _header(count: int, size: tuple[int, int]) -> bytes:
+    """Of the .npy file; as long for any count, since the format leaves room for it."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (count, *size)})
+    return header.getvalue()

@@ -42,7 +42,7 @@ def summarize(
       decoder: its label, such as "greedy", see `hwr_jax.decoding.settings.DecoderSettings.label`.
       model, data, split: names that say what was measured.
       parameters: of the model.
-      split_rule: which rule made the split, see `hwr_jax.data.split_rules.rule_name`.
+      split_rule: which rule made the split, see `hwr_jax.data.splits.rule_name`.
       decoder_settings: all of the decoder's settings, see `hwr_jax.decoding.settings.describe_settings`.
     """
     results, totals, losses = evaluation.results, evaluation.totals, evaluation.losses

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from hwr_jax.data.formats.copiste import parse_copiste_lines, why_not
+from hwr_jax.data.formats.alto import parse_copiste_lines, why_not_copiste
 from hwr_jax.data.sample import Sample
 from hwr_jax.ink.image import open_grey
 
@@ -24,7 +24,7 @@ from hwr_jax.ink.image import open_grey
     ],
 )
 def test_what_is_left_out(text: str, reason: str | None) -> None:
-    assert why_not(text) == reason
+    assert why_not_copiste(text) == reason
 
 
 def test_the_first_pages_of_the_real_set(real_data) -> None:

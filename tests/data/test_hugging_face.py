@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.hugging_face import parse_hugging_face
+from hwr_jax.data.formats.manifest import parse_hugging_face
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 

@@ -6,8 +6,8 @@ import tempfile
 import numpy as np
 import pytest
 
-from hwr_jax.data import image_writer
-from hwr_jax.data.image_writer import ImageWriter
+from hwr_jax.data import stored_images
+from hwr_jax.data.stored_images import ImageWriter
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
 
 FRAME = Preprocessing(3, 7, "line")
@@ -19,7 +19,7 @@ def draw(count):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(image_writer, "_BLOCK_BYTES", 50)  # of two frames
+    monkeypatch.setattr(stored_images, "_BLOCK_BYTES", 50)  # of two frames
 
 
 def write(images_NxHxW, path=None):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_split, worker_count
-from hwr_jax.data.split_rules import divide_as_keras_example
+from hwr_jax.data.splits import divide_as_keras_example
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.text.alphabet import IAM78

@@ -12,7 +12,7 @@ from PIL import Image
 from hwr_jax.data.formats.manifest import parse_manifest
 from hwr_jax.data.prepared import load_given_splits, prepare
 from hwr_jax.data.sample import Sample, Skip
-from hwr_jax.data.split_rules import GIVEN_RULE, rule_name
+from hwr_jax.data.splits import GIVEN_RULE, rule_name
 from hwr_jax.errors import InputError
 
 IMAGES = ("a.png", "deep/b.png", "c d.png", "cut.png")

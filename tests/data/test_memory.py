@@ -11,7 +11,7 @@ import numpy as np
 from pathlib import Path
 from PIL import Image
 from hwr_jax.data.preprocessed import preprocess_samples, join_samples
-from hwr_jax.data.preprocessed_cache import load_or_preprocess
+from hwr_jax.data.preprocessed import load_or_preprocess
 from hwr_jax.data.labels import encode_labels, select_trainable
 from hwr_jax.data.pipeline import make_batch_of_step, make_batches, plan_dispatches, sample_arrays
 from hwr_jax.data.sample import Sample

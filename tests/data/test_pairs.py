@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.pairs import parse_pairs
+from hwr_jax.data.formats.text_files import parse_pairs
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 

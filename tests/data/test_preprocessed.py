@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from hwr_jax.data import image_writer, preprocessed
+from hwr_jax.data import preprocessed, stored_images
 from hwr_jax.data.labels import select_trainable, take
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
 from hwr_jax.data.sample import Sample, Skip
@@ -66,7 +66,7 @@ def test_widths_are_computed_once(monkeypatch):
     result = preprocess_samples(samples, LINE)
     np.testing.assert_array_equal(result.widths_N, measure_widths(result.images_NxHxW, LINE))
     assert len(set(result.widths_N.tolist())) > 5
-    monkeypatch.setattr(image_writer, "measure_widths", lambda *_: pytest.fail("computed anew"))
+    monkeypatch.setattr(stored_images, "measure_widths", lambda *_: pytest.fail("computed anew"))
     selected = select_trainable(join_samples([result, take(result, np.arange(3))]), Alphabet("a"), 99)
     assert len(selected) == 9
     np.testing.assert_array_equal(selected.widths_N, measure_widths(selected.images_NxHxW, LINE))

@@ -9,15 +9,14 @@ import time
 import numpy as np
 import pytest
 
-from hwr_jax.data import preprocessed_cache
-from hwr_jax.data.image_writer import ImageWriter
-from hwr_jax.data.preprocessed import PreprocessedSamples
-from hwr_jax.data.preprocessed_cache import load_or_preprocess
+from hwr_jax.data import preprocessed
+from hwr_jax.data.preprocessed import PreprocessedSamples, load_or_preprocess
 from hwr_jax.data.source_images import SourceImages
+from hwr_jax.data.stored_images import ImageWriter
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
 
 FRAME = Preprocessing(height_px=4, width_px=6)
-OWN_HASH = preprocessed_cache._CODE_HASH
+OWN_HASH = preprocessed._CODE_HASH
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ def test_splits_and_frames_are_kept_apart(load, samples):
 
 def test_checkouts_of_different_code_keep_their_caches_on_one_folder(load, monkeypatch):
     for code in ("checkout", "another0") * 3:
-        monkeypatch.setattr(preprocessed_cache, "_CODE_HASH", code)
+        monkeypatch.setattr(preprocessed, "_CODE_HASH", code)
         load()
     assert load.fitted == 2
 
@@ -98,15 +97,15 @@ def test_stale_caches_of_other_code_are_removed(load, tmp_path, monkeypatch):
 
     load(Preprocessing(4, 6, "keras"))
     for age, code in enumerate("abcde"):
-        monkeypatch.setattr(preprocessed_cache, "_CODE_HASH", code)
+        monkeypatch.setattr(preprocessed, "_CODE_HASH", code)
         load()
         os.utime(tmp_path / f"preprocessed-word-6x4-{code}", 2 * (time.time() - 1000 + age,))
     keras = f"preprocessed-keras-6x4-{OWN_HASH}"
     assert kept() == {keras, "b", "c", "d", "e"}
     os.utime(tmp_path / "preprocessed-word-6x4-d", 2 * (time.time() - 31 * 86400,))
-    monkeypatch.setattr(preprocessed_cache, "_CODE_HASH", "b")
+    monkeypatch.setattr(preprocessed, "_CODE_HASH", "b")
     load()  # used again, and so younger than the others
-    monkeypatch.setattr(preprocessed_cache, "_CODE_HASH", "f")
+    monkeypatch.setattr(preprocessed, "_CODE_HASH", "f")
     load()
     assert kept() == {keras, "b", "c", "e", "f"}
 
@@ -114,7 +113,7 @@ def test_stale_caches_of_other_code_are_removed(load, tmp_path, monkeypatch):
 @pytest.mark.parametrize("version", ["PIL.__version__", "PIL.features.version"])
 def test_other_versions_of_pillow_and_its_decoders_have_caches_of_their_own(monkeypatch, version):
     monkeypatch.setattr(version, (lambda name: "another") if version.endswith("features.version") else "another")
-    assert preprocessed_cache._hash_code() != OWN_HASH
+    assert preprocessed._hash_code() != OWN_HASH
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b'{"ids": [], "texts": [], "writers": [], "skipped": {}}', b"\x00"])
@@ -157,7 +156,7 @@ def test_a_disk_that_takes_nothing_is_no_error(load, samples, tmp_path, monkeypa
 
 def test_a_folder_that_cannot_be_written_is_no_error(load, samples, tmp_path):
     # Not by its permissions, which do not bind every user.
-    next_cache = tmp_path / f"preprocessed-word-6x4-{preprocessed_cache._CODE_HASH}"
+    next_cache = tmp_path / f"preprocessed-word-6x4-{preprocessed._CODE_HASH}"
     next_cache.write_text("a file where the folder would be")
     assert_same(load(), samples)
     assert load.fitted == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hwr_jax.data.formats.reading_order import alto_order, page_xml_order
+from hwr_jax.data.formats.pages import alto_order, page_xml_order
 from hwr_jax.data.safe_xml import parse_xml
 
 # Regions r1 (lines 0, 1), r2 (line 2) with r3 (line 3) inside, r4 (line 4).

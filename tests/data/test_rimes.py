@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.rimes import parse_rimes_lines
+from hwr_jax.data.formats.text_files import parse_rimes_lines
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 

@@ -5,14 +5,14 @@ import random
 import numpy as np
 import pytest
 
-from hwr_jax.data.split_rules import (
+from hwr_jax.data.splits import (
     KERAS_EXAMPLE_RULE,
+    SPLIT_RULE,
     divide_as_keras_example,
     divide_by_lists,
     read_split_lists,
     rule_name,
 )
-from hwr_jax.data.splits import SPLIT_RULE
 from hwr_jax.errors import InputError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hwr_jax.data.xml_edits import XmlEditor, escape
+from hwr_jax.data.safe_xml import XmlEditor, escape
 from hwr_jax.errors import InputError
 
 FILE = """<?xml version="1.0" encoding="{encoding}"?>

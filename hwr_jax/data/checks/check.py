@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from hwr_jax.config import DataConfig
-from hwr_jax.data.checks.division import divide, find_duplicates, find_leaks
-from hwr_jax.data.checks.examination import Examination, Thumbnails, examine
-from hwr_jax.data.checks.kinds import MEANING, OTHER_LABEL, OUTSIDE, SAME_LABEL, SEVERAL_SPLITS, UNREADABLE
-from hwr_jax.data.checks.label_faults import find_label_faults, name_characters
+from hwr_jax.data import splits
+from hwr_jax.data.checks import kinds
+from hwr_jax.data.checks.examination import Examination, Thumbnails, examine, find_label_faults, name_characters
 from hwr_jax.data.checks.outliers import OddGroup, find_odd_groups, source_of
+from hwr_jax.data.formats.table import format_of
 from hwr_jax.data.labels import final_label, find_left_out
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip, describe_skips
-from hwr_jax.data.splits import SPLITS
+from hwr_jax.data.splits import BY_WRITER, GIVEN, KERAS_EXAMPLE, SPLITS, split_of
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.text.alphabet import Alphabet, alphabet_of
@@ -86,10 +86,8 @@ def check_data(
     """Reads, opens and preprocesses every sample once; of the images only a bounded number of thumbnails is kept.
 
     The items are a format's, or those of prepared splits with what was skipped when they were prepared. `see_images` is
-    called with the samples that could be preprocessed, some at a time, in their order.
-
-    Raises:
-      InputError: no sample can be read, two have one id, or the split rule needs what is not there.
+    called with the samples that could be preprocessed, some at a time, in their order. Raises InputError if no sample
+    can be read, two have one id, or the split rule needs what is not there.
     """
     reading = _Reading(rules)
     items, ahead = itertools.tee(items)
@@ -120,7 +118,7 @@ class _Reading:
         self._frames: dict[str, int] = {}
         self._skipped: dict[str, str] = {}
         self._ids_of_pixels: dict[bytes, str | list[str]] = {}
-        self._cases: dict[str, dict[str, str]] = {kind: {} for kind in MEANING}
+        self._cases: dict[str, dict[str, str]] = {kind: {} for kind in kinds.MEANING}
         self._thumbnails = Thumbnails()
 
     def add(self, item: Sample | Skip, examination: Examination) -> None:
@@ -155,7 +153,7 @@ class _Reading:
         self._ids_of_pixels[examination.pixels] = ids
         # Its splits are not known yet, so its thumbnail is kept for whichever kind it turns out to be.
         other = self._texts[ids[0]] != self._texts[id]
-        for kind in (OTHER_LABEL if other else SAME_LABEL, SEVERAL_SPLITS):
+        for kind in (kinds.OTHER_LABEL if other else kinds.SAME_LABEL, kinds.SEVERAL_SPLITS):
             for one in (ids[0], id) if len(ids) == 1 else (id,):
                 self._thumbnails.offer(kind, one, examination.thumbnail_HxW)
         ids.append(id)
@@ -173,7 +171,7 @@ class _Reading:
         # A set so small that no writer is for training is still worth a look.
         seen = ids["train"] or readable
         alphabet = rules.alphabet or alphabet_of(labels[id] for id in seen)
-        left_out = self._leave_out(ids, labels, alphabet, division.split, division.in_none)
+        left_out = self._leave_out(ids, labels, alphabet, division)
         cases = self._find_cases(division.split, labels, alphabet)
         kept = {split: [id for id in ids[split] if id not in left_out[split]] for split in SPLITS}
         characters = collections.Counter("".join(labels[id] for id in ids["train"]))
@@ -201,21 +199,17 @@ class _Reading:
         )
 
     def _leave_out(
-        self,
-        ids: Mapping[str, Sequence[str]],
-        labels: Mapping[str, str],
-        alphabet: Alphabet,
-        split: Mapping[str, str],
-        in_none: Mapping[str, str],
+        self, ids: Mapping[str, Sequence[str]], labels: Mapping[str, str], alphabet: Alphabet, division: "Division"
     ) -> dict[str, dict[str, str]]:
         """As training does, by the function it calls: see `hwr_jax.data.loading.load_for_training`."""
+        split = division.split
         unreadable = {
             name: {id: why for id, why in self._unreadable.items() if split.get(id) == name} for name in SPLITS
         }
         nowhere = {id: why for id, why in self._unreadable.items() if id not in split}
         frames = [self._frames[id] for id in ids["train"]] if self._frames else self._rules.frames
         train = {id: labels[id] for id in ids["train"]}
-        unreadable["train"] |= {id: why for id, why in in_none.items() if id in labels}
+        unreadable["train"] |= {id: why for id, why in division.in_none.items() if id in labels}
         unreadable["train"] |= find_left_out(train, alphabet, frames, self._rules.data.outside_alphabet)
         return {READING: self._skipped | nowhere, **unreadable}
 
@@ -223,16 +217,84 @@ class _Reading:
         self, split: Mapping[str, str], labels: Mapping[str, str], alphabet: Alphabet
     ) -> dict[str, dict[str, str]]:
         cases = self._cases
-        cases[UNREADABLE] = dict(self._unreadable)
+        cases[kinds.UNREADABLE] = dict(self._unreadable)
         if self._rules.alphabet is None:
             outside = {id: alphabet.outside(label) for id, label in labels.items()}
-            cases[OUTSIDE] = {id: name_characters(found) for id, found in outside.items() if found}
+            cases[kinds.OUTSIDE] = {id: name_characters(found) for id, found in outside.items() if found}
         groups = [ids for ids in self._ids_of_pixels.values() if isinstance(ids, list)]
         where = {id: split.get(id, "no split") for id in labels}
         cases |= find_duplicates(groups, labels, where)
         cases |= find_leaks(self._rules.data.name, self._writers, split)
-        return {kind: cases[kind] for kind in MEANING if cases[kind]}
+        return {kind: cases[kind] for kind in kinds.MEANING if cases[kind]}
 
 
 def _label(text: str, config: DataConfig) -> str:
     return final_label(unicodedata.normalize("NFC", text), config)
+
+
+@dataclasses.dataclass(frozen=True)
+class Division:
+    """Which split each sample is in."""
+
+    split: dict[str, str]  # id -> split; ids in no split are absent
+    in_none: dict[str, str]  # id -> reason why it is in no split
+
+
+def divide(
+    rule: str, writers: Mapping[str, str], given: Mapping[str, str], listed: Callable[[], Sequence[str]] | None
+) -> Division:
+    """Divides samples as `hwr_jax.data.loading.load_split` does.
+
+    The rule is `data.split` of a config; `writers` (id -> writer) has all samples; `given` is id -> split as the source
+    gives them; `listed` gives the ids in the source's own order, None where that is not known. Raises InputError if the
+    rule needs what is not there, or names lists that cannot be read.
+    """
+    if rule == BY_WRITER:
+        of_writer = {writer: split_of(writer) for writer in set(writers.values())}
+        return Division({id: of_writer[writer] for id, writer in writers.items()}, {})
+    if rule == GIVEN and not given:
+        raise InputError("data.split='given': the source gives no splits; use 'writer', or lists of ids")
+    if rule == KERAS_EXAMPLE and listed is None:
+        raise InputError("data.split='keras_example': needs prepared data; run hwr data prepare and leave --source out")
+    ids = listed() if rule == KERAS_EXAMPLE and listed else [*writers]
+    parts, in_none = splits.divide(rule, ids, writers, given)
+    return Division({id: name for name, ids in parts.items() for id in ids if id in writers}, in_none)
+
+
+def find_leaks(name: str, writers: Mapping[str, str], split: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Kind -> writer or page -> samples in each split, of those in several; ids of some formats alone name pages."""
+    by_writer: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    by_page: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    format = format_of(name)
+    pattern = format.page_id if format else None
+    for id, part in split.items():
+        by_writer[writers[id]][part] += 1
+        if pattern is not None and (page := pattern.fullmatch(id)):
+            by_page[page[1]][part] += 1
+    return {kinds.WRITERS_LEAK: _in_several(by_writer), kinds.PAGES_LEAK: _in_several(by_page)}
+
+
+def find_duplicates(
+    groups: Sequence[Sequence[str]], text_of: Mapping[str, str], split_of: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Kind -> id -> the others of its group, of groups of ids of images with the same pixels."""
+    found: dict[str, dict[str, str]] = {kinds.OTHER_LABEL: {}, kinds.SEVERAL_SPLITS: {}, kinds.SAME_LABEL: {}}
+    for ids in groups:
+        mine = [kinds.OTHER_LABEL if len({text_of[id] for id in ids}) > 1 else kinds.SAME_LABEL]
+        mine += [kinds.SEVERAL_SPLITS] * (len({split_of[id] for id in ids}) > 1)
+        more = f" and {len(ids) - 4:,} more" if len(ids) > 4 else ""
+        for kind in mine:
+            remarks = {kinds.OTHER_LABEL: " {text!r}", kinds.SEVERAL_SPLITS: " ({split})", kinds.SAME_LABEL: ""}[kind]
+            named = {id: id + remarks.format(text=text_of[id], split=split_of[id]) for id in ids}
+            for id in ids:
+                others = [named[other] for other in ids if other != id][:3]
+                found[kind][id] = "as " + ", ".join(others) + more
+    return found
+
+
+def _in_several(counts: Mapping[str, collections.Counter[str]]) -> dict[str, str]:
+    return {
+        name: ", ".join(f"{count:,} in {part}" for part, count in sorted(parts.items()))
+        for name, parts in sorted(counts.items())
+        if len(parts) > 1
+    }

@@ -1,19 +1,23 @@
-"""One image, looked at once: can it be read, and what is odd about it."""
+"""One sample, looked at once: can its image be read, and what is odd about it or its label."""
 
 import collections
 import dataclasses
 import hashlib
+import unicodedata
 
 import numpy as np
 from PIL import Image
 
-from hwr_jax.data.checks.kinds import ALMOST_BLANK, BLANK, EXTREME_SHAPE, EXTREME_SIZE, INVERTED
+from hwr_jax.config import DataConfig
+from hwr_jax.data.checks import kinds
+from hwr_jax.data.labels import final_label, frames_needed
 from hwr_jax.data.preprocessed import preprocess_sample
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.ink.preprocessing import MIN_CONTRAST, light_on_dark, otsu_threshold, preprocess
+from hwr_jax.text.alphabet import Alphabet
 
 THUMBNAIL_PX = (192, 64)  # width and height at most
 MOST_A_KIND = 24
@@ -48,7 +52,7 @@ def examine(item: Sample | Skip, preprocessing: Preprocessing, keep_image: bool)
     except InputError:
         return Examination(str(preprocess_sample(item, preprocessing)))  # In the words of training.
     faults = find_faults(grey_HxW, preprocessing)
-    blank = any(kind == BLANK for kind, _ in faults)
+    blank = any(kind == kinds.BLANK for kind, _ in faults)
     return Examination(
         reason=None,
         faults=faults,
@@ -64,24 +68,24 @@ def find_faults(grey_HxW: np.ndarray, preprocessing: Preprocessing) -> tuple[tup
     height, width = grey_HxW.shape
     faults = []
     if min(height, width) < SMALLEST_SIDE_PX or height * width > MOST_PIXELS:
-        faults.append((EXTREME_SIZE, f"{width:,} x {height:,} px"))
+        faults.append((kinds.EXTREME_SIZE, f"{width:,} x {height:,} px"))
     height_left = min(1.0, preprocessing.width_px / width * height / preprocessing.height_px)
     if height_left < LEAST_OF_HEIGHT or height / width > MOST_HEIGHT_PER_WIDTH:
-        faults.append((EXTREME_SHAPE, f"{width:,} x {height:,} px"))
+        faults.append((kinds.EXTREME_SHAPE, f"{width:,} x {height:,} px"))
     histogram = np.bincount(grey_HxW.ravel(), minlength=256)
     shades = np.flatnonzero(histogram)
     contrast = int(shades[-1] - shades[0])
     if contrast < MIN_CONTRAST:
-        return (*faults, (BLANK, f"grey {shades[0]} to {shades[-1]}"))
+        return (*faults, (kinds.BLANK, f"grey {shades[0]} to {shades[-1]}"))
     inverted = light_on_dark(grey_HxW)
     if inverted:
-        faults.append((INVERTED, f"mean grey {grey_HxW.mean():.0f}"))
+        faults.append((kinds.INVERTED, f"mean grey {grey_HxW.mean():.0f}"))
     dark = float(histogram[: otsu_threshold(histogram) + 1].sum() / grey_HxW.size)
     ink = 1 - dark if inverted else dark
     if contrast < FAINT_CONTRAST:
-        faults.append((ALMOST_BLANK, f"{contrast} grey levels between ink and background"))
+        faults.append((kinds.ALMOST_BLANK, f"{contrast} grey levels between ink and background"))
     elif ink < LEAST_INK:
-        faults.append((ALMOST_BLANK, f"{100 * ink:.3f} % ink"))
+        faults.append((kinds.ALMOST_BLANK, f"{100 * ink:.3f} % ink"))
     return tuple(faults)
 
 
@@ -114,3 +118,40 @@ class Thumbnails:
     def of(self, kind: str) -> dict[str, np.ndarray]:
         """id -> image, uint8, in the order in which they were offered."""
         return {id: image for (of, id), image in self._images.items() if of == kind}
+
+
+def find_label_faults(
+    text: str, config: DataConfig, alphabet: Alphabet | None, frames: int
+) -> tuple[tuple[str, str], ...]:
+    """(kind, detail) of all that is odd about a label as it was parsed and as a run with this config has it.
+
+    Without an alphabet, which may not be known yet, its characters are not looked at.
+    """
+    faults = []
+    if text.split(" ") != text.split():
+        faults.append((kinds.SPACES, repr(text)))
+    if hidden := [c for c in dict.fromkeys(text) if is_hidden(c)]:
+        faults.append((kinds.CONTROL, name_characters(hidden)))
+    if not unicodedata.is_normalized("NFC", text):
+        faults.append((kinds.NOT_NFC, name_characters([c for c in dict.fromkeys(text) if unicodedata.combining(c)])))
+    label = final_label(unicodedata.normalize("NFC", text), config)
+    if not label:
+        faults.append((kinds.EMPTY_LABEL, repr(text)))
+    if alphabet is not None and (outside := alphabet.outside(label)):
+        faults.append((kinds.OUTSIDE, name_characters(outside)))
+    if (needed := frames_needed(label)) > frames:
+        faults.append((kinds.TOO_LONG, f"needs {needed} of {frames} frames"))
+    return tuple(fault for fault in faults if fault[0] != kinds.SPACES or text.strip())
+
+
+def is_hidden(character: str) -> bool:
+    """Control, format, private and unassigned characters but white space; and U+FFFD."""
+    return character == "\ufffd" or (unicodedata.category(character).startswith("C") and not character.isspace())
+
+
+def name_characters(characters: "list[str] | str") -> str:
+    """ "é U+00E9, U+200B", for people: what cannot be seen by its code alone."""
+    return ", ".join(
+        f"U+{ord(c):04X}" if is_hidden(c) or c.isspace() or unicodedata.combining(c) else f"{c} U+{ord(c):04X}"
+        for c in characters
+    )

@@ -1,6 +1,7 @@
 """Lines of ALTO pages (versions 2 to 4), as eScriptorium, kraken and libraries' own systems write them.
 
-The format: https://www.loc.gov/standards/alto/.
+The format: https://www.loc.gov/standards/alto/. Copiste d'un jour (BAnQ), contemporary French copied by hand, CC BY
+4.0, is pages of it.
 """
 
 import functools
@@ -10,22 +11,9 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from hwr_jax.data.formats.base import Format
-from hwr_jax.data.formats.pages import (
-    DEFAULT_TYPE,
-    PAGE_ID,
-    PAGE_OPTIONS,
-    Box,
-    LineText,
-    Page,
-    PageLine,
-    ReadingNote,
-    parse_number,
-    parse_pages,
-    parse_points,
-    parse_size,
-)
-from hwr_jax.data.xml_edits import XmlEditor, escape
+from hwr_jax.data.formats import pages
+from hwr_jax.data.formats.base import DataTerms
+from hwr_jax.data.safe_xml import XmlEditor, escape
 from hwr_jax.errors import InputError
 
 # What a String says of the text that it had.
@@ -33,11 +21,10 @@ _OF_OLD_TEXT = ("CC", "CS", "SUBS_TYPE", "SUBS_CONTENT")
 _OF_OLD_CHARACTERS = ("ALTERNATIVE", "Glyph")
 
 
-def parse_alto(root: Element) -> Page | None:
+def parse_alto(root: Element) -> pages.Page | None:
     """The (first) page of an ALTO file, None if the file is of another format.
 
-    Raises:
-      InputError: coordinates in another unit than pixels.
+    Raises InputError if coordinates are in another unit than pixels.
     """
     if root.tag != "alto":
         return None
@@ -46,19 +33,19 @@ def parse_alto(root: Element) -> Page | None:
         raise InputError(f"coordinates are in {unit[:20]}, not in pixels; convert the file")
     page = root.find("Layout/Page")
     if page is None:
-        return Page("", None, ())
+        return pages.Page("", None, ())
     labels = {tag.get("ID", ""): tag.get("LABEL", "") for tag in root.iterfind("Tags/*")}
     image_name = root.findtext("Description/sourceImageInformation/fileName", "").strip()
     lines = [_line(line, number, labels) for number, line in enumerate(page.iter("TextLine"), start=1)]
-    return Page(image_name, parse_size(page.get("WIDTH"), page.get("HEIGHT")), tuple(lines))
+    return pages.Page(image_name, pages.parse_size(page.get("WIDTH"), page.get("HEIGHT")), tuple(lines))
 
 
-def _line(line: Element, number: int, labels: dict[str, str]) -> PageLine:
+def _line(line: Element, number: int, labels: dict[str, str]) -> pages.PageLine:
     kinds = [labels.get(reference, "") for reference in line.get("TAGREFS", "").split()]
     polygon = line.find("Shape/Polygon")
-    outline = parse_points(polygon.get("POINTS")) if polygon is not None else _box(line)
-    kind = next(filter(None, kinds), DEFAULT_TYPE)
-    return PageLine(line.get("ID") or str(number), _text(line), kind, outline, _baseline(line))
+    outline = pages.parse_points(polygon.get("POINTS")) if polygon is not None else _box(line)
+    kind = next(filter(None, kinds), pages.DEFAULT_TYPE)
+    return pages.PageLine(line.get("ID") or str(number), _text(line), kind, outline, _baseline(line))
 
 
 def _text(line: Element) -> str:
@@ -69,7 +56,7 @@ def _text(line: Element) -> str:
 
 
 def _box(line: Element) -> np.ndarray | None:
-    sides = [parse_number(line.get(side)) for side in ("HPOS", "VPOS", "WIDTH", "HEIGHT")]
+    sides = [pages.parse_number(line.get(side)) for side in ("HPOS", "VPOS", "WIDTH", "HEIGHT")]
     if None in sides:
         return None
     left, top, width, height = (float(side or 0) for side in sides)
@@ -79,11 +66,11 @@ def _box(line: Element) -> np.ndarray | None:
 
 def _baseline(line: Element) -> np.ndarray | None:
     """Points; up to version 4.0 it may be a single number, the height at which it runs level."""
-    level = parse_number(line.get("BASELINE"))
-    return None if level is not None else parse_points(line.get("BASELINE"))
+    level = pages.parse_number(line.get("BASELINE"))
+    return None if level is not None else pages.parse_points(line.get("BASELINE"))
 
 
-def write_alto_texts(editor: XmlEditor, texts: Mapping[int, LineText], note: ReadingNote) -> None:
+def write_alto_texts(editor: XmlEditor, texts: Mapping[int, pages.LineText], note: pages.ReadingNote) -> None:
     """Changes the lines' String, SP and HYP elements, by the line's number on the page; adds a processing step.
 
     A line with as many Strings as words keeps them, and only their CONTENT and WC change; else new ones replace them. A
@@ -96,7 +83,7 @@ def write_alto_texts(editor: XmlEditor, texts: Mapping[int, LineText], note: Rea
     _add_processing(editor, note)
 
 
-def _write_line(editor: XmlEditor, line: Element, text: LineText) -> None:
+def _write_line(editor: XmlEditor, line: Element, text: pages.LineText) -> None:
     strings = line.findall("String")
     words = text.text.split() or [""]
     hyphens = line.findall("HYP")
@@ -121,7 +108,7 @@ def _write_string(editor: XmlEditor, string: Element, word: str, confidence: flo
     editor.set_attributes(string, changes)
 
 
-def _replace_strings(editor: XmlEditor, line: Element, words: Sequence[str], text: LineText) -> None:
+def _replace_strings(editor: XmlEditor, line: Element, words: Sequence[str], text: pages.LineText) -> None:
     strings = line.findall("String")
     # Others may refer to a String by its ID.
     names = [string.get("ID") for string in strings] + [None] * len(words)
@@ -144,21 +131,21 @@ def _replace_strings(editor: XmlEditor, line: Element, words: Sequence[str], tex
     editor.insert_behind(line, line.findall("Shape"), "".join(indent + part for part in parts) + end)
 
 
-def _box_attributes(box: Box | None) -> str:
+def _box_attributes(box: pages.Box | None) -> str:
     if box is None:
         return ""
     left, top, right, bottom = map(round, box)
     return f' HPOS="{left}" VPOS="{top}" WIDTH="{right - left}" HEIGHT="{bottom - top}"'
 
 
-def _gap(before: Box | None, after: Box | None) -> str:
+def _gap(before: pages.Box | None, after: pages.Box | None) -> str:
     if before is None or after is None:
         return ""
     left, right = round(before[2]), round(after[0])
     return f' HPOS="{left}" VPOS="{round(before[1])}" WIDTH="{max(right - left, 0)}"'
 
 
-def _add_processing(editor: XmlEditor, note: ReadingNote) -> None:
+def _add_processing(editor: XmlEditor, note: pages.ReadingNote) -> None:
     """Processing (ALTO 4) or OCRProcessing (before). Without a Description there is no place for it."""
     description = editor.root.find("Description")
     if description is None:
@@ -192,13 +179,30 @@ def _add_processing(editor: XmlEditor, note: ReadingNote) -> None:
 
 
 # A line's type is the label of the tag that it refers to.
-parse_alto_lines = functools.partial(parse_pages, parse=parse_alto, format_name="ALTO")
-FORMAT = Format(
-    "alto_lines",
-    parse_alto_lines,
-    "Lines of pages described by ALTO files.",
-    options=PAGE_OPTIONS,
-    unit="line",
-    page_id=PAGE_ID,
-    from_scans=True,
+parse_alto_lines = functools.partial(pages.parse_pages, parse=parse_alto, format_name="ALTO")
+FORMAT = pages.page_format("alto_lines", parse_alto_lines, "Lines of pages described by ALTO files.")
+
+# "wikitexte_0066_2", "imp_wikitexte_0022": pages of one number hold one text, copied by (roughly) one hand.
+_COPISTE_NUMBER = r"wikitexte_(\d+)"
+_REFERENCE = re.compile(r"wikitexte[\s_]*\d")
+# >text< is struck through; copyists' marks without text, and turned the other way round, occur too.
+_STRUCK_THROUGH = re.compile(r">[^<>]*<|<>|^>$")
+
+
+def why_not_copiste(text: str) -> str | None:
+    """The reason why a line is left out, or None."""
+    if _REFERENCE.search(text):
+        return "reference line"
+    return "text struck through" if _STRUCK_THROUGH.search(text) else None
+
+
+# Left out are lines that name the text ("Référence: imp_wikitexte_0022") and those with words struck through, which
+# show more ink than their transcription says.
+parse_copiste_lines = functools.partial(parse_alto_lines, writer_pattern=_COPISTE_NUMBER, why_not=why_not_copiste)
+COPISTE = pages.page_format(
+    "copiste_lines",
+    parse_copiste_lines,
+    "Lines of Copiste d'un jour (BAnQ), CC BY 4.0.",
+    options=(),
+    terms=DataTerms("Copiste d'un jour, Bibliothèque et Archives nationales du Québec (BAnQ)", *2 * ("CC BY 4.0",)),
 )

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from hwr_jax.data.formats.base import Option
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
-from hwr_jax.data.split_rules import split_named
+from hwr_jax.data.splits import split_named
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 
@@ -48,6 +48,16 @@ def make_sample(id: str, text: str, writer: str, image: bytes | Path, split: str
     return Sample(id, text, writer or id, image, split=split)
 
 
+def check_image(sample: Sample | Skip) -> Sample | Skip:
+    """The sample if its image is whole, else a skip."""
+    if isinstance(sample, Sample):
+        try:
+            open_grey(sample.image, "image")
+        except InputError as error:
+            return Skip(sample.id, str(error).split(" (")[0], sample.position)
+    return sample
+
+
 def printable(name: str) -> str:
     """A name that UTF-8 can hold: bytes of file names that are not text, and lone surrogates, are spelled out."""
     return name.encode("utf-8", "backslashreplace").decode()
@@ -61,17 +71,11 @@ def is_image(name: str) -> bool:
 def writer_of(name: str, pattern: re.Pattern[str] | None) -> str:
     """What the pattern's first group (or all of it) finds in a file's name; "" if it finds nothing."""
     match = pattern.search(name) if pattern else None
-    if match is None:
-        return ""
-    return (match[1] if match.re.groups else match[0]) or ""
+    return (match[1 if match.re.groups else 0] or "") if match else ""
 
 
 def compile_pattern(pattern: str, option: str) -> re.Pattern[str] | None:
-    """A regular expression of the user's, None for "".
-
-    Raises:
-      InputError: it is none.
-    """
+    """A regular expression of the user's, None for "". Raises InputError if it is none."""
     try:
         return re.compile(pattern) if pattern else None
     except (re.error, RecursionError, OverflowError) as error:
@@ -86,11 +90,4 @@ def _read_entry(entry: Entry | Skip) -> Sample | Skip:
         return Skip(printable(entry.id), "split is none of train, validation and test")
     if entry.image is None:
         return Skip(printable(entry.id), "image: no such file")
-    sample = make_sample(entry.id, entry.text, entry.writer, entry.image, split)
-    if isinstance(sample, Skip):
-        return sample
-    try:
-        open_grey(entry.image, "image")
-    except InputError as error:
-        return Skip(sample.id, str(error).split(" (")[0])
-    return sample
+    return check_image(make_sample(entry.id, entry.text, entry.writer, entry.image, split))

@@ -15,33 +15,29 @@ from pathlib import Path
 
 from hwr_jax.data.archives import decode_text, read_tar
 from hwr_jax.data.formats.base import DataTerms, Format, Option, TellTotal, ignore_total
+from hwr_jax.data.formats.entries import check_image
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
-from hwr_jax.ink.image import open_grey
 
 
 @dataclasses.dataclass(frozen=True)
 class _Kind:
     """One of the database's three cuts."""
 
-    name: str  # of the folder of images; the labels are in "NAME.txt"
+    name: str  # of the folder of images
+    labels: str  # the file of labels
     id: re.Pattern[str]  # what ids look like
     status: int  # the column that says ok or err, counted from 0
     columns: int  # before the transcription
     layout: str  # of an entry, for messages
 
-    @property
-    def labels(self) -> str:
-        return f"{self.name}.txt"
-
 
 _FORM = r"[a-z]\d\d-\d\d\d[a-z]?"
-_WORDS = _Kind("words", re.compile(_FORM + r"-\d\d-\d\d"), 1, 8, "id ok|err grey x y w h tag word")
-_LINES = _Kind("lines", re.compile(_FORM + r"-\d\d"), 1, 8, "id ok|err grey components x y w h text|of|line")
-_SENTENCES = _Kind(
-    "sentences", re.compile(_FORM + r"-s\d\d-\d\d"), 2, 9, "id line ok|err grey components x y w h text|of|line"
-)
+_LINE = "ok|err grey components x y w h text|of|line"
+_WORDS = _Kind("words", "words.txt", re.compile(_FORM + r"-\d\d-\d\d"), 1, 8, "id ok|err grey x y w h tag word")
+_LINES = _Kind("lines", "lines.txt", re.compile(_FORM + r"-\d\d"), 1, 8, f"id {_LINE}")
+_SENTENCES = _Kind("sentences", "sentences.txt", re.compile(_FORM + r"-s\d\d-\d\d"), 2, 9, f"id line {_LINE}")
 
 
 def _parse(
@@ -72,15 +68,16 @@ def _parse(
         raise InputError(f"{labels_file}: no line looks like IAM's {kind.labels} ({kind.layout})")
     tell_total(len(entries))
     with_images = _from_archive(entries, images) if images.is_file() else _from_folder(entries, images)
-    yield from map_in_order(_check_image, with_images, workers=workers)
+    yield from map_in_order(check_image, with_images, workers=workers)
 
 
 def _find_files(source: Path, kind: _Kind) -> tuple[Path, Path, dict[str, str]]:
     """The folder or archive of images, the file of labels; and its text and, if there is one, that of forms.txt."""
     name = kind.name
     if not source.exists():
-        what = f"the folder that holds IAM's {kind.labels} and {name}/"
-        raise InputError(f"{source}: no such file or folder; give {what}")
+        raise InputError(
+            f"{source}: no such file or folder; give the folder that holds IAM's {kind.labels} and {name}/"
+        )
     folder = source if source.is_dir() else source.parent
 
     def first(*names: str) -> Path | None:
@@ -134,11 +131,10 @@ def _parse_labels(labels: list[str], writers: dict[str, str], kind: _Kind, keep_
 
 def _from_folder(entries: list[Sample | Skip], folder: Path) -> Iterator[Sample | Skip]:
     for entry in entries:
-        if isinstance(entry, Skip):
-            yield entry
-        else:
+        if isinstance(entry, Sample):
             first, second = entry.id.split("-")[:2]
-            yield dataclasses.replace(entry, image=folder / first / f"{first}-{second}" / f"{entry.id}.png")
+            entry = dataclasses.replace(entry, image=folder / first / f"{first}-{second}" / f"{entry.id}.png")
+        yield entry
 
 
 def _from_archive(entries: list[Sample | Skip], archive: Path) -> Iterator[Sample | Skip]:
@@ -148,15 +144,6 @@ def _from_archive(entries: list[Sample | Skip], archive: Path) -> Iterator[Sampl
     for file in read_tar(archive, lambda name: name.rsplit("/", 1)[-1] in missing):
         yield dataclasses.replace(missing.pop(file.name.rsplit("/", 1)[-1]), image=file.read())
     yield from (Skip(entry.id, "image: no such file", entry.position) for entry in missing.values())
-
-
-def _check_image(entry: Sample | Skip) -> Sample | Skip:
-    if isinstance(entry, Sample):
-        try:
-            open_grey(entry.image, "image")
-        except InputError as error:
-            return Skip(entry.id, str(error).split(" (")[0], entry.position)
-    return entry
 
 
 parse_iam_words = functools.partial(_parse, kind=_WORDS)

@@ -1,8 +1,13 @@
-"""Manifests: a table (CSV, TSV or JSON lines) with a row an image."""
+"""Tables with a row an image: manifests (CSV, TSV or JSON lines), and Hugging Face data sets with an image column.
+
+The latter are what `save_to_disk` wrote (Arrow files), or parquet files. They are read with pyarrow alone, a batch of
+rows at a time (`pip install -e '.[hugging_face]'`).
+"""
 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,7 +16,7 @@ from hwr_jax.data.archives import Tree, inside, open_tree
 from hwr_jax.data.formats.base import Format, Option, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import Entry, is_image, read_entries
 from hwr_jax.data.sample import Sample, Skip
-from hwr_jax.data.split_rules import split_named
+from hwr_jax.data.splits import split_named
 from hwr_jax.errors import InputError
 
 JSON_SUFFIXES = (".jsonl", ".ndjson")
@@ -79,8 +84,7 @@ def is_table(name: str) -> bool:
 def choose_columns(given: Mapping[str, str], there: list[str], where: str) -> dict[str, str]:
     """What a column holds -> its name, of those that are there.
 
-    Raises:
-      InputError: a column that is named is not there, or none looks like images or texts.
+    Raises InputError if a column that is named is not there, or none looks like images or texts.
     """
     chosen = {}
     for role, names in COLUMN_NAMES.items():
@@ -155,9 +159,7 @@ def _json_rows(file: io.TextIOWrapper) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, UnicodeDecodeError):
-                raise
+        except (ValueError, RecursionError):
             row = None
         yield row if isinstance(row, dict) else None
 
@@ -174,7 +176,7 @@ def _csv_rows(file: io.TextIOWrapper, name: str, delimiter: str) -> Iterator[Row
             yield dict(zip(names, row, strict=True)) if len(row) == len(names) else None
 
 
-FORMAT = Format(
+MANIFEST = Format(
     "manifest",
     parse_manifest,
     "Images listed in a table.",
@@ -183,4 +185,105 @@ FORMAT = Format(
         Option("delimiter", "of a CSV manifest (default: what parts its header line)", "CHARACTER"),
         Option("manifest", "which table of the source, where there are several"),
     ),
+)
+
+
+_ARROW_SUFFIXES = (".arrow", ".parquet")
+_BATCH_ROWS = 32
+
+
+def parse_hugging_face(
+    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, **columns: str
+) -> Iterator[Sample | Skip]:
+    """The rows of a data set that holds its images.
+
+    Ids are "FILE/ROW", or what the id column holds. Without a writer column every row is a writer of its own. A folder
+    or file that is named as a split (train/, test-00000-of-00001.parquet) gives it.
+
+    Args:
+      source: a folder that `save_to_disk` wrote, a folder with parquet files, or one such file.
+      **columns: as `hwr_jax.data.formats.manifest.parse_manifest` takes them.
+
+    Raises:
+      InputError: pyarrow is not installed; the source is missing, damaged, or holds no images and texts.
+    """
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise InputError("hugging_face: needs pyarrow; pip install 'hwr_jax[hugging_face]'") from error
+    names = _find_files(source)
+
+    def entries() -> Iterator[Entry | Skip]:
+        for name in names:
+            path = source / name if source.is_dir() else source
+            try:
+                yield from _arrow_entries(path, name, columns)
+            except InputError:
+                raise
+            except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
+                raise InputError(f"{path}: not a whole data set file ({' '.join(str(error).split())[:200]})") from error
+
+    yield from read_entries(entries(), workers=workers)
+
+
+def _find_files(source: Path) -> list[str]:
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder")
+    if source.is_file():
+        return [source.name]
+    found = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.suffix in _ARROW_SUFFIXES]
+    # What the library keeps beside the data of steps it once did.
+    names = sorted(name for name in found if not PurePosixPath(name).name.startswith(("cache-", "tmp")))
+    if not names:
+        raise InputError(f"{source}: no .arrow or .parquet files in it; give a folder that save_to_disk wrote")
+    return names
+
+
+def _arrow_entries(path: Path, name: str, given: Mapping[str, str]) -> Iterator[Entry | Skip]:
+    parts = re.split(r"[/\-.]", name)
+    split = next((part for part in parts if split_named(part)), "")
+    columns: dict[str, str] = {}
+    row = 0
+    for batch in _batches(path):
+        batch.validate(full=True)
+        columns = columns or choose_columns(given, batch.schema.names, str(path))
+        table = batch.select(sorted(set(columns.values())))
+        for values in table.to_pylist():
+            yield _arrow_entry({role: values[column] for role, column in columns.items()}, f"{name}/{row}", split)
+            row += 1
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    import pyarrow
+    from pyarrow import parquet
+
+    if path.suffix == ".parquet":
+        with parquet.ParquetFile(path) as file:
+            yield from file.iter_batches(batch_size=_BATCH_ROWS)
+        return
+    with pyarrow.memory_map(str(path)) as file:
+        # `save_to_disk` writes streams; other tools write files with an index.
+        has_index = file.read(6) == b"ARROW1"
+        file.seek(0)
+        opened = pyarrow.ipc.open_file(file) if has_index else pyarrow.ipc.open_stream(file)
+        batches = map(opened.get_batch, range(opened.num_record_batches)) if has_index else opened
+        for batch in batches:
+            for start in range(0, batch.num_rows, _BATCH_ROWS):
+                yield batch.slice(start, _BATCH_ROWS)
+
+
+def _arrow_entry(values: Mapping[str, Any], name: str, split: str) -> Entry | Skip:
+    image = values["image"]
+    if isinstance(image, Mapping):
+        image = image.get("bytes")
+    if not isinstance(image, bytes):
+        return Skip(name, "image is not in the table")
+    if not isinstance(values["text"], str):
+        return Skip(name, "text is no text")
+    found = {role: "" if values.get(role) is None else str(values[role]) for role in ("id", "writer", "split")}
+    return Entry(found["id"] or name, image, values["text"], found["writer"], found["split"] or split)
+
+
+HUGGING_FACE = Format(
+    "hugging_face", parse_hugging_face, "A Hugging Face data set with an image column.", options=COLUMN_OPTIONS
 )

@@ -6,10 +6,8 @@ from xml.etree.ElementTree import Element
 
 from hwr_jax.data.formats.alto import parse_alto, write_alto_texts
 from hwr_jax.data.formats.page_xml import parse_page, write_page_xml_texts
-from hwr_jax.data.formats.pages import LineText, Page, ReadingNote
-from hwr_jax.data.formats.reading_order import alto_order, page_xml_order
-from hwr_jax.data.safe_xml import parse_xml
-from hwr_jax.data.xml_edits import XmlEditor
+from hwr_jax.data.formats.pages import LineText, Page, ReadingNote, alto_order, ordered_names, page_xml_order
+from hwr_jax.data.safe_xml import XmlEditor, parse_xml
 from hwr_jax.errors import InputError
 
 
@@ -36,11 +34,8 @@ def write_texts(data: bytes, name: str, texts: Mapping[int, LineText], note: Rea
     """A copy of an ALTO or PAGE file with the texts in place of those it had; all else stays byte for byte.
 
     The texts are by the line's index in `Page.lines`; lines without one stay as they are. `name` is of the file, for
-    messages.
-
-    Raises:
-      InputError: as `parse_page_file`; a text with characters that XML cannot hold; an encoding that cannot be written
-        again; or lines within lines and the like.
+    messages. Raises InputError as `parse_page_file`, and for a text with characters that XML cannot hold, an encoding
+    that cannot be written again, or lines within lines and the like.
     """
     editor = XmlEditor(data, name)
     page = _parse(editor.root, name)
@@ -52,7 +47,7 @@ def write_texts(data: bytes, name: str, texts: Mapping[int, LineText], note: Rea
     expected = [texts[number].text if number in texts else line.text for number, line in enumerate(page.lines)]
     if [line.text for line in written.lines] != expected:
         raise InputError(f"{name}: its lines are not as the format asks; their texts cannot be written")
-    dangling = sorted((_references(root) - _names(root)) & _names(editor.root))
+    dangling = sorted((set(ordered_names(root)) - _names(root)) & _names(editor.root))
     return Written(xml, _plain_text(root, written), editor.dropped, tuple(dangling))
 
 
@@ -79,7 +74,3 @@ def _plain_text(root: Element, page: Page) -> str:
 
 def _names(root: Element) -> set[str]:
     return {name for element in root.iter() for key in ("ID", "id") if (name := element.get(key))}
-
-
-def _references(root: Element) -> set[str]:
-    return {name for element in root.iterfind("ReadingOrder//*") for name in element.get("REF", "").split()}

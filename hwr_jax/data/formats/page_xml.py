@@ -10,41 +10,28 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from hwr_jax.data.formats.base import Format
-from hwr_jax.data.formats.pages import (
-    DEFAULT_TYPE,
-    PAGE_ID,
-    PAGE_OPTIONS,
-    LineText,
-    Page,
-    PageLine,
-    ReadingNote,
-    parse_pages,
-    parse_points,
-    parse_size,
-)
-from hwr_jax.data.formats.reading_order import page_xml_order
-from hwr_jax.data.xml_edits import XmlEditor, escape
+from hwr_jax.data.formats import pages
+from hwr_jax.data.safe_xml import XmlEditor, escape
 
 _CUSTOM_TYPE = re.compile(r"structure\s*\{[^}]*\btype:\s*([^;}\s]+)")
 # A line's TextEquiv follows these.
 _BEFORE_TEXT = ("AlternativeImage", "Coords", "Baseline", "Word")
 
 
-def parse_page(root: Element) -> Page | None:
+def parse_page(root: Element) -> pages.Page | None:
     """The page of a PAGE file, None if the file is of another format."""
     page = root.find("Page")
     if root.tag != "PcGts" or page is None:
         return None
     lines = [_line(line, number) for number, line in enumerate(page.iter("TextLine"), start=1)]
-    size_px = parse_size(page.get("imageWidth"), page.get("imageHeight"))
-    return Page(page.get("imageFilename", "").strip(), size_px, tuple(lines))
+    size_px = pages.parse_size(page.get("imageWidth"), page.get("imageHeight"))
+    return pages.Page(page.get("imageFilename", "").strip(), size_px, tuple(lines))
 
 
-def _line(line: Element, number: int) -> PageLine:
+def _line(line: Element, number: int) -> pages.PageLine:
     custom = _CUSTOM_TYPE.search(line.get("custom", ""))
-    kind = line.get("type") or (custom[1] if custom else DEFAULT_TYPE)
-    return PageLine(
+    kind = line.get("type") or (custom[1] if custom else pages.DEFAULT_TYPE)
+    return pages.PageLine(
         line.get("id") or str(number), line_text(line), kind, _points(line, "Coords"), _points(line, "Baseline")
     )
 
@@ -54,9 +41,9 @@ def _points(line: Element, name: str) -> np.ndarray | None:
     if element is None:
         return None
     if element.get("points") is not None:
-        return parse_points(element.get("points"))
+        return pages.parse_points(element.get("points"))
     # The format of 2010 has an element for each point.
-    return parse_points(" ".join(f"{point.get('x', '?')},{point.get('y', '?')}" for point in element.iterfind("Point")))
+    return pages.parse_points(" ".join(f"{p.get('x', '?')},{p.get('y', '?')}" for p in element.iterfind("Point")))
 
 
 def line_text(line: Element) -> str:
@@ -69,7 +56,7 @@ def line_text(line: Element) -> str:
 def choose_reading(element: Element) -> Element | None:
     """Of an element's TextEquivs the one that says its text: the first by index, or None if none says any."""
     readings = [reading for reading in element.iterfind("TextEquiv") if reading.find("Unicode") is not None]
-    return min(readings, key=_index) if readings else None
+    return min(readings, key=pages.index_of, default=None)
 
 
 def _reading(element: Element) -> str | None:
@@ -77,12 +64,7 @@ def _reading(element: Element) -> str | None:
     return None if reading is None else reading.findtext("Unicode", "")
 
 
-def _index(reading: Element) -> int:
-    index = reading.get("index", "0")
-    return int(index) if re.fullmatch(r"\d{1,9}", index) else 0
-
-
-def write_page_xml_texts(editor: XmlEditor, texts: Mapping[int, LineText], note: ReadingNote) -> None:
+def write_page_xml_texts(editor: XmlEditor, texts: Mapping[int, pages.LineText], note: pages.ReadingNote) -> None:
     """Changes the lines' TextEquiv elements, by the line's number on the page, those of their regions, and the date.
 
     A line with as many Words as the text has keeps them; else they are taken out.
@@ -94,7 +76,7 @@ def write_page_xml_texts(editor: XmlEditor, texts: Mapping[int, LineText], note:
     read = {lines[number]: text.text for number, text in texts.items()}
     for number, text in texts.items():
         _write_line(editor, lines[number], text)
-    order = [lines[number] for block in page_xml_order(page) for number in block]
+    order = [lines[number] for block in pages.page_xml_order(page) for number in block]
     for region in page.iter("TextRegion"):
         inside = set(region.iter("TextLine"))
         if region.find("TextEquiv") is not None and not inside.isdisjoint(read):
@@ -104,7 +86,7 @@ def write_page_xml_texts(editor: XmlEditor, texts: Mapping[int, LineText], note:
         editor.set_text(changed, note.when)
 
 
-def _write_line(editor: XmlEditor, line: Element, text: LineText) -> None:
+def _write_line(editor: XmlEditor, line: Element, text: pages.LineText) -> None:
     # The format of 2010 knows no confidences.
     is_old = bool(re.search(r"/20(09|10)-", editor.namespace))
     confidence = None if is_old else f"{text.confidence:.4f}"
@@ -149,13 +131,5 @@ def _write_reading(editor: XmlEditor, element: Element, text: str, confidence: s
 
 
 # A line's type is its attribute `type`, or what its attribute `custom` says as "structure {type:TYPE;}".
-parse_page_lines = functools.partial(parse_pages, parse=parse_page, format_name="PAGE XML")
-FORMAT = Format(
-    "page_lines",
-    parse_page_lines,
-    "Lines of pages described by PAGE XML files.",
-    options=PAGE_OPTIONS,
-    unit="line",
-    page_id=PAGE_ID,
-    from_scans=True,
-)
+parse_page_lines = functools.partial(pages.parse_pages, parse=parse_page, format_name="PAGE XML")
+FORMAT = pages.page_format("page_lines", parse_page_lines, "Lines of pages described by PAGE XML files.")

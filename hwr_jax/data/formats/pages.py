@@ -1,25 +1,18 @@
-"""Pages with their lines marked, to images of lines: what ALTO and PAGE XML share."""
+"""Pages with their lines marked, to images of lines, and their reading order: what ALTO and PAGE XML share."""
 
 import dataclasses
 import functools
+import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from hwr_jax.data.archives import Tree, inside, open_tree
-from hwr_jax.data.formats.base import Option, TellTotal, ignore_total
-from hwr_jax.data.formats.entries import (
-    IMAGE_SUFFIXES,
-    WRITER_PATTERN,
-    compile_pattern,
-    is_image,
-    make_sample,
-    printable,
-    writer_of,
-)
+from hwr_jax.data.formats import entries
+from hwr_jax.data.formats.base import Format, Option, TellTotal, ignore_total
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.safe_xml import parse_xml
 from hwr_jax.data.sample import Sample, Skip
@@ -85,9 +78,11 @@ class _Selection:
 PAGE_OPTIONS = (
     Option("line_types", "keep lines of these types only", "A,B"),
     Option("skip_text", "leave out lines whose text it matches", "REGEX"),
-    WRITER_PATTERN,
+    entries.WRITER_PATTERN,
 )
-PAGE_ID = re.compile(r"(.+)/[^/]+")
+page_format = functools.partial(
+    Format, options=PAGE_OPTIONS, unit="line", page_id=re.compile(r"(.+)/[^/]+"), from_scans=True
+)
 # Given a file's root, the page in it, or None if it is of another kind. Raises InputError.
 ParsePage = Callable[[Element], Page | None]
 
@@ -121,15 +116,15 @@ def parse_pages(
     """
     selection = _Selection(
         tuple(name.strip() for name in line_types.split(",") if name.strip()),
-        compile_pattern(skip_text, "skip_text"),
-        compile_pattern(writer_pattern, "writer_pattern"),
+        entries.compile_pattern(skip_text, "skip_text"),
+        entries.compile_pattern(writer_pattern, "writer_pattern"),
         why_not,
     )
     chosen = ""
     if source.is_file() and source.suffix.lower() == ".xml":
         source, chosen = source.parent, source.name
-    with open_tree(source, lambda name: is_image(name) or name.lower().endswith(".xml")) as tree:
-        names = [chosen] if chosen else [name for name in tree.names() if not is_image(name)]
+    with open_tree(source, lambda name: entries.is_image(name) or name.lower().endswith(".xml")) as tree:
+        names = [chosen] if chosen else [name for name in tree.names() if not entries.is_image(name)]
         if not names:
             raise InputError(f"{source}: no {format_name} files (.xml) in it")
         pages = (_find_page(tree, name, parse, format_name) for name in names)
@@ -160,8 +155,7 @@ def parse_size(width: str | None, height: str | None) -> tuple[int, int] | None:
 def open_page_image(image: bytes | Path | None, size_px: tuple[int, int] | None) -> np.ndarray:
     """The pixels of a page's scan, uint8 [H, W]; `size_px` is width and height by its page file, None if unknown.
 
-    Raises:
-      InputError: "page image: " and why there are no pixels, or that they are not those of this page.
+    Raises InputError that says "page image: " and why there are no pixels, or that they are not those of this page.
     """
     if image is None:
         raise InputError("page image: no such file")
@@ -183,7 +177,7 @@ class _FoundPage:
 
 
 def _find_page(tree: Tree, name: str, parse: ParsePage, format_name: str) -> _FoundPage | Skip:
-    page_id = printable(str(PurePosixPath(name).with_suffix("")))
+    page_id = entries.printable(str(PurePosixPath(name).with_suffix("")))
     try:
         page = parse(parse_xml(tree.read(name), name))
     except InputError as error:
@@ -200,11 +194,11 @@ def find_image(tree: Tree, name: str, image_name: str) -> bytes | Path | None:
     folder = PurePosixPath(name).parent
     stem = PurePosixPath(name).stem
     given = [image_name, PurePosixPath(image_name.replace("\\", "/")).name] if image_name else []
-    beside = [stem + suffix for suffix in (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))]
+    beside = [stem + case(suffix) for case in (str.lower, str.upper) for suffix in entries.IMAGE_SUFFIXES]
     for candidate in (*given, *beside):
         for near in (folder, folder.parent, folder.parent / "images"):
             path = inside(str(near), candidate)
-            if path and is_image(path) and (content := tree.content(path)) is not None:
+            if path and entries.is_image(path) and (content := tree.content(path)) is not None:
                 return content
     return None
 
@@ -212,11 +206,11 @@ def find_image(tree: Tree, name: str, image_name: str) -> bytes | Path | None:
 def _cut_page(found: _FoundPage | Skip, selection: _Selection) -> list[Sample | Skip]:
     if isinstance(found, Skip):
         return [found]
-    writer = writer_of(found.id, selection.writer) or found.id
+    writer = entries.writer_of(found.id, selection.writer) or found.id
     page_HxW: np.ndarray | str | None = None
     outcomes: list[Sample | Skip] = []
     for line in found.page.lines:
-        name = f"{found.id}/{printable(line.name)}"
+        name = f"{found.id}/{entries.printable(line.name)}"
         reason = _why_not(line, selection)
         if reason is None and page_HxW is None:
             page_HxW = _open_page(found)
@@ -230,7 +224,7 @@ def _cut_page(found: _FoundPage | Skip, selection: _Selection) -> list[Sample | 
 def _why_not(line: PageLine, selection: _Selection) -> str | None:
     """The reason why a line is left out whatever its image, or None."""
     if selection.line_types and line.kind not in selection.line_types:
-        return f"line type {printable(line.kind)}"
+        return f"line type {entries.printable(line.kind)}"
     if not line.text.strip():
         return "empty label"
     if selection.skip_text and selection.skip_text.search(line.text):
@@ -254,4 +248,81 @@ def _cut_line(name: str, line: PageLine, writer: str, page_HxW: np.ndarray) -> S
         grey_HxW = straighten_line(page_HxW, line.outline, line.baseline)
     except InputError as error:
         return Skip(name, str(error).split(" (")[0])
-    return make_sample(name, line.text, writer, encode_png(grey_HxW))
+    return entries.make_sample(name, line.text, writer, encode_png(grey_HxW))
+
+
+# Transkribus: custom="readingOrder {index:3;} ...".
+_CUSTOM_INDEX = re.compile(r"readingOrder\s*\{[^}]*\bindex:\s*(\d{1,9})")
+
+
+def alto_order(root: Element, page: Element) -> list[list[int]]:
+    """Blocks of line numbers, from 0, by the file's ReadingOrder (4.3), else by its blocks' IDNEXT, else as given."""
+    return _blocks(page, "ID", ordered_names(root) or _follow(page))
+
+
+def ordered_names(root: Element) -> list[str]:
+    """The IDs that an ALTO file's ReadingOrder names."""
+    return [name for element in root.iterfind("ReadingOrder//*") for name in element.get("REF", "").split()]
+
+
+def page_xml_order(page: Element) -> list[list[int]]:
+    """Blocks of line numbers, by the page's ReadingOrder, else as they stand.
+
+    Lines of a region that all have an index in their attribute `custom` are in that order.
+    """
+    order = page.find("ReadingOrder")
+    return _blocks(page, "id", [] if order is None else list(_region_references(order)))
+
+
+def _region_references(group: Element) -> Iterable[str]:
+    if reference := group.get("regionRef"):
+        yield reference
+    for child in sorted(group, key=index_of):
+        yield from _region_references(child)
+
+
+def index_of(element: Element) -> int:
+    """The number in an element's attribute `index`, 0 if it has none."""
+    index = element.get("index", "")
+    return int(index) if re.fullmatch(r"\d{1,9}", index) else 0
+
+
+def _follow(page: Element) -> list[str]:
+    """The blocks' IDs along IDNEXT, from each block that none leads to; none if no block leads on."""
+    following = {block.get("ID", ""): block.get("IDNEXT", "") for block in page.iter() if block.get("IDNEXT")}
+    led_to = set(following.values())
+    names = [name for block in page.iter() if (name := block.get("ID", ""))] if following else []
+    references: dict[str, None] = {}
+    for name in names:
+        if name in following and name not in led_to:
+            while name and name not in references:
+                references[name] = None
+                name = following.get(name, "")
+    return list(references)
+
+
+def _blocks(page: Element, id_attribute: str, references: Sequence[str]) -> list[list[int]]:
+    """Lines of what is referred to in its order, each with the nearest around it, then all others; by their regions."""
+    numbers = {line: number for number, line in enumerate(page.iter("TextLine"))}
+    parents = {child: parent for parent in page.iter() for child in parent}
+    ranks = {name: rank for rank, name in reversed(list(enumerate(references)))}
+
+    def rank(line: Element) -> int:
+        element: Element | None = line
+        while element is not None:
+            if (found := ranks.get(element.get(id_attribute, ""))) is not None:
+                return found
+            element = parents.get(element)
+        return len(references)
+
+    lines: list[Element] = []
+    for _, run in itertools.groupby(numbers, key=lambda line: id(parents.get(line))):
+        lines += _by_index(list(run))
+    lines.sort(key=rank)
+    groups = itertools.groupby(lines, key=lambda line: id(parents.get(line)))
+    return [[numbers[line] for line in group] for _, group in groups]
+
+
+def _by_index(lines: list[Element]) -> list[Element]:
+    found = {line: match for line in lines if (match := _CUSTOM_INDEX.search(line.get("custom", "")))}
+    return sorted(lines, key=lambda line: int(found[line][1])) if len(found) == len(lines) else lines

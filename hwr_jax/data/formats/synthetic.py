@@ -53,10 +53,8 @@ def parse_synthetic(
     """Words by synthetic writers, writer by writer.
 
     A sample depends on the seed, its writer's number and its own number only: not on `workers`, `writers` or
-    `words_per_writer`. Ids look like "synthetic-w0012-0034", writers like "w0012".
-
-    Raises:
-      InputError: a count is not positive or the seed is negative.
+    `words_per_writer`. Ids look like "synthetic-w0012-0034", writers like "w0012". Raises InputError if a count is not
+    positive or the seed is negative.
     """
     if writers < 1 or words_per_writer < 1 or seed < 0:
         raise InputError(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hwr_jax.data.formats import alto, copiste, hugging_face, iam, manifest, page_xml, pairs, rimes, synthetic, unipen
+from hwr_jax.data.formats import alto, iam, manifest, page_xml, synthetic, text_files, unipen
 from hwr_jax.data.formats.base import Format, Options, TellTotal, ignore_total
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.sample import Sample, Skip
@@ -19,13 +19,13 @@ FORMATS: dict[str, Format] = {
         synthetic.FORMAT,
         *unipen.FORMATS,
         *iam.FORMATS,
-        rimes.FORMAT,
-        copiste.FORMAT,
+        text_files.RIMES,
+        alto.COPISTE,
         alto.FORMAT,
         page_xml.FORMAT,
-        manifest.FORMAT,
-        pairs.FORMAT,
-        hugging_face.FORMAT,
+        manifest.MANIFEST,
+        text_files.PAIRS,
+        manifest.HUGGING_FACE,
     )
 }
 _WORD = "[A-Za-z][A-Za-z0-9_-]*"
@@ -40,10 +40,8 @@ def format_of(name: str) -> Format | None:
 def check_data_name(name: str, own: Format | None = None) -> Format:
     """The format of a data set's name: a format's name alone, or with a slash and a name of the user's own choice.
 
-    `own` is a format that is not in FORMATS.
-
-    Raises:
-      InputError: no data set has that name; the message names the nearest.
+    `own` is a format that is not in FORMATS. Raises InputError if no data set has that name; the message names the
+    nearest.
     """
     format_name, slash, own_name = name.partition("/")
     format = own if own is not None and own.name == format_name else FORMATS.get(format_name)
@@ -52,21 +50,14 @@ def check_data_name(name: str, own: Format | None = None) -> Format:
         close = difflib.get_close_matches(format_name, names, n=1, cutoff=0.4)
         hint = f"did you mean {close[0]}?" if close else f"the data sets are {', '.join(names)}"
         raise InputError(f"data {name!r}: no such data set; {hint}")
-    if format.name == SYNTHETIC:
-        is_right = not slash or SyntheticParams.parse(own_name) is not None
-    else:
-        is_right = OWN_NAME.fullmatch(name) is not None
-    if not is_right:
+    takes_own_name = format.name != SYNTHETIC
+    if not (OWN_NAME.fullmatch(name) if takes_own_name else not slash or SyntheticParams.parse(own_name)):
         raise InputError(f"data {name!r}: a name of your own looks like manifest/letters, and synthetic takes none")
     return format
 
 
 def check_options(format: Format, options: Options) -> None:
-    """Refuses options that a format does not take.
-
-    Raises:
-      InputError: names the first, and those it takes.
-    """
+    """Refuses options that a format does not take. Raises InputError, which names the first, and those it takes."""
     takes = [option.name for option in format.options]
     for option in options:
         if option not in takes:
@@ -86,10 +77,8 @@ def read_data(
     """The samples of a data set from its raw source, in an order that does not depend on `workers`.
 
     The source is None for synthetic data, which has none. `tell_total` is called once with the number of items to come,
-    if the source says it. `own` is a format that is not in FORMATS.
-
-    Raises:
-      InputError: no such name or option, or a source that is missing, unneeded or not what it says.
+    if the source says it. `own` is a format that is not in FORMATS. Raises InputError if there is no such name or
+    option, or the source is missing, unneeded or not what it says.
     """
     format = check_data_name(name, own)
     chosen: dict[str, Any] = dict(options or {})

@@ -16,17 +16,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from hwr_jax.data.archives import SourceFile, decode_text, read_tar, walk_files
+from hwr_jax.data.formats import unipen_ink
 from hwr_jax.data.formats.base import DataTerms, Format, Option, TellTotal, ignore_total
-from hwr_jax.data.formats.unipen_ink import (
-    Component,
-    InkError,
-    Segment,
-    first_writer,
-    included_files,
-    ink_strokes,
-    read_components,
-    segments_of_kind,
-)
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
@@ -69,8 +60,7 @@ class InkSegment:
 
     def ink_height(self) -> float:
         """From the highest to the lowest point."""
-        y = np.concatenate(self.strokes)[:, 1]
-        return float(y.max() - y.min())
+        return float(np.ptp(np.concatenate(self.strokes)[:, 1]))
 
 
 def parse_unipen_words(
@@ -240,19 +230,21 @@ def _read_segments(group: list[DataFile], kind: str) -> list[InkSegment | Skip]:
     """The segments of a kind ("WORD", "TEXT") of data files, in order; their ids are "FILE/NUMBER", from 0."""
     outcomes: list[InkSegment | Skip] = []
     for file in group:
-        segments = segments_of_kind(file.text, kind)
+        segments = unipen_ink.segments_of_kind(file.text, kind)
         included = [other.read() for other in file.included if other is not None]
         if not segments:
             outcomes.append(Skip(file.id, f"data file without {kind.lower()}{'s' * (kind == 'WORD')}"))
         elif not file.included or len(included) < len(file.included):
             outcomes += [Skip(f"{file.id}/{index}", "included file missing") for index in range(len(segments))]
         else:
-            components = read_components(included)
+            components = unipen_ink.read_components(included)
             outcomes += [_read_segment(f"{file.id}/{n}", segment, components) for n, segment in enumerate(segments)]
     return outcomes
 
 
-def _read_segment(segment_id: str, segment: Segment | None, components: list[Component]) -> InkSegment | Skip:
+def _read_segment(
+    segment_id: str, segment: unipen_ink.Segment | None, components: list[unipen_ink.Component]
+) -> InkSegment | Skip:
     if segment is None:
         return Skip(segment_id, "segment line cannot be read")
     if segment.quality == "BAD":
@@ -260,8 +252,8 @@ def _read_segment(segment_id: str, segment: Segment | None, components: list[Com
     if not segment.label:
         return Skip(segment_id, "empty label")
     try:
-        strokes, writer = ink_strokes(components, segment.components)
-    except InkError as error:
+        strokes, writer = unipen_ink.ink_strokes(components, segment.components)
+    except unipen_ink.InkError as error:
         return Skip(segment_id, str(error))
     if not writer:
         return Skip(segment_id, "writer unknown")
@@ -272,23 +264,20 @@ def _read_segment(segment_id: str, segment: Segment | None, components: list[Com
 def _load_data_files(source: Path, categories: tuple[str, ...]) -> dict[str, list[DataFile]]:
     """Category, "7" (words) or "8" (text) -> its data files, in the order of their names.
 
-    Raises:
-      InputError: the source is missing, is no UNIPEN data or lacks the first category.
+    Raises InputError if the source is missing, is no UNIPEN data or lacks the first category.
     """
     files = _load_files(source, categories)
     found: dict[str, list[DataFile]] = {}
     for category in categories:
-        pattern = re.compile(rf"data/{category}/(?P<contributor>[^/]+)/(?P<stem>[^/]+)\.dat")
+        pattern = re.compile(rf"data/{category}/([^/]+)/([^/]+)\.dat")
         matches = filter(None, map(pattern.fullmatch, sorted(files)))
-        found[category] = [
-            _data_file(files, match[0], f"unipen/{match['contributor']}/{match['stem']}") for match in matches
-        ]
+        found[category] = [_data_file(files, match[0], f"unipen/{match[1]}/{match[2]}") for match in matches]
     return found
 
 
 def _data_file(files: dict[str, SourceFile], name: str, file_id: str) -> DataFile:
     text = decode_text(files[name].read())
-    included = (files.get(str(PurePosixPath("include", other))) for other in included_files(text))
+    included = (files.get(str(PurePosixPath("include", other))) for other in unipen_ink.included_files(text))
     return DataFile(file_id, text, tuple(included))
 
 
@@ -296,7 +285,7 @@ def _group_by_writer(data_files: list[DataFile]) -> list[list[DataFile]]:
     """Files of one contributor and writer together: one process reads them, and their words share a scale."""
     groups: dict[tuple[str, str], list[DataFile]] = {}
     for file in data_files:
-        writers = (first_writer(included.read_start()) for included in file.included if included is not None)
+        writers = (unipen_ink.first_writer(included.read_start()) for included in file.included if included is not None)
         writer = next(filter(None, writers), file.id)
         groups.setdefault((file.id.split("/")[1], writer), []).append(file)
     return [groups[key] for key in sorted(groups)]

@@ -106,10 +106,8 @@ def first_writer(data: bytes) -> str:
 def ink_strokes(components: Sequence[Component], chosen: str) -> tuple[list[np.ndarray], str]:
     """The pen-down strokes of a segment, each float64 [n, 2] with n >= 1, x to the right and y up; and their writer.
 
-    `chosen` is the segment's component list.
-
-    Raises:
-      InkError: the list cannot be read, names components or points that are not there, or holds no ink.
+    `chosen` is the segment's component list. Raises InkError if the list cannot be read, names components or points
+    that are not there, or holds no ink.
     """
     strokes = []
     writer = ""

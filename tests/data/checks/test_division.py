@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hwr_jax.data.checks.division import divide, find_leaks
+from hwr_jax.data.checks.check import divide, find_leaks
 from hwr_jax.data.checks.kinds import PAGES_LEAK, WRITERS_LEAK
-from hwr_jax.data.split_rules import divide_as_keras_example
-from hwr_jax.data.splits import split_of
+from hwr_jax.data.splits import divide_as_keras_example, split_of
 from hwr_jax.errors import InputError
 
 WRITERS = {f"p{number % 7}/{number}": f"w{number % 5}" for number in range(60)}

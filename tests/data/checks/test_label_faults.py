@@ -3,8 +3,8 @@
 import pytest
 
 from hwr_jax.config import DataConfig
+from hwr_jax.data.checks.examination import find_label_faults, is_hidden, name_characters
 from hwr_jax.data.checks.kinds import CONTROL, EMPTY_LABEL, NOT_NFC, OUTSIDE, SPACES, TOO_LONG
-from hwr_jax.data.checks.label_faults import find_label_faults, is_hidden, name_characters
 from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
 
 LINES = resolve_alphabet("iam79")
