@@ -23,7 +23,7 @@ class FusionWeights:
     language_model * log P(text), length_bonus * number of characters, and for each of its words
     max(lexicon * log P(word), escape), or `escape` for words outside the lexicon. All logarithms are natural ones.
 
-    The defaults are about what UNIPEN words ask for; better ones are found by `tuning.tune_weights`.
+    The defaults are about what UNIPEN words ask for; better ones are found by `evaluation.tune.tune_weights`.
 
     Attributes:
       language_model: without unit.

@@ -1,24 +1,29 @@
 """Weights and temperature of a decoder, found on the samples of a validation split."""
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from hwr_jax.decoding.calibration import (
-    expected_calibration_error,
-    fit_temperature,
-    scale_confidence,
-    two_outcomes,
-)
+from hwr_jax.decoding.calibration import expected_calibration_error, fit_temperature, scale_confidence, two_outcomes
 from hwr_jax.decoding.decoder import BeamDecoder, GreedyDecoder
 from hwr_jax.decoding.settings import DecoderSettings, TextParts, build_decoder
 from hwr_jax.decoding.text_model import FusionWeights
-from hwr_jax.decoding.tuning import tune_weights
+from hwr_jax.errors import InputError
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import Edits, count_edits
+
+# What each weight may be. A validation split of some thousand words can distinguish about such steps.
+GRID: Mapping[str, Sequence[float]] = {
+    "language_model": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2),
+    "length_bonus": (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0),
+    "lexicon": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0),
+    "escape": (-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -8.0, -10.0, -14.0, -20.0, -math.inf),
+}
 
 # The other rate decides where the first is equal: edits are whole numbers, and few of them are more than a thousand.
 _SECOND = 1e-6
@@ -51,7 +56,7 @@ def tune_decoder(
     devices: Sequence[jax.Device] = (),
     poll: Callable[[int], None] = lambda done: None,
 ) -> TunedDecoder:
-    """Searches the weights that count (see `tuning.tune_weights`), then the temperature at them (see
+    """Searches the weights that count (see `tune_weights`), then the temperature at them (see
     `calibration.fit_temperature`). Without language model and lexicon only the temperature is searched.
 
     Args:
@@ -111,3 +116,40 @@ def tune_decoder(
 
 def _sum_edits(texts: Sequence[str], readings: Sequence[str]) -> Edits:
     return sum(map(count_edits, texts, readings), Edits())
+
+
+def tune_weights(
+    objective: Callable[[FusionWeights], float],
+    start: FusionWeights,
+    names: Sequence[str] = tuple(GRID),
+    grid: Mapping[str, Sequence[float]] = GRID,
+) -> FusionWeights:
+    """Coordinate search: takes each weight in turn to the best value of its grid, until a whole round changes nothing.
+
+    The objective falls with every change, so the search ends; it finds a minimum along each weight, not always the
+    lowest one there is. No weights are tried twice. The same objective gives the same result: of equal values the one
+    tried first stays.
+
+    Args:
+      objective: what to make small, such as the edits of the validation split. See `distance.Edits`.
+      start: tried first; weights not named keep these values.
+      names: fields of `FusionWeights` to search over.
+      grid: their values.
+
+    Raises:
+      InputError: a name is no weight, or has no values.
+    """
+    for name in names:
+        if name not in {field.name for field in dataclasses.fields(FusionWeights)} or not grid.get(name):
+            raise InputError(f"tuning: {name!r} is no weight with values to try; the weights are {', '.join(GRID)}")
+    value_at = functools.cache(objective)
+    best, best_value = start, value_at(start)
+    improved = True
+    while improved:
+        improved = False
+        for name in names:
+            for value in grid[name]:
+                weights = dataclasses.replace(best, **{name: value})
+                if value_at(weights) < best_value:
+                    best, best_value, improved = weights, value_at(weights), True
+    return best

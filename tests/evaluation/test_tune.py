@@ -12,9 +12,8 @@ from hwr_jax.decoding.decoder import GreedyDecoder
 from hwr_jax.decoding.settings import DecoderSettings, TextFile, build_decoder, load_text_parts
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights
-from hwr_jax.decoding.tuning import GRID
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.tune import tune_decoder
+from hwr_jax.evaluation.tune import GRID, tune_decoder
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import Edits, count_edits
 

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from hwr_jax.decoding.text_model import FusionWeights
-from hwr_jax.decoding.tuning import GRID, tune_weights
 from hwr_jax.errors import InputError
+from hwr_jax.evaluation.tune import GRID, tune_weights
 
 
 def bowl(weights: FusionWeights) -> float:
