@@ -15,8 +15,7 @@ def scale_confidence(scores_NxW: np.ndarray, temperature: float = 1.0) -> np.nda
 
     0 where there is no hypothesis (a score of -inf).
     """
-    log_first_N, _ = _log_shares(scores_NxW, temperature)
-    return np.exp(log_first_N)
+    return np.exp(_log_shares(scores_NxW, temperature)[0])
 
 
 def two_outcomes(log_confidences_N: np.ndarray) -> np.ndarray:

@@ -192,8 +192,7 @@ def find_baseline(strokes: Sequence[np.ndarray]) -> float:
     Only those in the lower half of the ink count. Letters with descenders are the fewer in nearly every word.
     """
     y_P = np.concatenate([stroke[:, 1] for stroke in strokes])
-    turns = [stroke[:, 1][_is_turn(stroke[:, 1])] for stroke in strokes]
-    turns_P = np.concatenate(turns)
+    turns_P = np.concatenate([stroke[:, 1][_is_turn(stroke[:, 1])] for stroke in strokes])
     lower_P = turns_P[turns_P >= (y_P.min() + y_P.max()) / 2]
     return float(np.median(lower_P)) if len(lower_P) else float(y_P.max())
 

@@ -36,7 +36,12 @@ def open_grey(image: bytes | Path, name: str) -> np.ndarray:
     Raises:
       InputError: `name`, then the cause: no such file, empty, not an image, damaged, too many pixels.
     """
-    encoded = image if isinstance(image, bytes) else _read(image, name)
+    try:
+        encoded = image if isinstance(image, bytes) else image.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{name}: no such file") from error
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror or error})") from error
     if not encoded:
         raise InputError(f"{name}: empty file (0 bytes)")
     try:
@@ -87,12 +92,3 @@ def to_grey(image: Image.Image) -> np.ndarray:
     elif image.mode not in ("1", "L", "RGB"):
         image = image.convert("RGB")
     return np.asarray(image if image.mode == "L" else image.convert("L"))
-
-
-def _read(path: Path, name: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: no such file") from error
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read ({error.strerror or error})") from error

@@ -80,8 +80,7 @@ def smooth_path(points_Nx2: np.ndarray, corner_N: np.ndarray, step: float) -> np
 
 
 def _everyday_glyph(form: str) -> Glyph:
-    paths, corners, exit_path = [], [], None
-    arrival_2 = None
+    paths, corners, arrival_2, exit_path = [], [], None, None
     for index, path in enumerate(form.split(";")):
         tokens = path.split()
         points_Nx2 = np.array([token.rstrip("!<>").split(",") for token in tokens], float) / 10
