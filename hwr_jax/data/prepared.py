@@ -14,17 +14,7 @@ import filelock
 import tensorflow_datasets as tfds
 
 from hwr_jax.cache import cache_folder
-from hwr_jax.data.builder import (
-    GIVEN_SPLITS_FILE,
-    LISTED_FILE,
-    SKIPPED_FILE,
-    SUMMARY_FILE,
-    VERSION,
-    Progress,
-    SamplesBuilder,
-    fingerprint,
-    make_builder_class,
-)
+from hwr_jax.data import builder
 from hwr_jax.data.formats.base import Format, Options
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.formats.table import OWN_NAME, check_data_name, check_options, format_of
@@ -99,7 +89,7 @@ def prepare(
     options: Options | None = None,
     format: Format | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: builder.Progress | None = None,
     say: Callable[[str], None] | None = None,
 ) -> PreparedInfo:
     """Reads the raw data once and writes the prepared data set, or finds it already there.
@@ -145,12 +135,12 @@ def prepare(
             config_name = _config_name(name)
             config = tfds.core.BuilderConfig(name=config_name, description=format.summary) if config_name else None
             given: Any = {"source": source, "options": options, "workers": workers, "progress": progress}
-            builder = make_builder_class(format)(data_dir=scratch, config=config, **given)
-            _run(builder, scratch)
+            maker = builder.make_builder_class(format)(data_dir=scratch, config=config, **given)
+            _run(maker, scratch)
             if folder.exists():
                 folder.rename(scratch / "replaced")
             folder.parent.mkdir(parents=True, exist_ok=True)
-            Path(builder.data_dir).rename(folder)
+            Path(maker.data_dir).rename(folder)
     made = _read_summary(folder)
     assert made is not None
     return dataclasses.replace(made, reused=False)
@@ -185,19 +175,19 @@ def load_prepared(name: str, split: str, data_dir: Path | None = None) -> Prepar
 
 def open_split(folder: Path, split: str) -> PreparedSplit:
     """A split, not an empty one, of the data set prepared in a folder."""
-    builder = tfds.builder_from_directory(folder)
-    return PreparedSplit(builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()}))
+    maker = tfds.builder_from_directory(folder)
+    return PreparedSplit(maker.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()}))
 
 
 def load_listed(name: str, data_dir: Path | None = None) -> list[str]:
     """Ids of a prepared data set in its source's own order, those of images that cannot be read too."""
-    path = _find_folder(name, data_dir) / LISTED_FILE
+    path = _find_folder(name, data_dir) / builder.LISTED_FILE
     return path.read_text(encoding="utf-8").splitlines()
 
 
 def load_given_splits(name: str, data_dir: Path | None = None) -> dict[str, str]:
     """id -> split, as the source of a prepared data set gives them. Raises InputError if it gives none."""
-    path = _find_folder(name, data_dir) / GIVEN_SPLITS_FILE
+    path = _find_folder(name, data_dir) / builder.GIVEN_SPLITS_FILE
     if not path.exists():
         raise InputError(f"data.split='given': the source of {name!r} gives no splits; use 'writer', or lists of ids")
     return json.loads(path.read_text(encoding="utf-8"))
@@ -206,7 +196,7 @@ def load_given_splits(name: str, data_dir: Path | None = None) -> dict[str, str]
 def load_skipped(name: str, data_dir: Path | None = None) -> dict[str, str]:
     """id -> reason of what was left out when the data set was prepared; empty if it is not prepared."""
     info = find_prepared(name, data_dir)
-    return json.loads((info.folder / SKIPPED_FILE).read_text(encoding="utf-8")) if info else {}
+    return json.loads((info.folder / builder.SKIPPED_FILE).read_text(encoding="utf-8")) if info else {}
 
 
 def _config_name(name: str) -> str:
@@ -215,7 +205,7 @@ def _config_name(name: str) -> str:
 
 def _folder(name: str, root: Path) -> Path:
     """Where TFDS puts a data set."""
-    return root / name.partition("/")[0] / _config_name(name) / VERSION
+    return root / name.partition("/")[0] / _config_name(name) / builder.VERSION
 
 
 def _find_folder(name: str, data_dir: Path | None) -> Path:
@@ -224,17 +214,17 @@ def _find_folder(name: str, data_dir: Path | None) -> Path:
     Raises InputError if no data set has that name.
     """
     folder = _folder(name, data_dir or default_data_dir())
-    if format_of(name) or not OWN_NAME.fullmatch(name) or not (folder / SUMMARY_FILE).exists():
+    if format_of(name) or not OWN_NAME.fullmatch(name) or not (folder / builder.SUMMARY_FILE).exists():
         check_data_name(name)
     return folder
 
 
-def _run(builder: SamplesBuilder, scratch: Path) -> None:
+def _run(maker: builder.SamplesBuilder, scratch: Path) -> None:
     # TFDS wants a folder for downloads, of which there are none, and prints to stdout.
     with contextlib.redirect_stdout(io.StringIO()):
         tfds.display_progress_bar(enable=False)
         try:
-            builder.download_and_prepare(download_dir=scratch / "downloads")
+            maker.download_and_prepare(download_dir=scratch / "downloads")
         except RuntimeError as error:
             # What ArrayRecord makes of a full disk.
             if "write() failed" not in str(error):
@@ -266,7 +256,7 @@ def _check_source(info: PreparedInfo, source: Path | None, options: Options | No
         return info
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
-    if fingerprint(source) != info.source:
+    if builder.fingerprint(source) != info.source:
         raise InputError(
             f"{source}: not what {info.folder} was prepared from ({info.source['name']}); "
             "use another --data_dir, or --overwrite"
@@ -275,7 +265,7 @@ def _check_source(info: PreparedInfo, source: Path | None, options: Options | No
 
 
 def _read_summary(folder: Path) -> PreparedInfo | None:
-    path = folder / SUMMARY_FILE
+    path = folder / builder.SUMMARY_FILE
     if not path.exists():
         return None
     try:
@@ -287,7 +277,7 @@ def _read_summary(folder: Path) -> PreparedInfo | None:
         raise InputError(f"{path}: damaged; prepare the data anew with --overwrite") from error
     if summary["split_rule"] != SPLIT_RULE:
         raise InputError(f"{folder}: split by another rule ({summary['split_rule']}); prepare anew with --overwrite")
-    gives_splits = (folder / GIVEN_SPLITS_FILE).exists()
+    gives_splits = (folder / builder.GIVEN_SPLITS_FILE).exists()
     return PreparedInfo(**fields, folder=folder, splits=splits, gives_splits=gives_splits, reused=True)
 
 

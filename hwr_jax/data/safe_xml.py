@@ -6,11 +6,10 @@ of attributes, line ends, prefixes of namespaces. Here ranges of bytes are repla
 
 import dataclasses
 import re
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from hwr_jax.errors import InputError
@@ -21,7 +20,7 @@ MAX_ELEMENTS = 500_000
 MAX_DEPTH = 100
 
 
-def parse_xml(data: bytes, name: str) -> ElementTree.Element:
+def parse_xml(data: bytes, name: str) -> Element:
     """The root element; tags carry no namespaces, comments and processing instructions are left out.
 
     Expat reads it, which fetches nothing by itself. A document type is refused as a whole: it is what declares
@@ -43,10 +42,10 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._builder = ElementTree.TreeBuilder()
+        self._builder = TreeBuilder()
         self._depth = self._elements = 0
 
-    def read(self, data: bytes, encoding: str | None = None) -> ElementTree.Element:
+    def read(self, data: bytes, encoding: str | None = None) -> Element:
         """The root element; `encoding` counts more than what the file says."""
         self.parser = parser = expat.ParserCreate(encoding, namespace_separator=" ")
         parser.buffer_text = True
@@ -58,7 +57,7 @@ class _Reader:
         parser.Parse(data, True)
         return self._builder.close()
 
-    def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
+    def start(self, tag: str, attributes: dict[str, str]) -> Element:
         self._depth += 1
         self._elements += 1
         if self._depth > MAX_DEPTH or self._elements > MAX_ELEMENTS:
@@ -67,7 +66,7 @@ class _Reader:
             )
         return self._builder.start(_local(tag), {_local(key): value for key, value in attributes.items()})
 
-    def end(self, tag: str) -> ElementTree.Element:
+    def end(self, tag: str) -> Element:
         self._depth -= 1
         return self._builder.end(_local(tag))
 

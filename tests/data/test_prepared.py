@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data import prepared
+from hwr_jax.data import builder, prepared
 from hwr_jax.data.formats.iam import parse_iam_words
 from hwr_jax.data.formats.synthetic import SyntheticParams, parse_synthetic
 from hwr_jax.data.prepared import default_data_dir, find_prepared, load_prepared, prepare
@@ -251,7 +251,7 @@ def test_a_disk_that_fills_up_under_arrayrecord_is_an_oserror(tmp_path: Path, mo
             'Failed to finalize writing of split "train": write() failed: No space left on device;\n at 9'
         )
 
-    monkeypatch.setattr(prepared.SamplesBuilder, "download_and_prepare", fail)
+    monkeypatch.setattr(builder.SamplesBuilder, "download_and_prepare", fail)
     with pytest.raises(OSError, match=r"cannot write the prepared data: .*No space left on device; at 9"):
         prepare("synthetic", None, tmp_path)
 

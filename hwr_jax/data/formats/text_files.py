@@ -9,16 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from hwr_jax.data.archives import Tree, decode_text, inside, open_tree
+from hwr_jax.data.formats import entries
 from hwr_jax.data.formats.base import Format, TellTotal, ignore_total
-from hwr_jax.data.formats.entries import (
-    IMAGE_SUFFIXES,
-    WRITER_PATTERN,
-    Entry,
-    compile_pattern,
-    is_image,
-    read_entries,
-    writer_of,
-)
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_named
 from hwr_jax.errors import InputError
@@ -42,42 +34,42 @@ def parse_pairs(
     Raises:
       InputError: the source is missing, or holds no pair.
     """
-    pattern = compile_pattern(writer_pattern, "writer_pattern")
-    with open_tree(source, lambda name: is_image(name) or name.lower().endswith(".txt")) as tree:
+    pattern = entries.compile_pattern(writer_pattern, "writer_pattern")
+    with open_tree(source, lambda name: entries.is_image(name) or name.lower().endswith(".txt")) as tree:
         names = tree.names()
         images = _images_by_stem(names)
         # Those of .gt.txt files last: they replace those of a .txt file of the same stem.
         by_suffix = sorted(names, key=lambda name: name.lower().endswith(".gt.txt"))
-        texts = {_stem(name): name for name in by_suffix if not is_image(name)}
+        texts = {_stem(name): name for name in by_suffix if not entries.is_image(name)}
         texts = {stem: texts[stem] for stem in sorted(texts) if stem in images or texts[stem].endswith(".gt.txt")}
         if not texts.keys() & images.keys():
             raise InputError(f"{source}: no pairs in it; expected images with texts beside them (x.png and x.gt.txt)")
         tell_total(len(texts.keys() | images.keys()))
         yield from (Skip(stem, "image without text") for stem in sorted(images.keys() - texts.keys()))
         folders = len({PurePosixPath(stem).parent for stem in texts}) > 1
-        yield from read_entries(
+        yield from entries.read_entries(
             (_entry(tree, stem, texts[stem], images.get(stem), pattern, folders) for stem in texts), workers=workers
         )
 
 
 def _entry(
     tree: Tree, stem: str, text_name: str, image_name: str | None, pattern: re.Pattern[str] | None, folders: bool
-) -> Entry | Skip:
-    writer = writer_of(stem, pattern) or (str(PurePosixPath(stem).parent) if folders else "")
+) -> entries.Entry | Skip:
+    writer = entries.writer_of(stem, pattern) or (str(PurePosixPath(stem).parent) if folders else "")
     try:
         text = tree.read(text_name).decode("utf-8-sig")
     except UnicodeDecodeError:
         return Skip(stem, "text file is not UTF-8")
     except OSError:
         return Skip(stem, "text file cannot be read")
-    return Entry(stem, tree.content(image_name) if image_name else None, text, writer)
+    return entries.Entry(stem, tree.content(image_name) if image_name else None, text, writer)
 
 
 def _images_by_stem(names: list[str]) -> dict[str, str]:
     """Name without suffix -> image; an original is preferred to what was derived from it."""
     images: dict[str, str] = {}
     for name in names:
-        if not is_image(name):
+        if not entries.is_image(name):
             continue
         stem = str(PurePosixPath(name).with_suffix(""))
         derived = next((suffix for suffix in _DERIVED if stem.endswith(suffix)), "")
@@ -93,7 +85,7 @@ def _stem(name: str) -> str:
     return name[: len(name) - len(suffix)]
 
 
-PAIRS = Format("pairs", parse_pairs, "Images with a text file beside each.", options=(WRITER_PATTERN,))
+PAIRS = Format("pairs", parse_pairs, "Images with a text file beside each.", options=(entries.WRITER_PATTERN,))
 
 
 # train2011-12-003 is the third line of letter train2011-12; so is train2011-12_003.
@@ -115,21 +107,20 @@ def parse_rimes_lines(
     Raises:
       InputError: the source is missing, holds no list, or no line of a list names an image.
     """
-    pattern = compile_pattern(writer_pattern, "writer_pattern")
+    pattern = entries.compile_pattern(writer_pattern, "writer_pattern")
     chosen = ""
     if source.is_file() and source.suffix.lower() == ".txt":
         source, chosen = source.parent, source.name
-    with open_tree(source, lambda name: is_image(name) or name.lower().endswith(".txt")) as tree:
-        lists = [chosen] if chosen else [name for name in tree.names() if not is_image(name)]
+    with open_tree(source, lambda name: entries.is_image(name) or name.lower().endswith(".txt")) as tree:
+        lists = [chosen] if chosen else [name for name in tree.names() if not entries.is_image(name)]
         lines = [(name, number, line) for name in lists for number, line in enumerate(_lines(tree, name), start=1)]
-        entries = [_find_image(tree, *line) for line in lines]
-        if not any(path for path, _ in entries):
+        found = [_find_image(tree, *line) for line in lines]
+        if not any(path for path, _ in found):
             raise InputError(f"{source}: no list of images in it; expected a .txt file with lines PATH TEXT")
         tell_total(len(lines))
-        numbered = zip(lines, entries, strict=True)
-        yield from read_entries(
-            (_list_entry(tree, name, number, *found, pattern) for (name, number, _), found in numbered), workers=workers
-        )
+        each = zip(lines, found, strict=True)
+        listed = (_list_entry(tree, name, number, *image, pattern) for (name, number, _), image in each)
+        yield from entries.read_entries(listed, workers=workers)
 
 
 def _lines(tree: Tree, name: str) -> list[str]:
@@ -141,27 +132,27 @@ def _find_image(tree: Tree, name: str, number: int, line: str) -> tuple[str, str
     """The image's name in the tree, "" if there is none, and the text."""
     path, _, text = line.strip().partition("\t") if "\t" in line else line.strip().partition(" ")
     full = inside(str(PurePosixPath(name).parent), path.strip())
-    candidates = [full, *(f"{full}{suffix}" for suffix in IMAGE_SUFFIXES)] if full else []
-    found = next((name for name in candidates if is_image(name) and tree.content(name) is not None), "")
-    return found or (full if full and is_image(full) else ""), text
+    candidates = [full, *(f"{full}{suffix}" for suffix in entries.IMAGE_SUFFIXES)] if full else []
+    found = next((name for name in candidates if entries.is_image(name) and tree.content(name) is not None), "")
+    return found or (full if full and entries.is_image(full) else ""), text
 
 
 def _list_entry(
     tree: Tree, list_name: str, number: int, path: str, text: str, pattern: re.Pattern[str] | None
-) -> Entry | Skip:
+) -> entries.Entry | Skip:
     if not path:
         return Skip(f"{list_name}, line {number}", "line names no image")
     stem = str(PurePosixPath(path).with_suffix(""))
-    writer = writer_of(stem, pattern) or _LINE_NUMBER.sub("", stem)
+    writer = entries.writer_of(stem, pattern) or _LINE_NUMBER.sub("", stem)
     parts = re.split(r"[^a-z]+", PurePosixPath(list_name).stem.lower())
     split = next((part for part in parts if split_named(part)), "")
-    return Entry(stem, tree.content(path), text, writer, split)
+    return entries.Entry(stem, tree.content(path), text, writer, split)
 
 
 RIMES = Format(
     "rimes_lines",
     parse_rimes_lines,
     "Line images named by a text list, as those of RIMES.",
-    options=(WRITER_PATTERN,),
+    options=(entries.WRITER_PATTERN,),
     unit="line",
 )
