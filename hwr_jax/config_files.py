@@ -38,19 +38,12 @@ SCANS = {
 
 @dataclasses.dataclass(frozen=True)
 class ConfigFile:
-    """A config file that has been run.
+    """A config file that has been run."""
 
-    Attributes:
-      name: as it was asked for: "unipen_words", "unipen_words_large:second", "mine.py:arg".
-      path: of the file.
-      arg: what follows the colon, for `get_config(arg)`; None without a colon.
-      module: what running the file has made.
-    """
-
-    name: str
-    path: Path
-    arg: str | None
-    module: ModuleType
+    name: str  # as it was asked for: "unipen_words", "unipen_words_large:second", "mine.py:arg"
+    path: Path  # of the file
+    arg: str | None  # what follows the colon, for `get_config(arg)`; None without a colon
+    module: ModuleType  # what running the file has made
 
     def has(self, function: str) -> bool:
         """Whether the file defines the function."""
@@ -128,17 +121,11 @@ def config_names() -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class ConfigDescription:
-    """What a config file says of itself in its docstring.
+    """What a config file says of itself in its docstring."""
 
-    Attributes:
-      text: all of it.
-      summary: the first line.
-      expected: the results to expect, "" where it names none.
-    """
-
-    text: str
-    summary: str
-    expected: str
+    text: str  # all of it
+    summary: str  # the first line
+    expected: str  # the results to expect, "" where it names none
 
 
 def describe_config(name: str) -> ConfigDescription:

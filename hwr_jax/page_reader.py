@@ -20,29 +20,20 @@ from hwr_jax.reader import Alternative, CharacterBox, Reader, Reading
 
 @dataclasses.dataclass(frozen=True)
 class LineReading:
-    """What a line of a page says.
+    """What a line of a page says."""
 
-    Attributes:
-      name: of the line in the page file.
-      reading: its text, or a `problem`. Probabilities are the geometric mean a character, 0 .. 1, which does not fall
-        with the length of the line.
-    """
-
-    name: str
+    name: str  # of the line in the page file
+    # Its text, or a `problem`. Probabilities are the geometric mean a character, 0 .. 1, which does not fall with the
+    # length of the line.
     reading: Reading
 
 
 @dataclasses.dataclass(frozen=True)
 class PageReading:
-    """What a page says.
+    """What a page says."""
 
-    Attributes:
-      lines: all of them, in the order of the page file.
-      written: the page file and the plain text with what was read; None where no line could be read.
-    """
-
-    lines: tuple[LineReading, ...]
-    written: Written | None
+    lines: tuple[LineReading, ...]  # all of them, in the order of the page file
+    written: Written | None  # the page file and the plain text with what was read; None where no line could be read
 
 
 def read_page(

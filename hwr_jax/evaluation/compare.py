@@ -23,28 +23,19 @@ Interval = tuple[float, float] | None
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What comes of comparing runs.
+    """What comes of comparing runs."""
 
-    Attributes:
-      runs: with the samples that are compared, the same in the same order.
-      split: of the evaluations.
-      over: "writers", or "samples" where all are by one writer: what the bootstrap draws.
-      groups: how many of them there are.
-      cer_intervals, wer_intervals: 95 %, one a run; None where there is nothing to divide by.
-      pairs: every two runs.
-      differences: what of the configuration, software and evaluation differs, with each run's value ("-" if absent).
-      notes: what a reader has to know before trusting the numbers.
-    """
-
-    runs: tuple[RecordedRun, ...]
-    split: str
-    over: str
-    groups: int
+    runs: tuple[RecordedRun, ...]  # with the samples that are compared, the same in the same order
+    split: str  # of the evaluations
+    over: str  # "writers", or "samples" where all are by one writer: what the bootstrap draws
+    groups: int  # how many of them there are
+    # 95 %, one a run; None where there is nothing to divide by
     cer_intervals: tuple[Interval, ...]
     wer_intervals: tuple[Interval, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[Pair, ...]  # every two runs
+    # What of the configuration, software and evaluation differs, with each run's value ("-" if absent)
     differences: dict[str, tuple[str, ...]]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # what a reader has to know before trusting the numbers
 
 
 def compare_runs(

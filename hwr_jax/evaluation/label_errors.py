@@ -29,18 +29,13 @@ CASES: tuple[Callable[[str], str], ...] = (
 
 @dataclasses.dataclass(frozen=True)
 class Suspect:
-    """Attributes:
-    id, text: of the sample; the label as the run has it.
-    reading: what the model predicts instead, or the case that it finds likelier.
-    loss: CTC loss of the label, nats.
-    image_HxW: uint8.
-    """
+    """A sample whose label the model doubts."""
 
-    id: str
-    text: str
-    reading: str
-    loss: float
-    image_HxW: np.ndarray = dataclasses.field(repr=False, compare=False)
+    id: str  # of the sample
+    text: str  # its label as the run has it
+    reading: str  # what the model predicts instead, or the case that it finds likelier
+    loss: float  # CTC loss of the label, nats
+    image_HxW: np.ndarray = dataclasses.field(repr=False, compare=False)  # uint8
 
     @property
     def loss_per_character(self) -> float:

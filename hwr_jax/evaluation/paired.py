@@ -15,18 +15,15 @@ ResultsOfRuns = Sequence[Sequence[RecordedPrediction]]
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Two of several runs.
+    """Two of several runs."""
 
-    Attributes:
-      a, b: which.
-      cer, wer: the differences of A's rate less B's, None where the samples hold no characters, or no words.
-      both_right, only_a_right, only_b_right, neither_right: how many samples each read without an error.
-    """
-
+    # Indices of the runs
     a: int
     b: int
+    # The differences of A's rate less B's, None where the samples hold no characters, or no words
     cer: PairedDifference | None
     wer: PairedDifference | None
+    # How many samples each read without an error
     both_right: int
     only_a_right: int
     only_b_right: int
@@ -35,20 +32,14 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class Disagreements:
-    """The samples that one run reads better than another.
+    """The samples that one run reads better than another."""
 
-    Attributes:
-      better, worse: which runs.
-      reads: how many samples the better one reads without an error and the other does not.
-      nearer: how many both read wrongly, the better one with fewer edits.
-      indices: samples to show, the most telling first.
-    """
-
+    # Indices of the runs
     better: int
     worse: int
-    reads: int
-    nearer: int
-    indices: tuple[int, ...]
+    reads: int  # how many samples the better one reads without an error and the other does not
+    nearer: int  # how many both read wrongly, the better one with fewer edits
+    indices: tuple[int, ...]  # samples to show, the most telling first
 
 
 def compare_pairs(results_of_runs: ResultsOfRuns, groups: Sequence[str]) -> tuple[Pair, ...]:

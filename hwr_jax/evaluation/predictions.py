@@ -18,21 +18,15 @@ _ESCAPED = re.compile(r"\\.?", re.DOTALL)
 
 @dataclasses.dataclass(frozen=True)
 class RecordedPrediction:
-    """One sample as the file has it.
+    """One sample as the file has it."""
 
-    Attributes:
-      id, writer, truth: of the sample.
-      prediction: the text read.
-      confidence: the decoder's probability of the prediction, 0 .. 1: see `hwr_jax.decoding.decoder.Hypothesis`.
-      edits: from the truth to the prediction.
-    """
-
+    # As the sample has them
     id: str
     writer: str
     truth: str
-    prediction: str
-    confidence: float
-    edits: Edits
+    prediction: str  # the text read
+    confidence: float  # the decoder's probability of the prediction, 0 .. 1: see `hwr_jax.decoding.decoder.Hypothesis`
+    edits: Edits  # from the truth to the prediction
 
 
 def load_predictions(path: Path) -> tuple[RecordedPrediction, ...]:

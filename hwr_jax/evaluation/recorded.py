@@ -18,26 +18,18 @@ from hwr_jax.text.distance import Edits
 
 @dataclasses.dataclass(frozen=True)
 class RecordedRun:
-    """A run with its evaluation of one split. Files that are absent are empty here.
+    """A run with its evaluation of one split. Files that are absent are empty here."""
 
-    Attributes:
-      name: of the folder, or as much of its path as distinguishes the runs.
-      folder: of the run.
-      config, environment, status, usage: the JSON files of these names.
-      metrics: the lines of metrics.jsonl.
-      summary: the evaluation's JSON.
-      results: the evaluation's samples.
-    """
-
-    name: str
-    folder: Path
+    name: str  # of the folder, or as much of its path as distinguishes the runs
+    folder: Path  # of the run
+    # The JSON files of these names
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
     status: Mapping[str, Any]
     usage: Mapping[str, Any]
-    metrics: list[dict[str, Any]]
-    summary: Mapping[str, Any]
-    results: tuple[RecordedPrediction, ...]
+    metrics: list[dict[str, Any]]  # the lines of metrics.jsonl
+    summary: Mapping[str, Any]  # the evaluation's JSON
+    results: tuple[RecordedPrediction, ...]  # the evaluation's samples
 
     @property
     def totals(self) -> Edits:

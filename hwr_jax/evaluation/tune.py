@@ -35,13 +35,10 @@ OBJECTIVES: Mapping[str, Callable[[Edits], float]] = {
 
 @dataclasses.dataclass(frozen=True)
 class TunedDecoder:
-    """Attributes:
-    settings: with the weights and the temperature found.
-    summary: what they give on the samples, as plain values.
-    """
+    """What `tune_decoder` found."""
 
-    settings: DecoderSettings
-    summary: Mapping[str, Any]
+    settings: DecoderSettings  # with the weights and the temperature found
+    summary: Mapping[str, Any]  # what they give on the samples, as plain values
 
 
 def tune_decoder(

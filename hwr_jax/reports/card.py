@@ -35,25 +35,15 @@ _PREPROCESSING = {
 
 @dataclasses.dataclass(frozen=True)
 class CardModel:
-    """What a card says of a model beside its evaluations.
+    """What a card says of a model beside its evaluations."""
 
-    Attributes:
-      name: of the model.
-      config: of its experiment, plain values.
-      alphabet: of its classes.
-      parameters: how many it has.
-      about: see `hwr_jax.zoo.training_facts.gather_about`.
-      parameters_sha256: see `hwr_jax.evaluation.fingerprint`; "" if unknown.
-      shipped: whether it comes with the package.
-    """
-
-    name: str
-    config: Mapping[str, Any]
-    alphabet: Alphabet
-    parameters: int
-    about: Mapping[str, Any]
-    parameters_sha256: str = ""
-    shipped: bool = False
+    name: str  # of the model
+    config: Mapping[str, Any]  # of its experiment, plain values
+    alphabet: Alphabet  # of its classes
+    parameters: int  # how many it has
+    about: Mapping[str, Any]  # see `hwr_jax.zoo.training_facts.gather_about`
+    parameters_sha256: str = ""  # see `hwr_jax.evaluation.fingerprint`; "" if unknown
+    shipped: bool = False  # whether it comes with the package
 
 
 def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:

@@ -39,19 +39,12 @@ class Series:
 
 @dataclasses.dataclass(frozen=True)
 class Dot:
-    """A run in a chart of a field's values.
+    """A run in a chart of a field's values."""
 
-    Attributes:
-      series: name of the line it belongs to, "" for no line's name.
-      value: of the field.
-      rate: from 0 up, shown as per cent.
-      tip: shown under the pointer.
-    """
-
-    series: str
-    value: Any
-    rate: float
-    tip: str
+    series: str  # name of the line it belongs to, "" for no line's name
+    value: Any  # of the field
+    rate: float  # from 0 up, shown as per cent
+    tip: str  # shown under the pointer
 
 
 def color_of(index: int) -> str:

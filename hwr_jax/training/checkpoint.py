@@ -38,15 +38,11 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Restored:
-    """Attributes:
-    step: of the checkpoint.
-    state: nested dicts of numpy arrays, or a `TrainState` when a like one was asked for.
-    about: what was saved beside it: at least "config" and "alphabet".
-    """
+    """A checkpoint that was read."""
 
-    step: int
-    state: Any
-    about: Mapping[str, Any]
+    step: int  # of the checkpoint
+    state: Any  # nested dicts of numpy arrays, or a `TrainState` when a like one was asked for
+    about: Mapping[str, Any]  # what was saved beside it: at least "config" and "alphabet"
 
 
 class Checkpoints:

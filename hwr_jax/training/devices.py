@@ -18,21 +18,13 @@ MakeStep = Callable[[str | None], Step]
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """How a run's program lies on the devices.
+    """How a run's program lies on the devices."""
 
-    Attributes:
-      kind: "jit", "pmap" or "mesh".
-      steps: runs one or more steps; it consumes the state it is given.
-      place: a state or another tree, the same in every process, from the host to the devices.
-      place_batches: this process's share of stacked batches to its devices.
-      fetch: one copy of a state, or of a part of one, as numpy arrays.
-    """
-
-    kind: str
-    steps: Steps
-    place: Callable[[Any], Any]
-    place_batches: Callable[[Batch], DeviceBatch]
-    fetch: Callable[[Any], Any]
+    kind: str  # "jit", "pmap" or "mesh"
+    steps: Steps  # runs one or more steps; it consumes the state it is given
+    place: Callable[[Any], Any]  # a state or another tree, the same in every process, from the host to the devices
+    place_batches: Callable[[Batch], DeviceBatch]  # this process's share of stacked batches to its devices
+    fetch: Callable[[Any], Any]  # one copy of a state, or of a part of one, as numpy arrays
 
 
 def choose_kind(parallel: str) -> str:

@@ -12,15 +12,11 @@ from hwr_jax.training.checkpoint import saved_part
 
 
 class EmaState(NamedTuple):
-    """Attributes:
-    inner: the state of the optimizer whose parameters are averaged.
-    steps: so far, int32.
-    average: of the parameters.
-    """
+    """State of `keep_ema`."""
 
-    inner: Any
-    steps: Any
-    average: Any
+    inner: Any  # the state of the optimizer whose parameters are averaged
+    steps: Any  # so far, int32
+    average: Any  # of the parameters
 
 
 def keep_ema(optimizer: optax.GradientTransformation, decay: float) -> optax.GradientTransformation:

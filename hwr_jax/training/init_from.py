@@ -20,17 +20,11 @@ INIT_FROM_FILE = "init_from.json"
 
 @dataclasses.dataclass(frozen=True)
 class CharacterChanges:
-    """What became of the classes.
+    """What became of the classes."""
 
-    Attributes:
-      kept: characters of both models: they keep the weights they have learnt.
-      new: characters of the new model alone: they begin as in a new model.
-      dropped: characters of the trained model alone.
-    """
-
-    kept: str
-    new: str
-    dropped: str
+    kept: str  # characters of both models: they keep the weights they have learnt
+    new: str  # characters of the new model alone: they begin as in a new model
+    dropped: str  # characters of the trained model alone
 
     def describe(self) -> str:
         """In one line."""

@@ -40,17 +40,11 @@ Fetch = Callable[[Callable[[TrainState], Any]], Any]
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """How a run ended."""
 
-    Attributes:
-      status: "done", "preempted" or "diverged".
-      step: the last step run.
-      message: one line.
-    """
-
-    status: str
-    step: int
-    message: str
+    status: str  # "done", "preempted" or "diverged"
+    step: int  # the last step run
+    message: str  # one line
 
 
 class Diverged(Exception):

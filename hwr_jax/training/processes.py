@@ -35,16 +35,12 @@ _ADDRESS_BYTES = 1024
 
 @dataclasses.dataclass(frozen=True)
 class Processes:
-    """Attributes:
-    coordinator: HOST:PORT of process 0; "auto" where jax finds all three by itself.
-    count: of all processes, 0 for "auto".
-    index: of this one, from 0.
-    local_devices: indices of the GPUs that are this process's; None leaves the choice to jax.
-    """
+    """Which processes train together."""
 
-    coordinator: str
-    count: int = 0
-    index: int = 0
+    coordinator: str  # HOST:PORT of process 0; "auto" where jax finds all three by itself
+    count: int = 0  # of all processes, 0 for "auto"
+    index: int = 0  # of this one, from 0
+    # Indices of the GPUs that are this process's; None leaves the choice to jax
     local_devices: tuple[int, ...] | None = None
 
 

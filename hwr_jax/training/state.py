@@ -17,39 +17,25 @@ from hwr_jax.models.residual import OUTPUTS
 
 @flax.struct.dataclass
 class Totals:
-    """Sums since the last line of metrics; means are taken when they are printed.
+    """Sums since the last line of metrics; means are taken when they are printed."""
 
-    Attributes:
-      loss: of all samples, in nats, float32.
-      samples: number of them, without those that have no alignment, float32.
-      gradient_norm: of all steps, float32.
-      steps: number of them, int32.
-      terms: of each loss that is minimised, by name, over all samples, float32.
-    """
-
-    loss: Any
-    samples: Any
-    gradient_norm: Any
-    steps: Any
+    loss: Any  # of all samples, in nats, float32
+    samples: Any  # number of them, without those that have no alignment, float32
+    gradient_norm: Any  # of all steps, float32
+    steps: Any  # number of them, int32
+    # Of each loss that is minimised, by name, over all samples, float32
     terms: Any = flax.struct.field(default_factory=dict)
 
 
 @flax.struct.dataclass
 class TrainState:
-    """Everything that a checkpoint must hold to go on bit for bit.
+    """Everything that a checkpoint must hold to go on bit for bit."""
 
-    Attributes:
-      step: number of steps done, int32.
-      parameters: of the recognizer, nested dicts.
-      collections: its other variables by collection, such as "batch_stats"; {} where it has none.
-      optimizer: its state.
-      totals: see `Totals`.
-    """
-
-    step: Any
-    parameters: Any
-    optimizer: Any
-    totals: Totals
+    step: Any  # number of steps done, int32
+    parameters: Any  # of the recognizer, nested dicts
+    optimizer: Any  # its state
+    totals: Totals  # see `Totals`
+    # Its other variables by collection, such as "batch_stats"; {} where it has none
     collections: Any = flax.struct.field(default_factory=dict)
 
 

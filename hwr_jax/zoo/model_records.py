@@ -25,31 +25,18 @@ _WORDS_OF_LINES = 1.5
 
 @dataclasses.dataclass(frozen=True)
 class ModelRecord:
-    """What is recorded of a model. What is not is None, or empty.
+    """What is recorded of a model. What is not is None, or empty."""
 
-    Attributes:
-      name: of the model.
-      folder: exported or of a run.
-      shipped: whether it comes with the package.
-      config: of its experiment.
-      about: where it comes from, see `hwr_jax.zoo.training_facts`; empty for a run.
-      status: status.json of a run.
-      parameters: how many.
-      file_bytes: of the exported folder's model.json and parameters.npz, or of all of the run's checkpoints.
-      evaluations: file name -> the JSON of each evaluation of these parameters.
-      stale: names of the files with evaluations of other parameters.
-    """
-
-    name: str
-    folder: Path
-    shipped: bool
-    config: Mapping[str, Any]
-    about: Mapping[str, Any]
-    status: Mapping[str, Any]
-    parameters: int | None
-    file_bytes: int
-    evaluations: Mapping[str, Mapping[str, Any]]
-    stale: tuple[str, ...]
+    name: str  # of the model
+    folder: Path  # exported or of a run
+    shipped: bool  # whether it comes with the package
+    config: Mapping[str, Any]  # of its experiment
+    about: Mapping[str, Any]  # where it comes from, see `hwr_jax.zoo.training_facts`; empty for a run
+    status: Mapping[str, Any]  # status.json of a run
+    parameters: int | None  # how many
+    file_bytes: int  # of the exported folder's model.json and parameters.npz, or of all of the run's checkpoints
+    evaluations: Mapping[str, Mapping[str, Any]]  # file name -> the JSON of each evaluation of these parameters
+    stale: tuple[str, ...]  # names of the files with evaluations of other parameters
 
     @property
     def card(self) -> Path:
