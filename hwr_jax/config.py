@@ -10,7 +10,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.model_config import ModelConfig
 from hwr_jax.nested import flatten
 from hwr_jax.renames import FIELDS
-from hwr_jax.strict import build_dataclass, check_choice, check_not_negative
+from hwr_jax.strict import build_dataclass, check_choice, check_not_negative, check_positive
 
 PREPROCESSINGS = ("word", "keras", "line")
 OUTSIDE_ALPHABET = ("drop", "keep")
@@ -109,9 +109,8 @@ class DataConfig:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "evaluation_batch_size", "width_buckets", "writers", "words_per_writer"):
-            if getattr(self, name) < 1:
-                raise InputError(f"data.{name}: {getattr(self, name)} is not positive")
+        sizes = ("batch_size", "evaluation_batch_size", "width_buckets", "writers", "words_per_writer")
+        check_positive("data", self, sizes)
         check_not_negative("data", self, ("training_samples", "validation_samples", "workers", "narrow_first_epochs"))
         check_choice("data.preprocessing", self.preprocessing, PREPROCESSINGS)
         if not MIN_HORIZONTAL_SCALE <= self.horizontal_scale <= MAX_HORIZONTAL_SCALE:
@@ -157,7 +156,7 @@ class OptimizerConfig:
     name: "adam" (Kingma and Ba 2015), "adamw" (Loshchilov and Hutter 2019), "muon" (Jordan et al. 2024: updates of
       kernels are made orthogonal; biases and classifiers by Nadam, Dozat 2016), "muon_by_gate" (each gate's part of
       an LSTM's kernel by itself) or "keras_adam", where epsilon weighs more in the first steps, see
-      `hwr_jax.training.keras_adam`.
+      `hwr_jax.training.optimizer.scale_by_keras_adam`.
     learning_rate: the highest of the schedule.
     schedule: from the warm-up's end to the last step "constant", or "linear" or "cosine" down to zero.
     warmup_steps: linear rise from zero.
@@ -235,9 +234,7 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         check_not_negative("augment", self, tuple(field.name for field in dataclasses.fields(self)))
-        for name in ("warp_spacing_px", "elastic_spread_px", "mask_spacing_px"):
-            if getattr(self, name) < 1:
-                raise InputError(f"augment.{name}: {getattr(self, name)} is not positive")
+        check_positive("augment", self, ("warp_spacing_px", "elastic_spread_px", "mask_spacing_px"))
         limits = {"pen_px": 1, "light": 1, "texture": 1, "blur_px": 1, "mask_px": self.mask_spacing_px}
         for name, most in limits.items():
             if getattr(self, name) > most:
@@ -288,9 +285,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_not_negative("training", self, ("steps", "epochs", "evaluate_every_steps", "checkpoint_every_steps"))
-        for name in ("log_every_steps", "steps_per_dispatch"):
-            if getattr(self, name) < 1:
-                raise InputError(f"training.{name}: {getattr(self, name)} is not positive")
+        check_positive("training", self, ("log_every_steps", "steps_per_dispatch"))
         if bool(self.steps) == bool(self.epochs):
             raise InputError("training: give either steps or epochs, and leave the other 0")
         check_choice("training.parallel", self.parallel, PARALLEL)

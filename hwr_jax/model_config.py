@@ -3,7 +3,7 @@
 import dataclasses
 
 from hwr_jax.errors import InputError
-from hwr_jax.strict import check_choice
+from hwr_jax.strict import check_choice, check_positive
 
 ENCODERS = ("keras", "residual", "conformer", "convolutional")
 COLUMNS = ("stack", "max")
@@ -52,9 +52,7 @@ class ConvolutionalConfig:
 
 
 def _check_sizes(group: str, config: ConformerConfig | ConvolutionalConfig) -> None:
-    for field in dataclasses.fields(config):
-        if getattr(config, field.name) < 1:
-            raise InputError(f"model.{group}.{field.name}: {getattr(config, field.name)} is not positive")
+    check_positive(f"model.{group}", config, tuple(field.name for field in dataclasses.fields(config)))
     if config.kernel_frames % 2 == 0:
         raise InputError(f"model.{group}.kernel_frames: {config.kernel_frames} is not odd, so it has no middle")
 

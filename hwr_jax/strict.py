@@ -99,3 +99,10 @@ def check_not_negative(group: str, config: Any, names: tuple[str, ...]) -> None:
     for name in names:
         if not 0 <= getattr(config, name) < math.inf:
             raise InputError(f"{group}.{name}: {getattr(config, name)} is not a number from 0 up")
+
+
+def check_positive(group: str, config: Any, names: tuple[str, ...]) -> None:
+    """Raises InputError if one of these whole numbers is below 1."""
+    for name in names:
+        if getattr(config, name) < 1:
+            raise InputError(f"{group}.{name}: {getattr(config, name)} is not positive")

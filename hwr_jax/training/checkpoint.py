@@ -155,7 +155,7 @@ class Checkpoints:
         )
 
     def close(self) -> None:
-        """Waits until what is being saved is complete. Raises OSError if it could not be written."""
+        """As `wait`; then no more can be saved."""
         self.wait()
         with self._writing():
             self._manager.close()
@@ -241,6 +241,11 @@ def saved_part(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Of `Restored.state` what lies below a dotted name ("collections."), nested; {} if there is nothing."""
     rest = state["rest"]
     return unflatten({name.removeprefix(prefix): rest[name] for name in rest if name.startswith(prefix)}, ".")
+
+
+def evaluated_of_saved(saved: Mapping[str, Any]) -> Any:
+    """`hwr_jax.training.optimizer.evaluated_parameters` of `Restored.state`."""
+    return saved_part(saved, "optimizer.average.") or saved["parameters"]
 
 
 def digest(tree: Any) -> str:

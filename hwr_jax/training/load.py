@@ -11,8 +11,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
 from hwr_jax.renames import rename_config
 from hwr_jax.strict import build_dataclass
-from hwr_jax.training.checkpoint import Checkpoints, saved_part
-from hwr_jax.training.ema import evaluated_of_saved
+from hwr_jax.training.checkpoint import Checkpoints, evaluated_of_saved, saved_part
 from hwr_jax.training.parts import Parts, parts_of_file
 
 OwnParts: TypeAlias = Parts | str | os.PathLike[str] | None

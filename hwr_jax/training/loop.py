@@ -23,8 +23,7 @@ from hwr_jax.ink.model_input import preprocessing_of
 from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.devices import Placement, keep_on_device, make_placement
-from hwr_jax.training.ema import evaluated_parameters
-from hwr_jax.training.optimizer import build_optimizer, make_schedule
+from hwr_jax.training.optimizer import build_optimizer, evaluated_parameters, make_schedule
 from hwr_jax.training.parts import Parts
 from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import Preempted, StopRequest
@@ -52,11 +51,7 @@ class Diverged(Exception):
 
 
 class Trial:
-    """One run as the loop sees it: what is due after a step, and what comes of it in the run's folder.
-
-    Attributes:
-      outcome: how it ended; None while it goes on.
-    """
+    """One run as the loop sees it: what is due after a step, and what comes of it in the run's folder."""
 
     def __init__(
         self,
@@ -79,7 +74,7 @@ class Trial:
         self._began = self._started = time.perf_counter()
         self._timed_steps = 0
         self._first_step_seconds = 0.0
-        self.outcome: Outcome | None = None
+        self.outcome: Outcome | None = None  # None while it goes on.
 
     @property
     def reported(self) -> bool:
@@ -173,14 +168,12 @@ def run_training(
     """Trains from the newest checkpoint in `workdir`, or from the start, to the last step.
 
     Args:
-      config: of the experiment.
+      config, alphabet, parts: of the run.
       samples: that can all be trained on, see `hwr_jax.data.labels.select_trainable`.
-      alphabet: of the labels.
       workdir: of the run; locked by the caller.
       about: what goes into every checkpoint: "config" and "alphabet".
       validate: measures the validation split.
       stop: polled between steps.
-      parts: of the run.
       initial: makes the first parameters from those a new model begins with (None: they stay).
 
     Raises:
@@ -226,15 +219,10 @@ def advance(
     """Runs the steps that are left, of one run or of several that advance together; every trial gets its outcome.
 
     Args:
-      trials: the runs.
+      trials, samples, alphabet, stop: the runs, and what `run_training` takes for each.
       state: on the host, as `placement` takes it.
-      placement: of the steps.
-      config: the trials' own, as far as they have it in common.
+      config, parts: of the trials, as far as they have them in common.
       seeds: of the order of the samples: one for all trials, or one each, whose batches are then stacked.
-      samples: to train on.
-      alphabet: of the labels.
-      stop: polled between steps.
-      parts: of the trials, as far as they have them in common.
       take: given the state on the devices and a trial's index, that trial's state.
       empty_totals: makes what the state counts from after a report.
     """

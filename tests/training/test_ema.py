@@ -7,9 +7,8 @@ import pytest
 
 from hwr_jax.config import OptimizerConfig
 from hwr_jax.errors import InputError
-from hwr_jax.training.checkpoint import Checkpoints
-from hwr_jax.training.ema import evaluated_of_saved, evaluated_parameters, keep_ema
-from hwr_jax.training.optimizer import build_optimizer
+from hwr_jax.training.checkpoint import Checkpoints, evaluated_of_saved
+from hwr_jax.training.optimizer import build_optimizer, evaluated_parameters, keep_ema
 from hwr_jax.training.state import init_state
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

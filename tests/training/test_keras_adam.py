@@ -5,7 +5,7 @@ import numpy as np
 import optax
 import pytest
 
-from hwr_jax.training.keras_adam import scale_by_keras_adam
+from hwr_jax.training.optimizer import scale_by_keras_adam
 
 B1, B2, EPSILON = 0.9, 0.999, 1e-7
 
