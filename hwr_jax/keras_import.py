@@ -143,12 +143,7 @@ def _write_run(workdir: Path, file: Path, config: ExperimentConfig, characters: 
     # The schedule has no part in the shape of the optimizer's state, so the number of steps need not be known.
     model = Recognizer(config.model, Alphabet(characters).num_classes)
     optimizer = build_optimizer(config.optimizer, 1, model.parameter)
-    state = TrainState(
-        step=jax.numpy.zeros((), dtype=jax.numpy.int32),
-        parameters=parameters,
-        optimizer=optimizer.init(parameters),
-        totals=zero_totals(),
-    )
+    state = TrainState(jax.numpy.zeros((), jax.numpy.int32), parameters, optimizer.init(parameters), zero_totals())
     checkpoints = Checkpoints(workdir / "checkpoints")
     checkpoints.save(jax.device_get(state), {"config": plain, "alphabet": characters})
     checkpoints.close()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hwr_jax.text.distance import Edits
 ALLOW = "--allow_different_samples"
 # Below this, a bootstrap over writers knows too few of them.
 FEW_GROUPS = 10
+_DEVICES = {"cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "gpu": "gpu", "tpu": "tpu"}
 
 Interval = tuple[float, float] | None
 
@@ -41,12 +42,7 @@ class Comparison:
 def compare_runs(
     folders: Sequence[Path], *, split: str | None = None, allow_different_samples: bool = False
 ) -> Comparison:
-    """Compares the evaluations of runs on one split.
-
-    Args:
-      folders: of the runs, two or more.
-      split: which evaluation; None: test, or validation if no run has test.
-      allow_different_samples: compare runs on different samples, on those that all have.
+    """Compares the evaluations of two runs or more on one split; None: test, or validation if no run has test.
 
     Raises:
       InputError: an evaluation is missing or damaged; the runs read different samples and that is not allowed, or they
@@ -95,11 +91,7 @@ def _mismatches(runs: Sequence[RecordedRun]) -> list[str]:
 
 
 def _share_samples(runs: Sequence[RecordedRun]) -> tuple[RecordedRun, ...]:
-    """The runs with the samples that all have, in the order of the first.
-
-    Raises:
-      InputError: there are none, or two runs differ in what was written, or by whom.
-    """
+    """The runs with the samples that all have, in the order of the first; InputError: none, or they are not alike."""
     by_id = [{result.id: result for result in run.results} for run in runs]
     shared = [result for result in runs[0].results if all(result.id in results for results in by_id)]
     if not shared:
@@ -181,20 +173,11 @@ def _notes(comparison: Comparison, loaded: Sequence[RecordedRun], mismatches: Se
 def _machine(run: RecordedRun) -> tuple[str, ...]:
     """What identifies a machine, whatever the framework calls a device ("cuda:0", "gpu:0", "TFRT_CPU_0")."""
     devices = run.environment.get("devices")
-    kinds = [_device_kind(str(device)) for device in devices] if isinstance(devices, list) else []
-    return str(run.environment.get("platform")), str(run.environment.get("cpus")), *sorted(kinds)
-
-
-def _device_kind(device: str) -> str:
-    kinds = {"cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "gpu": "gpu", "tpu": "tpu"}
-    return next((kind for word, kind in kinds.items() if word in device.lower()), device)
+    names = map(str, devices if isinstance(devices, list) else ())
+    kinds = sorted(next((_DEVICES[word] for word in _DEVICES if word in name.lower()), name) for name in names)
+    return str(run.environment.get("platform")), str(run.environment.get("cpus")), *kinds
 
 
 def _absent(run: RecordedRun) -> list[str]:
-    files: Mapping[str, Any] = {
-        "config.json": run.config,
-        "environment.json": run.environment,
-        "metrics.jsonl": run.metrics,
-        "usage.json": run.usage,
-    }
-    return [name for name, content in files.items() if not content]
+    names = ("config.json", "environment.json", "metrics.jsonl", "usage.json")
+    return [name for name in names if not getattr(run, name.partition(".")[0])]

@@ -89,11 +89,7 @@ class RecordedRun:
 
 
 def load_recorded(folders: Sequence[Path], split: str | None = None) -> tuple[RecordedRun, ...]:
-    """Loads runs with their evaluations of one split.
-
-    Args:
-      folders: of the runs.
-      split: which evaluation; None: test, or validation if no run has test.
+    """Loads runs with their evaluations of one split; None: test, or validation if no run has test.
 
     Raises:
       InputError: fewer than two runs, one given twice or none at all; an evaluation is missing, damaged, or its
@@ -108,9 +104,8 @@ def load_recorded(folders: Sequence[Path], split: str | None = None) -> tuple[Re
     if len(folders) < 2:
         raise InputError("give two runs or more to compare")
     if split is None:
-        tested = any(_summary_path(folder, "test").exists() for folder in folders)
-        validated = any(_summary_path(folder, "validation").exists() for folder in folders)
-        split = "validation" if validated and not tested else "test"
+        found = {path.stem for folder in folders for path in (folder / "evaluation").glob("*.json")}
+        split = "validation" if "validation" in found and "test" not in found else "test"
     names = name_folders(folders)
     return tuple(_load(folder, name, split) for folder, name in zip(folders, names, strict=True))
 
@@ -127,12 +122,8 @@ def name_folders(folders: Sequence[Path]) -> list[str]:
     return names
 
 
-def _summary_path(folder: Path, split: str) -> Path:
-    return folder / "evaluation" / f"{split}.json"
-
-
 def _load(folder: Path, name: str, split: str) -> RecordedRun:
-    path = _summary_path(folder, split)
+    path = folder / "evaluation" / f"{split}.json"
     if not path.exists():
         others = sorted(found.stem for found in path.parent.glob("*.json"))
         has = f"it has {', '.join(others)}" if others else "it was not evaluated yet"

@@ -57,16 +57,11 @@ def _warp(image_WxH: Array, key: Array, config: AugmentConfig, used: Array | Non
 def _affine_coordinates(
     shape: tuple[int, ...], key: Array, config: AugmentConfig, used: Array | None = None
 ) -> tuple[Array, Array, Callable[[Array], Array]]:
-    """Where each output pixel looks in the input, [W, H] each; and what finds the output's used columns.
+    """Where each output pixel looks in the input, x and y [W, H]; and what finds the output's used columns.
 
-    Args:
-      shape: of the image.
-      used: columns that hold the image, None for all: it turns about their centre, and is stretched to no more than the
-        whole width.
-
-    Returns:
-      x, y, and a function: given by how many columns more than `used` ink may have been moved to the right, the column
-      of the output that nothing passes.
+    The image turns about the centre of its `used` columns (None: all), and is stretched to no more than the whole
+    width. The function is given by how many columns more than `used` ink may have been moved to the right, and
+    returns the column of the output that nothing passes.
     """
     shear, turn, horizontal_scale, stretch_y, shift_x, shift_y = jax.random.uniform(key, (6,), minval=-1.0, maxval=1.0)
     angle = turn * jnp.deg2rad(config.rotation_degrees)
@@ -160,35 +155,26 @@ class StepEffect(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Geometry:
-    """Moves ink: affine maps and smooth warps, resampled once."""
+class TableEffect:
+    """An effect of `EFFECTS`, with a config's strengths."""
 
+    function: Callable[[Array, Array | None, Array, AugmentConfig], tuple[Array, Array | None]]
     config: AugmentConfig
     kind: str = "step"
     stream: str = "augment"
 
     def apply(self, images_BxWxHx1: Array, widths_B: Array | None, keys_B: Array) -> tuple[Array, Array | None]:
         """See `StepEffect`."""
-        return warp_images(images_BxWxHx1, widths_B, keys_B, self.config)
+        return self.function(images_BxWxHx1, widths_B, keys_B, self.config)
 
 
-@dataclasses.dataclass(frozen=True)
-class Scan:
-    """Changes grey levels, see `hwr_jax.training.photometric.imitate_scan`."""
-
-    config: AugmentConfig
-    kind: str = "step"
-    stream: str = "augment"
-
-    def apply(self, images_BxWxHx1: Array, widths_B: Array | None, keys_B: Array) -> tuple[Array, Array | None]:
-        """See `StepEffect`."""
-        return imitate_scan(images_BxWxHx1, keys_B, self.config, widths_B), widths_B
-
-
-EFFECTS: dict[str, Callable[[AugmentConfig], StepEffect]] = {"geometry": Geometry, "scan": Scan}
+EFFECTS = {
+    "geometry": warp_images,
+    "scan": lambda images, widths_B, keys_B, config: (imitate_scan(images, keys_B, config, widths_B), widths_B),
+}
 
 
 def build_effects(config: AugmentConfig) -> tuple[StepEffect, ...]:
     """The effects of the table that have a strength above 0, in its order."""
     active = {"geometry": config.geometric, "scan": config.photometric}
-    return tuple(build(config) for name, build in EFFECTS.items() if active[name])
+    return tuple(TableEffect(function, config) for name, function in EFFECTS.items() if active[name])

@@ -78,12 +78,8 @@ def find_processes(
 def joined(processes: Processes, tell_loss: Callable[[str], None]) -> Iterator[None]:
     """While it lasts, this process is one of several: where another dies or fails, this one ends too.
 
-    Args:
-      processes: of the run.
-      tell_loss: given one line on the process that is gone, from another thread; then this process exits with 1.
-
-    Raises:
-      InputError: the processes did not come together.
+    `tell_loss` is given one line on the process that is gone, from another thread; then this one exits with 1. Raises
+    InputError where the processes did not come together.
     """
     _initialize(processes)
     if jax.process_count() == 1:
@@ -181,12 +177,8 @@ def _is_one_of_several(environment: Mapping[str, str]) -> bool:
         return True
     if hosts := environment.get("TPU_WORKER_HOSTNAMES"):
         return "," in hosts
-    return _has_tpu(environment) and "," in read_metadata("worker-network-endpoints", environment)
-
-
-def _has_tpu(environment: Mapping[str, str]) -> bool:
-    platforms = environment.get("JAX_PLATFORMS", "tpu").split(",")
-    return "tpu" in platforms and find_spec("libtpu") is not None
+    has_tpu = "tpu" in environment.get("JAX_PLATFORMS", "tpu").split(",") and find_spec("libtpu") is not None
+    return has_tpu and "," in read_metadata("worker-network-endpoints", environment)
 
 
 def _local_devices(environment: Mapping[str, str]) -> tuple[int, ...] | None:

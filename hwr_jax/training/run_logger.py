@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import jax
 from jax.experimental import multihost_utils
 
+from hwr_jax.files import write_text
 from hwr_jax.training.checkpoint import Checkpoints
 from hwr_jax.training.state import TrainState
 from hwr_jax.training.workdir import write_status, write_usage
@@ -33,17 +34,12 @@ class MetricsFile:
     """metrics.jsonl: one object a line with "step"; steps rise and never repeat, also over resumes."""
 
     def __init__(self, workdir: Path, resume_step: int) -> None:
-        """Opens the file for the steps after `resume_step`; lines of later steps, and a torn last line, go.
-
-        Attributes:
-          seconds_before: "train/seconds" of the last line that is kept, 0 if there is none.
-        """
+        """Opens the file for the steps after `resume_step`; lines of later steps, and a torn last line, go."""
         self.path = workdir / "metrics.jsonl"
         kept = [line for line in _whole_lines(self.path) if json.loads(line)["step"] <= resume_step]
+        # "train/seconds" of the last line that is kept, 0 if there is none.
         self.seconds_before: float = json.loads(kept[-1]).get("train/seconds", 0.0) if kept else 0.0
-        unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        unfinished.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-        os.replace(unfinished, self.path)
+        write_text(self.path, "".join(line + "\n" for line in kept))
         self._file: TextIO = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
         self._events = SummaryWriter(str(workdir), purge_step=resume_step + 1, flush_secs=30)
 
@@ -82,7 +78,7 @@ class Progress:
     """One line on a terminal that is rewritten; elsewhere a line per report."""
 
     def __init__(self, total_steps: int, stream: TextIO | io.TextIOBase | None = None, name: str = "") -> None:
-        """Args: `name`, of one of several runs whose lines stand side by side, comes first in each."""
+        """The name, of one of several runs whose lines stand side by side, comes first in each."""
         self._total_steps = total_steps
         self._stream = stream or sys.stderr
         self._name = name
@@ -118,10 +114,7 @@ class RunLogger:
     """The effects of a run on its folder, which process 0 keeps; in the others every method does nothing."""
 
     def __init__(self, workdir: Path, total_steps: int, about: Mapping[str, Any], name: str = "") -> None:
-        """Args:
-        about: what goes into every checkpoint beside the state: "config" and "alphabet".
-        name: for the progress line, of one of several runs.
-        """
+        """Into every checkpoint goes `about`: "config" and "alphabet"; `name` is of one of several runs."""
         self._workdir = workdir
         self._seconds_before = 0.0
         self._about = about
@@ -148,11 +141,7 @@ class RunLogger:
         return jax.device_get(multihost_utils.broadcast_one_to_all(state))
 
     def report(self, step: int, values: Values, seconds: float, seconds_left: float) -> None:
-        """A line of metrics, and of progress.
-
-        Args:
-          seconds: since this start of the run; those of earlier starts are added.
-        """
+        """A line of metrics, and of progress; to the seconds of this start those of earlier ones are added."""
         if self._keeps:
             values = {**values, "train/seconds": self._seconds_before + seconds}
             self._metrics.write(step, values)

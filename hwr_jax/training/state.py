@@ -40,18 +40,13 @@ class TrainState:
 
 
 def zero_totals(losses: Iterable[str] = ()) -> Totals:
-    """Empty sums, each an array of its own: the step donates its input, and a buffer can be donated only once.
+    """Empty sums of the named losses, arrays of their own: the step donates its input, and a buffer only once."""
 
-    Args:
-      losses: names of the terms that are to be summed.
-    """
-    return Totals(
-        terms={name: jnp.zeros((), dtype=jnp.float32) for name in losses},
-        loss=jnp.zeros((), dtype=jnp.float32),
-        samples=jnp.zeros((), dtype=jnp.float32),
-        gradient_norm=jnp.zeros((), dtype=jnp.float32),
-        steps=jnp.zeros((), dtype=jnp.int32),
-    )
+    def zero(dtype: Any = jnp.float32) -> jax.Array:
+        return jnp.zeros((), dtype=dtype)
+
+    terms = {name: zero() for name in losses}
+    return Totals(loss=zero(), samples=zero(), gradient_norm=zero(), steps=zero(jnp.int32), terms=terms)
 
 
 def init_state(

@@ -7,7 +7,7 @@ been alone.
 import copy
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,18 +61,9 @@ def train_vectorized(
     validate: Validate,
     stop: StopRequest,
 ) -> list[Outcome]:
-    """Trains each run from the newest checkpoint in its folder, or from the start, to the last step.
+    """As `hwr_jax.training.loop.run_training`, of several runs, each with its own config, folder and `about`.
 
     Runs that stopped at different steps go on one group after the other.
-
-    Args:
-      configs: of the runs.
-      samples: that can all be trained on.
-      alphabet: of the labels.
-      workdirs: of the runs; locked by the caller.
-      about: what goes into every checkpoint of each: "config" and "alphabet".
-      validate: measures the validation split.
-      stop: polled between steps.
 
     Raises:
       InputError: runs that cannot train together, several devices, or a checkpoint of another shape.
@@ -95,14 +86,18 @@ def train_vectorized(
             Trial(config, total_steps, run_logger, validate, stop, state)
             for config, run_logger, state in zip(configs, run_loggers, states, strict=True)
         ]
-        for indices in _of_equal_step(states):
+        # The least advanced first; those that stopped at one step together.
+        steps = [int(state.step) for state in states]
+        in_order = sorted(range(len(states)), key=steps.__getitem__)
+        for _, equal in itertools.groupby(in_order, key=steps.__getitem__):
+            indices = list(equal)
             group = [configs[index] for index in indices]
             numbers = varying_numbers(group)
             parts = build_parts(group[0])
             reshuffled = "seed" in numbers and group[0].data.reshuffle
             advance(
                 [trials[index] for index in indices],
-                _stack_states([states[index] for index in indices]),
+                _stack([states[index] for index in indices]).replace(step=states[indices[0]].step),
                 _make_placement(group, numbers, total_steps, alphabet, batches_differ=reshuffled),
                 group[0],
                 [config.seed for config in (group if reshuffled else group[:1])],
@@ -111,7 +106,7 @@ def train_vectorized(
                 stop,
                 parts,
                 take=_take,
-                empty_totals=functools.partial(_empty_totals, len(indices), parts.losses),
+                empty_totals=functools.partial(_stack, [zero_totals(parts.losses)] * len(indices)),
             )
         return [trial.outcome for trial in trials if trial.outcome]
     finally:
@@ -125,24 +120,8 @@ def _start(config: ExperimentConfig, total_steps: int, alphabet: Alphabet) -> Tr
     return init_state(model, optimizer, config.seed, build_losses(config))
 
 
-def _of_equal_step(states: Sequence[TrainState]) -> Iterator[list[int]]:
-    """The indices of states, those of equal step together, the least advanced first."""
-    steps = [int(state.step) for state in states]
-    indices = sorted(range(len(states)), key=lambda index: steps[index])
-    for _, group in itertools.groupby(indices, key=lambda index: steps[index]):
-        yield list(group)
-
-
 def _stack(trees: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)
-
-
-def _empty_totals(count: int, losses: Iterable[str]) -> Totals:
-    return _stack([zero_totals(losses)] * count)
-
-
-def _stack_states(states: Sequence[TrainState]) -> TrainState:
-    return _stack(states).replace(step=states[0].step)
 
 
 def _take(state: TrainState, index: int) -> TrainState:

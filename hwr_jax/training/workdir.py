@@ -126,14 +126,7 @@ def check_alphabet(workdir: Path, alphabet: Alphabet) -> None:
 
 
 def write_environment(workdir: Path, argv: list[str], devices: list[str], framework: str = "hwr_jax") -> None:
-    """environment.json: what the numbers of this run came from.
-
-    Args:
-      workdir: of the run.
-      argv: the command line.
-      devices: what it runs on.
-      framework: what trains: this package, or a baseline and its version.
-    """
+    """environment.json: what the numbers of this run came from; `framework`, this package or a baseline, trains."""
     # They import jax, which those who only look at runs do without.
     from hwr_jax.models import ops
     from hwr_jax.models.cpu_kernels import library
@@ -146,7 +139,7 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
             **describe_software(),
             "platform": platform.platform(),
             "cpus": os.cpu_count(),
-            "hwr_jax": metadata.version("hwr_jax") if _installed() else "not installed",
+            "hwr_jax": _version(),
             "devices": devices,
             "cpu_kernels": library.use_library(),
             "ops": ops.describe(),
@@ -159,15 +152,8 @@ def write_usage(workdir: Path, first_step_seconds: float, parameters: int) -> No
     """Writes usage.json from what metrics.jsonl says and what the system knows of this process.
 
     The speed is the median over the lines of metrics, the memory the most this process ever held (of the last start, if
-    the run was stopped in between).
-
-    Args:
-      workdir: of the run.
-      first_step_seconds: wall time of this start's first step, compilation included.
-      parameters: of the model.
-
-    Raises:
-      OSError: the file cannot be written.
+    the run was stopped in between); `first_step_seconds` is the wall time of this start's, compilation included. Raises
+    OSError.
     """
     lines = [
         rename_metrics(json.loads(line))
@@ -218,9 +204,8 @@ def command_line() -> list[str]:
     return [Path(sys.argv[0]).name, *sys.argv[1:]]
 
 
-def _installed() -> bool:
+def _version() -> str:
     try:
-        metadata.version("hwr_jax")
+        return metadata.version("hwr_jax")
     except metadata.PackageNotFoundError:
-        return False
-    return True
+        return "not installed"
