@@ -195,13 +195,8 @@ def evaluate_run(
 ) -> Result:
     """Evaluates a run that has done its last step on the test split (validation where there is none), and ends it.
 
-    Args:
-      model: what the run has made.
-      config: of the run.
-      workdir: of the run: gets the evaluation, a status.json that says "done", and report.html.
-      step: the last one.
-      say: called with a line on what is evaluated.
-      poll: called before each batch; an exception it raises ends the evaluation, before anything is written.
+    The workdir gets the evaluation, a status.json that says "done", and report.html. `say` gets a line on what is
+    evaluated; `poll` is called before each batch, and an exception it raises ends it before anything is written.
 
     Raises:
       InputError: the data are no longer prepared.
@@ -243,13 +238,8 @@ def measure(
     """Evaluates samples and says what the numbers were made from: parameters, data, code and command.
 
     Args:
-      model: reads the samples.
-      samples: of the split.
-      config: of their data.
-      split: its name.
-      decoder: makes texts of what the model gives.
-      batch_size: images at a time.
-      poll: called before each batch; an exception it raises ends the evaluation.
+      samples, config, split: of the split; the config of its data, and its name.
+      batch_size, poll: see `hwr_jax.evaluation.evaluate.evaluate_samples`.
       example_metric: whether to compute the Keras example's, too.
       prepared: whether the samples come from prepared data, which are then described.
     """
@@ -286,8 +276,7 @@ def write_result(result: Result, path: Path, model: Evaluated, folder: Path, *, 
 
     Args:
       path: of the JSON file; the others are named like it.
-      model: that was measured.
-      folder: of the model, where its training is recorded.
+      model, folder: that was measured, and where its training is recorded.
       numbers_only: whether to leave out predictions and images.
     """
     if numbers_only:

@@ -128,12 +128,7 @@ def train_together(
 ) -> list[Run]:
     """As `train`, of one run or of several that train as one program, see `hwr_jax.training.vectorized`.
 
-    Args:
-      configs: of the runs.
-      workdirs: a folder each.
-      parts: see `train`; of one run alone.
-      init_from: see `train`; of one run alone.
-      main_process: whether this process keeps the folders.
+    One run alone can have `parts` and `init_from`. `main_process` says whether this process keeps the folders.
     """
     try:
         with framed(configs, workdirs, main_process=main_process) as stop:
@@ -154,14 +149,9 @@ def framed(
 ) -> Iterator[StopRequest]:
     """What is around every run: lock, config, environment, signals, and the status however it ends but well.
 
-    Args:
-      configs, workdirs: of the runs.
-      main_process: whether this process keeps the folders.
-      framework, devices: see `hwr_jax.training.workdir.write_environment`.
-      on_signal: the status' message of a run that cannot go on after a signal, which is then "failed".
-
-    Yields:
-      What is to be polled; `Preempted` may be raised inside, and passes.
+    For `framework` and `devices` see `hwr_jax.training.workdir.write_environment`; `on_signal` gives the status'
+    message of a run that cannot go on after a signal, which is then "failed". What it yields is to be polled;
+    `Preempted` may be raised inside, and passes.
 
     Raises:
       InputError: another process holds a folder, or another run is in it.
@@ -231,10 +221,7 @@ def load_data(
     poll: Callable[[], None],
     stride_px: int = 0,
 ) -> tuple[PreprocessedSamples, PreprocessedSamples]:
-    """Training and validation samples, prepared with a progress line if need be.
-
-    The arguments and errors are those of `hwr_jax.data.loading.load_for_training`.
-    """
+    """`hwr_jax.data.loading.load_for_training`, which prepares the samples with a progress line if need be."""
     _prepare(config, say, poll)
     return load_for_training(config, alphabet, say=say, poll=poll, stride_px=stride_px)
 
@@ -278,8 +265,7 @@ def make_validate(
         on_device = jax.device_put(variables)
 
         def log_probs(images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            log_probs, frames_B = program(on_device, cut_to_widths(images_BxHxW, widths_B), widths_B)
-            return np.asarray(log_probs), np.asarray(frames_B)
+            return program(on_device, cut_to_widths(images_BxHxW, widths_B), widths_B)
 
         batch_size = config.data.evaluation_batch_size
         evaluation = evaluate_samples(log_probs, alphabet, validation, batch_size=batch_size, poll=poll)

@@ -88,7 +88,6 @@ def evaluate_samples(
     Args:
       log_probs: of the model. B is always `batch_size`: the last batch is filled up with empty images, which are not
         counted. Images of like width come together.
-      alphabet: of the model.
       samples: of one split. Labels with characters outside the alphabet, or too long for the frames, count in CER and
         WER like all others, but have no loss.
       decoder: of the log probabilities; None: greedy.
@@ -131,11 +130,7 @@ def label_losses(
 ) -> list[tuple[float | None, str | None]]:
     """The CTC loss of each label in nats, or None and why it has none, as one that cannot be trained on.
 
-    Args:
-      texts: labels of the first rows, as many as there are samples.
-      alphabet: of the model.
-      log_probs_BxTxK, frames_B: what the model gives.
-      longest: characters that labels are padded to, so that one program serves all batches.
+    The texts are of the first rows; all are padded to `longest` characters, so that one program serves all batches.
     """
     count = len(texts)
     excluded = find_untrainable(texts, alphabet, frames_B[:count].tolist())

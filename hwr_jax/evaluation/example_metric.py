@@ -17,11 +17,8 @@ LABEL_FILLER, PREDICTION_FILLER = 99, -1
 def example_distance(label_ids: Sequence[int], predicted_ids: Sequence[int]) -> int:
     """The example's distance between a label and a prediction: both filled up to 21 ids, with fillers that never match.
 
-    A perfectly read word of n letters is 21 - n away from its label.
-
-    Args:
-      label_ids: class ids; more than 21 crash the example, here they count as they are.
-      predicted_ids: class ids after greedy decoding; those after the 21st are cut.
+    A perfectly read word of n letters is 21 - n away from its label. More than 21 ids of a label crash the example, and
+    count here as they are; of a prediction they are cut.
     """
     label = [*label_ids, *[LABEL_FILLER] * (LABEL_LENGTH - len(label_ids))]
     predicted = [*predicted_ids, *[PREDICTION_FILLER] * (LABEL_LENGTH - len(predicted_ids))][:LABEL_LENGTH]
@@ -35,14 +32,7 @@ def mean_edit_distance(
     """The example's metric: the mean of the batches' means, in which a short last batch counts as much as a full one.
 
     Keras documentation, "Handwriting recognition" (Nain, Paul 2021), `EditDistanceCallback`. See docs/keras_example.md.
-
-    Args:
-      labels: class ids of each sample, in the order of the batches.
-      predictions: class ids read, likewise.
-      batch_size: of the example's validation batches.
-
-    Returns:
-      NaN without samples.
+    Takes class ids of each sample, in the order of the batches. NaN without samples.
     """
     distances = [example_distance(*pair) for pair in zip(labels, predictions, strict=True)]
     means = [np.mean(distances[start : start + batch_size]) for start in range(0, len(distances), batch_size)]

@@ -12,8 +12,7 @@ from hwr_jax.nested import flatten
 def fingerprint_parameters(tree: Mapping[str, Any]) -> str:
     """SHA-256 (hex) over the names, types, shapes and values of all arrays, in the order of their names.
 
-    Args:
-      tree: parameters, nested dicts of arrays, or flat with names parted by "/", as in an exported parameters.npz.
+    The tree is nested dicts of arrays, or flat with names parted by "/", as in an exported parameters.npz.
     """
     digest = hashlib.sha256()
     for name, leaf in sorted(flatten(tree, "/").items()):

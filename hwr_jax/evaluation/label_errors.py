@@ -47,24 +47,17 @@ class LabelDoubter:
     """Reads samples as they come, and keeps the MOST_SUSPECTS most doubtful labels of either kind.
 
     Labels that no run would train on are not doubted: `hwr_jax.data.labels.find_untrainable` finds those.
-
-    Attributes:
-      wrong_labels: number of samples read as something else, with WRONG_LABEL_FROM times the label's probability.
-      wrong_cases: number of samples whose label is likelier in another case (`CASES`), WRONG_CASE_FROM times.
     """
 
     def __init__(self, log_probs: LogProbs, alphabet: Alphabet, frames: int) -> None:
-        """
-        Args:
-          log_probs: of the model, for any B.
-          alphabet: of the model.
-          frames: T, the most there can be.
-        """
+        """The model's `log_probs` take any B; `frames` is T, the most there can be."""
         self._log_probs, self._alphabet, self._frames = log_probs, alphabet, frames
         self._decoder = GreedyDecoder(alphabet)
         self._labels: list[tuple[float, int, Suspect]] = []
         self._cases: list[tuple[float, int, Suspect]] = []
         self._seen = 0
+        # Samples read as something else, with WRONG_LABEL_FROM times the label's probability; and those whose label is
+        # likelier in another case (`CASES`), WRONG_CASE_FROM times.
         self.wrong_labels = self.wrong_cases = 0
 
     def see(self, ids: Sequence[str], texts: Sequence[str], images_BxHxW: np.ndarray, widths_B: np.ndarray) -> None:

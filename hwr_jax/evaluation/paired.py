@@ -43,12 +43,7 @@ class Disagreements:
 
 
 def compare_pairs(results_of_runs: ResultsOfRuns, groups: Sequence[str]) -> tuple[Pair, ...]:
-    """Every pair of runs.
-
-    Args:
-      results_of_runs: of each run.
-      groups: of each sample, what is drawn in the bootstrap: its writer.
-    """
+    """Every pair of runs; `groups` has for each sample what is drawn in the bootstrap: its writer."""
     runs = range(len(results_of_runs))
     return tuple(_compare(a, b, results_of_runs, groups) for a in runs for b in runs if a < b)
 
@@ -82,12 +77,7 @@ def find_disagreements(
     """Both directions of every pair, at most `most` samples in all, shared out evenly.
 
     The most telling are those that one run reads without an error, then those where the difference in edits is largest
-    for the length.
-
-    Args:
-      results_of_runs: of each run.
-      pairs: of runs, the most interesting first: of many, only the first have samples to show.
-      most: samples to show.
+    for the length. The most interesting pairs come first: of many, only the first have samples to show.
     """
     groups = [_disagree(results_of_runs, *direction) for a, b in pairs for direction in ((a, b), (b, a))]
     shares, left = [0] * len(groups), min(most, sum(len(group.indices) for group in groups))

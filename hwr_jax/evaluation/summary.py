@@ -38,10 +38,8 @@ def summarize(
     for other writers, and `interval_over` says so.
 
     Args:
-      evaluation: of one split.
       decoder: its label, such as "greedy", see `hwr_jax.decoding.settings.DecoderSettings.label`.
       model, data, split: names that say what was measured.
-      parameters: of the model.
       split_rule: which rule made the split, see `hwr_jax.data.splits.rule_name`.
       decoder_settings: all of the decoder's settings, see `hwr_jax.decoding.settings.describe_settings`.
     """
@@ -92,13 +90,7 @@ def summarize(
 
 
 def validation_values(evaluation: Evaluation, alphabet: Alphabet, config: ExperimentConfig) -> dict[str, float]:
-    """CER, WER and loss of a run's validation split for metrics.jsonl; the example's metric if the config asks for it.
-
-    Args:
-      evaluation: of the split.
-      alphabet: of the model.
-      config: of the run.
-    """
+    """CER, WER and loss of a validation split for metrics.jsonl; the example's metric if the config asks for it."""
     losses = evaluation.losses
     values = {
         "validation/cer": evaluation.totals.cer,
@@ -138,7 +130,12 @@ def list_confusions(results: Sequence[SampleResult], most: int = MOST_CONFUSIONS
 def select_worst(results: Sequence[SampleResult], count: int) -> list[int]:
     """Indices of the samples with most edits for their length, of equal ones the most confident first."""
     wrong = [index for index, result in enumerate(results) if result.edits.character_edits]
-    return sorted(wrong, key=lambda index: _badness(results[index]), reverse=True)[:count]
+
+    def badness(index: int) -> tuple[float, float]:
+        edits = results[index].edits
+        return edits.character_edits / max(1, edits.characters), results[index].confidence
+
+    return sorted(wrong, key=badness, reverse=True)[:count]
 
 
 def select_random(results: Sequence[SampleResult], count: int, seed: int = 0) -> list[int]:
@@ -161,10 +158,6 @@ def sum_by_writer(results: Iterable[SampleResult]) -> dict[str, Edits]:
     for result in results:
         sums[result.writer] = sums.get(result.writer, Edits()) + result.edits
     return sums
-
-
-def _badness(result: SampleResult) -> tuple[float, float]:
-    return result.edits.character_edits / max(1, result.edits.characters), result.confidence
 
 
 def spread_over_writers(results: Sequence[SampleResult]) -> dict[str, float] | None:

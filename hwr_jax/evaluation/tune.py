@@ -57,12 +57,9 @@ def tune_decoder(
     `calibration.fit_temperature`). Without language model and lexicon only the temperature is searched.
 
     Args:
-      settings: where the search starts.
-      parts: the files of the settings.
+      settings, parts: where the search starts, and the files of these settings.
       alphabet: of the recognizer.
-      log_probs_NxTxK: of the samples, natural logarithms.
-      frames_N: how many frames of each sample count.
-      texts: what the samples say.
+      log_probs_NxTxK, frames_N, texts: of the samples: natural logarithms, how many frames count, what they say.
       objective: "wer" or "cer", of all samples together.
       devices: see `BeamDecoder`.
       poll: given how many weights have been tried; an exception it raises ends the search.

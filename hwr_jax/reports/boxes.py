@@ -14,14 +14,10 @@ _OPACITY = 0.14
 
 
 def draw_boxes(grey_HxW: np.ndarray, boxes: Sequence[tuple[str, float | None, float | None]]) -> bytes:
-    """Draws each character under its columns of the image, which are tinted.
+    """Draws each character under its columns of the image, which are tinted; larger or smaller, so that it can be read.
 
-    Args:
-      grey_HxW: uint8, the image; it is drawn larger or smaller so that letters can be read.
-      boxes: character, left and right in pixels of the image; None where that is not known, and nothing is drawn.
-
-    Returns:
-      An encoded PNG.
+    Takes uint8, and of each character left and right in pixels of the image; None where that is not known, and nothing
+    is drawn. Returns a PNG.
     """
     height, width = grey_HxW.shape
     scale = min(max(1.0, MIN_HEIGHT_PX / height), MAX_WIDTH_PX / width, MAX_HEIGHT_PX / height)

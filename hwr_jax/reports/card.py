@@ -57,9 +57,6 @@ def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
 
     Returns:
       The path; None where there is a MODEL_CARD.md that no evaluation wrote, which stays.
-
-    Raises:
-      OSError: it cannot be written.
     """
     path = folder / CARD_FILE
     if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
@@ -74,12 +71,7 @@ def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
 
 
 def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> str:
-    """The card.
-
-    Args:
-      model: what it is of.
-      evaluations: JSON of evaluations of this model, at least one; the card shows all of the first.
-    """
+    """The card of a model, from the JSON of evaluations of it, at least one; the card shows all of the first."""
     main, config = evaluations[0], model.config
     sizes = build_dataclass(ModelConfig, config["model"], "model")
     data, length = group_of(config, "data"), group_of(config, "training")

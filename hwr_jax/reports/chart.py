@@ -56,13 +56,7 @@ def line_chart(series: Sequence[Series], *, x_label: str, percent: bool = False,
     """Axes, grid, legend, lines and a tooltip on each point. Empty series are left out.
 
     Long series are thinned to means over equal stretches. Values that are not finite are left out, and on a
-    logarithmic axis those not above 0.
-
-    Args:
-      series: the lines.
-      x_label: what the x axis counts.
-      percent: whether y is a ratio to show as per cent.
-      log: whether the y axis is logarithmic.
+    logarithmic axis those not above 0. `percent`: y is a ratio to show as per cent.
     """
     drawn = [dataclasses.replace(line, points=thin(_drawable(line.points, log))) for line in series]
     drawn = [line for line in drawn if line.points]
@@ -118,13 +112,7 @@ def value_chart(dots: Sequence[Dot]) -> Markup:
 
 
 def bar_chart(bars: Sequence[tuple[float, str]], label: str, x_labels: Sequence[str] = ()) -> Markup:
-    """Bars from the left to the right.
-
-    Args:
-      bars: (height, shown under the pointer); at least one.
-      label: what they show.
-      x_labels: of each bar; about 16 of them are drawn.
-    """
+    """Bars from the left to the right: each its height and what is shown under the pointer; about 16 `x_labels`."""
     top = max(max(height for height, _ in bars), 1e-9)
     width = min(BARS_WIDTH / len(bars), MAX_BAR_PX)
     drawn = [(index * width, max(110 * height / top, 0.8), tip) for index, (height, tip) in enumerate(bars)]

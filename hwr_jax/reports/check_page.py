@@ -15,13 +15,7 @@ MOST_LISTED, MOST_SUSPECTS_SHOWN, MOST_BARS, MOST_CHARACTERS = 60, 48, 80, 120
 
 
 def build_check_page(findings: Findings, facts: Mapping[str, Any], doubter: LabelDoubter | None = None) -> str:
-    """A self-contained HTML page.
-
-    Args:
-      findings: of `hwr_jax.data.checks.check.check_data`.
-      facts: for the heading: data, source, alphabet and the like.
-      doubter: has read all samples with a model; None: there is no model.
-    """
+    """A self-contained HTML page: `facts` for its heading, the findings, and what a model doubts that has read all."""
     doubted = count_suspects(doubter)
     counts = {kind: len(found) for kind, found in findings.cases.items()}
     counts |= {kind: count for kind, count, _ in doubted}

@@ -29,12 +29,7 @@ MAX_RUNS_ALL_PAIRS = 3
 
 
 def build_comparison_page(comparison: Comparison, *, data_dir: Path | None = None) -> str:
-    """The page.
-
-    Args:
-      comparison: of runs.
-      data_dir: holds prepared data, for the images (None: as the runs' configs say).
-    """
+    """The page; `data_dir` holds prepared data, for the images (None: as the runs' configs say)."""
     runs = comparison.runs
     groups = find_disagreements([run.results for run in runs], _pairs_to_show(comparison), MAX_SAMPLES)
     images, missing = _load_images(comparison, groups, data_dir)

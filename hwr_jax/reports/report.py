@@ -28,19 +28,12 @@ def write_report(
     """Writes `workdir`/report.html: no other file is needed to look at it.
 
     Results, curves and configuration come from what the run has written so far (config.json, environment.json,
-    status.json, metrics.jsonl, evaluation/*.json); what is absent is left out.
+    status.json, metrics.jsonl, evaluation/*.json); what is absent is left out. Returns its path. Raises OSError.
 
     Args:
       workdir: of a run.
-      evaluation: whose samples and confusions to show; None shows none.
-      images_NxHxW: uint8, the model's input for each of its results.
+      evaluation, images_NxHxW: whose samples and confusions to show, and the model's input for each result, uint8.
       summary: its numbers, for the results' table when they are not in evaluation/.
-
-    Returns:
-      The path of the page.
-
-    Raises:
-      OSError: it cannot be written.
     """
     config, environment, status = (
         read_json_if_whole(workdir / f"{name}.json") for name in ("config", "environment", "status")

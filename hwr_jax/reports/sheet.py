@@ -49,13 +49,8 @@ def draw_version_sheet(
 ) -> Image.Image:
     """Each sample's images one below the other, the first, the original, apart from the rest; its text and id below.
 
-    Args:
-      samples: whose texts and ids stand there.
-      versions: of each sample, images uint8 [H, W], all of one size and number; or why there are none, in red.
-      title: above all.
-
-    Returns:
-      An RGB image; images of less than 64 px are drawn larger, in pixels that can be seen.
+    The images are uint8 [H, W], all of one size and number; where there are none, why, in red. Returns an RGB image, in
+    which images of less than 64 px are larger, in pixels that can be seen.
     """
     shown = next((images for images in versions if not isinstance(images, str)), None)
     height, width = shown[0].shape if shown is not None else _IMAGE_PX[::-1]
@@ -84,13 +79,7 @@ def draw_evaluation_sheet(
 ) -> bytes:
     """Draws samples in titled groups: each image, its transcription, and the prediction with errors in red.
 
-    Args:
-      results: of an evaluation.
-      images_NxHxW: uint8, the model's input for each result.
-      groups: (title, indices of results).
-
-    Returns:
-      An encoded PNG.
+    Takes the model's input for each result, uint8, and of each group title and indices of results. Returns a PNG.
     """
     aspect = images_NxHxW.shape[2] / images_NxHxW.shape[1]
     columns = min(COLUMNS, max(1, round(COLUMNS * _WORD_ASPECT / aspect)))

@@ -52,12 +52,7 @@ def _break(text: str, width: int) -> list[str]:
 
 
 def markdown_table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """A table in Markdown; its cells are Markdown too.
-
-    Args:
-      rows: cells, column names first.
-      right: indices of the columns to align on the right.
-    """
+    """A table in Markdown, column names first; its cells are Markdown too. `right` has indices of columns, as above."""
     head, *body = rows
     rule = ["---:" if index in right else "---" for index in range(len(head))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *body))

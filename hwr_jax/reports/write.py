@@ -20,17 +20,7 @@ def write_evaluation(
 ) -> list[Path]:
     """Writes the summary to `path`, and beside it the predictions (.tsv) and a sheet of the worst and of others (.png).
 
-    Args:
-      path: ends in .json.
-      evaluation: of a split.
-      summary: of the evaluation, see `hwr_jax.evaluation.evaluate.summarize`.
-      images_NxHxW: uint8, the model's input for each result.
-
-    Returns:
-      What was written.
-
-    Raises:
-      OSError: a file cannot be written.
+    The images are the model's input for each result, uint8. Returns the paths of what was written. Raises OSError.
     """
     results = evaluation.results
     groups = [

@@ -35,12 +35,9 @@ def choose_kind(parallel: str) -> str:
 
 
 def make_placement(parallel: str, make_step: MakeStep, batch_size: int) -> Placement:
-    """Places a step on the devices.
+    """Places a step on the devices, for `training.parallel` and the size of the global batch.
 
-    Args:
-      parallel: "auto", "jit", "pmap" or "mesh".
-      make_step: given the name of the axis over devices (or None), returns the step.
-      batch_size: of the global batch.
+    `make_step` is given the name of the axis over devices, or None, and returns the step.
 
     Raises:
       InputError: the batch cannot be divided evenly, or jit is asked for with several processes.

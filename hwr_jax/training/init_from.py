@@ -46,13 +46,8 @@ def begin_from(
 ) -> Callable[[Any], Any] | None:
     """Returns what makes a run's first parameters from those a new model begins with; None leaves them.
 
-    Args:
-      init_from: the model to begin from, None: as when the run was first started.
-      alphabet: of the run.
-      workdir: of the run.
-      parameter_of: see `carry_over`.
-      keep: whether this process keeps the folder.
-      say: called with a line on what becomes of the characters.
+    The model to begin from is `init_from`; None: as when the run was first started. `keep` says whether this process
+    keeps the folder; `say` gets a line on what becomes of the characters.
 
     Raises:
       InputError: there is no such model, or the run began from another.
@@ -101,16 +96,8 @@ def carry_over(
     Classes are the last axis of the layers that give them; a character's column there goes with the character, wherever
     it stands in the other alphabet. The unknown and the unused class and the blank keep theirs.
 
-    Args:
-      trained: parameters of the trained model, nested dicts of arrays.
-      trained_alphabet: of its classes.
-      fresh: parameters of the new model as it is initialised.
-      alphabet: of its classes.
-      name: of the trained model, for messages.
-      parameter_of: what a parameter is, by its name; whether classes are its last axis.
-
-    Returns:
-      Parameters of the shapes of `fresh`, and what became of the characters.
+    Takes parameters and characters of the trained model and of the new one as it is initialised, the trained one's name
+    for messages, and what says of a parameter whether classes are its last axis.
 
     Raises:
       InputError: a layer is missing, or has another shape for another reason than its classes.

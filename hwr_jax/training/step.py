@@ -43,17 +43,10 @@ def make_step(
     effects: Sequence[StepEffect] = (),
     axis_name: str | None = None,
 ) -> Step:
-    """Returns `step(state, batch) -> state`.
+    """Returns `step(state, batch) -> state`, which minimises the weighted sum of `losses`.
 
-    Args:
-      model: the recognizer.
-      optimizer: of its parameters.
-      kind: of the preprocessing.
-      seed: of the run.
-      losses: what is minimised, by name: the weighted sum of these.
-      effects: of augmentation, applied one after the other.
-      axis_name: the mapped axis over devices, each of which holds a share of the batch; None when one program sees
-        the whole batch.
+    The `kind` is of the preprocessing; effects are applied one after the other. `axis_name` is the mapped axis over
+    devices, each of which holds a share of the batch; None when one program sees the whole batch.
     """
     model = model.on_axis(axis_name)
 

@@ -42,12 +42,9 @@ class Watch:
 
     @classmethod
     def serve(cls, count: int, token: str, end: Callable[[Loss], None]) -> "Watch":
-        """For process 0: listens at a free port, `port`.
+        """For process 0: listens at a free port, `port`. Others show the token, a secret of the run.
 
-        Args:
-          count: of all processes.
-          token: that others show, a secret of the run.
-          end: called once, in the watch's thread, when a process is gone.
+        `end` is called once, in the watch's thread, when a process is gone.
         """
         watch = cls(0, count, token, end)
         dual = socket.has_dualstack_ipv6()
@@ -81,10 +78,7 @@ class Watch:
         return watch
 
     def wait_for_others(self) -> None:
-        """For process 0: returns when all others are here; else they would not hear what ends it at once.
-
-        Warns where one does not come.
-        """
+        """For process 0: waits for all others, which would miss what ends it at once; warns if one does not come."""
         deadline = time.monotonic() + SILENCE_SECONDS
         while time.monotonic() < deadline and not self._closed:
             with self._lock:

@@ -9,14 +9,9 @@ from hwr_jax.zoo.model_records import LINES, WORDS, ModelRecord, shipped_records
 
 
 def choose_model(records: Sequence[ModelRecord], *, page: bool) -> tuple[ModelRecord, str]:
-    """The model with the lowest recorded CER, and the rule it was chosen by.
+    """The model with the lowest recorded CER, and the rule it was chosen by. InputError: there is none.
 
-    Args:
-      records: of the models to choose from.
-      page: whether it reads scanned pages: of the models trained on lines of such pages; else of those of words.
-
-    Raises:
-      InputError: there is none.
+    To read scanned pages (`page`), it is of the models trained on lines of such pages; else of those of words.
     """
     if page:
         what = "of the shipped models of lines on scanned pages"

@@ -16,13 +16,9 @@ _ENVIRONMENT = ("framework", "hwr_jax", "python", "cpus", "devices", "cpu_kernel
 def gather_about(folder: Path, checkpoint: str) -> dict[str, Any]:
     """Where a model comes from: what goes into an exported folder's model.json as "about".
 
-    Args:
-      folder: exported, whose own "about" is given back, or of a run.
-      checkpoint: name of the model, such as "words@9897".
-
-    Returns:
-      "git" and "versions" of the training, "checkpoint", "trained_on" (names of data sets) and "training", see
-      `gather_training`.
+    The folder is exported, and its own "about" is given back, or of a run; `checkpoint` is the model's name, such as
+    "words@9897". Has "git" and "versions" of the training, "checkpoint", "trained_on" (names of data sets) and
+    "training", see `gather_training`.
 
     Raises:
       InputError: a file of the folder is damaged.
