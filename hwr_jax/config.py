@@ -22,31 +22,6 @@ ON_DEVICE = ("auto", "yes", "no")
 # A letter four times as wide as it is, or a quarter of it, is a slip of the pen.
 MIN_HORIZONTAL_SCALE, MAX_HORIZONTAL_SCALE = 0.25, 4.0
 
-# Numbers that change no shape and no program: what runs that train as one program may differ in.
-NUMBERS = (
-    "seed",
-    "optimizer.learning_rate",
-    "optimizer.weight_decay",
-    "model.dropout",
-    "model.lstm_dropout",
-    "augment.shear",
-    "augment.rotation_degrees",
-    "augment.scale_x",
-    "augment.scale_y",
-    "augment.shift_x_px",
-    "augment.shift_y_px",
-    "augment.warp_px",
-    "augment.elastic_px",
-    "augment.pen_px",
-    "augment.light",
-    "augment.texture",
-    "augment.contrast",
-    "augment.gamma",
-    "augment.blur_px",
-    "augment.noise",
-    "augment.mask_px",
-)
-
 
 def is_zero(number: Any) -> bool:
     """Whether a number is known to be 0. A traced one is not: it can be 0 in one of several runs in one program."""
@@ -258,6 +233,13 @@ class AugmentConfig:
 
     def _any(self, *names: str) -> bool:
         return not all(is_zero(getattr(self, name)) for name in names)
+
+
+# Numbers that change no shape and no program: what runs that train as one program may differ in.
+NUMBERS = (
+    *("seed", "optimizer.learning_rate", "optimizer.weight_decay", "model.dropout", "model.lstm_dropout"),
+    *(f"augment.{field.name}" for field in dataclasses.fields(AugmentConfig) if isinstance(field.default, float)),
+)
 
 
 @dataclasses.dataclass(frozen=True)

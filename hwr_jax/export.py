@@ -4,7 +4,6 @@ import dataclasses
 import os
 from pathlib import Path
 
-from hwr_jax.evaluation.fingerprint import fingerprint_parameters
 from hwr_jax.files import write_text
 from hwr_jax.ink.model_input import describe_scale
 from hwr_jax.models.keras_weights import save_keras
@@ -12,7 +11,7 @@ from hwr_jax.models.trained import PRETRAINED, TrainedModel, save_exported
 from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.training.load import load_model, model_folder
 from hwr_jax.training.workdir import write_json
-from hwr_jax.zoo.model_records import describe_terms, is_exported, is_of, read_evaluations
+from hwr_jax.zoo.model_records import describe_terms, fingerprint_parameters, is_exported, is_of, read_evaluations
 from hwr_jax.zoo.training_facts import gather_about
 
 # What Keras must be given, as `hwr_jax.ink.preprocessing` makes it.

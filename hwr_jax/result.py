@@ -21,18 +21,17 @@ from hwr_jax.decoding.settings import ChosenDecoder, DecoderSettings, choose_dec
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.evaluate import Evaluation, LogProbs, evaluate_samples
 from hwr_jax.evaluation.example_metric import EXAMPLE_METRIC, metric_of_results
-from hwr_jax.evaluation.fingerprint import fingerprint_parameters
 from hwr_jax.evaluation.summary import summarize
 from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
 from hwr_jax.models.trained import PRETRAINED, TrainedModel
 from hwr_jax.progress import ProgressLine
 from hwr_jax.reports.card import CardModel, write_card
-from hwr_jax.reports.report import write_report
-from hwr_jax.reports.write import write_evaluation
+from hwr_jax.reports.report import write_evaluation, write_report
 from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import OwnParts, load_model, model_folder
 from hwr_jax.training.workdir import command_line, describe_software, write_json, write_status
+from hwr_jax.zoo.model_records import fingerprint_parameters
 from hwr_jax.zoo.training_facts import describe_command, gather_about
 
 ALL = "all"

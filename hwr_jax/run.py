@@ -196,8 +196,8 @@ def _train(
     validate = make_validate(config, parts, alphabet, validation)
     common: dict[str, Any] = {"alphabet": alphabet, "validate": validate, "stop": stop}
     if len(configs) == 1:
-        alone: dict[str, Any] = {**common, "parts": parts, "initial": initial}
-        outcomes = [run_training(config, training, workdir=workdir, about=about[0], **alone)]
+        common |= {"parts": parts, "initial": initial}
+        outcomes = [run_training(config, training, workdir=workdir, about=about[0], **common)]
     else:
         outcomes = train_vectorized(configs, training, workdirs=workdirs, about=about, **common)
     runs = []

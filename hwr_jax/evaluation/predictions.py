@@ -1,4 +1,4 @@
-"""The predictions of an evaluation, read back from the file that `hwr_jax.reports.write` wrote."""
+"""The predictions of an evaluation, written as a table and read back."""
 
 import dataclasses
 import re

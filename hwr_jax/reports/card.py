@@ -42,7 +42,7 @@ class CardModel:
     alphabet: Alphabet  # of its classes
     parameters: int  # how many it has
     about: Mapping[str, Any]  # see `hwr_jax.zoo.training_facts.gather_about`
-    parameters_sha256: str = ""  # see `hwr_jax.evaluation.fingerprint`; "" if unknown
+    parameters_sha256: str = ""  # see `hwr_jax.zoo.model_records.fingerprint_parameters`; "" if unknown
     shipped: bool = False  # whether it comes with the package
 
 

@@ -1,4 +1,4 @@
-"""report.html: one page that holds all there is to see of a run."""
+"""What a run and an evaluation leave for people: report.html, and beside the numbers predictions and a sheet."""
 
 import collections
 import statistics
@@ -8,15 +8,19 @@ from typing import Any
 
 from hwr_jax.data.stored_images import Images
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
+from hwr_jax.evaluation.predictions import write_predictions
 from hwr_jax.evaluation.run_files import group_of, points_of, read_json_if_whole, read_metrics
 from hwr_jax.evaluation.summary import count_confusions, select_random, select_worst, sum_by_writer
-from hwr_jax.files import write_text
+from hwr_jax.files import write_bytes, write_text
 from hwr_jax.nested import flatten
 from hwr_jax.reports.chart import Series, bar_chart, color_of, line_chart
 from hwr_jax.reports.page import render
+from hwr_jax.reports.sheet import draw_evaluation_sheet
 from hwr_jax.reports.tables import count_of
+from hwr_jax.training.workdir import write_json
 
 MAX_CONFUSIONS, MAX_SAMPLES, MAX_WRITERS = 24, 36, 400
+SHEET_SAMPLES = 24
 
 
 def write_report(
@@ -61,6 +65,25 @@ def write_report(
     path = workdir / "report.html"
     write_text(path, page)
     return path
+
+
+def write_evaluation(
+    path: Path, evaluation: Evaluation, summary: Mapping[str, Any], images_NxHxW: Images
+) -> list[Path]:
+    """Writes the summary to `path`, and beside it the predictions (.tsv) and a sheet of the worst and of others (.png).
+
+    The images are the model's input for each result, uint8. Returns the paths of what was written. Raises OSError.
+    """
+    results = evaluation.results
+    groups = [
+        ("Worst predictions", select_worst(results, SHEET_SAMPLES)),
+        ("Drawn at random", select_random(results, SHEET_SAMPLES)),
+    ]
+    predictions, sheet = path.with_suffix(".tsv"), path.with_suffix(".png")
+    write_json(path, summary)
+    write_predictions(predictions, results)
+    write_bytes(sheet, draw_evaluation_sheet(results, images_NxHxW, groups))
+    return [path, predictions, sheet]
 
 
 def _facts(config: Mapping[str, Any], environment: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:

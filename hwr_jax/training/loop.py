@@ -50,31 +50,25 @@ class Diverged(Exception):
     """The loss, a gradient or a parameter is not finite."""
 
 
+@dataclasses.dataclass(eq=False)
 class Trial:
     """One run as the loop sees it: what is due after a step, and what comes of it in the run's folder."""
 
-    def __init__(
-        self,
-        config: ExperimentConfig,
-        total_steps: int,
-        run_logger: RunLogger,
-        validate: Validate,
-        stop: StopRequest,
-        state: TrainState,
-    ) -> None:
-        """Args: `state` is the one to begin from; for the others see `run_training`."""
-        self._config = config
-        self._total_steps = total_steps
-        self._run_logger = run_logger
-        self._validate = validate
-        self._stop = stop
-        self._learning_rate = make_schedule(config.optimizer, total_steps)
-        self._parameters = count_parameters(state.parameters)
-        self._unreported_steps = int(state.totals.steps)
+    config: ExperimentConfig
+    total_steps: int
+    run_logger: RunLogger
+    validate: Validate
+    stop: StopRequest
+    start: dataclasses.InitVar[TrainState]  # the state to begin from
+    outcome: Outcome | None = None  # None while it goes on
+
+    def __post_init__(self, start: TrainState) -> None:
+        self._learning_rate = make_schedule(self.config.optimizer, self.total_steps)
+        self._parameters = count_parameters(start.parameters)
+        self._unreported_steps = int(start.totals.steps)
         self._began = self._started = time.perf_counter()
         self._timed_steps = 0
         self._first_step_seconds = 0.0
-        self.outcome: Outcome | None = None  # None while it goes on.
 
     @property
     def reported(self) -> bool:
@@ -92,8 +86,8 @@ class Trial:
     def finish_step(self, step: int, fetch: Fetch) -> None:
         """Reports, validates and saves after a step, as far as they are due; sets the outcome if the run diverged."""
         try:
-            every = self._config.training
-            validates = step == self._total_steps or due(step, every.evaluate_every_steps)
+            every = self.config.training
+            validates = step == self.total_steps or due(step, every.evaluate_every_steps)
             cer = None
             if validates or due(step, every.log_every_steps):
                 cer = self._report(step, fetch, validates)
@@ -104,7 +98,7 @@ class Trial:
 
     def finish(self, step: int) -> None:
         """After the last step."""
-        self._run_logger.usage(self._first_step_seconds, self._parameters)
+        self.run_logger.usage(self._first_step_seconds, self._parameters)
         self.outcome = Outcome("done", step, f"{step} steps done")
 
     def preempt(self, step: int, signal: str, fetch: Fetch) -> None:
@@ -120,7 +114,7 @@ class Trial:
 
     def _end(self, status: str, step: int, message: str) -> None:
         self.outcome = Outcome(status, step, message)
-        self._run_logger.status(status, step=step, message=message)
+        self.run_logger.status(status, step=step, message=message)
 
     def _save(self, step: int, fetch: Fetch, cer: float | None = None) -> None:
         """A checkpoint, unless the state is not finite."""
@@ -130,7 +124,7 @@ class Trial:
             raise Diverged(f"parameters are not finite at step {step}")
         if self.reported:
             state = state.replace(totals=jax.tree.map(np.zeros_like, state.totals))
-        self._run_logger.save(state, cer)
+        self.run_logger.save(state, cer)
 
     def _report(self, step: int, fetch: Fetch, validates: bool) -> float | None:
         totals = fetch(lambda state: state.totals)
@@ -142,12 +136,12 @@ class Trial:
             **{f"train/{name}": float(total) / samples for name, total in totals.terms.items()},
             "train/gradient_norm": float(totals.gradient_norm) / int(totals.steps),
             "train/learning_rate": float(self._learning_rate(step - 1)),
-            "train/samples_per_second": self._config.data.batch_size / seconds_a_step,
+            "train/samples_per_second": self.config.data.batch_size / seconds_a_step,
         }
         if validates:
-            values |= self._validate(fetch(_evaluated), self._stop.poll_if_alone)
-        seconds_left = seconds_a_step * (self._total_steps - step)
-        self._run_logger.report(step, values, time.perf_counter() - self._began, seconds_left)
+            values |= self.validate(fetch(_evaluated), self.stop.poll_if_alone)
+        seconds_left = seconds_a_step * (self.total_steps - step)
+        self.run_logger.report(step, values, time.perf_counter() - self._began, seconds_left)
         self._unreported_steps = 0
         self._started, self._timed_steps = time.perf_counter(), 0
         return values.get("validation/cer")

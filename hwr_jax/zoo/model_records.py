@@ -1,6 +1,7 @@
 """What is recorded of models: shipped, exported or runs. Read without jax, so that a list of them is quick."""
 
 import dataclasses
+import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from hwr_jax.data.formats.table import format_of
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
 from hwr_jax.ink.model_input import describe_scale
+from hwr_jax.nested import flatten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -223,9 +225,22 @@ def is_of(evaluation: Mapping[str, Any], fingerprint: str, names: tuple[str, ...
     return recorded == fingerprint if recorded else evaluation.get("model") in names
 
 
-def _read_exported(folder: Path) -> ModelRecord:
-    from hwr_jax.evaluation.fingerprint import fingerprint_parameters
+def fingerprint_parameters(tree: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over the names, types, shapes and values of all arrays, in the order of their names.
 
+    The tree is nested dicts of arrays, or flat with names parted by "/", as in an exported parameters.npz.
+    """
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for name, leaf in sorted(flatten(tree, "/").items()):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _read_exported(folder: Path) -> ModelRecord:
     description = read_json(folder / "model.json")
     about = group_of(description, "about")
     arrays = _read_arrays(folder / "parameters.npz")

@@ -11,8 +11,8 @@ from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.decoding.decoder import Hypothesis
 from hwr_jax.evaluation.evaluate import evaluate_samples
+from hwr_jax.evaluation.predictions import write_predictions
 from hwr_jax.evaluation.summary import summarize
-from hwr_jax.reports.write import write_predictions
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import edit_distance
 from hwr_jax.training.workdir import write_json

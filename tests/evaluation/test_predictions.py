@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.evaluate import SampleResult
-from hwr_jax.evaluation.predictions import RecordedPrediction, load_predictions
-from hwr_jax.reports.write import write_predictions
+from hwr_jax.evaluation.predictions import RecordedPrediction, load_predictions, write_predictions
 from hwr_jax.text.distance import count_edits
 
 # Any text that UTF-8 can hold, with more of what the file escapes and of what other readers take for a line's end.

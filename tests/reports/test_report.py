@@ -10,8 +10,7 @@ from PIL import Image
 
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.summary import summarize
-from hwr_jax.reports.report import write_report
-from hwr_jax.reports.write import write_evaluation
+from hwr_jax.reports.report import write_evaluation, write_report
 from hwr_jax.text.distance import count_edits
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.fingerprint import fingerprint_parameters
 from hwr_jax.models import trained
 from hwr_jax.models.trained import load_exported, pretrained_names
 from hwr_jax.reports.card import CardModel, write_card
@@ -16,6 +15,7 @@ from hwr_jax.zoo import model_records
 from hwr_jax.zoo.model_records import (
     describe_terms,
     find_records,
+    fingerprint_parameters,
     read_record,
     reads_what,
     shipped_records,

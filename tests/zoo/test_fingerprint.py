@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwr_jax.evaluation.fingerprint import fingerprint_parameters
+from hwr_jax.zoo.model_records import fingerprint_parameters
 
 TREE = {"dense": {"kernel": np.arange(6.0, dtype=np.float32).reshape(2, 3), "bias": np.zeros(3, np.float32)}}
 
