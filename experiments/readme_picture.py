@@ -25,7 +25,7 @@ from hwr_jax.files import write_bytes
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.label_font import load_label_font
 from hwr_jax.reports.sheet import draw_marked
-from hwr_jax.zoo.default_model import default_name
+from hwr_jax.zoo.model_records import default_name
 
 if TYPE_CHECKING:
     from hwr_jax.reader import Reading

@@ -108,7 +108,7 @@ def _read_card(name: str) -> str:
 
 def _find_defaults(records: "Sequence[ModelRecord]") -> dict[str, tuple[str, str]]:
     """Name of a model -> the command that takes it by itself, and why."""
-    from hwr_jax.zoo.default_model import choose_model
+    from hwr_jax.zoo.model_records import choose_model
 
     defaults = {}
     for command, page in (("hwr read", False), ("hwr read --page", True)):

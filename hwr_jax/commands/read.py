@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     drawings = _name_drawings(options.images, options.boxes_dir) if options.boxes_dir else []
 
     from hwr_jax.reader import load
-    from hwr_jax.zoo.default_model import default_name
+    from hwr_jax.zoo.model_records import default_name
 
     name = options.model or default_name(options.page)
     settings = resolve_settings(options, name)

@@ -20,36 +20,22 @@ from hwr_jax.training.losses import ctc_losses
 
 @dataclasses.dataclass(frozen=True)
 class SampleResult(RecordedPrediction):
-    """A prediction, and what is not recorded of it.
+    """A prediction, and what is not recorded of it."""
 
-    Attributes:
-      prediction_ids: the classes it was read from.
-      loss: CTC loss in nats, or None where the label has none.
-      loss_excluded: why the label has no loss, or None.
-      ran_out: whether the decoder had no text; it counts as read as "", confidence 0.
-    """
-
-    prediction_ids: tuple[int, ...]
-    loss: float | None
-    loss_excluded: str | None
-    ran_out: bool = False
+    prediction_ids: tuple[int, ...]  # the classes it was read from
+    loss: float | None  # CTC loss in nats, or None where the label has none
+    loss_excluded: str | None  # why the label has no loss, or None
+    ran_out: bool = False  # whether the decoder had no text; it counts as read as "", confidence 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What came of a split.
+    """What came of a split."""
 
-    Attributes:
-      results: one a sample, in the order of the samples.
-      skipped: id -> reason, of the samples that could not be read at all.
-      seconds: wall time of reading, preprocessing not counted.
-      decoding_seconds: how much of it the decoder took.
-    """
-
-    results: tuple[SampleResult, ...]
-    skipped: dict[str, str]
-    seconds: float
-    decoding_seconds: float = 0.0
+    results: tuple[SampleResult, ...]  # one a sample, in the order of the samples
+    skipped: dict[str, str]  # id -> reason, of the samples that could not be read at all
+    seconds: float  # wall time of reading, preprocessing not counted
+    decoding_seconds: float = 0.0  # how much of it the decoder took
 
     @property
     def totals(self) -> Edits:

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
-from hwr_jax.evaluation.compare import Comparison
-from hwr_jax.evaluation.paired import Disagreements, find_disagreements, tell_verdict
+from hwr_jax.evaluation.compare import Comparison, Disagreements, find_disagreements, tell_verdict
 from hwr_jax.evaluation.run_files import points_of
 from hwr_jax.reports.chart import Series, color_of, line_chart
 from hwr_jax.reports.compare_table import (

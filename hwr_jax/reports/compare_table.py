@@ -5,8 +5,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 
-from hwr_jax.evaluation.compare import Comparison
-from hwr_jax.evaluation.paired import tell_verdict
+from hwr_jax.evaluation.compare import Comparison, tell_verdict
 from hwr_jax.evaluation.recorded import RecordedRun
 from hwr_jax.reports.tables import (
     ABSENT,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hwr_jax.evaluation.paired import compare_pairs, find_disagreements, tell_verdict
+from hwr_jax.evaluation.compare import compare_pairs, find_disagreements, tell_verdict
 from hwr_jax.evaluation.predictions import RecordedPrediction
 from hwr_jax.text.distance import count_edits
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from hwr_jax.errors import InputError
-from hwr_jax.zoo.default_model import choose_model, default_name
-from hwr_jax.zoo.model_records import ModelRecord, shipped_records
+from hwr_jax.zoo.model_records import ModelRecord, choose_model, default_name, shipped_records
 
 
 def make_record(name: str, data: str, cer: float | None) -> ModelRecord:
