@@ -23,20 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["InputError", "Reader", "Reading", "Result", "Run", "__version__", "evaluate", "load", "train"]
 
 # Imported when asked for: `import hwr_jax` is quick and leaves jax alone.
-_HOMES = {
-    "Reader": "reader",
-    "Reading": "reader",
-    "load": "reader",
-    "Result": "result",
-    "evaluate": "result",
-    "Run": "run",
-    "train": "run",
-}
+_NAMES = {"reader": ("Reader", "Reading", "load"), "result": ("Result", "evaluate"), "run": ("Run", "train")}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"hwr_jax.{_HOMES[name]}"), name)
+    for home, names in _NAMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"hwr_jax.{home}"), name)
     if name == "__version__":
         from importlib import metadata
 

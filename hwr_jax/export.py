@@ -58,16 +58,7 @@ def export_folder(
     for name, values in evaluations.items():
         write_json(output / name, {**values, "parameters_sha256": fingerprint})
     if evaluations:
-        card = CardModel(
-            exported.name,
-            model.config,
-            model.alphabet,
-            model.parameters,
-            about,
-            parameters_sha256=fingerprint,
-            shipped=output.resolve().parent == PRETRAINED,
-        )
-        write_card(output, card, next(iter(evaluations)))
+        write_card(output, CardModel.of(exported, about, fingerprint, output), next(iter(evaluations)))
     notes = f"with {', '.join(evaluations)}" if evaluations else ""
     return Exported(model, (output / "parameters.npz").stat().st_size, notes)
 

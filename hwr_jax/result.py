@@ -283,15 +283,8 @@ def write_result(result: Result, path: Path, model: Evaluated, folder: Path, *, 
         written = [path]
     else:
         written = write_evaluation(path, result.evaluation, result.summary, result.images_NxHxW)
-    card = CardModel(
-        model.name,
-        model.config,
-        model.alphabet,
-        model.parameters,
-        gather_about(folder, model.name),
-        parameters_sha256=result.summary.get("parameters_sha256", ""),
-        shipped=folder.resolve().parent == PRETRAINED,
-    )
+    fingerprint = result.summary.get("parameters_sha256", "")
+    card = CardModel.of(model, gather_about(folder, model.name), fingerprint, folder)
     card_path = write_card(path.parent, card, path.name)
     return dataclasses.replace(result, written=(*written, *([card_path] if card_path else [])))
 

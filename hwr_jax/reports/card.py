@@ -17,6 +17,7 @@ from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.zoo.model_records import (
     CARD_FILE,
     NOT_RECORDED,
+    PRETRAINED,
     describe_input,
     describe_terms,
     is_of,
@@ -44,6 +45,12 @@ class CardModel:
     about: Mapping[str, Any]  # see `hwr_jax.zoo.training_facts.gather_about`
     parameters_sha256: str = ""  # see `hwr_jax.zoo.model_records.fingerprint_parameters`; "" if unknown
     shipped: bool = False  # whether it comes with the package
+
+    @classmethod
+    def of(cls, model: Any, about: Mapping[str, Any], fingerprint: str, folder: Path) -> "CardModel":
+        """That of a model in a folder, see `hwr_jax.result.Evaluated`."""
+        shipped = folder.resolve().parent == PRETRAINED
+        return cls(model.name, model.config, model.alphabet, model.parameters, about, fingerprint, shipped)
 
 
 def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
