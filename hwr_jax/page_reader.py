@@ -42,8 +42,7 @@ def read_page(
     """Reads the lines of a page.
 
     Args:
-      reader: of lines.
-      path: the ALTO or PAGE XML file.
+      reader, path: of lines; the ALTO or PAGE XML file.
       image: the scan; None: the image that the file names, beside it, in the folder above or in images/, else one with
         the file's own name.
       n_best: the most texts a line.

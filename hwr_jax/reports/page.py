@@ -17,13 +17,10 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
-    """The text of a template.
+    """The text of a template in a folder; those of this package can be extended and imported too.
 
-    Args:
-      template: name of its file. In one that ends in .html all values but `markupsafe.Markup` are escaped, and a
-        missing one is an error; in others nothing is escaped, and a missing one counts as false.
-      folder: holds the template; those of this package can be extended and imported too.
-      values: what the template shows.
+    In one whose name ends in .html all values but `markupsafe.Markup` are escaped, and a missing one is an error; in
+    others nothing is escaped, and a missing one counts as false.
     """
     return _environment(folder, template.endswith(".html")).get_template(template).render(values)
 

@@ -26,12 +26,8 @@ def load_images(
 ) -> tuple[dict[str, np.ndarray], str]:
     """Finds samples in prepared data and preprocesses them, and no others, as the run does. Never fails.
 
-    Args:
-      config: of a run, as its config.json has it.
-      truth_of_id: the samples wanted. A sample of the same id and another transcription is not one of them.
-      data: name of the data set.
-      split: where to look first.
-      data_dir: holds the prepared data (None: as the config says).
+    A sample of the same id and another transcription is not one of those wanted. `config` is of a run, as its
+    config.json has it; `split` is where to look first; `data_dir` holds the prepared data (None: as the config says).
 
     Returns:
       id -> image, uint8 [height_px, width_px], of the samples found; and why others were not, "" if all were.

@@ -22,11 +22,9 @@ def warp_images(
     """Randomly warped images, resampled bilinearly; what comes from outside the image is 0, the background.
 
     Args:
-      images_BxWxHx1: model input, 0 is the background.
+      images_BxWxHx1, keys_B: model input, 0 is the background; one key a sample.
       widths_B: the columns that hold each image, where images begin at the left and end where their ink does. None:
         all.
-      keys_B: one key a sample.
-      config: the strengths.
 
     Returns:
       The images, and the columns that hold each now: from what was drawn, so at least as many as their ink takes.

@@ -86,13 +86,8 @@ class Checkpoints:
         A step that is there already is left as it is; but where it was saved before its validation had ended, and now
         its CER is known, the new checkpoint takes its place.
 
-        Args:
-          state: numpy leaves, one copy.
-          about: JSON values; "cer" and checksums are added.
-          cer: validation CER at this step, if it was evaluated; the checkpoint with the lowest is kept as the best.
-
-        Raises:
-          OSError: this or the one before could not be written (disk full).
+        To the JSON values of `about` "cer" and checksums are added. The checkpoint with the lowest validation CER is
+        kept as the best. Raises OSError: this or the one before could not be written (disk full).
         """
         step = int(state.step)
         there = step in self._manager.all_steps()

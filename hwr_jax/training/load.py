@@ -18,12 +18,10 @@ OwnParts: TypeAlias = Parts | str | os.PathLike[str] | None
 
 
 def load_model(name_or_path: str, checkpoint: str = "best", parts: OwnParts = None) -> TrainedModel:
-    """Loads a model.
+    """Loads a shipped model by its name, an exported one from its folder, or that of a run's workdir.
 
-    Args:
-      name_or_path: the name of a model that comes with the package, the folder of an exported one, or a run's workdir.
-      checkpoint: of a workdir, "best" (lowest validation CER) or "latest".
-      parts: of a run with an encoder of one's own: those it was trained with, or the config file that gives them.
+    Of a run the checkpoint is the "best" (lowest validation CER) or the "latest", and `parts` are those it was trained
+    with, or the config file that gives them, where its encoder is one's own.
 
     Raises:
       InputError: there is no such model, it is damaged, or it needs parts.

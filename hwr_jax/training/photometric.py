@@ -33,8 +33,7 @@ def imitate_scan(
     strength is 0 is left out, and what the others draw does not depend on it.
 
     Args:
-      images_BxWxHx1: model input, 0 is paper and 1 ink.
-      keys_B: one key a sample.
+      images_BxWxHx1, keys_B: model input, 0 is paper and 1 ink; one key a sample.
       config: the strengths, plain numbers or traced ones.
       widths_B: the columns that hold each image: what lies to the right of them stays 0. None: all.
     """
