@@ -1,4 +1,4 @@
-// A 3 x 3 convolution with bias, 2 x 2 max pooling and rectifier in one pass, and its two gradients, for CPUs with AVX-512.
+// A 3 x 3 convolution with bias, 2 x 2 max pooling and rectifier in one pass, and its two gradients; and one without them. For AVX-512.
 //
 // Arrays are float32 and dense: images [B, W, H, C], kernels [3, 3, C, F], pooled outputs [B, W / 2, H / 2, F]; W and H
 // are even, C is 1 or a multiple of 16, F a multiple of 16. Beside the output stands the corner [B, W / 2, H / 2, F], int8:
@@ -119,30 +119,22 @@ ffi::Error ImageGradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> turned, ffi
   return ffi::Error::Success();
 }
 
+// The convolution and nothing else; the gradient of its image is one too.
+ffi::Error Convolve(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> image, ffi::Buffer<ffi::F32> kernel, ffi::ResultBuffer<ffi::F32> result) {
+  const auto d = image.dimensions();
+  const Shape shape{d[0], d[1], d[2], d[3], kernel.dimensions()[3]};
+  winograd::convolve_images(pool, shape, image.typed_data(), kernel.typed_data(), [&](const Strip& strip) {
+    float* sample = result->typed_data() + strip.sample * shape.pixels() * shape.features;
+    return [&shape, strip, sample](int64_t window, int64_t feature, const __m512(&pixels)[4]) {
+      write_window(pixels, shape, strip, window, sample + feature);
+    };
+  });
+  return ffi::Error::Success();
+}
+
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_convolve_and_pool, Forward,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Ret<ffi::Buffer<ffi::F32>>()
-                                  .Ret<ffi::Buffer<ffi::S8>>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_kernel_gradient, KernelGradient,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Arg<ffi::Buffer<ffi::S8>>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Ret<ffi::Buffer<ffi::F32>>()
-                                  .Ret<ffi::Buffer<ffi::F32>>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_image_gradient, ImageGradient,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Arg<ffi::Buffer<ffi::S8>>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Ret<ffi::Buffer<ffi::F32>>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_convolve_and_pool, Forward);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_kernel_gradient, KernelGradient);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_image_gradient, ImageGradient);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_convolve, Convolve);

@@ -21,7 +21,7 @@ import jax
 from hwr_jax.cache import cache_folder
 from hwr_jax.errors import InputError
 
-SOURCES = ("convolution.cc", "lstm.cc", "plain_convolution.cc")
+SOURCES = ("convolution.cc", "lstm.cc")
 HEADERS = ("activations.h", "kernel_gradient.h", "pooled.h", "scratch.h", "single_channel.h", "threads.h", "winograd.h")
 TARGETS = (
     "hwr_jax_convolve",

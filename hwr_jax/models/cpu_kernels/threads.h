@@ -10,6 +10,12 @@
 
 #include "xla/ffi/api/ffi.h"
 
+// So that a handler's parameters are bound by their types.
+template <>
+struct xla::ffi::CtxBinding<xla::ffi::ThreadPool> {
+  using Ctx = xla::ffi::ThreadPool;
+};
+
 // Runs `task(0)` ... `task(count - 1)`, and returns when all are done. The caller works too and waits for tasks alone that another
 // thread has begun, so that calls from within the pool do not block one another.
 template <typename Task>
