@@ -51,14 +51,8 @@ def build_keras_model(config: ModelConfig, num_classes: int) -> Any:
     layers = keras.layers
     image = x = layers.Input((config.width_px, config.height_px, 1), name="image")
     for number, features in enumerate(config.conv_features, start=1):
-        x = layers.Conv2D(
-            features,
-            3,
-            padding="same",
-            activation="relu",
-            kernel_initializer="he_normal",
-            name=f"Conv{number}",
-        )(x)
+        options = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
+        x = layers.Conv2D(features, 3, **options, name=f"Conv{number}")(x)
         x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
     x = layers.Reshape((config.frames, -1), name="reshape")(x)
     x = layers.Dense(config.dense_features, activation="relu", name="dense1")(x)

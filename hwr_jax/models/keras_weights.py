@@ -10,8 +10,7 @@ import numpy as np
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes
-from hwr_jax.models.keras_architecture import Architecture, read_architecture
-from hwr_jax.models.keras_file import WeightedLayer, read_keras_file
+from hwr_jax.models.keras_file import Architecture, WeightedLayer, read_architecture, read_keras_file
 from hwr_jax.models.keras_model import build_keras_model
 from hwr_jax.models.recognizer import CLASSES
 from hwr_jax.models.trained import TrainedModel
@@ -33,17 +32,12 @@ Tree = dict[str, dict[str, np.ndarray]]
 
 @dataclasses.dataclass(frozen=True)
 class KerasWeights:
-    """Attributes:
-    config: of the model that the weights are for; its alphabet is not known.
-    num_classes: of its output.
-    tree: our parameters, float32.
-    notes: what the file does not tell or what was not taken over, for people.
-    """
+    """The seed model's parameters, and what else a Keras file says."""
 
-    config: ModelConfig
-    num_classes: int
-    tree: Tree
-    notes: tuple[str, ...]
+    config: ModelConfig  # of the model that the weights are for; its alphabet is not known
+    num_classes: int  # of its output
+    tree: Tree  # our parameters, float32
+    notes: tuple[str, ...]  # what the file does not tell or what was not taken over, for people
 
 
 def load_keras_weights(path: Path, width_px: int | None = None) -> KerasWeights:
@@ -75,7 +69,7 @@ def load_keras_weights(path: Path, width_px: int | None = None) -> KerasWeights:
     names = [f"Conv{number}" for number in range(1, len(convolutions) + 1)]
     names += ["dense1", *(f"bidirectional_{index}" if index else "bidirectional" for index in range(len(lstms)))]
     tree = {
-        name: dict(zip(_array_names(layer), layer.arrays, strict=True))
+        name: dict(zip(AFFINE if len(layer.arrays) == 2 else BIDIRECTIONAL, layer.arrays, strict=True))
         for name, layer in zip([*names, CLASSES], [*convolutions, denses[0], *lstms, denses[1]], strict=True)
     }
     try:
@@ -151,9 +145,7 @@ def save_keras(model: TrainedModel, path: Path) -> None:
         write_bytes(path, (Path(folder) / "model.keras").read_bytes())
 
 
-def _sort_layers(
-    layers: Sequence[WeightedLayer], where: str
-) -> tuple[list[WeightedLayer], list[WeightedLayer], list[WeightedLayer]]:
+def _sort_layers(layers: Sequence[WeightedLayer], where: str) -> Sequence[list[WeightedLayer]]:
     """Convolutions, dense layers and LSTMs: told by their arrays, because names are anybody's choice."""
     kinds: dict[str, list[WeightedLayer]] = {"convolution": [], "dense": [], "LSTM": []}
     for layer in layers:
@@ -186,10 +178,7 @@ def _kind(layer: WeightedLayer, where: str) -> str:
 
 
 def _check_chain(
-    convolutions: Sequence[WeightedLayer],
-    denses: Sequence[WeightedLayer],
-    lstms: Sequence[WeightedLayer],
-    where: str,
+    convolutions: Sequence[WeightedLayer], denses: Sequence[WeightedLayer], lstms: Sequence[WeightedLayer], where: str
 ) -> int:
     """Checks that every layer takes what the one before it gives. Returns the height of the images."""
     channels = 1
@@ -224,10 +213,6 @@ def _width(architecture: Architecture | None, width_px: int | None, where: str) 
     if told and width_px and told != width_px:
         raise InputError(f"{where}: its images are {told} px wide, not {width_px}")
     return told or width_px or ModelConfig.width_px
-
-
-def _array_names(layer: WeightedLayer) -> tuple[str, ...]:
-    return AFFINE if len(layer.arrays) == len(AFFINE) else BIDIRECTIONAL
 
 
 def _shapes(layer: WeightedLayer) -> str:

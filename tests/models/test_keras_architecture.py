@@ -3,7 +3,7 @@
 import pytest
 
 from hwr_jax.errors import InputError
-from hwr_jax.models.keras_architecture import read_architecture
+from hwr_jax.models.keras_file import read_architecture
 
 WHERE = "model"
 
