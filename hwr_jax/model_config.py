@@ -13,7 +13,7 @@ COMPUTE_DTYPES = ("float32", "bfloat16")
 
 @dataclasses.dataclass(frozen=True)
 class ConformerConfig:
-    """Sizes of `model.encoder` "conformer", see `hwr_jax.models.conformer`; the convolutions are `model.conv_features`.
+    """Sizes of `model.encoder` "conformer", see `hwr_jax.models.blocks`; the convolutions are `model.conv_features`.
 
     Attributes:
       features: of a frame.
@@ -35,7 +35,7 @@ class ConformerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ConvolutionalConfig:
-    """Sizes of `model.encoder` "convolutional", see `hwr_jax.models.convolutional`; likewise.
+    """Sizes of `model.encoder` "convolutional", see `hwr_jax.models.blocks`; likewise.
 
     Attributes:
       features: of a frame.

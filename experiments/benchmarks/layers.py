@@ -18,7 +18,7 @@ from jax import Array
 from experiments.benchmarks.command import describe_here, make_parser, write_numbers
 from experiments.benchmarks.turns import median_of, take_turns
 from hwr_jax.commands.options import run
-from hwr_jax.models import bidirectional, ops, pooled_convolution
+from hwr_jax.models import bidirectional, convolution, ops
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.reports.tables import align_columns
 
@@ -63,7 +63,7 @@ def build_layers(batch_size: int) -> Iterator[tuple[str, dict[str, Callable[[], 
         with_input = channels > 1  # Nothing needs the gradient of the image itself.
         plain = _plain(nn.Sequential([nn.Conv(features, (3, 3)), nn.relu, pool]), x, with_input)
         ways = {PLAIN: plain, BY_XLA: _timed(ops.convolve_then_pool, x, own, with_input)}
-        yield name, ways | ({BY_KERNEL: _timed(pooled_convolution.by_kernel, x, own, with_input)} if kernels else {})
+        yield name, ways | ({BY_KERNEL: _timed(convolution.pooled_by_kernel, x, own, with_input)} if kernels else {})
     for name, (frames, inputs, units) in LSTMS.items():
         x = normal(batch_size, frames, inputs)
         own = (normal(2, inputs, 4 * units) / inputs**0.5, normal(2, units, 4 * units) / units**0.5)
@@ -75,7 +75,7 @@ def build_layers(batch_size: int) -> Iterator[tuple[str, dict[str, Callable[[], 
 
 
 def _project_and_run(recurrence: Callable[..., Array], x: Array, kernels: Array, recurrent: Array) -> Array:
-    """A whole layer, as `hwr_jax.models.lstm` has it."""
+    """A whole layer, as `hwr_jax.models.layers` has it."""
     projected = [jnp.matmul(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:2], -1) for kernel in kernels]
     return recurrence(*projected, recurrent)
 

@@ -1,4 +1,4 @@
-"""3 x 3 convolution, on CPUs as products of matrices.
+"""Convolutions and pooling: 3 x 3 convolution, on CPUs as products of matrices.
 
 XLA's CPU convolution hardly gains from a second core, and its gradient of the kernel is slow, above all inside a loop.
 On CPUs a few samples at a time, which stay in the cache, are therefore multiplied by the kernel as matrices, forward
@@ -8,12 +8,17 @@ Where the compiled kernel is there it does the forward convolution, and that for
 
 A single channel, the first layer, is a sum of nine shifted products on all platforms. It fuses with what follows it, so
 that the output is never written at full size when a pool comes next; and the kernel's gradient is one product.
+
+The gradient of XLA's pool is a select-and-scatter, which XLA runs slowly on CPUs (over ten times ours' time at the seed
+model's first pool). A maximum of four strided slices needs comparisons alone.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from hwr_jax.models.cpu_kernels import library
 
@@ -28,12 +33,17 @@ def by_xla(x: Array, kernel: Array) -> Array:
     )
 
 
-def kernel_fits(x: Array, kernel: Array) -> bool:
-    """Whether the compiled kernel is there and made for these sizes."""
-    width, height = x.shape[1:3]
+def kernel_fits(x: Array, kernel: Array, channels: tuple[int, ...] = ()) -> bool:
+    """Whether the compiled kernel is there and made for these sizes: sixteens of channels, or as many as said."""
+    _, width, height, depth = x.shape
     even = width % 2 == height % 2 == 0
-    wide = kernel.shape[2] % 16 == kernel.shape[3] % 16 == 0
+    wide = (depth in channels or depth % 16 == 0) and kernel.shape[3] % 16 == 0
     return even and wide and x.dtype == kernel.dtype == jnp.float32 and library.use_library()
+
+
+def _keep_operands(function: Callable[[Array, Array], Array]) -> Callable[..., tuple[Array, tuple[Array, Array]]]:
+    """What `defvjp` takes for forward where the gradient needs the operands alone."""
+    return lambda x, kernel: (function(x, kernel), (x, kernel))
 
 
 @jax.custom_vjp
@@ -41,10 +51,6 @@ def by_kernel(x: Array, kernel: Array) -> Array:
     """By the compiled kernel, where `kernel_fits`."""
     result = jax.ShapeDtypeStruct((*x.shape[:3], kernel.shape[3]), jnp.float32)
     return jax.ffi.ffi_call("hwr_jax_convolve", result, vmap_method="sequential")(x, kernel)
-
-
-def _kernel_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return by_kernel(x, kernel), (x, kernel)
 
 
 def _kernel_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
@@ -57,7 +63,7 @@ def _kernel_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[A
     return by_kernel(gradient, turn_kernel(kernel)), d_kernel.reshape(kernel.shape)
 
 
-by_kernel.defvjp(_kernel_forward, _kernel_backward)
+by_kernel.defvjp(_keep_operands(by_kernel), _kernel_backward)
 
 
 @jax.custom_vjp
@@ -68,10 +74,6 @@ def by_products(x: Array, kernel: Array) -> Array:
         return _multiply_strips(_strips(some), kernel)
 
     return lax.map(convolve, _divide(x)).reshape(*x.shape[:3], -1)
-
-
-def _products_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return by_products(x, kernel), (x, kernel)
 
 
 def _products_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
@@ -86,7 +88,7 @@ def _products_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple
     return d_x.reshape(x.shape), d_kernel.reshape(kernel.shape)
 
 
-by_products.defvjp(_products_forward, _products_backward)
+by_products.defvjp(_keep_operands(by_products), _products_backward)
 
 
 def turn_kernel(kernel: Array) -> Array:
@@ -145,11 +147,7 @@ def one_channel(x: Array, kernel: Array) -> Array:
     return total
 
 
-def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return one_channel(x, kernel), (x, kernel)
-
-
-def _backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+def _one_channel_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, kernel = residuals
     windows = jnp.concatenate(_shifts(x), axis=-1).reshape(-1, 9)
     d_kernel = jnp.matmul(windows.T, gradient.reshape(windows.shape[0], -1)).reshape(kernel.shape)
@@ -158,4 +156,115 @@ def _backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, A
     return d_x, d_kernel
 
 
-one_channel.defvjp(_forward, _backward)
+one_channel.defvjp(_keep_operands(one_channel), _one_channel_backward)
+
+
+@jax.custom_vjp
+def max_pool_2x2(x_BxWxHxC: Float[Array, "B W H C"]) -> Float[Array, "B W2 H2 C"]:
+    """Maximum over windows of 2 x 2 with stride 2, no padding: an odd last row or column is left out.
+
+    The gradient goes to the first maximum of a window in row-major order, as in TensorFlow.
+    """
+    return _maximum(_corners(x_BxWxHxC))
+
+
+def _corners(x: Array) -> list[Array]:
+    batch, width, height, channels = x.shape
+    even = x[:, : width // 2 * 2, : height // 2 * 2]
+    windows = even.reshape(batch, width // 2, 2, height // 2, 2, channels)
+    return [windows[:, :, i, :, j] for i in (0, 1) for j in (0, 1)]
+
+
+def _maximum(corners: list[Array]) -> Array:
+    a, b, c, d = corners
+    return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
+
+
+def _max_pool_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
+    corners = _corners(x)
+    maximum = _maximum(corners)
+    top_left, top_right, bottom_left, _ = corners
+    first_maximum = jnp.where(
+        top_left == maximum, 0, jnp.where(top_right == maximum, 1, jnp.where(bottom_left == maximum, 2, 3))
+    )
+    # Where the maximum was, and of x no more than its odd edge: so x itself need not be kept, nor even be written when
+    # the convolution before fuses with the pool.
+    odd_edge = x[:, x.shape[1] // 2 * 2 :, x.shape[2] // 2 * 2 :, :0]
+    return maximum, (first_maximum.astype(jnp.int8), odd_edge)
+
+
+def _max_pool_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array]:
+    first_maximum, odd_edge = residuals
+    batch, width, height, channels = gradient.shape
+    corner = jnp.arange(4, dtype=jnp.int8).reshape(1, 1, 2, 1, 2, 1)
+    zero = jnp.zeros((), dtype=gradient.dtype)
+    spread = jnp.where(first_maximum[:, :, None, :, None] == corner, gradient[:, :, None, :, None], zero)
+    even = spread.reshape(batch, 2 * width, 2 * height, channels)
+    return (jnp.pad(even, ((0, 0), (0, odd_edge.shape[1]), (0, odd_edge.shape[2]), (0, 0))),)
+
+
+max_pool_2x2.defvjp(_max_pool_forward, _max_pool_backward)
+
+
+@jax.custom_vjp
+def pooled_by_kernel(x: Array, kernel: Array, bias: Array) -> Array:
+    """Convolution, bias, max pooling and rectifier in one pass, by the compiled kernel."""
+    return _pooled_forward(x, kernel, bias)[0]
+
+
+def _pooled_forward(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+    samples, width, height, _ = x.shape
+    shape = (samples, width // 2, height // 2, kernel.shape[-1])
+    results = (jax.ShapeDtypeStruct(shape, jnp.float32), jax.ShapeDtypeStruct(shape, jnp.int8))
+    call = jax.ffi.ffi_call("hwr_jax_convolve_and_pool", results, vmap_method="sequential")
+    pooled, corners = call(x, kernel, bias)
+    return pooled, (x, kernel, corners)
+
+
+def _pooled_backward(residuals: tuple[Array, Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
+    x, kernel, corners = residuals
+    results = (jax.ShapeDtypeStruct(kernel.shape, jnp.float32), jax.ShapeDtypeStruct(kernel.shape[-1:], jnp.float32))
+    call = jax.ffi.ffi_call("hwr_jax_kernel_gradient", results, vmap_method="sequential")
+    d_kernel, d_bias = call(x, corners, gradient)
+    return _image_gradient(x, kernel, corners, gradient), d_kernel, d_bias
+
+
+def _image_gradient(x: Array, kernel: Array, corners: Array, gradient: Array) -> Array:
+    # The compiled kernel makes sixteen channels at a time; of a single one, the image, nobody asks for it.
+    channels = -(-x.shape[-1] // 16) * 16
+    turned = jnp.pad(turn_kernel(kernel), ((0, 0), (0, 0), (0, 0), (0, channels - x.shape[-1])))
+    result = jax.ShapeDtypeStruct((*x.shape[:3], channels), jnp.float32)
+    call = jax.ffi.ffi_call("hwr_jax_image_gradient", result, vmap_method="sequential")
+    return call(turned, corners, gradient)[..., : x.shape[-1]]
+
+
+pooled_by_kernel.defvjp(_pooled_forward, _pooled_backward)
+
+
+def frames_by_xla(x: Array, kernel: Array) -> Array:
+    """Depthwise convolution over frames [B, T, F] by a kernel [K, F], same padding, by XLA."""
+    dimensions = ("NWC", "WIO", "NWC")
+    return lax.conv_general_dilated(
+        x, kernel[:, None], (1,), "SAME", dimension_numbers=dimensions, feature_group_count=x.shape[-1]
+    )
+
+
+@jax.custom_vjp
+def frames_by_shifts(x: Array, kernel: Array) -> Array:
+    """The same as a sum of shifted products: XLA on CPUs takes twenty times as long for its own."""
+    shifted = zip(_frame_shifts(x, len(kernel)), kernel, strict=True)
+    return sum(part * tap[None, None] for part, tap in shifted)
+
+
+def _frame_shifts(x: Array, count: int) -> list[Array]:
+    padded = jnp.pad(x, ((0, 0), (count // 2, count // 2), (0, 0)))
+    return [padded[:, index : index + x.shape[1]] for index in range(count)]
+
+
+def _frames_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, kernel = residuals
+    d_kernel = jnp.stack([(part * gradient).sum(axis=(0, 1)) for part in _frame_shifts(x, len(kernel))])
+    return frames_by_shifts(gradient, kernel[::-1]), d_kernel
+
+
+frames_by_shifts.defvjp(_keep_operands(frames_by_shifts), _frames_backward)

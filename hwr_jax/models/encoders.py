@@ -12,38 +12,38 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from hwr_jax.config import ModelConfig
-from hwr_jax.models.conformer import ATTENTION, ConformerBlock
-from hwr_jax.models.convolutional import ConvolutionalBlock
-from hwr_jax.models.dropout import Dropout, KeysB
-from hwr_jax.models.layers import DTYPES, ColumnsToFrames, Dense, PooledConv
-from hwr_jax.models.lstm import BidirectionalLstm
+from hwr_jax.models.blocks import ATTENTION, ConformerBlock, ConvolutionalBlock
+from hwr_jax.models.layers import (
+    DTYPES,
+    SHORTCUT,
+    BidirectionalLstm,
+    ChannelNorm,
+    ColumnMax,
+    ColumnsToFrames,
+    Conv,
+    Dense,
+    Dropout,
+    Keys,
+    PooledConv,
+    ResidualBlock,
+    Shortcut,
+)
 from hwr_jax.models.parameters import CLASSIFIER, KERNELS, LSTMS, Parameter, Parameters
-from hwr_jax.models.residual import SHORTCUT, ChannelNorm, ColumnMax, Conv, ResidualBlock, Shortcut
 
 
 @dataclasses.dataclass(frozen=True)
 class Layers:
-    """An entry of the table.
+    """An entry of the table."""
 
-    Attributes:
-      build: makes the layers, in their order, from the config and the number of classes.
-      parameters: what their parameters are to the optimizer.
-    """
-
-    build: Callable[[ModelConfig, int], Iterator[nn.Module]]
-    parameters: Parameters
+    build: Callable[[ModelConfig, int], Iterator[nn.Module]]  # the layers in order, from config and number of classes
+    parameters: Parameters  # what their parameters are to the optimizer
 
 
 class Encoder(nn.Module):
-    """Images to frames of features, by the layers that `ModelConfig.encoder` names.
+    """Images to frames of features, by the layers that `ModelConfig.encoder` names."""
 
-    Attributes:
-      config: the layers' sizes.
-      num_classes: classes, for layers that guess at them while training.
-    """
-
-    config: ModelConfig
-    num_classes: int
+    config: ModelConfig  # the layers' sizes
+    num_classes: int  # for layers that guess at classes while training
 
     @property
     def stride_px(self) -> int:
@@ -60,7 +60,7 @@ class Encoder(nn.Module):
         self,
         images_BxWxHx1: Float[Array, "B W H 1"],
         widths_B: Int[Array, "B"] | None = None,
-        keys_B: KeysB | None = None,
+        keys_B: Keys = None,
     ) -> Float[Array, "B T F"]:
         """Features of every frame.
 
@@ -84,15 +84,12 @@ class Encoder(nn.Module):
 
 def keras_layers(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
     """The layers of the Keras example "handwriting_recognizer", with its layer names."""
-    yield from _convolutions(config)
-    yield ColumnsToFrames(name="reshape")
-    yield Dense(config.dense_features, rectified=True, dtype=DTYPES[config.compute_dtype], name="dense1")
-    yield Dropout(config.dropout, name="dropout")
+    yield from _convolved_frames(config, config.dense_features, columns="reshape", rectified=True)
     yield from _lstms(config)
 
 
 def residual_layers(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
-    """Convolutions that pool, all but the last, each followed by residual blocks; see `hwr_jax.models.residual`."""
+    """Convolutions that pool, all but the last, each followed by residual blocks; after Retsinas et al. (2022)."""
     dtype = DTYPES[config.compute_dtype]
     normalized = config.normalization == "channels"
     last = len(config.conv_features)
@@ -115,32 +112,31 @@ def residual_layers(config: ModelConfig, num_classes: int) -> Iterator[nn.Module
 
 
 def conformer_layers(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
-    """The example's convolutions, then blocks of attention and convolution; see `hwr_jax.models.conformer`."""
+    """The example's convolutions, then blocks of attention and convolution."""
     sizes, dtype = config.conformer, DTYPES[config.compute_dtype]
-    yield from _convolutions(config)
-    yield ColumnsToFrames(name="columns")
-    yield Dense(sizes.features, dtype=dtype, name="dense1")
-    yield Dropout(config.dropout, name="dropout")
+    yield from _convolved_frames(config, sizes.features)
     for number in range(1, sizes.blocks + 1):
         yield ConformerBlock(sizes.heads, sizes.kernel_frames, config.dropout, dtype, name=f"block{number}")
 
 
 def convolutional_layers(config: ModelConfig, num_classes: int) -> Iterator[nn.Module]:
-    """The example's convolutions, then convolutions over frames alone; see `hwr_jax.models.convolutional`."""
+    """The example's convolutions, then convolutions over frames alone."""
     sizes, dtype = config.convolutional, DTYPES[config.compute_dtype]
-    yield from _convolutions(config)
-    yield ColumnsToFrames(name="columns")
-    yield Dense(sizes.features, dtype=dtype, name="dense1")
-    yield Dropout(config.dropout, name="dropout")
+    yield from _convolved_frames(config, sizes.features)
     for number in range(1, sizes.blocks + 1):
         yield ConvolutionalBlock(sizes.kernel_frames, config.dropout, dtype, name=f"block{number}")
     yield ChannelNorm(name="norm")
 
 
-def _convolutions(config: ModelConfig) -> Iterator[nn.Module]:
-    for number, features in enumerate(config.conv_features, start=1):
-        dtype = DTYPES[config.compute_dtype]
-        yield PooledConv(features, pool=f"pool{number}", dtype=dtype, name=f"Conv{number}")
+def _convolved_frames(
+    config: ModelConfig, features: int, columns: str = "columns", rectified: bool = False
+) -> Iterator[nn.Module]:
+    dtype = DTYPES[config.compute_dtype]
+    for number, conv_features in enumerate(config.conv_features, start=1):
+        yield PooledConv(conv_features, pool=f"pool{number}", dtype=dtype, name=f"Conv{number}")
+    yield ColumnsToFrames(name=columns)
+    yield Dense(features, rectified=rectified, dtype=dtype, name="dense1")
+    yield Dropout(config.dropout, name="dropout")
 
 
 def _lstms(config: ModelConfig) -> Iterator[nn.Module]:

@@ -15,9 +15,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from hwr_jax.models import bidirectional, convolution, convolutional_frames, pooled_convolution
+from hwr_jax.models import bidirectional, convolution
 from hwr_jax.models.cpu_kernels import library
-from hwr_jax.models.pool import max_pool_2x2
 
 
 def describe() -> str:
@@ -52,15 +51,15 @@ def convolve_and_pool(
     Rectifying and taking a maximum commute, and there are a quarter as many values after the pool.
     """
     arguments = (x_BxWxHxC, kernel_3x3xCxF, bias_F)
-    if _plain() or not pooled_convolution.kernel_fits(x_BxWxHxC, kernel_3x3xCxF):
+    if _plain() or not convolution.kernel_fits(x_BxWxHxC, kernel_3x3xCxF, channels=(1,)):
         return convolve_then_pool(*arguments)
-    return lax.platform_dependent(*arguments, cpu=pooled_convolution.by_kernel, default=convolve_then_pool)
+    return lax.platform_dependent(*arguments, cpu=convolution.pooled_by_kernel, default=convolve_then_pool)
 
 
 def convolve_then_pool(x: Array, kernel: Array, bias: Array) -> Array:
     """`convolve_and_pool`, one operation after the other."""
     y = convolve_3x3(x, kernel) + bias[None, None, None]
-    return jax.nn.relu(nn.max_pool(y, (2, 2), strides=(2, 2)) if _plain() else max_pool_2x2(y))
+    return jax.nn.relu(nn.max_pool(y, (2, 2), strides=(2, 2)) if _plain() else convolution.max_pool_2x2(y))
 
 
 def bidirectional_lstm(
@@ -85,7 +84,7 @@ def bidirectional_lstm(
 
 def convolve_frames(x_BxTxF: Float[Array, "B T F"], kernel_KxF: Float[Array, "K F"]) -> Float[Array, "B T F"]:
     """Convolution over frames, same padding, every feature by itself."""
-    return (convolutional_frames.by_xla if _plain() else convolutional_frames.by_shifts)(x_BxTxF, kernel_KxF)
+    return (convolution.frames_by_xla if _plain() else convolution.frames_by_shifts)(x_BxTxF, kernel_KxF)
 
 
 # XLA on CPUs fuses what lies before into each of several readers, and computes it as often. A barrier does not help, it

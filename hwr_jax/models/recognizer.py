@@ -9,11 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from hwr_jax.config import ModelConfig
-from hwr_jax.models.dropout import KeysB
 from hwr_jax.models.encoders import Encoder
-from hwr_jax.models.layers import DTYPES, Dense, PooledConv
+from hwr_jax.models.layers import DTYPES, OUTPUTS, Dense, Keys, KeysB, PooledConv
 from hwr_jax.models.parameters import CLASSIFIER, KERNELS, Parameter, make_parameter_of
-from hwr_jax.models.residual import OUTPUTS
 from hwr_jax.nested import flatten
 
 # The layer that tells classes apart, by its name in the Keras example.
@@ -66,7 +64,7 @@ class Recognizer(nn.Module):
         self,
         images_BxWxHx1: Float[Array, "B W H 1"],
         widths_B: Int[Array, "B"] | None = None,
-        keys_B: KeysB | None = None,
+        keys_B: Keys = None,
     ) -> tuple[Float[Array, "B T K"], Int[Array, "B"]]:
         """Logits, float32, and how many frames of each row count, the first ones. What the others hold means nothing.
 

@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from hwr_jax.config import ExperimentConfig
-from hwr_jax.models.residual import SHORTCUT
+from hwr_jax.models.layers import SHORTCUT
 
 
 def fits_frames(

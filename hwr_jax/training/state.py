@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from hwr_jax.models.layers import OUTPUTS
 from hwr_jax.models.recognizer import Recognizer
-from hwr_jax.models.residual import OUTPUTS
 
 # Leaves are jax arrays on the devices (under pmap with an axis of them), numpy arrays on the host, and whatever jax
 # puts in their place while it works on trees: so they are `Any`.

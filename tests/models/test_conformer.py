@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwr_jax.models.conformer import turn_by_position
-from hwr_jax.models.convolutional import DepthwiseConv
+from hwr_jax.models.blocks import DepthwiseConv, turn_by_position
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -14,7 +14,7 @@ from jax import lax
 
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
-from hwr_jax.models import bidirectional, convolution, ops, pooled_convolution
+from hwr_jax.models import bidirectional, convolution, ops
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import Recognizer
 
@@ -67,7 +67,7 @@ BLOCKS = [(3, 16, 8, 1, 32), (2, 8, 6, 16, 16), (1, 12, 4, 32, 48), (18, 4, 4, 1
 @pytest.mark.usefixtures("kernels")
 def test_pooled_convolution_and_its_gradients_are_those_of_jax(sizes):
     x, kernel, bias, gradient = block_operands(*sizes)
-    pooled, gradients = value_and_gradients(pooled_convolution.by_kernel, gradient, x, kernel, bias)
+    pooled, gradients = value_and_gradients(convolution.pooled_by_kernel, gradient, x, kernel, bias)
     expected, expected_gradients = value_and_gradients(plain_block, gradient, x, kernel, bias)
     np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-5)
     for own, other in zip(gradients, expected_gradients, strict=True):
@@ -118,7 +118,7 @@ def test_rounding_errors_of_the_pooled_convolution_are_small(sizes):
     x, kernel, bias, _ = block_operands(*sizes)
     # The sums have a standard deviation of 3.
     np.testing.assert_allclose(
-        pooled_convolution.by_kernel(x, kernel, bias), exact_block(x, kernel, bias), rtol=0, atol=1e-5
+        convolution.pooled_by_kernel(x, kernel, bias), exact_block(x, kernel, bias), rtol=0, atol=1e-5
     )
 
 
@@ -130,7 +130,7 @@ def test_the_gradient_goes_to_the_first_of_equal_maxima():
     kernel = jax.random.randint(keys[1], (3, 3, 16, 16), -1, 2).astype(jnp.float32)
     gradient = jax.random.randint(keys[2], (4, 4, 4, 16), 1, 9).astype(jnp.float32)
     bias = jnp.zeros(16)
-    pooled, gradients = value_and_gradients(pooled_convolution.by_kernel, gradient, x, kernel, bias)
+    pooled, gradients = value_and_gradients(convolution.pooled_by_kernel, gradient, x, kernel, bias)
     expected, expected_gradients = value_and_gradients(ops.convolve_then_pool, gradient, x, kernel, bias)
     np.testing.assert_array_equal(pooled, expected)
     for own, other in zip(gradients, expected_gradients, strict=True):
@@ -142,7 +142,7 @@ def test_the_gradient_goes_to_the_first_of_equal_maxima():
 @pytest.mark.usefixtures("kernels")
 def test_what_is_no_number_is_not_hidden_by_the_pool_nor_seen_elsewhere(place, channels):
     x, kernel, bias, _ = block_operands(1, 8, 8, channels, 16)
-    pooled = pooled_convolution.by_kernel(x.at[0, 4 + place[0], 4 + place[1], 0].set(jnp.nan), kernel, bias)
+    pooled = convolution.pooled_by_kernel(x.at[0, 4 + place[0], 4 + place[1], 0].set(jnp.nan), kernel, bias)
     sees = np.zeros((4, 4), bool)
     sees[1 + place[0] : 3 + place[0], 1 + place[1] : 3 + place[1]] = True
     np.testing.assert_array_equal(np.isnan(pooled[0]), np.broadcast_to(sees[..., None], pooled.shape[1:]))
@@ -185,7 +185,7 @@ def test_gates_far_out_saturate_and_what_is_no_number_stays_so():
 @pytest.mark.usefixtures("kernels")
 def test_inference_has_the_bits_of_training():
     *arguments, _ = lstm_operands(21, 5, 32)
-    hidden, _ = bidirectional._forward(*arguments)
+    hidden, _ = bidirectional._kernel_forward(*arguments)
     np.testing.assert_array_equal(bidirectional.by_kernel(*arguments), hidden)
 
 
@@ -195,14 +195,14 @@ def test_a_sample_does_not_depend_on_the_batch(channels):
     *arguments, _ = lstm_operands(21, 5, 32)
     x, kernel, bias, gradient = block_operands(21, 8, 8, channels, 16)
     hidden = bidirectional.by_kernel(*arguments)
-    pooled, (*_, corners) = pooled_convolution._forward(x, kernel, bias)
-    d_x = pooled_convolution._image_gradient(x, kernel, corners, gradient)
+    pooled, (*_, corners) = convolution._pooled_forward(x, kernel, bias)
+    d_x = convolution._image_gradient(x, kernel, corners, gradient)
     for some in (slice(0, 1), slice(3, 8), slice(17, 21)):
         part = bidirectional.by_kernel(arguments[0][some], arguments[1][some], arguments[2])
         np.testing.assert_array_equal(part, hidden[some])
-        part, (*_, some_corners) = pooled_convolution._forward(x[some], kernel, bias)
+        part, (*_, some_corners) = convolution._pooled_forward(x[some], kernel, bias)
         np.testing.assert_array_equal(part, pooled[some])
-        part = pooled_convolution._image_gradient(x[some], kernel, some_corners, gradient[some])
+        part = convolution._image_gradient(x[some], kernel, some_corners, gradient[some])
         np.testing.assert_array_equal(part, d_x[some])
 
 
@@ -210,13 +210,13 @@ def digest_of_all_kernels():
     """Of the bits that every kernel makes of the same operands."""
     assert library.use_library()
     *arguments, d_hidden = lstm_operands(21, 5, 32)
-    hidden, kept = bidirectional._forward(*arguments)
+    hidden, kept = bidirectional._kernel_forward(*arguments)
     # The gradient of the recurrent kernel is XLA's.
-    results = [hidden, *bidirectional._backward(kept, d_hidden)[:2]]
+    results = [hidden, *bidirectional._kernel_backward(kept, d_hidden)[:2]]
     for channels in (1, 32):
         x, kernel, bias, gradient = block_operands(21, 40, 8, channels, 48)
-        pooled, kept = pooled_convolution._forward(x, kernel, bias)
-        results += [pooled, *pooled_convolution._backward(kept, gradient)]
+        pooled, kept = convolution._pooled_forward(x, kernel, bias)
+        results += [pooled, *convolution._pooled_backward(kept, gradient)]
     return hashlib.sha256(b"".join(np.asarray(result).tobytes() for result in results)).hexdigest()
 
 
@@ -238,7 +238,7 @@ def test_bits_do_not_depend_on_the_number_of_threads():
 @pytest.mark.usefixtures("kernels")
 def test_the_same_bits_every_time():
     x, kernel, bias, gradient = block_operands(40, 16, 8, 16, 32)
-    gradients = jax.jit(lambda g: jax.vjp(pooled_convolution.by_kernel, x, kernel, bias)[1](g))
+    gradients = jax.jit(lambda g: jax.vjp(convolution.pooled_by_kernel, x, kernel, bias)[1](g))
     first = gradients(gradient)
     for _ in range(10):
         for a, b in zip(first, gradients(gradient), strict=True):

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwr_jax.models.lstm import BidirectionalLstm, unit_forget_bias
-from hwr_jax.models.lstm_scan import scan_lstm
+from hwr_jax.models.bidirectional import scan_lstm
+from hwr_jax.models.layers import BidirectionalLstm, unit_forget_bias
 
 FRAMES, DIRECTIONS, BATCH, UNITS = 7, 2, 3, 5
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwr_jax.models.pool import max_pool_2x2
+from hwr_jax.models.convolution import max_pool_2x2
 
 
 def pool_by_loop(x, gradient):

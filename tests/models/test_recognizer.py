@@ -11,7 +11,7 @@ import pytest
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
 from hwr_jax.model_config import ConformerConfig, ConvolutionalConfig
-from hwr_jax.models.dropout import keep_mask
+from hwr_jax.models.layers import keep_mask
 from hwr_jax.models.recognizer import LayerRow, Recognizer, layer_table
 from hwr_jax.nested import flatten
 from hwr_jax.training.losses import ctc_losses

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hwr_jax.models.residual import OUTPUTS, SHORTCUT, ChannelNorm, ColumnMax, Conv, ResidualBlock, Shortcut
+from hwr_jax.models.layers import OUTPUTS, SHORTCUT, ChannelNorm, ColumnMax, Conv, ResidualBlock, Shortcut
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

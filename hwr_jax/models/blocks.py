@@ -1,7 +1,10 @@
-"""A block of the Conformer (Gulati et al. 2020): attention between all frames, convolution between near ones.
+"""Blocks over frames: of the Conformer (Gulati et al. 2020), and convolutional ones (Liu et al. 2022).
 
-Unlike theirs, frames are normalised over their features and not over the batch, so that an image reads the same in any
-batch and beside any padding; and the attention's positions are turns of its queries and keys (Su et al. 2021).
+A block of the Conformer: attention between all frames, convolution between near ones. Unlike theirs, frames are
+normalised over their features and not over the batch, so that an image reads the same in any batch and beside any
+padding; and the attention's positions are turns of its queries and keys (Su et al. 2021).
+
+A convolutional one is a depthwise convolution and a feed-forward layer, after A ConvNet for the 2020s.
 """
 
 from typing import Any
@@ -9,34 +12,63 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from hwr_jax.models.convolutional import DepthwiseConv
-from hwr_jax.models.dropout import Dropout, KeysB
+from hwr_jax.models.layers import Dropout, Frames, Keys
+from hwr_jax.models.ops import convolve_frames
 from hwr_jax.models.parameters import Parameter, Parameters
 
 # Kernels of flax's attention: [features, heads, a head's features], and that of its output [heads, .., features].
 ATTENTION: Parameters = {f"*/{part}/kernel": Parameter(outputs=2) for part in ("query", "key", "value")}
 
 
-class ConformerBlock(nn.Module):
-    """Half of a feed-forward layer, attention, convolution, and the other half, each added to what comes in.
+class DepthwiseConv(nn.Module):
+    """Convolution over frames, same padding, every feature by itself; kernel [frames, features], no bias."""
 
-    Attributes:
-      heads: of the attention, which divide the features.
-      kernel_frames: frames that the convolution looks at.
-      dropout: rate within each part.
-      dtype: of the computation; parameters are float32.
-    """
-
-    heads: int
-    kernel_frames: int
-    dropout: float | Array = 0.0
+    kernel_frames: int  # an odd number
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B T F"], keys_B: KeysB | None = None, inside_BxT: Bool[Array, "B T"] | None = None
+        self, x: Float[Array, "B T F"], keys_B: Keys = None, inside_BxT: Frames = None
+    ) -> Float[Array, "B T F"]:
+        init = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal", in_axis=0, out_axis=(), batch_axis=1)
+        kernel = self.param("kernel", init, (self.kernel_frames, x.shape[-1]))
+        if inside_BxT is not None:
+            x = jnp.where(inside_BxT[..., None], x, 0)
+        return convolve_frames(x.astype(self.dtype), kernel.astype(self.dtype))
+
+
+class ConvolutionalBlock(nn.Module):
+    """A depthwise convolution and a feed-forward layer of every frame, added to what comes in."""
+
+    kernel_frames: int  # of the convolution, an odd number
+    dropout: float | Array = 0.0  # rate within the feed-forward layer
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T F"], keys_B: Keys = None, inside_BxT: Frames = None
+    ) -> Float[Array, "B T F"]:
+        features = x.shape[-1]
+        y = DepthwiseConv(self.kernel_frames, self.dtype, name="depthwise")(x, keys_B, inside_BxT)
+        y = nn.LayerNorm(dtype=self.dtype, name="norm")(y)
+        y = nn.gelu(nn.Dense(4 * features, dtype=self.dtype, name="expand")(y))
+        y = Dropout(self.dropout, name="dropout")(y, keys_B)
+        return x + nn.Dense(features, dtype=self.dtype, name="project")(y)
+
+
+class ConformerBlock(nn.Module):
+    """Half of a feed-forward layer, attention, convolution, and the other half, each added to what comes in."""
+
+    heads: int  # of the attention, which divide the features
+    kernel_frames: int  # that the convolution looks at
+    dropout: float | Array = 0.0  # rate within each part
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T F"], keys_B: Keys = None, inside_BxT: Frames = None
     ) -> Float[Array, "B T F"]:
         x = x + 0.5 * self._feed_forward(x, keys_B, "1")
         x = x + self._attend(x, keys_B, inside_BxT)
@@ -47,16 +79,16 @@ class ConformerBlock(nn.Module):
     def _normalize(self, name: str, x: Array) -> Array:
         return nn.LayerNorm(dtype=self.dtype, name=name)(x)
 
-    def _drop(self, name: str, x: Array, keys_B: KeysB | None) -> Array:
+    def _drop(self, name: str, x: Array, keys_B: Keys) -> Array:
         return Dropout(self.dropout, name=f"{name}_dropout")(x, keys_B)
 
-    def _feed_forward(self, x: Array, keys_B: KeysB | None, number: str) -> Array:
+    def _feed_forward(self, x: Array, keys_B: Keys, number: str) -> Array:
         y = self._normalize(f"feed_forward{number}_norm", x)
         y = nn.silu(nn.Dense(4 * x.shape[-1], dtype=self.dtype, name=f"feed_forward{number}_in")(y))
         y = self._drop(f"feed_forward{number}", y, keys_B)
         return nn.Dense(x.shape[-1], dtype=self.dtype, name=f"feed_forward{number}_out")(y)
 
-    def _attend(self, x: Array, keys_B: KeysB | None, inside_BxT: Array | None) -> Array:
+    def _attend(self, x: Array, keys_B: Keys, inside_BxT: Frames) -> Array:
         y = self._normalize("attention_norm", x)
         mask = None if inside_BxT is None else nn.make_attention_mask(jnp.ones_like(inside_BxT), inside_BxT)
         attention = nn.MultiHeadDotProductAttention(
@@ -64,7 +96,7 @@ class ConformerBlock(nn.Module):
         )
         return self._drop("attention", attention(y, mask=mask), keys_B)
 
-    def _convolve(self, x: Array, keys_B: KeysB | None, inside_BxT: Array | None) -> Array:
+    def _convolve(self, x: Array, keys_B: Keys, inside_BxT: Frames) -> Array:
         y = self._normalize("convolution_norm", x)
         y = nn.glu(nn.Dense(2 * x.shape[-1], dtype=self.dtype, name="convolution_in")(y))
         y = DepthwiseConv(self.kernel_frames, self.dtype, name="depthwise")(y, None, inside_BxT)
