@@ -41,7 +41,7 @@ IDLE = (
     "GaussianDropout",
 )
 
-CONV = {
+CONV: Mapping[str, Any] = {
     "kernel_size": [3, 3],
     "strides": [1, 1],
     "dilation_rate": [1, 1],
@@ -51,7 +51,7 @@ CONV = {
     "activation": "relu",
     "use_bias": True,
 }
-POOL = {"pool_size": [2, 2], "strides": [2, 2], "data_format": "channels_last"}
+POOL: Mapping[str, Any] = {"pool_size": [2, 2], "strides": [2, 2], "data_format": "channels_last"}
 LSTM = {
     "activation": "tanh",
     "recurrent_activation": "sigmoid",
