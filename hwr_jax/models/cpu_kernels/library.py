@@ -22,7 +22,7 @@ from hwr_jax.cache import cache_folder
 from hwr_jax.errors import InputError
 
 SOURCES = ("convolution.cc", "lstm.cc")
-HEADERS = ("activations.h", "kernel_gradient.h", "pooled.h", "scratch.h", "single_channel.h", "threads.h", "winograd.h")
+HEADERS = ("activations.h", "pooled.h", "tasks.h", "winograd.h")
 TARGETS = (
     "hwr_jax_convolve",
     "hwr_jax_convolve_and_pool",

@@ -12,8 +12,7 @@
 #include <utility>
 
 #include "activations.h"
-#include "scratch.h"
-#include "threads.h"
+#include "tasks.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;

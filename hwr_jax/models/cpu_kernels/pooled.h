@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "threads.h"
+#include "tasks.h"
 
 constexpr int LANES = 16;
 // The corner of a window that the rectifier cut off.

@@ -12,7 +12,7 @@
 #include <cstdint>
 
 #include "pooled.h"
-#include "scratch.h"
+#include "tasks.h"
 
 namespace winograd {
 

@@ -1,4 +1,4 @@
-// Independent tasks on XLA's own threads.
+// Independent tasks on XLA's own threads, and room for their intermediate results.
 
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "xla/ffi/api/ffi.h"
 
@@ -33,3 +34,25 @@ void for_each_task(xla::ffi::ThreadPool& pool, int64_t count, Task task) {
   work(task);
   while (progress->done.load(std::memory_order_acquire) < count) std::this_thread::yield();
 }
+
+// Aligned to cache lines: vectors that lie across two take twice as long to load.
+class Scratch {
+ public:
+  Scratch() = default;
+  // `size` zeros.
+  explicit Scratch(int64_t size) { resize(size); }
+  // Keeps what is there.
+  float* resize(int64_t size) {
+    lines_.resize((size + LANES - 1) / LANES);
+    return data();
+  }
+  float* data() { return lines_.data()->lanes; }
+  const float* data() const { return lines_.data()->lanes; }
+
+ private:
+  static constexpr int64_t LANES = 16;
+  struct alignas(64) Line {
+    float lanes[LANES];
+  };
+  std::vector<Line> lines_;
+};
