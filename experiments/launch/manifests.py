@@ -32,29 +32,7 @@ _NODES = (
     f' "--coordinator=$(echo "$SKYPILOT_NODE_IPS" | head -n 1):{_COORDINATOR_PORT}"'
     ' "--num_processes=$SKYPILOT_NUM_NODES" "--process_id=$SKYPILOT_NODE_RANK"'
 )
-# All processes of a run start together, so no pod starts again alone. A run that failed or diverged would do so again;
-# exit status 75 and lost machines are no such failure. The grace period is what a run needs to save.
-_MANIFEST = """
-apiVersion: jobset.x-k8s.io/v1alpha2
-kind: JobSet
-metadata: {}
-spec:
-  failurePolicy:
-    rules: [{name: failed, action: FailJobSet, onJobFailureReasons: [PodFailurePolicy]}]
-  replicatedJobs:
-  - name: hwr
-    replicas: 1
-    template:
-      spec:
-        completionMode: Indexed
-        backoffLimit: 0
-        podFailurePolicy:
-          rules: [{action: FailJob, onExitCodes: {containerName: train, operator: In, values: [1]}}]
-        template:
-          spec:
-            restartPolicy: Never
-            terminationGracePeriodSeconds: 120
-"""
+_MANIFEST = Path(__file__).with_name("jobset.yaml")
 # Kubernetes adds the group, the indices of job and pod, and a suffix to the name, and allows 63 characters in all.
 _MAX_NAME = 45
 
@@ -144,7 +122,7 @@ def make_manifest(job: Job, options: argparse.Namespace) -> dict[str, Any]:
         **({"resources": {"limits": limits}} if limits else {}),
         "volumeMounts": [{"name": "runs", "mountPath": _RUNS}],
     }
-    manifest: dict[str, Any] = yaml.safe_load(_MANIFEST)
+    manifest: dict[str, Any] = yaml.safe_load(_MANIFEST.read_text(encoding="utf-8"))
     manifest["metadata"]["name"] = name
     manifest["spec"]["failurePolicy"]["maxRestarts"] = options.jobset_restarts
     run = manifest["spec"]["replicatedJobs"][0]["template"]["spec"]

@@ -18,6 +18,7 @@ from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import read_json_if_whole
 from hwr_jax.files import write_text
+from hwr_jax.reports.page import render
 from hwr_jax.reports.tables import count_of
 from hwr_jax.training.workdir import write_json
 
@@ -100,18 +101,9 @@ def make_command(folder: Path, count: int, options: argparse.Namespace) -> list[
 
 def make_script(folder: Path) -> str:
     """The batch script of an array: its N-th task is the N-th line of the jobs."""
-    task = [sys.executable, "-m", "experiments.launch.slurm"]
-    jobs = shlex.quote(str(folder / _JOBS))
-    return f"""#!/bin/bash
-# Written by hwr_jax's Slurm launcher. The processes of a job watch each other, so srun need not end them.
-cd {shlex.quote(str(CHECKOUT))} || exit 1
-srun --kill-on-bad-exit=0 --wait=0 {shlex.join(task)} run {jobs} "$SLURM_ARRAY_TASK_ID"
-code=$?
-{shlex.join(task)} ended {jobs} "$SLURM_ARRAY_TASK_ID" "$code"
-# Stopped after a save: ahead of the time limit, or by scancel --signal=TERM. SLURM_JOB_ID may mean the whole array.
-if [ "$code" -eq 75 ]; then scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID"; fi
-exit "$code"
-"""
+    task = shlex.join([sys.executable, "-m", "experiments.launch.slurm"])
+    checkout, jobs = shlex.quote(str(CHECKOUT)), shlex.quote(str(folder / _JOBS))
+    return render(_SCRIPT, Path(__file__).parent, checkout=checkout, task=task, jobs=jobs)
 
 
 def _find_queued(folder: Path) -> dict[str, str]:

@@ -146,16 +146,6 @@ class _Launch:
         self._commit = commit
         self._archive = self._folder / "tpu_vm" / f"{commit[:12]}.tar.gz"
         self._jobs_file = self._folder / "tpu_vm" / "jobs.jsonl"
-        # Not absolute: a worker's home is not known here.
-        self._relocated = [
-            dataclasses.replace(
-                job,
-                argv=[*relocate(job, ".venv/bin/python", f"../runs/{job.name}"), "--coordinator=auto"],
-                workdir=Path("../runs", job.name),
-                environment={**job.environment, "HWR_JAX_REVISION": commit},
-            )
-            for job in self._jobs
-        ]
         self._log_bytes = 0
         self._started: set[str] = set()
 
@@ -217,13 +207,18 @@ class _Launch:
             raise InputError(f"{machine.name} is {state} and not ready; see gcloud compute tpus tpu-vm list")
 
     def _ship_and_start(self) -> None:
-        left = [job.name for job in self._left()]
-        write_jobs(self._jobs_file, [job for job in self._relocated if job.name in left])
+        left = []
+        for job in self._left():
+            # Not absolute: a worker's home is not known here.
+            workdir, environment = Path("../runs", job.name), {**job.environment, "HWR_JAX_REVISION": self._commit}
+            argv = [*relocate(job, ".venv/bin/python", str(workdir)), "--coordinator=auto"]
+            left.append(Job(argv, environment, workdir, job.name))
+        write_jobs(self._jobs_file, left)
         ask(self._archive_command())
         for command in (*self._ship_commands(), self._start_command()):
             run(command)
         self._log_bytes = 0
-        self._started.update(left)
+        self._started.update(job.name for job in left)
         say(f"{count_of(left, 'job')} started on {self._machine.name}, commit {self._commit[:12]}")
 
     def _archive_command(self) -> list[str]:

@@ -1,6 +1,7 @@
 """A TPU VM, or a queued resource with one, by gcloud: the commands as text, and the machine's state."""
 
 import dataclasses
+import functools
 import subprocess
 from collections.abc import Sequence
 
@@ -75,9 +76,7 @@ class Machine:
         return ["gcloud", "compute", "tpus", kind, verb, *(names or [self.name]), *where, *more]
 
 
-def gcloud(command: Sequence[str], *, show: bool = False) -> "subprocess.CompletedProcess[bytes]":
-    """See `experiments.launch.remote.call`."""
-    return call(command, seconds=_SECONDS, show=show)
+gcloud = functools.partial(call, seconds=_SECONDS)
 
 
 def run(command: Sequence[str]) -> None:
