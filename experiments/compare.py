@@ -1,6 +1,5 @@
 """`python -m experiments.compare`: runs side by side, as a table and a page."""
 
-import argparse
 import logging
 import sys
 from collections.abc import Sequence
@@ -19,8 +18,16 @@ Written are compare.md, compare.csv and compare.html, which is one file with all
 
 def main(argv: Sequence[str]) -> int:
     """Compares runs: error rates with intervals, which is better, curves, costs, and the samples they differ on."""
-    options = _parse(argv)
-
+    parser = Parser(prog="python -m experiments.compare", description=main.__doc__, epilog=_EPILOG)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of runs, two or more")
+    parser.add_argument("--output", type=Path, metavar="DIR", required=True, help="the folder to write")
+    which = "which evaluation (default: test, or validation if no run has test)"
+    parser.add_argument("--split", choices=("train", "validation", "test", "all"), help=which)
+    allowed = "compare runs on different samples, on those that all have"
+    parser.add_argument("--allow_different_samples", action="store_true", help=allowed)
+    where = "holds prepared data, for the images (default: as the runs, or the cache)"
+    parser.add_argument("--data_dir", type=Path, help=where)
+    options = parser.parse_args(argv)
     # absl reports every TFDS folder that is opened.
     logging.getLogger("absl").setLevel(logging.ERROR)
     from hwr_jax.evaluation.compare import compare_runs
@@ -41,26 +48,6 @@ def main(argv: Sequence[str]) -> int:
         write_text(path, content)
         print(f"{'written':<10}{path}")
     return 0
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(prog="python -m experiments.compare", description=main.__doc__, epilog=_EPILOG)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of runs, two or more")
-    parser.add_argument("--output", type=Path, metavar="DIR", required=True, help="the folder to write")
-    parser.add_argument(
-        "--split",
-        choices=("train", "validation", "test", "all"),
-        help="which evaluation (default: test, or validation if no run has test)",
-    )
-    parser.add_argument(
-        "--allow_different_samples",
-        action="store_true",
-        help="compare runs on different samples, on those that all have",
-    )
-    parser.add_argument(
-        "--data_dir", type=Path, help="holds prepared data, for the images (default: as the runs, or the cache)"
-    )
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

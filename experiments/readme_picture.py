@@ -6,7 +6,6 @@ writes docs/images/synthetic_words.png. The words are not chosen: they are the f
 writers of the synthetic test split (`hwr_jax.data.formats.synthetic`, seed 0), none of whom any shipped model has seen.
 """
 
-import argparse
 import io
 import sys
 from collections.abc import Sequence
@@ -39,7 +38,16 @@ _BACKGROUND, _INK, _FAINT, _RIGHT, _WRONG = "#ffffff", "#1c2430", "#5d6875", "#1
 
 def main(argv: Sequence[str]) -> int:
     """Writes the picture and says how many words were read right."""
-    options = _parse(argv)
+    parser = Parser(prog="python -m experiments.readme_picture", description=__doc__)
+    parser.add_argument(
+        "--model", metavar="NAME_OR_PATH", help="which reads them (default: the one that hwr read takes by itself)"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("docs/images/synthetic_words.png"), metavar="FILE.png", help="where it goes"
+    )
+    options = parser.parse_args(argv)
+    if options.output.suffix != ".png":
+        raise InputError(f"--output={options.output}: must end in .png")
     from hwr_jax.reader import load
 
     name = options.model or default_name(page=False)
@@ -103,20 +111,6 @@ def _cut_to_ink(grey_HxW: np.ndarray) -> Image.Image:
     image = Image.fromarray(grey_HxW)
     ink = ImageChops.invert(image).point(lambda level: 255 if level > 64 else 0).getbbox()
     return image.crop(ink) if ink else image
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(prog="python -m experiments.readme_picture", description=__doc__)
-    parser.add_argument(
-        "--model", metavar="NAME_OR_PATH", help="which reads them (default: the one that hwr read takes by itself)"
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path("docs/images/synthetic_words.png"), metavar="FILE.png", help="where it goes"
-    )
-    options = parser.parse_args(argv)
-    if options.output.suffix != ".png":
-        raise InputError(f"--output={options.output}: must end in .png")
-    return options
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ from experiments.console import positive, say
 from experiments.launch.job import Job, make_train_command, seen_from_checkout
 from experiments.launch.launchers import LAUNCHERS, add_launcher_flags
 from experiments.sweeps.record import describe_change, find_record, keep_names, load_record, write_record
-from experiments.sweeps.results import collect_results, describe_results
-from experiments.sweeps.results_page import write_page
+from experiments.sweeps.results import collect_results, describe_results, write_page
 from experiments.sweeps.runs import Run, expand, group_runs, write_point
 from experiments.sweeps.state import STATUSES, RunState, read_state
 from hwr_jax.commands.options import Parser

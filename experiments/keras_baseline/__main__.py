@@ -16,11 +16,7 @@ starts anew.
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command. Returns the exit status.
-
-    Raises:
-      InputError: wrong flags, config, data or workdir, a config that Keras cannot follow, or no Keras.
-    """
+    """Runs the command; returns the exit status. Raises InputError for wrong input, or where there is no Keras."""
     parser = Parser(
         prog="keras_baseline",
         description="Trains the Keras model by a config of ours: the same layers, batches, loss and optimizer.",

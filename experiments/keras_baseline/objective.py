@@ -11,9 +11,7 @@ def make_loss(config: LossesConfig) -> Callable[[Any, Any], Any]:
     """Keras's CTC, `keras.ops.ctc_loss`, with the blank last and the labels' true lengths.
 
     Given log(softmax + epsilon) it computes what the example's `ctc_batch_cost` does; given log(softmax), plain CTC.
-
-    Returns:
-      `(labels [B, L], probabilities [B, T, K]) -> losses [B]`; labels are padded with 0.
+    It takes labels [B, L], padded with 0, and probabilities [B, T, K], and gives losses [B].
     """
     keras = import_keras()
     ops = keras.ops

@@ -1,6 +1,8 @@
-"""The baseline run: `model.fit` on our batches, and the files of a run of ours."""
+"""The baseline run: `model.fit` on our batches, and the files of a run of ours, which it writes as it trains."""
 
 import dataclasses
+import math
+import time
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -8,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from experiments.keras_baseline.callback import make_reporter
 from experiments.keras_baseline.objective import build_optimizer, make_loss
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.labels import encode_labels
@@ -23,7 +24,8 @@ from hwr_jax.result import Result, evaluate_run
 from hwr_jax.run import framed, load_data, report
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
-from hwr_jax.training.run_logger import MetricsFile
+from hwr_jax.training.loop import due
+from hwr_jax.training.run_logger import MetricsFile, Progress
 from hwr_jax.training.signals import Preempted, StopRequest
 from hwr_jax.training.workdir import write_json, write_status, write_usage
 
@@ -40,7 +42,6 @@ class KerasModel:
 
     @property
     def parameters(self) -> int:
-        """How many it has."""
         return self.model.count_params()
 
     def log_probs(self, images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -53,10 +54,8 @@ class KerasModel:
 def train(config: ExperimentConfig, workdir: Path) -> Result:
     """Trains, evaluates and writes the run's folder.
 
-    Raises:
-      InputError: a finished run is in the folder, the data are not there, Keras cannot follow the config, or a signal
-        stopped it.
-      OSError: the folder cannot be written.
+    Raises InputError where that holds a finished run, there are no data, Keras cannot follow the config, or a signal
+    stopped it, and OSError.
     """
     keras = import_keras()
     _refuse(config, workdir)
@@ -104,13 +103,7 @@ def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRe
         return validation_values(found, alphabet, config)
 
     reporter = make_reporter(
-        config,
-        total_steps,
-        metrics,
-        validate=validate,
-        reader=reader,
-        best_path=workdir / "model.keras",
-        stop=stop,
+        config, total_steps, metrics, validate=validate, reader=reader, best_path=workdir / "model.keras", stop=stop
     )
     try:
         model.fit(
@@ -128,23 +121,96 @@ def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRe
     return evaluate_run(evaluated, config, workdir, total_steps, say=report, poll=stop.poll)
 
 
+def make_reporter(
+    config: ExperimentConfig,
+    total_steps: int,
+    metrics: MetricsFile,
+    *,
+    validate: Callable[[], Mapping[str, float]],
+    reader: Any,
+    best_path: Path,
+    stop: StopRequest,
+) -> Any:
+    """A keras.callbacks.Callback that reports, validates and keeps the best weights when the config says so.
+
+    `reader`, a second model of the same layers, is given the weights that `validate` measures, and is saved in
+    `best_path` when they are the best so far. When training has ended, the callback has `first_step_seconds` and
+    `best_step`.
+    """
+    keras = import_keras()
+    every, progress = config.training, Progress(total_steps)
+
+    class Reporter(keras.callbacks.Callback):  # type: ignore[name-defined]
+        """Keras gives the mean loss since the epoch began; sums of it give the mean since the last line."""
+
+        first_step_seconds = 0.0
+        best_cer, best_step = math.inf, 0
+
+        def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+            self.step = 0
+            self.began = self.window_began = time.perf_counter()
+            self.window_loss, self.window_steps = 0.0, 0
+
+        def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            self.epoch_steps, self.epoch_loss = 0, 0.0
+
+        def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+            stop.poll()
+            self.step, self.epoch_steps, self.window_steps = self.step + 1, self.epoch_steps + 1, self.window_steps + 1
+            if self.step == 1:
+                float((logs or {})["loss"])  # waits for the step
+                self.first_step_seconds = time.perf_counter() - self.began
+            self.model.stop_training = self.step == total_steps
+            validates = self.step == total_steps or due(self.step, every.evaluate_every_steps)
+            if validates or due(self.step, every.log_every_steps):
+                self._add_to_window(logs or {})
+                self._report(validates)
+
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            self._add_to_window(logs or {})
+
+        def _add_to_window(self, logs: Mapping[str, float]) -> None:
+            epoch_loss = float(logs["loss"]) * self.epoch_steps
+            self.window_loss += epoch_loss - self.epoch_loss
+            self.epoch_loss = epoch_loss
+
+        def _report(self, validates: bool) -> None:
+            seconds_a_step = (time.perf_counter() - self.window_began) / max(self.window_steps, 1)
+            values: dict[str, float] = {
+                "train/loss": self.window_loss / max(self.window_steps, 1),
+                "train/learning_rate": float(self.model.optimizer.learning_rate),
+                "train/samples_per_second": config.data.batch_size / seconds_a_step,
+            }
+            if validates:
+                values |= self._validate()
+            values["train/seconds"] = time.perf_counter() - self.began
+            metrics.write(self.step, values)
+            progress.show(self.step, values, seconds_a_step * (total_steps - self.step))
+            self.window_began, self.window_loss, self.window_steps = time.perf_counter(), 0.0, 0
+
+        def _validate(self) -> Mapping[str, float]:
+            if keras.backend.backend() == "jax":
+                self.model.jax_state_sync()
+            reader.set_weights(self.model.get_weights())
+            values = validate()
+            if values["validation/cer"] < self.best_cer:
+                self.best_cer, self.best_step = values["validation/cer"], self.step
+                reader.save(best_path)
+            return values
+
+    return Reporter()
+
+
 def make_feed(batch_of_step: Callable[[int], Batch], steps_per_epoch: int, kind: str) -> Any:
     """Our batches as a keras.utils.PyDataset of (images [B, W, H, 1] float32, labels [B, L] int32).
 
     Labels are padded with 0, the unknown class, which is never a target. What only fills up the last batch of an epoch
-    is left away: Keras takes a batch of another size.
-
-    Args:
-      batch_of_step: see `hwr_jax.data.pipeline.make_batch_of_step`.
-      steps_per_epoch: Keras resets its running means after so many.
-      kind: of the preprocessing.
+    is left away: Keras takes a batch of another size. `kind` is that of the preprocessing.
     """
     keras = import_keras()
 
     class Feed(keras.utils.PyDataset):  # type: ignore[name-defined]
-        """Counts the epochs, so that batches are those of the steps of the run."""
-
-        epoch = 0
+        epoch = 0  # counted, so that batches are those of the steps of the run
 
         def __len__(self) -> int:
             return steps_per_epoch

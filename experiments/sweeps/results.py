@@ -1,5 +1,6 @@
-"""What a sweep has measured: a row for each setting, its seeds together, the best first."""
+"""What a sweep has measured, as a table and as a page: a row for each setting, its seeds together, the best first."""
 
+import collections
 import dataclasses
 import math
 import statistics
@@ -7,12 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from experiments.sweeps.record import Record
 from experiments.sweeps.runs import SEED, settings
-from experiments.sweeps.state import RunState, read_state
+from experiments.sweeps.state import STATUSES, RunState, read_state
 from hwr_jax.evaluation.run_files import is_number, read_json_if_whole, read_metrics
+from hwr_jax.files import write_text
+from hwr_jax.reports.chart import Dot, value_chart
+from hwr_jax.reports.page import render
 from hwr_jax.reports.tables import align_columns, show_interval, show_value
 
+MAX_LINES = 6  # of a plot
 Interval = tuple[float, float]
 
 
@@ -129,6 +136,61 @@ def write_rate(rate: float | None, spread: float | None = None) -> str:
 def write_minutes(minutes: float | None) -> str:
     """ "38", "4.2", "0.52"."""
     return "-" if minutes is None else f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.2g}"
+
+
+def write_page(folder: Path, record: Record, results: Results) -> Path:
+    """Writes `folder`/results.html: the settings, plots against each swept field, and all runs. Raises OSError."""
+    counts = collections.Counter(run.state.status for run in results.runs)
+    facts = {
+        "config": record.config_file,
+        "for all": " ".join(record.overrides),
+        "runs": ", ".join(f"{counts[status]} {status}" for status in reversed(STATUSES) if counts[status]),
+        "commit": record.git[:12],
+    }
+    page = render(
+        "results.html",
+        Path(__file__).parent,
+        title=folder.resolve().name,
+        facts=facts,
+        results=results,
+        several_seeds=any(len(setting.runs) > 1 for setting in results.settings),
+        charts=[_chart(results, name) for name in results.varying],
+        mean_of=lambda setting, name: setting.mean_of(lambda run: getattr(run, name)),
+        show_value=show_value,
+        show_interval=show_interval,
+        write_minutes=write_minutes,
+        write_rate=write_rate,
+    )
+    path = folder / "results.html"
+    write_text(path, page)
+    return path
+
+
+def _chart(results: Results, name: str) -> tuple[str, Markup]:
+    """Caption and CER of all runs; a line for each value of the other field where there is just one, of few values."""
+    ordered, series, caption = list(results.settings), "", f"CER against {name}"
+    others = [other for other in results.varying if other != name]
+    if len(others) == 1 and len({repr(setting.values[others[0]]) for setting in ordered}) <= MAX_LINES:
+        [series] = others
+        ordered.sort(key=lambda setting: _sort_key(setting.values[series]))
+        caption += f", a colour for each {series}"
+    return caption, value_chart(
+        [
+            Dot(
+                show_value(setting.values[series]) if series else "",
+                setting.values[name],
+                run.rates["cer"],
+                f"{run.name}: CER {write_rate(run.rates['cer'])}",
+            )
+            for setting in ordered
+            for run in setting.measured
+        ]
+    )
+
+
+def _sort_key(value: Any) -> tuple[bool, float, str]:
+    """Numbers by size, before all else by its text."""
+    return (False, value, "") if is_number(value) else (True, 0.0, str(value))
 
 
 def _measure(folder: Path, seed: int, split: str) -> Measured:

@@ -43,10 +43,7 @@ def read_state(folder: Path) -> RunState:
 def complete_status(folder: Path, code: int, *, stopped: bool) -> None:
     """Completes status.json for a run that ended before it could: on wrong input, or stopped before its first step.
 
-    Args:
-      folder: of the run.
-      code: its exit status.
-      stopped: whether it was asked to end.
+    `code` is its exit status; `stopped` is whether it was asked to end.
     """
     if is_held(folder):
         return  # Another process trains there, which is why this one failed.

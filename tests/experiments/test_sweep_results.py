@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.sweeps.record import Record, write_record
-from experiments.sweeps.results import collect_results, describe_results
-from experiments.sweeps.results_page import write_page
+from experiments.sweeps.results import collect_results, describe_results, write_page
 from experiments.sweeps.runs import expand
 from hwr_jax.training.workdir import write_status
 
