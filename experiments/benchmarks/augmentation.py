@@ -8,12 +8,13 @@ that worked, which other processes do not lengthen much.
 import dataclasses
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 
 from experiments.benchmarks.command import describe_here, make_parser, show_range, write_numbers
 from experiments.benchmarks.ours import TrainingSteps, batch_of, example_config
-from experiments.benchmarks.turns import median_of, take_turns
+from experiments.benchmarks.rounds import median_of, take_turns
 from experiments.benchmarks.words import make_words
 from hwr_jax.commands.options import run
 from hwr_jax.config import AugmentConfig, ModelConfig
@@ -21,33 +22,26 @@ from hwr_jax.errors import InputError
 from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.augment import build_effects
 
-EVERYTHING = AugmentConfig(
-    shear=0.35,
-    rotation_degrees=4.0,
-    scale_x=0.15,
-    scale_y=0.2,
-    shift_x_px=2.0,
-    shift_y_px=2.0,
-    warp_px=0.8,
-    elastic_px=0.7,
-    pen_px=0.5,
-    light=0.3,
-    texture=0.2,
-    contrast=0.8,
-    gamma=0.5,
-    blur_px=0.7,
-    noise=0.1,
-    mask_px=4.0,
-)
-AFFINE = ("shear", "rotation_degrees", "scale_x", "scale_y", "shift_x_px", "shift_y_px")
-GREY_LEVELS = ("pen_px", "light", "texture", "contrast", "gamma", "blur_px", "noise", "mask_px")
-EFFECTS = {
+AFFINE = {"shear": 0.35, "rotation_degrees": 4.0, "scale_x": 0.15, "scale_y": 0.2, "shift_x_px": 2.0, "shift_y_px": 2.0}
+GREY_LEVELS = {
+    "pen_px": 0.5,
+    "light": 0.3,
+    "texture": 0.2,
+    "contrast": 0.8,
+    "gamma": 0.5,
+    "blur_px": 0.7,
+    "noise": 0.1,
+    "mask_px": 4.0,
+}
+WARPS = {"warp_px": 0.8, "elastic_px": 0.7}
+EVERYTHING: dict[str, Any] = {**AFFINE, **WARPS, **GREY_LEVELS}
+EFFECTS: dict[str, dict[str, Any]] = {
     "affine": AFFINE,
-    "affine_and_warp": (*AFFINE, "warp_px"),
-    "affine_and_both_warps": (*AFFINE, "warp_px", "elastic_px"),
-    **{name: (name,) for name in GREY_LEVELS},
+    "affine_and_warp": {**AFFINE, "warp_px": WARPS["warp_px"]},
+    "affine_and_both_warps": {**AFFINE, **WARPS},
+    **{name: {name: strength} for name, strength in GREY_LEVELS.items()},
     "grey_levels": GREY_LEVELS,
-    "everything": (*AFFINE, "warp_px", "elastic_px", *GREY_LEVELS),
+    "everything": EVERYTHING,
 }
 STEP, AUGMENTED_STEP = "step", "step_with_everything"
 
@@ -102,13 +96,8 @@ def build_programs(effects: Sequence[str], batch_size: int, compute_dtype: str) 
         steps = TrainingSteps(example, words.num_classes, batch_size)
         return lambda: steps.run(batch)
 
-    programs = {name: alone(_only(EFFECTS[name])) for name in effects}
-    return {**programs, STEP: in_step(AugmentConfig()), AUGMENTED_STEP: in_step(EVERYTHING)}
-
-
-def _only(names: Sequence[str]) -> AugmentConfig:
-    others = {name: 0.0 for name in EFFECTS["everything"] if name not in names}
-    return dataclasses.replace(EVERYTHING, **others)  # type: ignore[arg-type]
+    programs = {name: alone(AugmentConfig(**EFFECTS[name])) for name in effects}
+    return {**programs, STEP: in_step(AugmentConfig()), AUGMENTED_STEP: in_step(AugmentConfig(**EVERYTHING))}
 
 
 if __name__ == "__main__":

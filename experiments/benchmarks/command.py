@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.peers import OURS, PEERS, Peer
-from experiments.benchmarks.rounds import Measured, Quiet, measure, ratio_to_ours
-from experiments.benchmarks.task import Task
-from experiments.benchmarks.turns import OF_CORES, WALL
+from experiments.benchmarks.peers import OURS, PEERS, Peer, Task
+from experiments.benchmarks.rounds import OF_CORES, WALL, Measured, Quiet, measure, ratio_to_ours
 from experiments.console import positive, say
 from hwr_jax.commands.options import Parser
 from hwr_jax.data.parallel import count_cores
@@ -154,20 +152,19 @@ def write_numbers(options: argparse.Namespace, numbers: Mapping[str, Any]) -> No
 
 def peers_to_json(results: Sequence[Measured]) -> dict[str, Any]:
     """All that is known of each peer, by name."""
-    return {result.name: _to_json(result, results) for result in results}
-
-
-def _to_json(result: Measured, results: Sequence[Measured]) -> dict[str, Any]:
-    known = {name: getattr(result, name) for name in ("state", "message", "variant")}
-    known |= {"label": result.peer.label, "trials_ms": result.trials, **result.about, **result.last}
-    if result.state == "measured":
-        known |= {
-            "median_seconds": result.median,
-            "p95_seconds": percentile_95(result.seconds),
-            "ratio_to_ours": ratio_to_ours(results, result),
-            "compile_seconds": result.first_run_seconds,
-        }
-    return known | {"round_seconds": result.rounds}
+    found = {}
+    for result in results:
+        known = {name: getattr(result, name) for name in ("state", "message", "variant")}
+        known |= {"label": result.peer.label, "trials_ms": result.trials, **result.about, **result.last}
+        if result.state == "measured":
+            known |= {
+                "median_seconds": result.median,
+                "p95_seconds": percentile_95(result.seconds),
+                "ratio_to_ours": ratio_to_ours(results, result),
+                "compile_seconds": result.first_run_seconds,
+            }
+        found[result.name] = known | {"round_seconds": result.rounds}
+    return found
 
 
 def percentile_95(values: Sequence[float]) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmarks.command import describe_machine, make_parser, write_numbers
-from experiments.benchmarks.turns import rotate
+from experiments.benchmarks.rounds import rotate
 from experiments.benchmarks.words import load_words_of
 from hwr_jax.commands.options import run
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from experiments.benchmarks.task import Program, program_on_jax
+from experiments.benchmarks.peers import Program, Task, program_on_jax
 from hwr_jax.config import ModelConfig
 
 PRODUCT_SIZE = 2048
@@ -49,7 +49,7 @@ def train_step_flops(config: ModelConfig, num_classes: int, batch_size: int) -> 
     return (1 + BACKWARD_PER_FORWARD) * forward_flops(config, num_classes, batch_size)
 
 
-def build(library: str) -> Program:
+def build(_: Task, library: str, *__: str) -> Program:
     """One large float32 product in numpy or in jax."""
     rng = np.random.default_rng(0)
     left, right = (rng.standard_normal((PRODUCT_SIZE, PRODUCT_SIZE), dtype=np.float32) for _ in range(2))

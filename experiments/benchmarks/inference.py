@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from experiments.benchmarks import command
 from experiments.benchmarks.command import show
+from experiments.benchmarks.peers import INFERENCE
 from experiments.benchmarks.rounds import ratio_to_ours
-from experiments.benchmarks.task import INFERENCE
 from hwr_jax.commands.options import run
 from hwr_jax.data.batches import BATCH_SIZE
 

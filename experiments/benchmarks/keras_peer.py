@@ -6,15 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.task import TRAIN_STEP, Program, Task, Words, program_on_jax
+from experiments.benchmarks.peers import TRAIN_STEP, Program, Task, Words, program_on_jax
+from experiments.keras_baseline.objective import make_loss
+from hwr_jax.config import LossesConfig
 from hwr_jax.models.keras_model import build_keras_model, import_keras
 
-# What Keras's CTC adds to a probability before its logarithm.
+KERAS_CTC = LossesConfig(ctc=0.0, keras_ctc=1.0)
+# What that adds to a probability before its logarithm.
 EPSILON = 1e-7
 
 
-def build(task: Task, variant: str, backend: str) -> Program:
+def build(task: Task, variant: str, name: str) -> Program:
     """A training step of the compiled model or of a loop of one's own on jax; or a prediction, host to host."""
+    backend = name.removeprefix("keras_")
     keras = import_keras(backend)
     words = task.load_words()
     model = build_keras_model(task.model, words.num_classes)
@@ -45,29 +49,15 @@ def build(task: Task, variant: str, backend: str) -> Program:
 def _make_step(keras: Any, model: Any, variant: str, words: Words) -> Callable[[], Any]:
     optimizer = keras.optimizers.Adam(1e-3)
     if variant == "own loop, jax.jit":
-        return _make_jax_step(keras, model, optimizer, words)
+        return _make_jax_step(model, optimizer, words)
+    keras_ctc = make_loss(KERAS_CTC)
     loss, jit_compile = {
         "train_on_batch, tf.nn.ctc_loss of sparse labels": (_sparse_tensorflow_ctc, False),
-        "train_on_batch, keras.ops.ctc_loss, jit_compile": (_make_keras_ctc(keras), True),
-        "train_on_batch, keras.ops.ctc_loss": (_make_keras_ctc(keras), False),
+        "train_on_batch, keras.ops.ctc_loss, jit_compile": (keras_ctc, True),
+        "train_on_batch, keras.ops.ctc_loss": (keras_ctc, False),
     }[variant]
     model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
     return functools.partial(model.train_on_batch, words.images_BxWxHx1, words.labels_BxL)
-
-
-def _make_keras_ctc(keras: Any) -> Callable[[Any, Any], Any]:
-    """keras.ops.ctc_loss of a softmax model; keras.losses.CTC is the same with class 0 as blank."""
-    ops = keras.ops
-
-    def ctc(labels_BxL: Any, probabilities_BxTxK: Any) -> Any:
-        labels_BxL = ops.cast(labels_BxL, "int32")
-        _, frames, classes = probabilities_BxTxK.shape
-        lengths_B = ops.sum(ops.cast(labels_BxL != 0, "int32"), axis=-1)
-        frames_B = frames * ops.ones_like(lengths_B)
-        log_probs = ops.log(probabilities_BxTxK + EPSILON)
-        return ops.ctc_loss(labels_BxL, log_probs, lengths_B, frames_B, mask_index=classes - 1)
-
-    return ctc
 
 
 def _sparse_tensorflow_ctc(labels_BxL: Any, probabilities_BxTxK: Any) -> Any:
@@ -84,11 +74,11 @@ def _sparse_tensorflow_ctc(labels_BxL: Any, probabilities_BxTxK: Any) -> Any:
     )
 
 
-def _make_jax_step(keras: Any, model: Any, optimizer: Any, words: Words) -> Callable[[], Any]:
+def _make_jax_step(model: Any, optimizer: Any, words: Words) -> Callable[[], Any]:
     """The loop of Keras's guide "Writing a training loop from scratch in JAX"."""
     import jax
 
-    ctc = _make_keras_ctc(keras)
+    ctc = make_loss(KERAS_CTC)
     optimizer.build(model.trainable_variables)
 
     def loss_of(trainable: Any, fixed: Any, images: Any, labels: Any) -> Any:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from experiments.benchmarks.command import describe_here, make_parser, write_numbers
-from experiments.benchmarks.turns import median_of, take_turns
+from experiments.benchmarks.rounds import median_of, take_turns
 from hwr_jax.commands.options import run
 from hwr_jax.models import bidirectional, convolution, ops
 from hwr_jax.models.cpu_kernels import library
@@ -91,10 +91,7 @@ def _timed(layer: Callable[..., Any], x: Array, own: tuple[Any, ...], with_input
 
     @jax.jit
     def program(gradient: Array, x: Array, own: tuple[Any, ...]) -> Any:
-        if with_input:
-            output, backward = jax.vjp(layer, x, *own)
-        else:
-            output, backward = jax.vjp(functools.partial(layer, x), *own)
+        output, backward = jax.vjp(layer, x, *own) if with_input else jax.vjp(functools.partial(layer, x), *own)
         return output, backward(gradient)
 
     return lambda: jax.block_until_ready(program(gradient, x, own))

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.benchmarks.task import TRAIN_STEP, Program, Task, Words, program_on_jax
+from experiments.benchmarks.peers import TRAIN_STEP, Program, Task, Words, program_on_jax
 from hwr_jax.config import ExperimentConfig, ModelConfig, OptimizerConfig, TrainingConfig
 from hwr_jax.data.labels import Labels
 from hwr_jax.data.pipeline import Batch, Samples, make_batch_of_step, make_batches, plan_dispatches, sample_arrays
@@ -24,7 +24,7 @@ from hwr_jax.training.step import make_step_of
 PACKAGES = ("hwr_jax", "flax", "optax")
 
 
-def build(task: Task) -> Program:
+def build(task: Task, *_: str) -> Program:
     """The training step, or `TrainedModel.log_probs`, which reads and evaluates; both from uint8 images on the host."""
     words, config = task.load_words(), example_config(task.compute_dtype)
     if task.kind == TRAIN_STEP:

@@ -1,11 +1,73 @@
-"""Who is measured: each peer with the ways in which its users run it, and how its program is built."""
+"""Who is measured, each peer with the ways in which its users run it; what it is asked to do, and what it hands back.
+
+Nothing here imports a framework: a peer's memory is its own.
+"""
 
 import dataclasses
-from collections.abc import Mapping
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from experiments.benchmarks.task import Program, Task
+import numpy as np
+
+from hwr_jax.config import ModelConfig
 
 OURS = "hwr_jax"
+TRAIN_STEP, INFERENCE = "train_step", "inference"
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """The batch that every peer is handed, on the host. Labels are class ids from 1 up; the CTC blank is the last."""
+
+    images_BxHxW: np.ndarray  # uint8, what our program takes
+    images_BxWxHx1: np.ndarray  # float32, the same images as the other frameworks take them
+    labels_BxL: np.ndarray  # int32, zeros after each label's end
+    lengths_B: np.ndarray  # int32
+    num_classes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """The seed model, with its dropout, on a batch of words."""
+
+    kind: str  # TRAIN_STEP or INFERENCE
+    words_file: str  # holds the fields of `Words`, by `numpy.savez`
+    compute_dtype: str = "float32"  # of our own program; peers compute in float32
+    model = ModelConfig()
+
+    def load_words(self) -> Words:
+        """The batch."""
+        with np.load(self.words_file, allow_pickle=False) as arrays:
+            fields: dict[str, Any] = {name: array if array.ndim else int(array) for name, array in arrays.items()}
+        return Words(**fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A peer's program, built but not run yet."""
+
+    run: Callable[[], Any]  # one step or one prediction, until its result is ready
+    parameters: int  # of the model; 0 if there is none
+    packages: tuple[str, ...]  # whose versions are reported
+    device: str
+    loss: Callable[[], float] | None = None  # mean loss of the last step, in nats a word; for a training step only
+    # The most device memory it held; None where that is the host's memory.
+    device_peak_bytes: Callable[[], int | None] = lambda: None
+
+
+def program_on_jax(
+    run: Callable[[], Any], *, parameters: int, packages: tuple[str, ...], loss: Callable[[], float] | None = None
+) -> Program:
+    """A program on jax's first device."""
+    import jax
+
+    device = jax.devices()[0]
+
+    def peak_bytes() -> int | None:
+        return (device.memory_stats() or {}).get("peak_bytes_in_use")
+
+    return Program(run, parameters, ("jax", "jaxlib", "numpy", *packages), device.device_kind, loss, peak_bytes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,6 +75,7 @@ class Peer:
     """A framework, and the ways in which its users run each kind of task."""
 
     label: str  # for people
+    module: str  # of this folder, whose build() makes its program
     # By kind of task; where there are several, each is tried and the fastest is measured.
     variants: Mapping[str, tuple[str, ...]]
     needs: tuple[str, ...] = ()  # packages without which it is skipped
@@ -25,10 +88,11 @@ _FLAX_CELLS = ("OptimizedLSTMCell", "LSTMCell")
 _TORCH_WAYS = ("eager", "eager, OMP_WAIT_POLICY=passive")
 
 PEERS: dict[str, Peer] = {
-    OURS: Peer("hwr_jax", {"train_step": ("jit",), "inference": ("TrainedModel.log_probs",)}),
-    "flax": Peer("plain Flax", {"train_step": _FLAX_CELLS, "inference": _FLAX_CELLS}),
+    OURS: Peer("hwr_jax", "ours", {"train_step": ("jit",), "inference": ("TrainedModel.log_probs",)}),
+    "flax": Peer("plain Flax", "plain_flax", {"train_step": _FLAX_CELLS, "inference": _FLAX_CELLS}),
     "keras_tensorflow": Peer(
         "Keras on TensorFlow",
+        "keras_peer",
         {
             "train_step": (
                 "train_on_batch, tf.nn.ctc_loss of sparse labels",
@@ -41,6 +105,7 @@ PEERS: dict[str, Peer] = {
     ),
     "keras_jax": Peer(
         "Keras on jax",
+        "keras_peer",
         {
             "train_step": ("train_on_batch, keras.ops.ctc_loss, jit_compile", "own loop, jax.jit"),
             "inference": ("predict_on_batch", "jax.jit"),
@@ -49,6 +114,7 @@ PEERS: dict[str, Peer] = {
     ),
     "torch": Peer(
         "PyTorch",
+        "torch_peer",
         {"train_step": _TORCH_WAYS, "inference": _TORCH_WAYS},
         needs=("torch",),
         environment={_TORCH_WAYS[1]: {"OMP_WAIT_POLICY": "passive"}},
@@ -57,30 +123,13 @@ PEERS: dict[str, Peer] = {
 
 # Measured beside the peers: the rate that a training step is compared with.
 FLOORS: dict[str, Peer] = {
-    f"matmul_{library}": Peer(f"matmul in {library}", {"train_step": (library,)}) for library in ("numpy", "jax")
+    f"matmul_{library}": Peer(f"matmul in {library}", "flops", {"train_step": (library,)})
+    for library in ("numpy", "jax")
 }
 
 
 def build_program(name: str, task: Task, variant: str) -> Program:
     """The program of a peer or floor in one of its variants; imports its framework."""
-    match name:
-        case "hwr_jax":
-            from experiments.benchmarks import ours
-
-            return ours.build(task)
-        case "flax":
-            from experiments.benchmarks import plain_flax
-
-            return plain_flax.build(task, variant)
-        case "keras_tensorflow" | "keras_jax":
-            from experiments.benchmarks import keras_peer
-
-            return keras_peer.build(task, variant, name.removeprefix("keras_"))
-        case "torch":
-            from experiments.benchmarks import torch_peer
-
-            return torch_peer.build(task)
-        case _:
-            from experiments.benchmarks import flops
-
-            return flops.build(variant)
+    module = importlib.import_module(f"experiments.benchmarks.{(PEERS | FLOORS)[name].module}")
+    program: Program = module.build(task, variant, name)
+    return program

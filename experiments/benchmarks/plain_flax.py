@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from experiments.benchmarks.task import TRAIN_STEP, Program, Task, Words, program_on_jax
+from experiments.benchmarks.peers import TRAIN_STEP, Program, Task, Words, program_on_jax
 from hwr_jax.models.plain import PlainRecognizer
 
 PACKAGES = ("flax", "optax")
@@ -24,7 +24,7 @@ def mean_ctc_loss(logits_BxTxK: Array, labels_BxL: Array, lengths_B: Array) -> A
     return optax.ctc_loss(logits_BxTxK, frame_paddings, labels_BxL, label_paddings, blank_id=blank_id).mean()
 
 
-def build(task: Task, cell: str) -> Program:
+def build(task: Task, cell: str, *_: str) -> Program:
     """The jitted training step, or the jitted model: images to log probabilities, both on the host."""
     words = task.load_words()
     model = PlainRecognizer(task.model, words.num_classes, cell)

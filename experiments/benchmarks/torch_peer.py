@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiments.benchmarks.task import TRAIN_STEP, Program, Task
+from experiments.benchmarks.peers import TRAIN_STEP, Program, Task
 from hwr_jax.config import ModelConfig
 
 
@@ -58,7 +58,7 @@ def mean_ctc_loss(log_probs_BxTxK: torch.Tensor, labels_BxL: torch.Tensor, lengt
     return losses_B.mean()
 
 
-def build(task: Task) -> Program:
+def build(task: Task, *_: str) -> Program:
     """A training step, or a prediction: images to log probabilities, both on the host."""
     words = task.load_words()
     on_gpu = torch.cuda.is_available()

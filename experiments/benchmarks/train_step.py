@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from experiments.benchmarks import command
 from experiments.benchmarks.command import show
 from experiments.benchmarks.flops import PRODUCT_FLOPS, PRODUCT_SIZE, train_step_flops
-from experiments.benchmarks.peers import FLOORS
+from experiments.benchmarks.peers import FLOORS, TRAIN_STEP
 from experiments.benchmarks.rounds import ratio_to_ours
-from experiments.benchmarks.task import TRAIN_STEP
 from hwr_jax.commands.options import run
 from hwr_jax.config import ModelConfig
 from hwr_jax.text.alphabet import resolve_alphabet

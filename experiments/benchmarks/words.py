@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from experiments.benchmarks.task import Words
+from experiments.benchmarks.peers import Words
 from experiments.console import say
 from hwr_jax.config import DataConfig, ModelConfig
 from hwr_jax.data.formats.synthetic import SYNTHETIC, parse_synthetic

@@ -17,8 +17,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from experiments.benchmarks.peers import FLOORS, PEERS, build_program
-from experiments.benchmarks.task import Program, Task
+from experiments.benchmarks.peers import FLOORS, PEERS, Program, Task, build_program
 from hwr_jax.training.workdir import peak_memory_bytes
 
 

@@ -9,11 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks.child import Child, ChildFailed
 from experiments.benchmarks.command import chosen_peers, percentile_95
 from experiments.benchmarks.peers import OURS, PEERS
-from experiments.benchmarks.rounds import Measured, ratio_to_ours
-from experiments.benchmarks.turns import WALL, median_of, rotate, take_turns
+from experiments.benchmarks.rounds import (
+    WALL,
+    Child,
+    ChildFailed,
+    Measured,
+    median_of,
+    ratio_to_ours,
+    rotate,
+    take_turns,
+)
 from hwr_jax.errors import InputError
 
 ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
