@@ -1,6 +1,5 @@
 """`python -m experiments.compare`: runs side by side, as a table and a page."""
 
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,8 +27,7 @@ def main(argv: Sequence[str]) -> int:
     where = "holds prepared data, for the images (default: as the runs, or the cache)"
     parser.add_argument("--data_dir", type=Path, help=where)
     options = parser.parse_args(argv)
-    # absl reports every TFDS folder that is opened.
-    logging.getLogger("absl").setLevel(logging.ERROR)
+
     from hwr_jax.evaluation.compare import compare_runs
     from hwr_jax.files import write_text
     from hwr_jax.reports.compare_page import build_comparison_page

@@ -1,6 +1,5 @@
 """`python -m experiments.known_texts`: how much better a decoder reads the texts that it learnt from."""
 
-import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,8 +28,6 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--data_dir", type=Path, help="holds the prepared data of these labels (default: as the model)")
     options = parser.parse_args(argv)
 
-    # absl logs every TFDS folder that is opened.
-    logging.getLogger("absl").setLevel(logging.ERROR)
     from hwr_jax.training.load import load_model
 
     evaluations = [(path, load_predictions(path)) for path in options.predictions]

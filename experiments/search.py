@@ -42,8 +42,22 @@ def main(argv: Sequence[str]) -> int:
 
     Raises InputError for wrong flags, config or space, or where Optuna is not installed, and OSError.
     """
+    parser = Parser(
+        prog="python -m experiments.search",
+        usage="python -m experiments.search --config=FILE.py[:arg] --workdir=DIR --trials=N [--config.a.b=VALUE ...]",
+        description="Searches for the lowest CER of the validation split with Optuna (Akiba et al. 2019).",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--config", required=True, metavar="FILE.py[:arg]", help="holds get_config() and space()")
+    parser.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="gets a folder a trial")
+    parser.add_argument(
+        "--trials", type=positive, required=True, metavar="N", help="in all, those of earlier starts too"
+    )
+    parser.add_argument("--parallel", type=positive, default=1, metavar="N", help="trials at a time (default 1)")
+    parser.add_argument("--storage", metavar="URL", help="any Optuna RDB URL (default sqlite:///DIR/study.db)")
+    parser.add_argument("--seed", type=int, default=0, help="of the search itself (default 0)")
     overrides = [arg for arg in argv if arg.startswith("--config.")]
-    options = _parse([arg for arg in argv if arg not in overrides])
+    options = parser.parse_args([arg for arg in argv if arg not in overrides])
     options.config = seen_from_checkout(options.config)
     options.workdir = options.workdir.absolute()
     space = call_space(options.config, overrides)
@@ -228,24 +242,6 @@ def _read_cers(workdir: Path) -> list[tuple[int, float]]:
     return [
         (line["step"], float(line[CER])) for line in read_metrics(workdir / "metrics.jsonl") if is_number(line.get(CER))
     ]
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(
-        prog="python -m experiments.search",
-        usage="python -m experiments.search --config=FILE.py[:arg] --workdir=DIR --trials=N [--config.a.b=VALUE ...]",
-        description="Searches for the lowest CER of the validation split with Optuna (Akiba et al. 2019).",
-        epilog=_EPILOG,
-    )
-    parser.add_argument("--config", required=True, metavar="FILE.py[:arg]", help="holds get_config() and space()")
-    parser.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="gets a folder a trial")
-    parser.add_argument(
-        "--trials", type=positive, required=True, metavar="N", help="in all, those of earlier starts too"
-    )
-    parser.add_argument("--parallel", type=positive, default=1, metavar="N", help="trials at a time (default 1)")
-    parser.add_argument("--storage", metavar="URL", help="any Optuna RDB URL (default sqlite:///DIR/study.db)")
-    parser.add_argument("--seed", type=int, default=0, help="of the search itself (default 0)")
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

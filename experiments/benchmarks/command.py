@@ -122,7 +122,6 @@ def peak_megabytes(result: Measured) -> str:
 
 
 def show(value: float | None, format_spec: str) -> str:
-    """The number, or ABSENT."""
     return ABSENT if value is None else format(value, format_spec)
 
 

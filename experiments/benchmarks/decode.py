@@ -54,7 +54,6 @@ class Way:
     texts: list[str] = dataclasses.field(default_factory=list)  # what it read
 
     def take_turn(self, log_probs_NxTxK: np.ndarray) -> None:
-        """Reads its rows once and notes the time."""
         wall, cpu = time.perf_counter(), time.process_time()
         self.texts = self.decode(log_probs_NxTxK[: self.rows])
         self.wall_seconds.append(time.perf_counter() - wall)
@@ -160,7 +159,6 @@ def same_texts(ways: Sequence[Way], way: Way) -> float:
 
 
 def describe_ways(ways: Sequence[Way]) -> str:
-    """The table."""
     rows = [("", "words/s (lowest - highest round)", "words/CPU s", "ours", "same text")]
     for way in ways:
         rates = way.samples_per_second
@@ -173,7 +171,6 @@ def describe_ways(ways: Sequence[Way]) -> str:
 
 
 def ways_to_json(ways: Sequence[Way]) -> dict[str, Any]:
-    """All numbers, by label."""
     return {
         way.label: {
             "rows": way.rows,

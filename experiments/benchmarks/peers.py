@@ -37,7 +37,6 @@ class Task:
     model = ModelConfig()
 
     def load_words(self) -> Words:
-        """The batch."""
         with np.load(self.words_file, allow_pickle=False) as arrays:
             fields: dict[str, Any] = {name: array if array.ndim else int(array) for name, array in arrays.items()}
         return Words(**fields)

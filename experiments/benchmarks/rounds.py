@@ -122,7 +122,6 @@ class Child:
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
     def close(self) -> None:
-        """Ends the process and what it started."""
         if self._process.poll() is None:
             # The group's own, so that the compilers a library may have started go too.
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -191,7 +190,6 @@ class Measured:
         return self.about["first_seconds"] - self.median
 
     def give_up(self, state: str, message: str) -> None:
-        """Marks it as failed or skipped."""
         self.state, self.message = state, message
         say(f"{self.peer.label}: {state}: {message}")
 

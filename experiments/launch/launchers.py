@@ -18,7 +18,6 @@ LAUNCHERS: dict[str, Launcher] = {
 
 
 def add_launcher_flags(parser: argparse.ArgumentParser) -> None:
-    """--dry_run, and the flags of each launcher."""
     parser.add_argument("--dry_run", action="store_true", help="print what the launcher would do, and do nothing")
     for name, launcher in LAUNCHERS.items():
         launcher.add_flags(parser.add_argument_group(f"launcher {name}"))

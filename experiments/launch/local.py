@@ -24,7 +24,6 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def add_flags(group: argparse._ArgumentGroup) -> None:
-    """--parallel."""
     group.add_argument("--parallel", type=positive, default=1, metavar="N", help="runs at a time (default 1)")
 
 
@@ -54,7 +53,6 @@ class Running:
     stopped: bool = False
 
     def stop(self) -> None:
-        """Asks it to save and end."""
         self.stopped = True
         self.process.terminate()
 

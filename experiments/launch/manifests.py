@@ -38,7 +38,6 @@ _MAX_NAME = 45
 
 
 def add_sky_flags(group: argparse._ArgumentGroup) -> None:
-    """--sky_..."""
     group.add_argument("--sky_bucket", default="", metavar="gs://...", help="or s3://...; gets a folder a run")
     group.add_argument("--sky_infra", default="", metavar="CLOUD[/REGION]", help="default: the cheapest")
     group.add_argument("--sky_accelerators", default="", metavar="NAME:N", help="H100:1, or tpu-v5litepod-8")
@@ -78,7 +77,6 @@ def make_task(job: Job, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_jobset_flags(group: argparse._ArgumentGroup) -> None:
-    """--jobset_..."""
     group.add_argument("--jobset_image", default="", metavar="IMAGE", help="holds this checkout at its working folder")
     group.add_argument("--jobset_claim", default="", metavar="NAME", help="volume claim that gets a folder a run")
     group.add_argument("--jobset_nodes", type=positive, default=1, metavar="N", help="machines a job (default 1)")

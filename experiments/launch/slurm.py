@@ -26,7 +26,6 @@ FOLDER, _SCRIPT, _JOBS, _SUBMISSION = "slurm", "job.sh", "jobs.jsonl", "submissi
 
 
 def add_flags(group: argparse._ArgumentGroup) -> None:
-    """--slurm_..."""
     group.add_argument("--slurm_nodes", type=positive, default=1, metavar="N", help="nodes a job (default 1)")
     group.add_argument("--slurm_gpus", type=int, default=0, metavar="N", help="GPUs a node: a process each (default 0)")
     group.add_argument("--slurm_cpus", type=positive, metavar="N", help="cores a process")

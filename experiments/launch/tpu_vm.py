@@ -50,7 +50,6 @@ _MAX_UNREACHABLE = 20
 
 
 def add_flags(group: argparse._ArgumentGroup) -> None:
-    """--tpu_..."""
     group.add_argument("--tpu_name", metavar="NAME", help="of the TPU VM: reused if it is there, or else created")
     group.add_argument("--tpu_zone", metavar="ZONE")
     group.add_argument("--tpu_project", default="", metavar="NAME", help="default: gcloud's")

@@ -38,7 +38,6 @@ class Machine:
         return self._value("state")
 
     def create(self) -> list[str]:
-        """The command that creates the machine, or asks for it."""
         shape = [f"--accelerator-type={self.accelerator}", f"--labels={LABEL}={self.token}", *["--spot"] * self.spot]
         if self.queued:
             node = [f"--node-id={self.name}", f"--runtime-version={self.version}"]
@@ -52,7 +51,6 @@ class Machine:
         return self._tpus("tpu-vm", "delete", "--quiet")
 
     def ssh(self, command: str, worker: str = "all") -> list[str]:
-        """The command that runs a line of shell there."""
         return self._tpus("tpu-vm", "ssh", f"--worker={worker}", f"--command={command}")
 
     def scp(self, paths: Sequence[str], folder: str) -> list[str]:

@@ -81,7 +81,6 @@ class Results:
 
     @property
     def runs(self) -> list[Measured]:
-        """All runs, in the settings' order."""
         return [run for setting in self.settings for run in setting.runs]
 
 
@@ -112,7 +111,6 @@ def _varying_fields(flats: Sequence[Mapping[str, Any]], names: Sequence[str]) ->
 
 
 def describe_results(results: Results) -> str:
-    """The table of settings for a terminal."""
     head = [*results.varying, "runs", "CER", "95 % interval", "WER", "95 % interval", "validation", "minutes"]
     rows = [head]
     for setting in results.settings:
