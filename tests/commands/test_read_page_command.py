@@ -182,14 +182,14 @@ def test_the_scan_lies_above_or_anywhere(model_folder, tmp_path, capsys):
 def test_a_crop_that_the_model_refuses_costs_only_itself(model_folder, folder, capsys, monkeypatch):
     thin = ALTO.replace('VPOS="60" WIDTH="300" HEIGHT="40"', 'VPOS="60" WIDTH="300" HEIGHT="1"')
     (folder / "alto.xml").write_text(thin)
-    original = hwr_jax.reader.Reader.fit
+    original = hwr_jax.reader.preprocess
 
-    def picky(self, image, name):
-        if image.shape[0] < 5:
-            raise InputError(f"{name}: too thin")
-        return original(self, image, name)
+    def picky(grey_HxW, preprocessing):
+        if grey_HxW.shape[0] < 5:
+            raise InputError("too thin")
+        return original(grey_HxW, preprocessing)
 
-    monkeypatch.setattr(hwr_jax.reader.Reader, "fit", picky)
+    monkeypatch.setattr(hwr_jax.reader, "preprocess", picky)
     assert read.main(["--page", f"--model={model_folder}", str(folder / "alto.xml")]) == 1
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 2
