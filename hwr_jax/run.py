@@ -265,7 +265,8 @@ def make_validate(
         on_device = jax.device_put(variables)
 
         def log_probs(images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return program(on_device, cut_to_widths(images_BxHxW, widths_B), widths_B)
+            log_probs_BxTxK, frames_B = program(on_device, cut_to_widths(images_BxHxW, widths_B), widths_B)
+            return np.asarray(log_probs_BxTxK), np.asarray(frames_B)
 
         batch_size = config.data.evaluation_batch_size
         evaluation = evaluate_samples(log_probs, alphabet, validation, batch_size=batch_size, poll=poll)
