@@ -21,7 +21,7 @@ from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_traini
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.splits import rule_name
-from hwr_jax.models.cpu_kernels import library
+from hwr_jax.models import ops
 from hwr_jax.models.recognizer import Recognizer, layer_table
 from hwr_jax.models.trained import make_log_probs
 from hwr_jax.progress import ProgressLine
@@ -290,7 +290,7 @@ def _describe(
     devices = f"{jax.device_count()} {jax.devices()[0].platform} device" + "s" * (jax.device_count() > 1)
     kind = choose_kind(config.training.parallel) if len(workdirs) == 1 else f"{len(workdirs)} runs as one program"
     report(f"{parameters:,} parameters, {len(alphabet.characters)} characters, {kind} on {devices}")
-    if kernels := library.describe():
+    if kernels := ops.describe_kernels():
         report(kernels)
     where = workdirs[0] if len(workdirs) == 1 else workdirs[0].parent
     report(

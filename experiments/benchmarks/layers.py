@@ -19,7 +19,6 @@ from experiments.benchmarks.command import describe_here, make_parser, write_num
 from experiments.benchmarks.rounds import median_of, take_turns
 from hwr_jax.commands.options import run
 from hwr_jax.models import bidirectional, convolution, ops
-from hwr_jax.models.cpu_kernels import library
 from hwr_jax.reports.tables import align_columns
 
 PLAIN, BY_XLA, BY_KERNEL = "plain Flax", "ours, XLA", "ours, compiled"
@@ -55,7 +54,7 @@ def build_layers(batch_size: int) -> Iterator[tuple[str, dict[str, Callable[[], 
     def normal(*shape: int) -> Array:
         return jax.random.normal(next(keys), shape)
 
-    kernels = library.use_library()
+    kernels = ops.kernels_are_built()
     pool = functools.partial(nn.max_pool, window_shape=(2, 2), strides=(2, 2))
     for name, (width, height, channels, features) in CONVOLUTIONS.items():
         x = normal(batch_size, width, height, channels)

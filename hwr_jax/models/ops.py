@@ -26,6 +26,16 @@ def describe() -> str:
     return "compiled" if jax.default_backend() == "cpu" and library.use_library() else "shaped"
 
 
+def kernels_are_built() -> bool:
+    """Whether the compiled kernels are there for this CPU; HWR_JAX_CPU_KERNELS=no leaves them alone."""
+    return library.use_library()
+
+
+def describe_kernels() -> str:
+    """A line on whether the compiled kernels are used here; "" where they could not be."""
+    return library.describe()
+
+
 def _plain() -> bool:
     return os.environ.get("HWR_JAX_OPS") == "plain"
 

@@ -127,9 +127,8 @@ def check_alphabet(workdir: Path, alphabet: Alphabet) -> None:
 
 def write_environment(workdir: Path, argv: list[str], devices: list[str], framework: str = "hwr_jax") -> None:
     """environment.json: what the numbers of this run came from; `framework`, this package or a baseline, trains."""
-    # They import jax, which those who only look at runs do without.
+    # It imports jax, which those who only look at runs do without.
     from hwr_jax.models import ops
-    from hwr_jax.models.cpu_kernels import library
 
     write_json(
         workdir / "environment.json",
@@ -141,7 +140,7 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
             "cpus": os.cpu_count(),
             "hwr_jax": _version(),
             "devices": devices,
-            "cpu_kernels": library.use_library(),
+            "cpu_kernels": ops.kernels_are_built(),
             "ops": ops.describe(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         },
