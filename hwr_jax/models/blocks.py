@@ -14,12 +14,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from hwr_jax.models.layers import Dropout, Frames, Keys
+from hwr_jax.models.layers import Dropout, Features, Frames, Keys
 from hwr_jax.models.ops import convolve_frames
-from hwr_jax.models.parameters import Parameter, Parameters
-
-# Kernels of flax's attention: [features, heads, a head's features], and that of its output [heads, .., features].
-ATTENTION: Parameters = {f"*/{part}/kernel": Parameter(outputs=2) for part in ("query", "key", "value")}
 
 
 class DepthwiseConv(nn.Module):
@@ -29,9 +25,7 @@ class DepthwiseConv(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], keys_B: Keys = None, inside_BxT: Frames = None
-    ) -> Float[Array, "B T F"]:
+    def __call__(self, x: Features, keys_B: Keys = None, inside_BxT: Frames = None) -> Features:
         init = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal", in_axis=0, out_axis=(), batch_axis=1)
         kernel = self.param("kernel", init, (self.kernel_frames, x.shape[-1]))
         if inside_BxT is not None:
@@ -47,9 +41,7 @@ class ConvolutionalBlock(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], keys_B: Keys = None, inside_BxT: Frames = None
-    ) -> Float[Array, "B T F"]:
+    def __call__(self, x: Features, keys_B: Keys = None, inside_BxT: Frames = None) -> Features:
         features = x.shape[-1]
         y = DepthwiseConv(self.kernel_frames, self.dtype, name="depthwise")(x, keys_B, inside_BxT)
         y = nn.LayerNorm(dtype=self.dtype, name="norm")(y)
@@ -67,9 +59,7 @@ class ConformerBlock(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], keys_B: Keys = None, inside_BxT: Frames = None
-    ) -> Float[Array, "B T F"]:
+    def __call__(self, x: Features, keys_B: Keys = None, inside_BxT: Frames = None) -> Features:
         x = x + 0.5 * self._feed_forward(x, keys_B, "1")
         x = x + self._attend(x, keys_B, inside_BxT)
         x = x + self._convolve(x, keys_B, inside_BxT)

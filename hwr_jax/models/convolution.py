@@ -13,6 +13,7 @@ The gradient of XLA's pool is a select-and-scatter, which XLA runs slowly on CPU
 model's first pool). A maximum of four strided slices needs comparisons alone.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -69,11 +70,7 @@ by_kernel.defvjp(_keep_operands(by_kernel), _kernel_backward)
 @jax.custom_vjp
 def by_products(x: Array, kernel: Array) -> Array:
     """As products of matrices, a few samples at a time."""
-
-    def convolve(some: Array) -> Array:
-        return _multiply_strips(_strips(some), kernel)
-
-    return lax.map(convolve, _divide(x)).reshape(*x.shape[:3], -1)
+    return lax.map(lambda some: _multiply_strips(_strips(some), kernel), _divide(x)).reshape(*x.shape[:3], -1)
 
 
 def _products_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
@@ -165,7 +162,7 @@ def max_pool_2x2(x_BxWxHxC: Float[Array, "B W H C"]) -> Float[Array, "B W2 H2 C"
 
     The gradient goes to the first maximum of a window in row-major order, as in TensorFlow.
     """
-    return _maximum(_corners(x_BxWxHxC))
+    return functools.reduce(jnp.maximum, _corners(x_BxWxHxC))
 
 
 def _corners(x: Array) -> list[Array]:
@@ -175,15 +172,9 @@ def _corners(x: Array) -> list[Array]:
     return [windows[:, :, i, :, j] for i in (0, 1) for j in (0, 1)]
 
 
-def _maximum(corners: list[Array]) -> Array:
-    a, b, c, d = corners
-    return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
-
-
 def _max_pool_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
-    corners = _corners(x)
-    maximum = _maximum(corners)
-    top_left, top_right, bottom_left, _ = corners
+    top_left, top_right, bottom_left, _ = corners = _corners(x)
+    maximum = functools.reduce(jnp.maximum, corners)
     first_maximum = jnp.where(
         top_left == maximum, 0, jnp.where(top_right == maximum, 1, jnp.where(bottom_left == maximum, 2, 3))
     )

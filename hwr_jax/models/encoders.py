@@ -5,14 +5,15 @@ takes what `Encoder` takes. What it computes for a frame must not depend on the 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import fnmatch
+from collections.abc import Callable, Iterator, Mapping
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from hwr_jax.config import ModelConfig
-from hwr_jax.models.blocks import ATTENTION, ConformerBlock, ConvolutionalBlock
+from hwr_jax.models.blocks import ConformerBlock, ConvolutionalBlock
 from hwr_jax.models.layers import (
     DTYPES,
     SHORTCUT,
@@ -28,7 +29,36 @@ from hwr_jax.models.layers import (
     ResidualBlock,
     Shortcut,
 )
-from hwr_jax.models.parameters import CLASSIFIER, KERNELS, LSTMS, Parameter, Parameters
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """What a parameter is to the optimizer.
+
+    Attributes:
+      outputs: how many of its last axes are a matrix's outputs; the axes before them are its inputs. 0: it is no
+        matrix, as biases, scales and depthwise kernels are none: no weight decay, and no update by Muon.
+      gates: how many matrices of equal size lie side by side along the last axis, as the four gates of an LSTM do.
+      classes: whether its last axis is that of the classes, as in a classifier; Muon leaves those to Nadam.
+    """
+
+    outputs: int = 0
+    gates: int = 1
+    classes: bool = False
+
+
+# Patterns of names ("block1/norm/scale") to what parameters are; the first that fits counts, and none fits a vector.
+Parameters = Mapping[str, Parameter]
+ParameterOf = Callable[[str], Parameter]
+
+
+def make_parameter_of(parameters: Parameters) -> ParameterOf:
+    """Returns `parameter_of(name) -> Parameter` by a table of patterns."""
+
+    def parameter_of(name: str) -> Parameter:
+        return next((found for pattern, found in parameters.items() if fnmatch.fnmatchcase(name, pattern)), Parameter())
+
+    return parameter_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,12 +175,18 @@ def _lstms(config: ModelConfig) -> Iterator[nn.Module]:
         yield BidirectionalLstm(units, config.lstm_dropout, dtype=DTYPES[config.compute_dtype], name=name)
 
 
+# Of layers as flax has them: Dense, Conv, LayerNorm.
+KERNELS: Parameters = {"*kernel": Parameter(outputs=1)}
+LSTMS: Parameters = {"*_kernel": Parameter(outputs=1, gates=4)}
+CLASSIFIER: Parameters = {"*kernel": Parameter(outputs=1, classes=True), "*": Parameter(classes=True)}
+# Kernels of flax's attention: [features, heads, a head's features], and that of its output [heads, .., features].
+_ATTENTION: Parameters = {f"*/{part}/kernel": Parameter(outputs=2) for part in ("query", "key", "value")}
 _DEPTHWISE: Parameters = {"*/depthwise/kernel": Parameter()}
 ENCODERS: dict[str, Layers] = {
     "keras": Layers(keras_layers, {**LSTMS, **KERNELS}),
     "residual": Layers(
         residual_layers, {**{f"{SHORTCUT}/{name}": kind for name, kind in CLASSIFIER.items()}, **LSTMS, **KERNELS}
     ),
-    "conformer": Layers(conformer_layers, {**ATTENTION, **_DEPTHWISE, **KERNELS}),
+    "conformer": Layers(conformer_layers, {**_ATTENTION, **_DEPTHWISE, **KERNELS}),
     "convolutional": Layers(convolutional_layers, {**_DEPTHWISE, **KERNELS}),
 }

@@ -26,9 +26,9 @@ DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}  # of the computatio
 
 KeysB = Key[Array, "B"]
 Keys = KeysB | None
-# That show the image; None: all do.
-Columns = Bool[Array, "B W"] | None
-Frames = Bool[Array, "B T"] | None
+# What layers take: images, or frames of features. And which of their columns, or frames, show the image; None: all do.
+Images, Features = Float[Array, "B W H C"], Float[Array, "B T F"]
+Columns, Frames = Bool[Array, "B W"] | None, Bool[Array, "B T"] | None
 
 # The name of the layer `Shortcut` and of its logits, in the collection of what losses may be made of.
 SHORTCUT, OUTPUTS = "shortcut", "outputs"
@@ -37,7 +37,7 @@ SHORTCUT, OUTPUTS = "shortcut", "outputs"
 CLOSED = -50.0
 
 
-def zero_outside(x_BxWxHxC: Float[Array, "B W H C"], inside_BxW: Columns) -> Float[Array, "B W H C"]:
+def zero_outside(x_BxWxHxC: Images, inside_BxW: Columns) -> Images:
     """Zeros outside, as a convolution finds them at the edge of an image."""
     return x_BxWxHxC if inside_BxW is None else jnp.where(inside_BxW[:, :, None, None], x_BxWxHxC, 0)
 
@@ -79,9 +79,7 @@ class Conv(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x_BxWxHxC: Float[Array, "B W H C"], keys_B: Keys = None, inside_BxW: Columns = None
-    ) -> Float[Array, "B W2 H2 F"]:
+    def __call__(self, x_BxWxHxC: Images, keys_B: Keys = None, inside_BxW: Columns = None) -> Float[Array, "B W2 H2 F"]:
         kernel = self.param("kernel", self.kernel_init, (3, 3, x_BxWxHxC.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x = zero_outside(x_BxWxHxC, inside_BxW).astype(self.dtype)
@@ -130,9 +128,7 @@ class ResidualBlock(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x_BxWxHxC: Float[Array, "B W H C"], keys_B: Keys = None, inside_BxW: Columns = None
-    ) -> Float[Array, "B W H C"]:
+    def __call__(self, x_BxWxHxC: Images, keys_B: Keys = None, inside_BxW: Columns = None) -> Images:
         y = x_BxWxHxC
         for number, kernel_init in enumerate((nn.initializers.he_normal(), nn.initializers.zeros), start=1):
             if self.normalized:
@@ -146,9 +142,7 @@ class ColumnsToFrames(nn.Module):
     """[B, T, H, C] -> [B, T, H * C]: what stands in a column becomes the features of a frame."""
 
     @nn.compact
-    def __call__(
-        self, x_BxTxHxC: Float[Array, "B T H C"], keys_B: Keys = None, inside_BxT: Frames = None
-    ) -> Float[Array, "B T F"]:
+    def __call__(self, x_BxTxHxC: Images, keys_B: Keys = None, inside_BxT: Frames = None) -> Float[Array, "B W F"]:
         return x_BxTxHxC.reshape(*x_BxTxHxC.shape[:2], -1)
 
 
@@ -156,9 +150,7 @@ class ColumnMax(nn.Module):
     """[B, T, H, C] -> [B, T, C]: of every feature the maximum of its column."""
 
     @nn.compact
-    def __call__(
-        self, x_BxTxHxC: Float[Array, "B T H C"], keys_B: Keys = None, inside_BxT: Frames = None
-    ) -> Float[Array, "B T C"]:
+    def __call__(self, x_BxTxHxC: Images, keys_B: Keys = None, inside_BxT: Frames = None) -> Float[Array, "B W C"]:
         return x_BxTxHxC.max(axis=2)
 
 
@@ -170,9 +162,7 @@ class Dense(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x_BxTxF: Float[Array, "B T F"], keys_B: Keys = None, inside_BxT: Frames = None
-    ) -> Float[Array, "B T G"]:
+    def __call__(self, x_BxTxF: Features, keys_B: Keys = None, inside_BxT: Frames = None) -> Float[Array, "B T G"]:
         kernel = self.param("kernel", nn.initializers.glorot_uniform(), (x_BxTxF.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         y = jnp.matmul(x_BxTxF.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)[None, None]
@@ -186,9 +176,7 @@ class Shortcut(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x_BxTxF: Float[Array, "B T F"], keys_B: Keys = None, inside_BxT: Frames = None
-    ) -> Float[Array, "B T F"]:
+    def __call__(self, x_BxTxF: Features, keys_B: Keys = None, inside_BxT: Frames = None) -> Features:
         features = x_BxTxF.shape[-1]
         kernel = self.param("kernel", nn.initializers.glorot_uniform(), (3 * features, self.num_classes))
         bias = self.param("bias", nn.initializers.zeros, (self.num_classes,))
@@ -217,9 +205,7 @@ class BidirectionalLstm(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x_BxTxF: Float[Array, "B T F"], keys_B: Keys = None, inside_BxT: Frames = None
-    ) -> Float[Array, "B T U2"]:
+    def __call__(self, x_BxTxF: Features, keys_B: Keys = None, inside_BxT: Frames = None) -> Float[Array, "B T U2"]:
         features = x_BxTxF.shape[-1]
         x = x_BxTxF.astype(self.dtype)
         masks_BxDxF = None

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from hwr_jax.config import ModelConfig
-from hwr_jax.models.encoders import Encoder
+from hwr_jax.models.encoders import CLASSIFIER, KERNELS, Encoder, Parameter, make_parameter_of
 from hwr_jax.models.layers import DTYPES, OUTPUTS, Dense, Keys, KeysB, PooledConv
-from hwr_jax.models.parameters import CLASSIFIER, KERNELS, Parameter, make_parameter_of
 from hwr_jax.nested import flatten
 
 # The layer that tells classes apart, by its name in the Keras example.

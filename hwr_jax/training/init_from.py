@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hwr_jax.errors import InputError
-from hwr_jax.models.parameters import ParameterOf
+from hwr_jax.models.encoders import ParameterOf
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model

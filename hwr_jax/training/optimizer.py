@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from optax.contrib import MuonDimensionNumbers, muon
 
 from hwr_jax.config import OptimizerConfig
-from hwr_jax.models.parameters import KERNELS, ParameterOf, make_parameter_of
+from hwr_jax.models.encoders import KERNELS, ParameterOf, make_parameter_of
 
 # Of the elements of an update by Muon: about that of AdamW, so that its rates and decays serve (Liu et al. 2025).
 MUON_RMS = 0.2

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from hwr_jax.config import OptimizerConfig
-from hwr_jax.models.parameters import KERNELS, LSTMS, Parameter, Parameters, make_parameter_of
+from hwr_jax.models.encoders import KERNELS, LSTMS, Parameter, Parameters, make_parameter_of
 from hwr_jax.training.optimizer import MUON_RMS, build_optimizer, make_schedule
 
 RATE, TOTAL = 0.02, 50
