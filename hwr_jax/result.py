@@ -329,11 +329,8 @@ def _read_source(config: DataConfig, source: Path, split: str, preprocessing: Pr
 
 def _raw_samples(name: str, source: Path, split: str, workers: int) -> Iterator[Sample | Skip]:
     """The samples of the split, and all skips: what was skipped has no writer, and so no split."""
-    total: list[int] = []
-    items = read_data(name, source, workers=workers, tell_total=total.append)
     with ProgressLine(name) as progress:
-        for done, item in enumerate(items, start=1):
-            progress(done, total[0] if total else None)
+        for item in read_data(name, source, workers=workers, progress=progress):
             if isinstance(item, Skip) or split in (ALL, split_of(item.writer)):
                 yield item
 

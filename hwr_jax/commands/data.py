@@ -202,13 +202,9 @@ def _raw_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
     from hwr_jax.data.sample import Sample
     from hwr_jax.data.splits import split_of
 
-    total: list[int] = []
-    items = read_data(
-        _data_name(args), args.source, workers=args.workers, options=_given_options(args), tell_total=total.append
-    )
+    name, given = _data_name(args), _given_options(args)
     with ProgressLine(args.name) as progress:
-        for done, item in enumerate(items, start=1):
-            progress(done, total[0] if total else None)
+        for item in read_data(name, args.source, workers=args.workers, options=given, progress=progress):
             if not isinstance(item, Sample) or args.split in ("all", split_of(item.writer)):
                 yield item
 

@@ -16,13 +16,13 @@ import io
 import json
 import struct
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import tensorflow_datasets as tfds
 
-from hwr_jax.data.formats.base import Format, Options
+from hwr_jax.data.formats.base import Format, Options, Progress
 from hwr_jax.data.formats.table import read_data
 from hwr_jax.data.sample import Sample, Skip, describe_skips
 from hwr_jax.data.splits import SPLIT_RULE, SPLITS, hash_of_ids, split_of
@@ -34,7 +34,6 @@ SUMMARY_FILE = "summary.json"
 SKIPPED_FILE = "skipped.json"
 LISTED_FILE = "listed.txt"
 GIVEN_SPLITS_FILE = "given_splits.json"
-Progress = Callable[[int, int | None], None]
 
 
 class _LocalInfo(tfds.core.DatasetInfo):
@@ -75,7 +74,7 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
           source: path of the raw data.
           options: of the format, such as the names of columns.
           workers: processes; the prepared data do not depend on it.
-          progress: called with the number of samples read, and of those there are if known.
+          progress: called before each sample.
           **kwargs: of tfds.core.GeneratorBasedBuilder.
         """
         self._source = None if source is None else Path(source)
@@ -111,7 +110,15 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         given: dict[str, str] = {}
         listed: list[tuple[int, str]] = []
         seen: set[str] = set()
-        for count, sample in enumerate(self._read()):
+        samples = read_data(
+            self._data_name,
+            self._source,
+            workers=self._workers,
+            options=self._options,
+            progress=self._progress,
+            own=self.FORMAT,
+        )
+        for count, sample in enumerate(samples):
             if isinstance(sample, Sample) or sample.position is not None:
                 listed.append((count if sample.position is None else sample.position, sample.id))
             if isinstance(sample, Skip):
@@ -142,21 +149,6 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
     @property
     def _data_name(self) -> str:
         return f"{self.name}/{self.builder_config.name}" if self.builder_config else self.name
-
-    def _read(self) -> Iterable[Sample | Skip]:
-        totals: list[int] = []
-        samples = read_data(
-            self._data_name,
-            self._source,
-            options=self._options,
-            workers=self._workers,
-            tell_total=totals.append,
-            own=self.FORMAT,
-        )
-        for done, sample in enumerate(samples, start=1):
-            yield sample
-            if self._progress is not None:
-                self._progress(done, totals[0] if totals else None)
 
     def _summarize(self, spools: dict[str, "_Spool"], skipped: dict[str, str]) -> dict[str, Any]:
         return {

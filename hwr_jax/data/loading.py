@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hwr_jax.config import DataConfig, ExperimentConfig
-from hwr_jax.data.builder import Progress
-from hwr_jax.data.formats.base import Format
+from hwr_jax.data.formats.base import Format, Progress
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.labels import final_label, select_trainable, take
 from hwr_jax.data.parallel import count_cores

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 
 from hwr_jax.cache import cache_folder
 from hwr_jax.data import builder
-from hwr_jax.data.formats.base import Format, Options
+from hwr_jax.data.formats.base import Format, Options, Progress
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.formats.table import OWN_NAME, check_data_name, check_options, format_of
 from hwr_jax.data.sample import Sample
@@ -89,7 +89,7 @@ def prepare(
     options: Options | None = None,
     format: Format | None = None,
     overwrite: bool = False,
-    progress: builder.Progress | None = None,
+    progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
 ) -> PreparedInfo:
     """Reads the raw data once and writes the prepared data set, or finds it already there.

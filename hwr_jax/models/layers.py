@@ -27,8 +27,10 @@ DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}  # of the computatio
 KeysB = Key[Array, "B"]
 Keys = KeysB | None
 # What layers take: images, or frames of features. And which of their columns, or frames, show the image; None: all do.
-Images, Features = Float[Array, "B W H C"], Float[Array, "B T F"]
-Columns, Frames = Bool[Array, "B W"] | None, Bool[Array, "B T"] | None
+Images = Float[Array, "B W H C"]
+Features = Float[Array, "B T F"]
+Columns = Bool[Array, "B W"] | None
+Frames = Bool[Array, "B T"] | None
 
 # The name of the layer `Shortcut` and of its logits, in the collection of what losses may be made of.
 SHORTCUT, OUTPUTS = "shortcut", "outputs"

@@ -63,10 +63,10 @@ def test_a_wrong_name_gets_a_hint(name: str, hint: str) -> None:
 
 
 def test_synthetic_data_need_no_source() -> None:
-    totals: list[int] = []
+    shown: list[tuple[int, int | None]] = []
     params = SyntheticParams(writers=2, words_per_writer=3, seed=4)
-    samples = list(read_data(params.data_name, None, workers=1, tell_total=totals.append))
-    assert totals == [len(samples)] == [6]
+    samples = list(read_data(params.data_name, None, workers=1, progress=lambda *now: shown.append(now)))
+    assert shown == [(done, 6) for done in range(1, 7)]
     assert samples == list(parse_synthetic(writers=2, words_per_writer=3, seed=4))
 
 

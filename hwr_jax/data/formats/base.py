@@ -10,6 +10,8 @@ from hwr_jax.errors import InputError
 # Values of a format's options by name, for its `parse`.
 Options = Mapping[str, str | bool]
 TellTotal = Callable[[int], None]
+# Takes the number of items read, and of those there are, None while that is not known.
+Progress = Callable[[int, int | None], None]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,12 +3,12 @@
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hwr_jax.data.formats import alto, iam, manifest, page_xml, synthetic, text_files, unipen
-from hwr_jax.data.formats.base import Format, Options, TellTotal, ignore_total
+from hwr_jax.data.formats.base import Format, Options, Progress
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
@@ -71,23 +71,31 @@ def read_data(
     *,
     workers: int,
     options: Options | None = None,
-    tell_total: TellTotal = ignore_total,
+    progress: Progress | None = None,
     own: Format | None = None,
 ) -> Iterator[Sample | Skip]:
     """The samples of a data set from its raw source, in an order that does not depend on `workers`.
 
-    The source is None for synthetic data, which has none. `tell_total` is called once with the number of items to come,
-    if the source says it. `own` is a format that is not in FORMATS. Raises InputError if there is no such name or
-    option, or the source is missing, unneeded or not what it says.
+    The source is None for synthetic data, which has none. `own` is a format that is not in FORMATS. Raises InputError
+    if there is no such name or option, or the source is missing, unneeded or not what it says.
     """
     format = check_data_name(name, own)
     chosen: dict[str, Any] = dict(options or {})
     check_options(format, chosen)
+    totals: list[int] = []
     if not format.needs_source:
         if source is not None:
             raise InputError(f"data {format.name!r}: it is made up from nothing; leave out the source")
         params = SyntheticParams.parse(name.partition("/")[2]) or SyntheticParams()
-        return format.parse(workers=workers, tell_total=tell_total, **dataclasses.asdict(params))
+        items = format.parse(workers=workers, tell_total=totals.append, **dataclasses.asdict(params))
+        return _count(items, totals, progress)
     if source is None:
         raise InputError(f"data {name!r}: the source is missing; give the path of the raw data with --source=PATH")
-    return format.parse(source, workers=workers, tell_total=tell_total, **chosen)
+    return _count(format.parse(source, workers=workers, tell_total=totals.append, **chosen), totals, progress)
+
+
+def _count(items: Iterable[Sample | Skip], totals: list[int], progress: Progress | None) -> Iterator[Sample | Skip]:
+    for done, item in enumerate(items, start=1):
+        if progress is not None:
+            progress(done, totals[0] if totals else None)
+        yield item

@@ -7,10 +7,11 @@ the training split alone, so that validation and test measure what was written a
 import dataclasses
 import functools
 import hashlib
+import itertools
 import re
 import statistics
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -58,10 +59,6 @@ class InkSegment:
     writer: str
     strokes: list[np.ndarray]
 
-    def ink_height(self) -> float:
-        """From the highest to the lowest point."""
-        return float(np.ptp(np.concatenate(self.strokes)[:, 1]))
-
 
 def parse_unipen_words(
     source: Path, *, workers: int, tell_total: TellTotal = ignore_total, cut_lines: bool = False
@@ -85,8 +82,8 @@ def parse_unipen_words(
     if cut_lines and not texts:
         raise InputError(f"{source}: no UNIPEN text to cut in it; expected data/8/CONTRIBUTOR/*.dat, or no --cut_lines")
     tell_total(_count_segments(words) + _WORDS_OF_A_TEXT * _count_segments(texts))
-    yield from _map_groups(_draw_words, words, workers)
-    yield from _map_groups(_cut_group, texts, workers)
+    for function, groups in ((_draw_words, words), (_cut_group, texts)):
+        yield from itertools.chain.from_iterable(map_in_order(function, groups, workers=workers, chunk_items=1))
 
 
 def parse_unipen_lines(
@@ -108,8 +105,8 @@ def parse_unipen_lines(
     files = _load_data_files(source, ("8", "7") if joined else ("8",))
     texts, words = _group_by_writer(files["8"]), _group_by_writer(files.get("7", []))
     tell_total(_count_segments(texts) + _count_segments(words) // _MOST_WORDS)
-    yield from _map_groups(_draw_texts, texts, workers)
-    yield from _map_groups(_join_group, words, workers)
+    for function, groups in ((_draw_texts, texts), (_join_group, words)):
+        yield from itertools.chain.from_iterable(map_in_order(function, groups, workers=workers, chunk_items=1))
 
 
 def tidy_label(label: str) -> str:
@@ -133,13 +130,6 @@ def cut_texts(texts: list[InkSegment | Skip]) -> list[InkSegment | Skip]:
                 each = enumerate(zip(labels, words, strict=True))
                 outcomes += [InkSegment(f"cut/{text.id}/{n}", label, text.writer, ink) for n, (label, ink) in each]
     return outcomes
-
-
-def _map_groups(
-    function: Callable[[list[DataFile]], list[Sample | Skip]], groups: list[list[DataFile]], workers: int
-) -> Iterator[Sample | Skip]:
-    for outcomes in map_in_order(function, groups, workers=workers, chunk_items=1):
-        yield from outcomes
 
 
 def _draw_words(group: list[DataFile]) -> list[Sample | Skip]:
@@ -217,8 +207,8 @@ def _draw(
 
 def _small_letters_height(segments: list[InkSegment | Skip]) -> float | None:
     """About the height of a writer's small letters, from all that he or she wrote; None if that is nothing."""
-    heights = [segment.ink_height() for segment in segments if isinstance(segment, InkSegment)]
-    return _SMALL_LETTERS_SHARE * statistics.median(heights) if heights else None
+    inks = [np.concatenate(segment.strokes) for segment in segments if isinstance(segment, InkSegment)]
+    return _SMALL_LETTERS_SHARE * statistics.median(float(np.ptp(ink[:, 1])) for ink in inks) if inks else None
 
 
 def _letter_height_of_lines(texts: list[InkSegment | Skip]) -> float | None:
