@@ -8,11 +8,10 @@ from typing import Any
 
 from hwr_jax.data.splits import hash_of_ids
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.predictions import RecordedPrediction
+from hwr_jax.evaluation.predictions import CHARACTERS, WORDS, RecordedPrediction, groups_of, rate_interval
 from hwr_jax.evaluation.recorded import RecordedRun, load_recorded
 from hwr_jax.nested import flatten
-from hwr_jax.text.bootstrap import PairedDifference, bootstrap_interval, paired_bootstrap
-from hwr_jax.text.distance import Edits
+from hwr_jax.text.bootstrap import PairedDifference, paired_bootstrap
 
 ALLOW = "--allow_different_samples"
 # Below this, a bootstrap over writers knows too few of them.
@@ -21,7 +20,7 @@ _DEVICES = {"cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "gpu": "gpu", "tpu": "tp
 NO_DIFFERENCE = "no clear difference"
 BEYOND_NOISE = "beyond noise"
 
-Interval = tuple[float, float] | None
+Interval = Sequence[float] | None
 # Of each run, the same samples in the same order.
 ResultsOfRuns = Sequence[Sequence[RecordedPrediction]]
 
@@ -89,18 +88,15 @@ def compare_runs(
             f"{ALLOW} compares them on the samples that all have"
         )
     runs = _share_samples(loaded)
-    first = runs[0].results
-    writers = {result.writer for result in first}
-    groups = [result.writer if len(writers) > 1 else result.id for result in first]
-    over = "writers" if len(writers) > 1 else "samples"
+    over, groups = groups_of(runs[0].results)
     evaluated_split = str(runs[0].summary.get("split") or split or "test")
     comparison = Comparison(
         runs=runs,
         split=evaluated_split,
         over=over,
         groups=len(set(groups)),
-        cer_intervals=tuple(_interval(run, groups, lambda e: (e.character_edits, e.characters)) for run in runs),
-        wer_intervals=tuple(_interval(run, groups, lambda e: (e.word_edits, e.words)) for run in runs),
+        cer_intervals=tuple(rate_interval(run.results, groups, *CHARACTERS) for run in runs),
+        wer_intervals=tuple(rate_interval(run.results, groups, *WORDS) for run in runs),
         pairs=compare_pairs([run.results for run in runs], groups),
         differences=_differences(runs),
         notes=(),
@@ -142,11 +138,6 @@ def _share_samples(runs: Sequence[RecordedRun]) -> tuple[RecordedRun, ...]:
         dataclasses.replace(run, results=tuple(results[result.id] for result in shared))
         for run, results in zip(runs, by_id, strict=True)
     )
-
-
-def _interval(run: RecordedRun, groups: Sequence[str], counts: Callable[[Edits], tuple[int, int]]) -> Interval:
-    pairs = [counts(result.edits) for result in run.results]
-    return bootstrap_interval([edits for edits, _ in pairs], [length for _, length in pairs], groups)
 
 
 def _differences(runs: Sequence[RecordedRun]) -> dict[str, tuple[str, ...]]:
@@ -238,7 +229,7 @@ def _compare(a: int, b: int, results_of_runs: ResultsOfRuns, groups: Sequence[st
             [getattr(edits, length) for edits in edits_a],
             groups,
         )
-        for wrong, length in (("character_edits", "characters"), ("word_edits", "words"))
+        for wrong, length in (CHARACTERS, WORDS)
     )
     right = [(not of_a.character_edits, not of_b.character_edits) for of_a, of_b in zip(edits_a, edits_b, strict=True)]
     counts = (right.count(both) for both in ((True, True), (True, False), (False, True), (False, False)))

@@ -2,13 +2,16 @@
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
+from hwr_jax.text.bootstrap import bootstrap_interval
 from hwr_jax.text.distance import Edits, count_edits
 
+# Of `Edits`: what is counted, and of what.
+CHARACTERS, WORDS = ("character_edits", "characters"), ("word_edits", "words")
 TSV_COLUMNS = ("id", "writer", "truth", "prediction", "confidence")
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -27,6 +30,21 @@ class RecordedPrediction:
     prediction: str  # the text read
     confidence: float  # the decoder's probability of the prediction, 0 .. 1: see `hwr_jax.decoding.decoder.Hypothesis`
     edits: Edits  # from the truth to the prediction
+
+
+def groups_of(results: Sequence[RecordedPrediction]) -> tuple[str, list[str]]:
+    """What a bootstrap draws: "writers", or "samples" where all are by one writer; and the group of each sample."""
+    several = len({result.writer for result in results}) > 1
+    return "writers" if several else "samples", [result.writer if several else result.id for result in results]
+
+
+def rate_interval(
+    results: Sequence[RecordedPrediction], groups: Sequence[str], wrong: str, length: str
+) -> list[float] | None:
+    """The 95 % bootstrap interval of the rate of two fields of `Edits`; None where there is nothing to divide by."""
+    counts, lengths = ([getattr(result.edits, name) for result in results] for name in (wrong, length))
+    interval = bootstrap_interval(counts, lengths, groups)
+    return None if interval is None else list(interval)
 
 
 def load_predictions(path: Path) -> tuple[RecordedPrediction, ...]:

@@ -3,7 +3,7 @@
 import collections
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from hwr_jax.data.splits import hash_of_ids
 from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.example_metric import EXAMPLE_METRIC, metric_of_results
+from hwr_jax.evaluation.predictions import CHARACTERS, WORDS, groups_of, rate_interval
 from hwr_jax.files import shorten_path
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.text.bootstrap import bootstrap_interval
 from hwr_jax.text.distance import Edits, align
 
 MOST_CONFUSIONS = 24
@@ -44,8 +44,7 @@ def summarize(
       decoder_settings: all of the decoder's settings, see `hwr_jax.decoding.settings.describe_settings`.
     """
     results, totals, losses = evaluation.results, evaluation.totals, evaluation.losses
-    writers = {result.writer for result in results}
-    groups = [result.writer if len(writers) > 1 else result.id for result in results]
+    over, groups = groups_of(results)
     excluded = collections.Counter(result.loss_excluded for result in results if result.loss_excluded)
     return {
         "model": model,
@@ -56,7 +55,7 @@ def summarize(
         "decoder": decoder,
         **({"decoder_settings": _shorten_paths(decoder_settings)} if decoder_settings else {}),
         "samples": totals.samples,
-        "writers": len(writers),
+        "writers": len({result.writer for result in results}),
         "ids_hash": hash_of_ids(result.id for result in results),
         "characters": totals.characters,
         "edits": totals.character_edits,
@@ -64,14 +63,14 @@ def summarize(
         "words_between": "white space",
         "word_edits": totals.word_edits,
         "cer": _plain(totals.cer),
-        "cer_interval": _interval(results, groups, lambda e: (e.character_edits, e.characters)),
+        "cer_interval": rate_interval(results, groups, *CHARACTERS),
         "wer": _plain(totals.wer),
-        "wer_interval": _interval(results, groups, lambda e: (e.word_edits, e.words)),
-        "interval_over": "writers" if len(writers) > 1 else "samples",
+        "wer_interval": rate_interval(results, groups, *WORDS),
+        "interval_over": over,
         "cer_casefolded": _plain(totals.cer_casefolded),
-        "cer_casefolded_interval": _interval(results, groups, lambda e: (e.casefolded_edits, e.characters)),
+        "cer_casefolded_interval": rate_interval(results, groups, "casefolded_edits", "characters"),
         "wer_casefolded": _plain(totals.wer_casefolded),
-        "wer_casefolded_interval": _interval(results, groups, lambda e: (e.casefolded_word_edits, e.words)),
+        "wer_casefolded_interval": rate_interval(results, groups, "casefolded_word_edits", "words"),
         "cer_of_writers": spread_over_writers(results),
         "confusions": list_confusions(results),
         "expected_calibration_error": expected_calibration_error(
@@ -167,14 +166,6 @@ def spread_over_writers(results: Sequence[SampleResult]) -> dict[str, float] | N
         return None
     names = ("lowest", "lower_quartile", "median", "upper_quartile", "highest")
     return dict(zip(names, np.quantile(rates, [0, 0.25, 0.5, 0.75, 1]).tolist(), strict=True))
-
-
-def _interval(
-    results: Sequence[SampleResult], groups: Sequence[str], counts: Callable[[Edits], tuple[int, int]]
-) -> list[float] | None:
-    pairs = [counts(result.edits) for result in results]
-    interval = bootstrap_interval([edits for edits, _ in pairs], [length for _, length in pairs], groups)
-    return None if interval is None else list(interval)
 
 
 def _plain(value: float) -> float | None:

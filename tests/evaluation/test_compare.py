@@ -188,7 +188,7 @@ def test_the_csv_holds_the_raw_numbers(runs):
     assert [row["run"] for row in rows] == ["good", "bad"]
     for row, run, interval in zip(rows, comparison.runs, comparison.cer_intervals, strict=True):
         assert float(row["cer"]) == run.totals.cer
-        assert (float(row["cer_lower"]), float(row["cer_upper"])) == interval
+        assert [float(row["cer_lower"]), float(row["cer_upper"])] == interval
         assert (int(row["parameters"]), int(row["peak_memory_bytes"])) == (1_234_567, 2_500_000_000)
         assert (float(row["training_seconds"]), float(row["samples_per_second"])) == (90.25, 123.456)
         assert (row["samples"], row["writers"], row["steps"], row["status"]) == ("48", "12", "10", "done")

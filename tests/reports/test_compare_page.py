@@ -13,8 +13,7 @@ from hwr_jax.data.loading import ensure_prepared, load_split
 from hwr_jax.evaluation.compare import compare_runs
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.reports.chart import color_of
-from hwr_jax.reports.compare_page import MAX_SAMPLES, build_comparison_page
-from hwr_jax.reports.sample_images import load_images
+from hwr_jax.reports.compare_page import MAX_SAMPLES, build_comparison_page, load_images
 
 CONFIG = {"data": {"writers": 40, "words_per_writer": 4}, "model": {"height_px": 16, "width_px": 64}}
 
@@ -212,6 +211,6 @@ def test_damaged_records_are_told(prepared, data_dir, monkeypatch):
         raise RuntimeError("Corrupted Riegeli/records file")  # What array_record raises.
         yield
 
-    monkeypatch.setattr("hwr_jax.reports.sample_images.load_prepared", read_damaged)
+    monkeypatch.setattr("hwr_jax.reports.compare_page.load_prepared", read_damaged)
     frames, why = load(prepared, data_dir)
     assert (frames, why) == ({}, "data 'synthetic': cannot be read (Corrupted Riegeli/records file)")
