@@ -30,58 +30,48 @@ def is_zero(number: Any) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Attributes:
-    name: of the data set, one of `hwr_jax.data.formats.table.FORMATS`, or such a name, a slash and your own
-      ("manifest/letters").
-    source: the raw tree or archive to prepare it from when that has not been done yet ("" if prepared or synthetic).
-    data_dir: where prepared data lies ("": $HWR_JAX_DATA_DIR, or hwr_jax/data in the user's cache folder).
-    split: "writer" (no writer in two splits), "keras_example" (the example's shuffle by seed 42, which mixes writers),
-      "given" (as the source says, where it does), or the path of a folder with lists of ids; see
-      `hwr_jax.data.splits`.
-    last_token_labels: cut labels that hold spaces to what follows the last one, as the Keras example does.
-    casefold: labels in small letters.
-    plain_marks: straight quotes and hyphens in labels for typographic quotes and dashes.
-    outside_alphabet: what becomes of training samples with characters outside the alphabet: "drop" leaves them out and
-      counts them, "keep" has the model read those characters as class 0, unknown, which stands for nothing in a text.
-    preprocessing: how images become the model's input, see `hwr_jax.ink.model_input.Preprocessing`. With "line" the
-      model's frames follow the width of the ink, so `model.width_px` is only the most there can be.
-    horizontal_scale: images are drawn so many times as wide as they are, so that a letter takes more frames.
-    width_buckets: with "line", training batches are cut to one of so many widths, each of which is compiled once; a
-      batch holds images of like width.
-    narrow_first_epochs: with "line", batches of so many first epochs come from the narrowest images to the widest
-      (SortaGrad, Amodei et al. 2016).
-    reshuffle: a new order every epoch; False keeps the split's own order, with a short batch at the end of each epoch.
-    batch_size: samples of a training step, over all devices and processes.
-    evaluation_batch_size: samples of an evaluation batch.
-    on_device: "yes" keeps the training samples on the device (every device has all, as bytes), "no" sends each batch;
-      "auto": yes if they take at most half of its memory, and it is not a CPU or runs several steps in one program.
-    training_samples: use only the first so many training samples of the shuffled order (0: all).
-    validation_samples: likewise for validation while training (0: all); the final evaluation uses all.
-    writers, words_per_writer: size of the synthetic data set.
-    workers: processes that prepare and fit (0: as many as there are cores).
-    """
+    """What a run reads, and how it becomes batches."""
 
+    # of the data set, one of `hwr_jax.data.formats.table.FORMATS`, or such a name, a slash and your own
+    # ("manifest/letters")
     name: str = "synthetic"
+    # the raw tree or archive to prepare it from when that has not been done yet ("" if prepared or synthetic)
     source: str = ""
-    data_dir: str = ""
+    data_dir: str = ""  # where prepared data lies ("": $HWR_JAX_DATA_DIR, or hwr_jax/data in the user's cache folder)
+    # "writer" (no writer in two splits), "keras_example" (the example's shuffle by seed 42, which mixes writers),
+    # "given" (as the source says, where it does), or the path of a folder with lists of ids; see `hwr_jax.data.splits`
     split: str = "writer"
+    # cut labels that hold spaces to what follows the last one, as the Keras example does
     last_token_labels: bool = False
-    casefold: bool = False
-    plain_marks: bool = False
+    casefold: bool = False  # labels in small letters
+    plain_marks: bool = False  # straight quotes and hyphens in labels for typographic quotes and dashes
+    # what becomes of training samples with characters outside the alphabet: "drop" leaves them out and counts them,
+    # "keep" has the model read those characters as class 0, unknown, which stands for nothing in a text
     outside_alphabet: str = "drop"
+    # how images become the model's input, see `hwr_jax.ink.model_input.Preprocessing`. With "line" the model's frames
+    # follow the width of the ink, so `model.width_px` is only the most there can be.
     preprocessing: str = "word"
+    # images are drawn so many times as wide as they are, so that a letter takes more frames
     horizontal_scale: float = 1.0
+    # with "line", training batches are cut to one of so many widths, each of which is compiled once; a batch holds
+    # images of like width
     width_buckets: int = 8
+    # with "line", batches of so many first epochs come from the narrowest images to the widest (SortaGrad, Amodei et
+    # al. 2016)
     narrow_first_epochs: int = 0
+    # a new order every epoch; False keeps the split's own order, with a short batch at the end of each epoch
     reshuffle: bool = True
-    batch_size: int = 64
-    evaluation_batch_size: int = 256
+    batch_size: int = 64  # samples of a training step, over all devices and processes
+    evaluation_batch_size: int = 256  # samples of an evaluation batch
+    # "yes" keeps the training samples on the device (every device has all, as bytes), "no" sends each batch; "auto":
+    # yes if they take at most half of its memory, and it is not a CPU or runs several steps in one program
     on_device: str = "auto"
-    training_samples: int = 0
-    validation_samples: int = 0
+    training_samples: int = 0  # use only the first so many training samples of the shuffled order (0: all)
+    validation_samples: int = 0  # likewise for validation while training (0: all); the final evaluation uses all
+    # size of the synthetic data set
     writers: int = 200
     words_per_writer: int = 60
-    workers: int = 0
+    workers: int = 0  # processes that prepare and fit (0: as many as there are cores)
 
     def __post_init__(self) -> None:
         sizes = ("batch_size", "evaluation_batch_size", "width_buckets", "writers", "words_per_writer")
@@ -107,19 +97,12 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LossesConfig:
-    """Weights of what is minimised, a sum; 0 leaves a term out. See `hwr_jax.training.losses.LOSSES`.
+    """Weights of what is minimised, a sum; 0 leaves a term out. See `hwr_jax.training.losses.LOSSES`."""
 
-    Attributes:
-      ctc: connectionist temporal classification.
-      keras_ctc: the Keras example's, which takes log(softmax + 1e-7) for logits.
-      shortcut: CTC of what `model.shortcut` reads.
-      smoothing: the frames' divergence from even chances.
-    """
-
-    ctc: float = 1.0
-    keras_ctc: float = 0.0
-    shortcut: float = 0.1
-    smoothing: float = 0.0
+    ctc: float = 1.0  # connectionist temporal classification
+    keras_ctc: float = 0.0  # the Keras example's, which takes log(softmax + 1e-7) for logits
+    shortcut: float = 0.1  # CTC of what `model.shortcut` reads
+    smoothing: float = 0.0  # the frames' divergence from even chances
 
     def __post_init__(self) -> None:
         check_not_negative("losses", self, tuple(field.name for field in dataclasses.fields(self)))
@@ -127,28 +110,22 @@ class LossesConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """Attributes:
-    name: "adam" (Kingma and Ba 2015), "adamw" (Loshchilov and Hutter 2019), "muon" (Jordan et al. 2024: updates of
-      kernels are made orthogonal; biases and classifiers by Nadam, Dozat 2016), "muon_by_gate" (each gate's part of
-      an LSTM's kernel by itself) or "keras_adam", where epsilon weighs more in the first steps, see
-      `hwr_jax.training.optimizer.scale_by_keras_adam`.
-    learning_rate: the highest of the schedule.
-    schedule: from the warm-up's end to the last step "constant", or "linear" or "cosine" down to zero.
-    warmup_steps: linear rise from zero.
-    weight_decay: of adamw and muon; kernels only, biases are left alone, as muon leaves classifiers.
-    epsilon: added to the root of the second moment (Keras's default is 1e-7); muon has optax's own, 1e-8.
-    clip_norm: gradients of a larger global norm are scaled down to it (0: never).
-    ema_decay: what is evaluated and kept is a moving average of the parameters, of which a step leaves this share
-      (0.999; 0: the parameters themselves).
-    """
+    """How the parameters change."""
 
+    # "adam" (Kingma and Ba 2015), "adamw" (Loshchilov and Hutter 2019), "muon" (Jordan et al. 2024: updates of kernels
+    # are made orthogonal; biases and classifiers by Nadam, Dozat 2016), "muon_by_gate" (each gate's part of an LSTM's
+    # kernel by itself) or "keras_adam", where epsilon weighs more in the first steps, see
+    # `hwr_jax.training.optimizer.scale_by_keras_adam`
     name: str = "adamw"
-    learning_rate: float = 1e-3
-    schedule: str = "cosine"
-    warmup_steps: int = 0
-    weight_decay: float = 0.0
+    learning_rate: float = 1e-3  # the highest of the schedule
+    schedule: str = "cosine"  # from the warm-up's end to the last step "constant", or "linear" or "cosine" down to zero
+    warmup_steps: int = 0  # linear rise from zero
+    weight_decay: float = 0.0  # of adamw and muon; kernels only, biases are left alone, as muon leaves classifiers
+    # added to the root of the second moment (Keras's default is 1e-7); muon has optax's own, 1e-8
     epsilon: float = 1e-7
-    clip_norm: float = 0.0
+    clip_norm: float = 0.0  # gradients of a larger global norm are scaled down to it (0: never)
+    # what is evaluated and kept is a moving average of the parameters, of which a step leaves this share (0.999; 0: the
+    # parameters themselves)
     ema_decay: float = 0.0
 
     def __post_init__(self) -> None:
@@ -166,46 +143,32 @@ class AugmentConfig:
 
     Each sample draws uniformly from -strength .. strength, but for contrast, light, texture, blur_px, noise and mask_px
     from 0 .. strength. What follows elastic_spread_px takes 0 for paper: data.preprocessing "word" or "line".
-
-    Attributes:
-      shear: slant, horizontal shift per height (0.3 is about 17 degrees).
-      rotation_degrees: turn about the centre.
-      scale_x, scale_y: relative change of width and height (0.2: 1/1.2 .. 1.2).
-      shift_x_px, shift_y_px: translation.
-      warp_px: displacement, bilinear between random vectors on a coarse grid (after Wigington et al. 2017).
-      warp_spacing_px: distance of that grid's points.
-      elastic_px: displacement by random vectors, blurred and brought back to their variance (Simard et al. 2003).
-      elastic_spread_px: standard deviation of that blur.
-      pen_px: how far the edges of strokes move out or in, at most 1 (grey dilation and erosion).
-      light: share of the light that comes and goes over a few heights' distance, at most 1.
-      texture: blotches and grain of the paper, as a share of the darkest ink's darkness, at most 1.
-      contrast: ink grows fainter (0.5: to 1/1.5 .. 1 of it).
-      gamma: ink to a power (0.5: 1/1.5 .. 1.5), so that grey turns paler or darker and black stays.
-      blur_px: standard deviation of a Gaussian blur, at most 1.
-      noise: added to or taken from every pixel, as a share of the darkest ink.
-      mask_px: columns together that become paper, once in every mask_spacing_px columns (after Park et al. 2019).
-      mask_spacing_px: at least mask_px.
     """
 
-    shear: float = 0.0
-    rotation_degrees: float = 0.0
+    shear: float = 0.0  # slant, horizontal shift per height (0.3 is about 17 degrees)
+    rotation_degrees: float = 0.0  # turn about the centre
+    # relative change of width and height (0.2: 1/1.2 .. 1.2)
     scale_x: float = 0.0
     scale_y: float = 0.0
+    # translation
     shift_x_px: float = 0.0
     shift_y_px: float = 0.0
+    # displacement, bilinear between random vectors on a coarse grid (after Wigington et al. 2017)
     warp_px: float = 0.0
-    warp_spacing_px: int = 16
+    warp_spacing_px: int = 16  # distance of that grid's points
+    # displacement by random vectors, blurred and brought back to their variance (Simard et al. 2003)
     elastic_px: float = 0.0
-    elastic_spread_px: int = 4
-    pen_px: float = 0.0
-    light: float = 0.0
-    texture: float = 0.0
-    contrast: float = 0.0
-    gamma: float = 0.0
-    blur_px: float = 0.0
-    noise: float = 0.0
+    elastic_spread_px: int = 4  # standard deviation of that blur
+    pen_px: float = 0.0  # how far the edges of strokes move out or in, at most 1 (grey dilation and erosion)
+    light: float = 0.0  # share of the light that comes and goes over a few heights' distance, at most 1
+    texture: float = 0.0  # blotches and grain of the paper, as a share of the darkest ink's darkness, at most 1
+    contrast: float = 0.0  # ink grows fainter (0.5: to 1/1.5 .. 1 of it)
+    gamma: float = 0.0  # ink to a power (0.5: 1/1.5 .. 1.5), so that grey turns paler or darker and black stays
+    blur_px: float = 0.0  # standard deviation of a Gaussian blur, at most 1
+    noise: float = 0.0  # added to or taken from every pixel, as a share of the darkest ink
+    # columns together that become paper, once in every mask_spacing_px columns (after Park et al. 2019)
     mask_px: float = 0.0
-    mask_spacing_px: int = 64
+    mask_spacing_px: int = 64  # at least mask_px
 
     def __post_init__(self) -> None:
         check_not_negative("augment", self, tuple(field.name for field in dataclasses.fields(self)))
@@ -244,25 +207,17 @@ NUMBERS = (
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """Attributes:
-    steps: number of steps (give this or `epochs`, the other 0).
-    epochs: passes over the training samples; the number of steps is rounded up.
-    steps_per_dispatch: steps that run in one program before Python is back; the numbers are the same.
-    log_every_steps: a line in metrics.jsonl.
-    evaluate_every_steps: CER and WER of the validation split, and a checkpoint (0: only after the last step).
-    checkpoint_every_steps: a checkpoint (0: only where the validation split is evaluated).
-    example_metric: also the Keras example's "mean edit distance" of the validation split, see
-      `hwr_jax.evaluation.example_metric`.
-    parallel: "jit" (one device), "pmap" or "mesh" (all devices), "auto": jit on one device, pmap on several.
-    """
+    """How long a run is, and what is due when."""
 
-    steps: int = 0
-    epochs: float = 0.0
-    steps_per_dispatch: int = 1
-    log_every_steps: int = 50
-    evaluate_every_steps: int = 0
-    checkpoint_every_steps: int = 0
+    steps: int = 0  # number of steps (give this or `epochs`, the other 0)
+    epochs: float = 0.0  # passes over the training samples; the number of steps is rounded up
+    steps_per_dispatch: int = 1  # steps that run in one program before Python is back; the numbers are the same
+    log_every_steps: int = 50  # a line in metrics.jsonl
+    evaluate_every_steps: int = 0  # CER and WER of the validation split, and a checkpoint (0: only after the last step)
+    checkpoint_every_steps: int = 0  # a checkpoint (0: only where the validation split is evaluated)
+    # also the Keras example's "mean edit distance" of the validation split, see `hwr_jax.evaluation.example_metric`
     example_metric: bool = False
+    # "jit" (one device), "pmap" or "mesh" (all devices), "auto": jit on one device, pmap on several
     parallel: str = "auto"
 
     def __post_init__(self) -> None:
@@ -275,11 +230,9 @@ class TrainingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ExperimentConfig:
-    """Attributes:
-    seed: of initialisation, data order, dropout and augmentation.
-    """
+    """All of an experiment."""
 
-    seed: int = 0
+    seed: int = 0  # of initialisation, data order, dropout and augmentation
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     losses: LossesConfig = LossesConfig()

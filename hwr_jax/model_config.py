@@ -13,19 +13,12 @@ COMPUTE_DTYPES = ("float32", "bfloat16")
 
 @dataclasses.dataclass(frozen=True)
 class ConformerConfig:
-    """Sizes of `model.encoder` "conformer", see `hwr_jax.models.blocks`; the convolutions are `model.conv_features`.
+    """Sizes of `model.encoder` "conformer", see `hwr_jax.models.blocks`; the convolutions are `model.conv_features`."""
 
-    Attributes:
-      features: of a frame.
-      blocks: of attention and convolution.
-      heads: of the attention; features / heads is an even number.
-      kernel_frames: frames that a block's convolution looks at, an odd number.
-    """
-
-    features: int = 64
-    blocks: int = 4
-    heads: int = 4
-    kernel_frames: int = 15
+    features: int = 64  # of a frame
+    blocks: int = 4  # of attention and convolution
+    heads: int = 4  # of the attention; features / heads is an even number
+    kernel_frames: int = 15  # frames that a block's convolution looks at, an odd number
 
     def __post_init__(self) -> None:
         _check_sizes("conformer", self)
@@ -35,17 +28,11 @@ class ConformerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ConvolutionalConfig:
-    """Sizes of `model.encoder` "convolutional", see `hwr_jax.models.blocks`; likewise.
+    """Sizes of `model.encoder` "convolutional", see `hwr_jax.models.blocks`; likewise."""
 
-    Attributes:
-      features: of a frame.
-      blocks: of a convolution over frames and a feed-forward layer.
-      kernel_frames: frames that a block's convolution looks at, an odd number.
-    """
-
-    features: int = 96
-    blocks: int = 5
-    kernel_frames: int = 9
+    features: int = 96  # of a frame
+    blocks: int = 5  # of a convolution over frames and a feed-forward layer
+    kernel_frames: int = 9  # frames that a block's convolution looks at, an odd number
 
     def __post_init__(self) -> None:
         _check_sizes("convolutional", self)
@@ -59,46 +46,36 @@ def _check_sizes(group: str, config: ConformerConfig | ConvolutionalConfig) -> N
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Everything that decides a model's parameters and output.
+    """Everything that decides a model's parameters and output."""
 
-    Attributes:
-      encoder: what turns images into frames of features: "keras" (the Keras example's layers), "residual", "conformer"
-        or "convolutional", see `hwr_jax.models.encoders`.
-      height_px, width_px: the frame. The width gives `width_px / stride_px` CTC frames.
-      alphabet: a named alphabet ("iam78", "iam79" with the space, "latin1-european"), the characters themselves, or
-        "training": those of the training split.
-      conv_features: features of the convolutions, each followed by 2 x 2 max pooling; in the residual encoder the last
-        is not.
-      conv_blocks: residual encoder: blocks of two convolutions after each of `conv_features`.
-      normalization: residual encoder: "channels" normalises every pixel over its channels before each block, "none"
-        does not.
-      columns: residual encoder: a column's features become those of a frame as a "stack", or by their "max"imum.
-      dense_features: features of the layer between convolutions and LSTMs; the residual encoder can do without (0).
-      shortcut: residual encoder: whether classes are also read without the LSTMs, while training; see
-        `losses.shortcut`.
-      lstm_features: units a direction of each bidirectional LSTM; of the encoders that have them.
-      conformer, convolutional: sizes of these encoders.
-      dropout: rate after the dense layer.
-      lstm_dropout: rate on the input of each LSTM.
-      compute_dtype: "float32" or "bfloat16"; parameters and logits are float32 either way.
-    """
-
+    # what turns images into frames of features: "keras" (the Keras example's layers), "residual", "conformer" or
+    # "convolutional", see `hwr_jax.models.encoders`
     encoder: str = "keras"
+    # the frame. The width gives `width_px / stride_px` CTC frames.
     height_px: int = 32
     width_px: int = 128
+    # a named alphabet ("iam78", "iam79" with the space, "latin1-european"), the characters themselves, or "training":
+    # those of the training split
     alphabet: str = "iam78"
+    # features of the convolutions, each followed by 2 x 2 max pooling; in the residual encoder the last is not
     conv_features: tuple[int, ...] = (32, 64)
-    conv_blocks: tuple[int, ...] = ()
+    conv_blocks: tuple[int, ...] = ()  # residual encoder: blocks of two convolutions after each of `conv_features`
+    # residual encoder: "channels" normalises every pixel over its channels before each block, "none" does not
     normalization: str = "none"
+    # residual encoder: a column's features become those of a frame as a "stack", or by their "max"imum
     columns: str = "stack"
+    # features of the layer between convolutions and LSTMs; the residual encoder can do without (0)
     dense_features: int = 64
+    # residual encoder: whether classes are also read without the LSTMs, while training; see `losses.shortcut`
     shortcut: bool = False
+    # units a direction of each bidirectional LSTM; of the encoders that have them
     lstm_features: tuple[int, ...] = (128, 64)
+    # sizes of these encoders
     conformer: ConformerConfig = ConformerConfig()
     convolutional: ConvolutionalConfig = ConvolutionalConfig()
-    dropout: float = 0.2
-    lstm_dropout: float = 0.25
-    compute_dtype: str = "float32"
+    dropout: float = 0.2  # rate after the dense layer
+    lstm_dropout: float = 0.25  # rate on the input of each LSTM
+    compute_dtype: str = "float32"  # "float32" or "bfloat16"; parameters and logits are float32 either way
 
     def __post_init__(self) -> None:
         check_choice("model.encoder", self.encoder, ENCODERS)

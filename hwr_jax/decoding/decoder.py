@@ -28,21 +28,13 @@ RAN_OUT = (
 
 @dataclasses.dataclass(frozen=True)
 class Hypothesis:
-    """A text that an image may say.
+    """A text that an image may say."""
 
-    Attributes:
-      text: NFC.
-      probability: among the texts in the beam, by their scores: softmax(scores / temperature).
-      score: natural log, of image and text together; see `FusionWeights`.
-      log_ctc: natural log probability of the text given the image alone; that of the alignments kept.
-      ids: the classes that spell the text.
-    """
-
-    text: str
-    probability: float
-    score: float
-    log_ctc: float
-    ids: tuple[int, ...] = ()
+    text: str  # NFC
+    probability: float  # among the texts in the beam, by their scores: softmax(scores / temperature)
+    score: float  # natural log, of image and text together; see `FusionWeights`
+    log_ctc: float  # natural log probability of the text given the image alone; that of the alignments kept
+    ids: tuple[int, ...] = ()  # the classes that spell the text
 
 
 @runtime_checkable
@@ -92,14 +84,10 @@ def greedy_decode(
 
 @dataclasses.dataclass(frozen=True)
 class GreedyDecoder:
-    """The likeliest path. It knows one text a row, so no list has more than one.
+    """The likeliest path. It knows one text a row, so no list has more than one."""
 
-    Attributes:
-      alphabet: of the recognizer's classes.
-      temperature: of the probabilities, see `calibration.fit_temperature`; at 1 they are those of the best path.
-    """
-
-    alphabet: Alphabet
+    alphabet: Alphabet  # of the recognizer's classes
+    # of the probabilities, see `calibration.fit_temperature`; at 1 they are those of the best path
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
@@ -121,22 +109,16 @@ class GreedyDecoder:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BeamDecoder:
-    """Beam search with its settings.
+    """Beam search with its settings."""
 
-    Attributes:
-      alphabet: of the recognizer's classes.
-      text_model: of the texts, None for the recognizer alone.
-      width, candidates: see `beam_search`. On the validation words of UNIPEN, read with language model and lexicon, a
-        width of 16 costs 0.8 points of WER against 32; 12 candidates cost 0.05 points against all, and 8 cost 0.2.
-      temperature: of the probabilities, see `calibration.fit_temperature`.
-      devices: each takes its share of the rows; none named: the default device. The result does not depend on them.
-    """
-
-    alphabet: Alphabet
-    text_model: TextModel | None = None
+    alphabet: Alphabet  # of the recognizer's classes
+    text_model: TextModel | None = None  # of the texts, None for the recognizer alone
+    # see `beam_search`. On the validation words of UNIPEN, read with language model and lexicon, a width of 16 costs
+    # 0.8 points of WER against 32; 12 candidates cost 0.05 points against all, and 8 cost 0.2.
     width: int = 32
     candidates: int | None = 12
-    temperature: float = 1.0
+    temperature: float = 1.0  # of the probabilities, see `calibration.fit_temperature`
+    # each takes its share of the rows; none named: the default device. The result does not depend on them.
     devices: Sequence[jax.Device] = ()
     _text_models: tuple[TextModel | None, ...] = dataclasses.field(init=False, repr=False, compare=False)
 

@@ -41,23 +41,16 @@ class TextFile:
 
 @dataclasses.dataclass(frozen=True)
 class DecoderSettings:
-    """Attributes:
-    decoder: "greedy" or "beam".
-    beam_width: prefixes kept after each frame.
-    candidates: a frame's likeliest characters that are tried; 0 tries all.
-    language_model: ARPA file of a character model, or None.
-    lexicon: word list, or None.
-    weights: how much each part counts.
-    temperature: of the probabilities.
-    """
+    """Which decoder, with what."""
 
-    decoder: str = GREEDY
-    beam_width: int = 32
-    candidates: int = 12
-    language_model: TextFile | None = None
-    lexicon: TextFile | None = None
+    decoder: str = GREEDY  # "greedy" or "beam"
+    beam_width: int = 32  # prefixes kept after each frame
+    candidates: int = 12  # a frame's likeliest characters that are tried; 0 tries all
+    language_model: TextFile | None = None  # ARPA file of a character model, or None
+    lexicon: TextFile | None = None  # word list, or None
+    # how much each part counts
     weights: FusionWeights = dataclasses.field(default_factory=lambda: FusionWeights(length_bonus=0.0))
-    temperature: float = 1.0
+    temperature: float = 1.0  # of the probabilities
 
     def __post_init__(self) -> None:
         if self.decoder not in DECODERS:

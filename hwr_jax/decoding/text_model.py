@@ -24,18 +24,12 @@ class FusionWeights:
     max(lexicon * log P(word), escape), or `escape` for words outside the lexicon. All logarithms are natural ones.
 
     The defaults are about what UNIPEN words ask for; better ones are found by `evaluation.tune.tune_weights`.
-
-    Attributes:
-      language_model: without unit.
-      length_bonus: nats a character; makes up for what a language model takes off longer texts.
-      lexicon: without unit; 0 makes all words of the lexicon equally likely.
-      escape: nats a word, below 0; -inf lets only words of the lexicon pass.
     """
 
-    language_model: float = 0.8
-    length_bonus: float = 2.0
-    lexicon: float = 0.3
-    escape: float = -10.0
+    language_model: float = 0.8  # without unit
+    length_bonus: float = 2.0  # nats a character; makes up for what a language model takes off longer texts
+    lexicon: float = 0.3  # without unit; 0 makes all words of the lexicon equally likely
+    escape: float = -10.0  # nats a word, below 0; -inf lets only words of the lexicon pass
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():

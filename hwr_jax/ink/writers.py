@@ -32,35 +32,20 @@ _JOIN_POINTS = 6
 
 @dataclasses.dataclass(frozen=True)
 class WriterConfig:
-    """How much writers differ and how unsteady they are. A strength of 0 is none, 1 the default.
+    """How much writers differ and how unsteady they are. A strength of 0 is none, 1 the default."""
 
-    Attributes:
-      cursive_share: part of the writers whose letters are mostly looped school script.
-      joined_share: part who write plainer joined letters; the rest print, and join now and then.
-      form_variety: chance that a letter's form is not the one of the writer's main face.
-      slant_degrees: standard deviation of the writers' slants (a few degrees to the right on average).
-      proportions: strength of the differences in widths, ascenders, descenders, capitals and spacing.
-      letter_habit: strength of the bends that a writer always gives a certain letter.
-      letter_jitter: strength of the bends that differ each time.
-      warp: strength of the slow displacement across a word.
-      wobble: strength of the baseline's rise, drift and waves.
-      tremor: strength of the fast unsteadiness of the pen.
-      core_height_px: range of the writers' small letters' heights in the image.
-      pen_width_px: range of the writers' pen widths.
-    """
-
-    cursive_share: float = 0.2
-    joined_share: float = 0.3
-    form_variety: float = 0.1
-    slant_degrees: float = 8.0
-    proportions: float = 1.0
-    letter_habit: float = 0.6
-    letter_jitter: float = 0.6
-    warp: float = 0.7
-    wobble: float = 1.0
-    tremor: float = 1.0
-    core_height_px: tuple[float, float] = (16.0, 26.0)
-    pen_width_px: tuple[float, float] = (1.5, 3.6)
+    cursive_share: float = 0.2  # part of the writers whose letters are mostly looped school script
+    joined_share: float = 0.3  # part who write plainer joined letters; the rest print, and join now and then
+    form_variety: float = 0.1  # chance that a letter's form is not the one of the writer's main face
+    slant_degrees: float = 8.0  # standard deviation of the writers' slants (a few degrees to the right on average)
+    proportions: float = 1.0  # strength of the differences in widths, ascenders, descenders, capitals and spacing
+    letter_habit: float = 0.6  # strength of the bends that a writer always gives a certain letter
+    letter_jitter: float = 0.6  # strength of the bends that differ each time
+    warp: float = 0.7  # strength of the slow displacement across a word
+    wobble: float = 1.0  # strength of the baseline's rise, drift and waves
+    tremor: float = 1.0  # strength of the fast unsteadiness of the pen
+    core_height_px: tuple[float, float] = (16.0, 26.0)  # range of the writers' small letters' heights in the image
+    pen_width_px: tuple[float, float] = (1.5, 3.6)  # range of the writers' pen widths
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

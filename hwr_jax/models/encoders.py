@@ -33,17 +33,14 @@ from hwr_jax.models.layers import (
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
-    """What a parameter is to the optimizer.
+    """What a parameter is to the optimizer."""
 
-    Attributes:
-      outputs: how many of its last axes are a matrix's outputs; the axes before them are its inputs. 0: it is no
-        matrix, as biases, scales and depthwise kernels are none: no weight decay, and no update by Muon.
-      gates: how many matrices of equal size lie side by side along the last axis, as the four gates of an LSTM do.
-      classes: whether its last axis is that of the classes, as in a classifier; Muon leaves those to Nadam.
-    """
-
+    # how many of its last axes are a matrix's outputs; the axes before them are its inputs. 0: it is no matrix, as
+    # biases, scales and depthwise kernels are none: no weight decay, and no update by Muon.
     outputs: int = 0
+    # how many matrices of equal size lie side by side along the last axis, as the four gates of an LSTM do
     gates: int = 1
+    # whether its last axis is that of the classes, as in a classifier; Muon leaves those to Nadam
     classes: bool = False
 
 

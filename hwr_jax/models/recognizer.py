@@ -27,16 +27,11 @@ def count_frames(
 
 
 class Recognizer(nn.Module):
-    """Images to CTC logits.
+    """Images to CTC logits."""
 
-    Attributes:
-      config: the sizes of the image, and the encoder's layers.
-      num_classes: classes, the CTC blank last.
-      encoder: one of your own in place of the one that the config names, see `hwr_jax.models.encoders`.
-    """
-
-    config: ModelConfig
-    num_classes: int
+    config: ModelConfig  # the sizes of the image, and the encoder's layers
+    num_classes: int  # classes, the CTC blank last
+    # one of your own in place of the one that the config names, see `hwr_jax.models.encoders`
     encoder: nn.Module | None = None
 
     def setup(self) -> None:

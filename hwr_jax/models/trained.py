@@ -30,23 +30,16 @@ PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
-    """Attributes:
-    name: for people.
-    alphabet: of its classes.
-    preprocessing: what its images are preprocessed to.
-    config: the resolved config of its experiment, plain values.
-    tree: its parameters, nested dicts of arrays.
-    collections: its other variables, such as {"batch_stats": ...}.
-    encoder: where that is of no table, see `hwr_jax.training.parts.Parts`.
-    """
+    """Parameters, and all that is needed to read an image with them."""
 
-    name: str
-    alphabet: Alphabet
-    preprocessing: Preprocessing
-    config: Mapping[str, Any]
-    tree: Any
+    name: str  # for people
+    alphabet: Alphabet  # of its classes
+    preprocessing: Preprocessing  # what its images are preprocessed to
+    config: Mapping[str, Any]  # the resolved config of its experiment, plain values
+    tree: Any  # its parameters, nested dicts of arrays
+    # its other variables, such as {"batch_stats": ...}
     collections: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    encoder: nn.Module | None = None
+    encoder: nn.Module | None = None  # where that is of no table, see `hwr_jax.training.parts.Parts`
     _program: Any = dataclasses.field(init=False, repr=False, compare=False)
 
     @property
