@@ -283,8 +283,7 @@ def default_config() -> ConfigDict:
 def resolve_config(config: ConfigDict) -> ExperimentConfig:
     """The frozen dataclasses of a config file's values.
 
-    Raises:
-      InputError: an unknown field, or a value of the wrong type or range.
+    Raises InputError: an unknown field, or a value of the wrong type or range.
     """
     values = config.to_dict()
     for name in flatten(values, "."):

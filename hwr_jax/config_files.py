@@ -52,8 +52,7 @@ class ConfigFile:
     def call(self, function: str, *args: Any) -> Any:
         """What a function of the file returns; of an iterator, such as a sweep's points, all values in a list.
 
-        Raises:
-          InputError: the file does not define it, or it fails.
+        Raises InputError: the file does not define it, or it fails.
         """
         if not self.has(function):
             raise InputError(f"config {self.name}: has no {function}()")

@@ -66,8 +66,7 @@ def export_folder(
 def export_keras(model_or_workdir: str | os.PathLike[str], output: Path, *, checkpoint: str = "best") -> Exported:
     """Writes FILE.keras of plain Keras layers, and the characters of its classes beside it. Arguments as above.
 
-    Raises:
-      InputError: there is no such model, it is damaged, or Keras has no such layers; or Keras is not installed.
+    Raises InputError: there is no such model, it is damaged, or Keras has no such layers; or Keras is not installed.
     """
     model = load_model(os.fspath(model_or_workdir), checkpoint)
     save_keras(model, output)

@@ -84,10 +84,8 @@ def import_keras(
 def read_characters(name_file_or_characters: str) -> str:
     """The characters of `--alphabet`, in the order given.
 
-    A text file holds them in one line, or one a line; a first line [UNK] is passed over.
-
-    Raises:
-      InputError: a text file is missing or not UTF-8; or it has several lines that are not one character each.
+    A text file holds them in one line, or one a line; a first line [UNK] is passed over. Raises InputError: a text file
+    is missing or not UTF-8; or it has several lines that are not one character each.
     """
     if name_file_or_characters in NAMED_ALPHABETS:
         return NAMED_ALPHABETS[name_file_or_characters]

@@ -151,10 +151,8 @@ def framed(
 
     For `framework` and `devices` see `hwr_jax.training.workdir.write_environment`; `on_signal` gives the status'
     message of a run that cannot go on after a signal, which is then "failed". What it yields is to be polled;
-    `Preempted` may be raised inside, and passes.
-
-    Raises:
-      InputError: another process holds a folder, or another run is in it.
+    `Preempted` may be raised inside, and passes. Raises InputError: another process holds a folder, or another run is
+    in it.
     """
     with ExitStack() as held:
         if main_process:

@@ -37,8 +37,7 @@ def product(*parts: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> Iterator
 def zipped(fields: Mapping[str, Any]) -> Iterator[Point]:
     """The first values of all fields together, then the second ones, and so on.
 
-    Raises:
-      InputError: fields have different numbers of values, or values that are not a list.
+    Raises InputError: fields have different numbers of values, or values that are not a list.
     """
     values = {name: _listed(name, given) for name, given in fields.items()}
     if len({len(listed) for listed in values.values()}) > 1:

@@ -108,8 +108,7 @@ class Parser(argparse.ArgumentParser):
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """The flags; `config`, where there is one, is a ConfigDict.
 
-        Raises:
-          InputError: wrong flags, a wrong config, or a workdir without a run.
+        Raises InputError: wrong flags, a wrong config, or a workdir without a run.
         """
         overrides = [arg for arg in argv if arg.startswith("--config.")]
         options = self.parse_args([arg for arg in argv if arg not in overrides])
@@ -151,10 +150,8 @@ def json_path(text: str) -> Path:
 def load_config(argv: Sequence[str]) -> "tuple[ConfigDict, list[str]]":
     """The config of `--config=NAME_OR_FILE[:arg]` with `--config.a.b=v` overrides applied, and the other arguments.
 
-    Types and names of overrides are checked against the file's own values (ml_collections).
-
-    Raises:
-      InputError: no --config, a file that is missing or fails, or an override of a field that is not there.
+    Types and names of overrides are checked against the file's own values (ml_collections). Raises InputError: no
+    --config, a file that is missing or fails, or an override of a field that is not there.
     """
     from absl import flags
     from ml_collections.config_flags import config_flags

@@ -171,8 +171,7 @@ def _print(name: str, values: dict[str, Any], reading: "Reading", options: argpa
 def _name_outputs(options: argparse.Namespace) -> dict[Path, Path]:
     """For each page file the file that it will be written to, beside which the plain text goes.
 
-    Raises:
-      InputError: two pages would be written to one file, or one over a file that is read.
+    Raises InputError: two pages would be written to one file, or one over a file that is read.
     """
     outputs: dict[Path, Path] = {}
     sources: dict[Path, Path] = {}

@@ -103,8 +103,7 @@ def _select_split(
 def find_alphabet(config: ExperimentConfig) -> Alphabet:
     """The alphabet of a run: what `model.alphabet` names, or the characters of the training split, sorted.
 
-    Raises:
-      InputError: the name is empty; or the training split is asked for, and is not prepared or without characters.
+    Raises InputError: the name is empty; or the training split is asked for, and is not prepared or without characters.
     """
     if config.model.alphabet != FROM_TRAINING:
         return resolve_alphabet(config.model.alphabet)

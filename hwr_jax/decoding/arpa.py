@@ -47,11 +47,9 @@ def write_arpa(model: NGramModel, path: Path) -> None:
 def read_arpa(path: Path) -> NGramModel:
     """Reads a character model, of this package or another, gzipped where the path ends in .gz.
 
-    The start and end of a text are "<s>" and "</s>", the space is "<space>", unknown characters are "<unk>".
-
-    Raises:
-      InputError: no such file; cut short or otherwise not a whole ARPA file; a model of words; n-grams twice or without
-        their context.
+    The start and end of a text are "<s>" and "</s>", the space is "<space>", unknown characters are "<unk>". Raises
+    InputError: no such file; cut short or otherwise not a whole ARPA file; a model of words; n-grams twice or without
+    their context.
     """
     try:
         content = path.read_bytes()

@@ -76,9 +76,8 @@ def compare_runs(
 ) -> Comparison:
     """Compares the evaluations of two runs or more on one split; None: test, or validation if no run has test.
 
-    Raises:
-      InputError: an evaluation is missing or damaged; the runs read different samples and that is not allowed, or they
-        share none; a sample has different transcriptions or writers.
+    Raises InputError: an evaluation is missing or damaged; the runs read different samples and that is not allowed, or
+    they share none; a sample has different transcriptions or writers.
     """
     loaded = load_recorded(folders, split)
     mismatches = _mismatches(loaded)

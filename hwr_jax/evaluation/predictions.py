@@ -50,8 +50,7 @@ def rate_interval(
 def load_predictions(path: Path) -> tuple[RecordedPrediction, ...]:
     """The samples of a .tsv file, in its order.
 
-    Raises:
-      InputError: no such file, or it is cut short or damaged: the message names the line.
+    Raises InputError: no such file, or it is cut short or damaged: the message names the line.
     """
     try:
         # Not splitlines(): texts may hold separators that it knows and the file does not escape.

@@ -91,9 +91,8 @@ class RecordedRun:
 def load_recorded(folders: Sequence[Path], split: str | None = None) -> tuple[RecordedRun, ...]:
     """Loads runs with their evaluations of one split; None: test, or validation if no run has test.
 
-    Raises:
-      InputError: fewer than two runs, one given twice or none at all; an evaluation is missing, damaged, or its
-        predictions do not sum to its numbers.
+    Raises InputError: fewer than two runs, one given twice or none at all; an evaluation is missing, damaged, or its
+    predictions do not sum to its numbers.
     """
     folders = [folder.resolve() for folder in folders]
     for folder, count in collections.Counter(folders).items():

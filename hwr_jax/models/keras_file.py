@@ -81,10 +81,8 @@ class KerasFile:
 def read_keras_file(path: Path) -> KerasFile:
     """Reads a `.keras` file, a `.weights.h5` file or the older `.h5` of Keras 2. Optimizer variables are passed over.
 
-    Nothing is unpacked to the disk, and nothing outside of the file is followed.
-
-    Raises:
-      InputError: h5py is not installed; no such file; neither kind of file; or it is damaged or too large.
+    Nothing is unpacked to the disk, and nothing outside of the file is followed. Raises InputError: h5py is not
+    installed; no such file; neither kind of file; or it is damaged or too large.
     """
     try:
         import h5py
@@ -272,9 +270,8 @@ class Architecture:
 def read_architecture(config: Mapping[str, Any], where: str) -> Architecture | None:
     """What config.json of a `.keras` file says; None for a model whose layers it does not list.
 
-    Raises:
-      InputError: the layers are others than ours, or compute something else, so that the weights alone would be
-        read as a model that gives other results.
+    Raises InputError: the layers are others than ours, or compute something else, so that the weights alone would be
+    read as a model that gives other results.
     """
     layers = list(_layers(config))
     if not layers:

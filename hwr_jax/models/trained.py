@@ -109,8 +109,7 @@ def build_trained(
 ) -> TrainedModel:
     """A trained model from what a checkpoint or an exported folder holds; see `TrainedModel`.
 
-    Raises:
-      InputError: the parameters are not those of the config's model with this alphabet.
+    Raises InputError: the parameters are not those of the config's model with this alphabet.
     """
     alphabet = Alphabet(characters)
     config = rename_config(config)
@@ -153,8 +152,7 @@ def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any]) -
 def load_exported(folder: Path) -> TrainedModel:
     """Reads a folder that `save_exported` wrote.
 
-    Raises:
-      InputError: a file is missing or damaged, or the parameters do not fit the config.
+    Raises InputError: a file is missing or damaged, or the parameters do not fit the config.
     """
     try:
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))

@@ -91,8 +91,7 @@ def _ids_of(characters: str) -> dict[str, int]:
 def resolve_alphabet(name_or_characters: str) -> Alphabet:
     """An alphabet by name ("iam78", "iam79", "latin1-european") or from the characters themselves, in any order.
 
-    Raises:
-      InputError: the string is empty, or "training", which stands for characters that only the data know.
+    Raises InputError: the string is empty, or "training", which stands for characters that only the data know.
     """
     if name_or_characters == FROM_TRAINING:
         raise InputError(

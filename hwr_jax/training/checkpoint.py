@@ -121,9 +121,7 @@ class Checkpoints:
         """The newest checkpoint that is whole, as a state of the same structure; None when there is none.
 
         Damaged ones are passed over with a warning that names them, and renamed, so that their steps can be saved anew.
-
-        Raises:
-          InputError: the checkpoint's arrays have other shapes than `like`.
+        Raises InputError: the checkpoint's arrays have other shapes than `like`.
         """
         for step in sorted(self._manager.all_steps(), reverse=True):
             restored = self._restore_whole(step)
@@ -136,8 +134,7 @@ class Checkpoints:
     def restore(self, which: str = "best") -> Restored:
         """The "best" (lowest validation CER; the latest where none was evaluated) or the "latest" whole checkpoint.
 
-        Raises:
-          InputError: there is no whole checkpoint.
+        Raises InputError: there is no whole checkpoint.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
         if which == "best":
@@ -257,9 +254,7 @@ def _read_through(folder: Path) -> None:
     """Reads all arrays' bytes once, one after the other.
 
     Orbax reads them all at once: when one fails, each of the others prints a traceback about a closed event loop.
-
-    Raises:
-      ValueError: a file is missing or damaged.
+    Raises ValueError: a file is missing or damaged.
     """
     store = tensorstore.KvStore.open({"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}).result()
     names = store.list().result()

@@ -37,10 +37,8 @@ def choose_kind(parallel: str) -> str:
 def make_placement(parallel: str, make_step: MakeStep, batch_size: int) -> Placement:
     """Places a step on the devices, for `training.parallel` and the size of the global batch.
 
-    `make_step` is given the name of the axis over devices, or None, and returns the step.
-
-    Raises:
-      InputError: the batch cannot be divided evenly, or jit is asked for with several processes.
+    `make_step` is given the name of the axis over devices, or None, and returns the step. Raises InputError: the batch
+    cannot be divided evenly, or jit is asked for with several processes.
     """
     kind = choose_kind(parallel)
     if kind == "jit" and jax.process_count() > 1:

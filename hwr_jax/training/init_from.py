@@ -47,10 +47,8 @@ def begin_from(
     """Returns what makes a run's first parameters from those a new model begins with; None leaves them.
 
     The model to begin from is `init_from`; None: as when the run was first started. `keep` says whether this process
-    keeps the folder; `say` gets a line on what becomes of the characters.
-
-    Raises:
-      InputError: there is no such model, or the run began from another.
+    keeps the folder; `say` gets a line on what becomes of the characters. Raises InputError: there is no such model, or
+    the run began from another.
     """
     name = find_init_from(workdir, init_from)
     if name is None:
@@ -66,8 +64,7 @@ def begin_from(
 def find_init_from(workdir: Path, given: str | None) -> str | None:
     """The model that a run begins from: what --init_from says, or said when the run was first started.
 
-    Raises:
-      InputError: the run began from another model, or init_from.json is damaged.
+    Raises InputError: the run began from another model, or init_from.json is damaged.
     """
     path = workdir / INIT_FROM_FILE
     started = has_checkpoints(workdir)
@@ -97,10 +94,8 @@ def carry_over(
     it stands in the other alphabet. The unknown and the unused class and the blank keep theirs.
 
     Takes parameters and characters of the trained model and of the new one as it is initialised, the trained one's name
-    for messages, and what says of a parameter whether classes are its last axis.
-
-    Raises:
-      InputError: a layer is missing, or has another shape for another reason than its classes.
+    for messages, and what says of a parameter whether classes are its last axis. Raises InputError: a layer is missing,
+    or has another shape for another reason than its classes.
     """
     old, new = flatten(trained, "/"), flatten(fresh, "/")
     for parameter in sorted(old.keys() | new.keys()):

@@ -21,10 +21,8 @@ def load_model(name_or_path: str, checkpoint: str = "best", parts: OwnParts = No
     """Loads a shipped model by its name, an exported one from its folder, or that of a run's workdir.
 
     Of a run the checkpoint is the "best" (lowest validation CER) or the "latest", and `parts` are those it was trained
-    with, or the config file that gives them, where its encoder is one's own.
-
-    Raises:
-      InputError: there is no such model, it is damaged, or it needs parts.
+    with, or the config file that gives them, where its encoder is one's own. Raises InputError: there is no such model,
+    it is damaged, or it needs parts.
     """
     folder = Path(name_or_path)
     if "/" not in name_or_path and (PRETRAINED / name_or_path / "model.json").exists():

@@ -50,10 +50,8 @@ def find_processes(
     """Which processes train together: what the flags say, or else the environment; None for one process alone.
 
     The environment speaks by JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID; as a Slurm step of several
-    tasks; by TPU_WORKER_HOSTNAMES (GKE); or, where libtpu is installed, by the machine's metadata (TPU VMs).
-
-    Raises:
-      InputError: one of the three is missing or wrong.
+    tasks; by TPU_WORKER_HOSTNAMES (GKE); or, where libtpu is installed, by the machine's metadata (TPU VMs). Raises
+    InputError: one of the three is missing or wrong.
     """
     given = coordinator or environment.get("JAX_COORDINATOR_ADDRESS")
     if given == "auto" or (not given and _is_one_of_several(environment)):

@@ -39,8 +39,7 @@ _AXES = TrainState(step=None, parameters=0, optimizer=0, totals=_TOTALS, collect
 def varying_numbers(configs: Sequence[ExperimentConfig]) -> dict[str, list[Any]]:
     """The fields in which configs differ, with each config's value.
 
-    Raises:
-      InputError: they differ in a field that is not one of `hwr_jax.config.NUMBERS`.
+    Raises InputError: they differ in a field that is not one of `hwr_jax.config.NUMBERS`.
     """
     flat = [flatten(to_plain(config), ".") for config in configs]
     varying = {

@@ -33,8 +33,7 @@ PLACES = ("data.source", "data.data_dir", "data.workers", "data.on_device")
 def hold(workdir: Path) -> Iterator[None]:
     """Creates the folder and holds its lock; the system lets go of it when the process ends, however it ends.
 
-    Raises:
-      InputError: another process holds it, or the folder cannot be written.
+    Raises InputError: another process holds it, or the folder cannot be written.
     """
     lock, owner = filelock.FileLock(workdir / ".lock"), workdir / ".owner"
     try:
@@ -76,10 +75,8 @@ def write_status(workdir: Path, status: str, **details: Any) -> None:
 def check_config(workdir: Path, config: Mapping[str, Any]) -> None:
     """Writes config.json, or compares it with the one of the run that is there.
 
-    The length of the run and how often it logs, evaluates and saves may change; so may the devices.
-
-    Raises:
-      InputError: another field differs, named with both values; or config.json is damaged.
+    The length of the run and how often it logs, evaluates and saves may change; so may the devices. Raises InputError:
+    another field differs, named with both values; or config.json is damaged.
     """
     path = workdir / "config.json"
     if path.exists() and has_checkpoints(workdir):
@@ -110,8 +107,7 @@ def _read_config(path: Path) -> Mapping[str, Any]:
 def check_alphabet(workdir: Path, alphabet: Alphabet) -> None:
     """Writes alphabet.txt, the characters of a run's training split, or compares it with what the run began with.
 
-    Raises:
-      InputError: the training split has other characters than when the run began.
+    Raises InputError: the training split has other characters than when the run began.
     """
     path = workdir / "alphabet.txt"
     if path.exists() and has_checkpoints(workdir):

@@ -177,8 +177,7 @@ def shipped_records() -> list[ModelRecord]:
 def find_records(path: Path) -> list[ModelRecord]:
     """The model of a folder; or those of the folders in it, by name.
 
-    Raises:
-      InputError: there is none, or a file of one is damaged.
+    Raises InputError: there is none, or a file of one is damaged.
     """
     if not path.is_dir():
         raise InputError(f"{path}: no such folder, nor the name of a model that comes with the package")
@@ -191,11 +190,7 @@ def find_records(path: Path) -> list[ModelRecord]:
 
 
 def read_record(folder: Path) -> ModelRecord:
-    """Reads an exported folder or a run's.
-
-    Raises:
-      InputError: a file is damaged, or the folder holds no model.
-    """
+    """Reads an exported folder or a run's. Raises InputError: a file is damaged, or the folder holds no model."""
     if is_exported(folder):
         return _read_exported(folder)
     if not is_run(folder):

@@ -18,10 +18,7 @@ def gather_about(folder: Path, checkpoint: str) -> dict[str, Any]:
 
     The folder is exported, and its own "about" is given back, or of a run; `checkpoint` is the model's name, such as
     "words@9897". Has "git" and "versions" of the training, "checkpoint", "trained_on" (names of data sets) and
-    "training", see `gather_training`.
-
-    Raises:
-      InputError: a file of the folder is damaged.
+    "training", see `gather_training`. Raises InputError: a file of the folder is damaged.
     """
     if is_exported(folder):
         return {"checkpoint": checkpoint, **group_of(read_json(folder / "model.json"), "about")}

@@ -24,8 +24,7 @@ class Written:
 def parse_page_file(data: bytes, name: str) -> Page:
     """The page of an ALTO or PAGE file.
 
-    Raises:
-      InputError: not XML, refused, neither ALTO nor PAGE XML, in other units than pixels, or of several pages.
+    Raises InputError: not XML, refused, neither ALTO nor PAGE XML, in other units than pixels, or of several pages.
     """
     return _parse(parse_xml(data, name), name)
 
