@@ -49,13 +49,10 @@ def part_by_known_texts(
     texts = frozenset(known)
     rows = frozenset(row for text in known for row in _word_rows(text))
     yield "all", list(predictions)
+    in_a_row = f"{WORDS_IN_A_ROW} words in a row as in one"
     for name, other, is_known in (
         ("a training label", "no training label", lambda text: text in texts),
-        (
-            f"{WORDS_IN_A_ROW} words in a row as in one",
-            "no such words",
-            lambda text: not rows.isdisjoint(_word_rows(text)),
-        ),
+        (in_a_row, "no such words", lambda text: not rows.isdisjoint(_word_rows(text))),
     ):
         yield name, [prediction for prediction in predictions if is_known(prediction.truth)]
         yield other, [prediction for prediction in predictions if not is_known(prediction.truth)]

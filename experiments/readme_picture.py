@@ -7,6 +7,7 @@ writers of the synthetic test split (`hwr_jax.data.formats.synthetic`, seed 0), 
 """
 
 import io
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,13 +63,9 @@ def main(argv: Sequence[str]) -> int:
 
 def choose_words(count: int) -> list[Sample]:
     """The first word of each of the first `count` writers of the synthetic test split."""
-    samples: list[Sample] = []
-    number = 0
-    while len(samples) < count:
-        if split_of(f"w{number:04d}") == "test":
-            samples += write_samples(number, words=1, seed=0, config=None)
-        number += 1
-    return samples
+    writers = (number for number in itertools.count() if split_of(f"w{number:04d}") == "test")
+    words = (write_samples(writer, words=1, seed=0, config=None) for writer in writers)
+    return list(itertools.islice(itertools.chain.from_iterable(words), count))
 
 
 def draw_picture(samples: "Sequence[Sample]", readings: "Sequence[Reading]") -> bytes:

@@ -8,21 +8,21 @@ import dataclasses
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.console import PREEMPTED, positive, say
+from experiments.console import PREEMPTED, say
 from experiments.launch.devices import divide_machine
 from experiments.launch.job import Job, make_train_command, seen_from_checkout
 from experiments.launch.local import Pool, Running
 from experiments.sweeps.record import find_record, write_record
 from experiments.sweeps.runs import Point, Run, call_config, make_run, write_point
 from experiments.sweeps.state import is_held, read_state
-from hwr_jax.commands.options import Parser
+from hwr_jax.commands.options import Parser, positive
 from hwr_jax.commands.options import run as run_command
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.run_files import is_number, read_metrics
+from hwr_jax.evaluation.run_files import points_of, read_metrics
 from hwr_jax.reports.tables import align_columns
 from hwr_jax.sweeps import range_or_list
 
@@ -38,10 +38,6 @@ exit status: 0 all is well; 1 the input is wrong, or every trial failed; 75 stop
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs trials until there are as many as asked for; returns the exit status.
-
-    Raises InputError for wrong flags, config or space, or where Optuna is not installed, and OSError.
-    """
     parser = Parser(
         prog="python -m experiments.search",
         usage="python -m experiments.search --config=FILE.py[:arg] --workdir=DIR --trials=N [--config.a.b=VALUE ...]",
@@ -65,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     storage = options.storage or f"sqlite:///{options.workdir / 'study.db'}"
     search = _Search(open_study(storage, options.workdir.name, options.seed), space, overrides, options)
     search.run()
-    trials = list(search.table())
+    trials = search.table()
     rows = [
         (name, state, f"{cer:.2%}" if cer is not None else "-", write_point(point))
         for name, state, cer, point in trials
@@ -93,10 +89,7 @@ def call_space(config_file: str, overrides: Sequence[str]) -> Space:
 
 
 def open_study(storage: str, name: str, seed: int) -> Any:
-    """The study in that storage, made if it is not there; trials below the median of the others are pruned.
-
-    Raises InputError where Optuna is not installed, or cannot open the storage.
-    """
+    """The study in that storage, made if it is not there. Raises InputError without Optuna, or for a wrong storage."""
     try:
         import optuna
     except ImportError as error:
@@ -135,7 +128,7 @@ class _Search(Pool):
         self._trials: dict[str, _Trial] = {}  # by name of the run
         self._resume_own_trials()
 
-    def table(self) -> Iterator[tuple[str, str, float | None, Point]]:
+    def table(self) -> list[tuple[str, str, float | None, Point]]:
         """Run, state, lowest CER and point of each trial that has a run, the best first."""
         rows = []
         for trial in self._counted():
@@ -143,7 +136,7 @@ class _Search(Pool):
             if "run" in trial.user_attrs:
                 state = trial.state.name.lower()
                 rows.append((trial.user_attrs["run"], state, min(cers, default=None), trial.user_attrs["point"]))
-        return iter(sorted(rows, key=lambda row: (row[1] != "complete", row[2] is None, row[2])))
+        return sorted(rows, key=lambda row: (row[1] != "complete", row[2] is None, row[2]))
 
     def next_job(self) -> Job | None:
         """The run of the next trial. One that was done before, or that runs elsewhere, only ends its trial."""
@@ -158,7 +151,7 @@ class _Search(Pool):
             if not busy and read_state(workdir).status != "done":
                 self._trials[run.name] = _Trial(trial)
                 command = make_train_command(self._options.config, workdir, run.overrides)
-                return Job(command, {}, workdir, run.name)
+                return Job(command, workdir, run.name)
             self._end(trial, run.name, [] if busy else _read_cers(workdir))
         return None
 
@@ -224,7 +217,6 @@ class _Search(Pool):
 
 
 def suggest(trial: Any, space: Space) -> Point:
-    """A point from an Optuna trial."""
     point: dict[str, Any] = {}
     for name, values in space.items():
         if not isinstance(values, tuple):
@@ -239,9 +231,7 @@ def suggest(trial: Any, space: Space) -> Point:
 
 def _read_cers(workdir: Path) -> list[tuple[int, float]]:
     """Steps and CERs of the validation split so far."""
-    return [
-        (line["step"], float(line[CER])) for line in read_metrics(workdir / "metrics.jsonl") if is_number(line.get(CER))
-    ]
+    return [(int(step), cer) for step, cer in points_of(read_metrics(workdir / "metrics.jsonl"), "step", CER)]
 
 
 if __name__ == "__main__":

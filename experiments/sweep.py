@@ -7,22 +7,21 @@ python -m experiments.sweep results runs/sweep
 """
 
 import argparse
-import collections
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.console import positive, say
+from experiments.console import say
 from experiments.launch.job import Job, make_train_command, seen_from_checkout
 from experiments.launch.launchers import LAUNCHERS, add_launcher_flags
 from experiments.sweeps.record import describe_change, find_record, keep_names, load_record, write_record
 from experiments.sweeps.results import collect_results, describe_results, write_page
 from experiments.sweeps.runs import Run, expand, group_runs, write_point
-from experiments.sweeps.state import STATUSES, RunState, read_state
-from hwr_jax.commands.options import Parser
+from experiments.sweeps.state import RunState, count_statuses, read_state
+from hwr_jax.commands.options import Parser, positive
 from hwr_jax.commands.options import run as run_command
 from hwr_jax.errors import InputError
-from hwr_jax.reports.tables import align_columns
+from hwr_jax.reports.tables import align_columns, count_of
 from hwr_jax.training.workdir import hold
 
 # What a rerun starts by itself, and what it leaves alone without --retry.
@@ -43,7 +42,6 @@ exit status: 0 all is well; 1 the input is wrong, or runs failed or diverged; 75
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command; returns the exit status. Raises InputError for wrong flags or points, and OSError."""
     if argv and argv[0] == "status":
         return _show_status(argv[1:])
     if argv and argv[0] == "results":
@@ -51,16 +49,16 @@ def main(argv: Sequence[str]) -> int:
     overrides = [arg for arg in argv if arg.startswith("--config.")]
     options = _parse([arg for arg in argv if arg not in overrides])
     config_file = seen_from_checkout(options.config)
-    runs = expand(config_file, overrides)
     folder = options.workdir.absolute()
+    runs = keep_names(expand(config_file, overrides), find_record(folder))
     if options.launcher is None:
-        print(_describe_runs(folder, keep_names(runs, find_record(folder))))
+        print(_describe_runs(folder, runs))
         print(f"--launcher={'|'.join(LAUNCHERS)} starts what is not done")
         return 0
     if options.vectorize > 1 and options.launcher not in SHARING_FOLDERS:
         raise InputError(f"--vectorize: works with {' and '.join(SHARING_FOLDERS)}, whose jobs see this folder")
     if options.dry_run:
-        return _launch(folder, config_file, keep_names(runs, find_record(folder)), options)
+        return _launch(folder, config_file, runs, options)
     with hold(folder):
         before = find_record(folder)
         runs = keep_names(runs, before)
@@ -83,7 +81,7 @@ def _launch(folder: Path, config_file: str, runs: Sequence[Run], options: argpar
         say(f"{name} is running already")
     jobs = [_make_job(folder, config_file, group) for group in group_runs(started, options.vectorize)]
     status = LAUNCHERS[options.launcher].launch(jobs, options)
-    say(f"{_count(read_state(folder / run.name) for run in runs)}; see python -m experiments.sweep results {folder}")
+    say(f"{_count([read_state(folder / run.name) for run in runs])}; see python -m experiments.sweep results {folder}")
     return status or int(bool(left_alone))
 
 
@@ -91,11 +89,11 @@ def _make_job(folder: Path, config_file: str, group: Sequence[Run]) -> Job:
     first, *others = group
     if not others:
         command = make_train_command(config_file, folder / first.name, first.overrides)
-        return Job(command, {}, folder / first.name, first.name)
-    workdir = folder / f"together-{first.name}"
+        return Job(command, folder / first.name, first.name)
+    workdir = folder / f"vectorized-{first.name}"
     program = [sys.executable, "-m", "experiments.sweeps.vectorized", f"--workdir={workdir}", str(folder)]
     command = [*program, *(run.name for run in group)]
-    return Job(command, {}, workdir, f"{len(group)} together, {first.name} and more")
+    return Job(command, workdir, f"{len(group)} together, {first.name} and more")
 
 
 def _show_status(argv: Sequence[str]) -> int:
@@ -117,7 +115,7 @@ def _show_results(argv: Sequence[str]) -> int:
     record = load_record(options.folder)
     results = collect_results(options.folder, record, options.split)
     print(describe_results(results))
-    print(f"CER and WER of the {options.split} split; {_count(run.state for run in results.runs)}")
+    print(f"CER and WER of the {options.split} split; {_count([run.state for run in results.runs])}")
     print(f"Look at it: {write_page(options.folder, record, results)}")
     return 0
 
@@ -162,11 +160,9 @@ def _describe_runs(folder: Path, runs: Sequence[Run]) -> str:
     return f"{align_columns(rows)}\n{_count(states)}"
 
 
-def _count(states: Iterable[RunState]) -> str:
+def _count(states: Sequence[RunState]) -> str:
     """ "12 runs: 3 done, 2 running, 7 waiting"."""
-    counts = collections.Counter(state.status for state in states)
-    listed = ", ".join(f"{counts[status]} {status}" for status in reversed(STATUSES) if counts[status])
-    return f"{counts.total()} run{'s' * (counts.total() != 1)}: {listed}"
+    return f"{count_of(states, 'run')}: {count_statuses(states)}"
 
 
 def _shorten(message: str) -> str:

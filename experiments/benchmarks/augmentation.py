@@ -12,13 +12,12 @@ from typing import Any
 
 import jax
 
-from experiments.benchmarks.command import describe_here, make_parser, show_range, write_numbers
+from experiments.benchmarks.command import choose, describe_here, make_parser, show_range, write_numbers
 from experiments.benchmarks.ours import TrainingSteps, batch_of, example_config
 from experiments.benchmarks.rounds import median_of, take_turns
 from experiments.benchmarks.words import make_words
 from hwr_jax.commands.options import run
 from hwr_jax.config import AugmentConfig, ModelConfig
-from hwr_jax.errors import InputError
 from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.augment import build_effects
 
@@ -47,15 +46,11 @@ STEP, AUGMENTED_STEP = "step", "step_with_everything"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the table; returns the exit status. Raises InputError for wrong flags."""
     counts = {"rounds": (6, "turns of each"), "steps": (10, "timed in a turn"), "batch_size": (64, "words a step")}
     parser = make_parser("augmentation", __doc__, counts, compute_dtype=True)
     parser.add_argument("--effects", metavar="A,B", default=",".join(EFFECTS), help=f"default {','.join(EFFECTS)}")
     options = parser.parse_args(argv)
-    options.effects = [name for name in options.effects.split(",") if name]
-    for name in options.effects:
-        if name not in EFFECTS:
-            raise InputError(f"--effects: no effect {name!r}; the effects are {', '.join(EFFECTS)}")
+    options.effects = choose("effect", options.effects, EFFECTS)
     machine, clock = describe_here()
     programs = build_programs(options.effects, options.batch_size, options.compute_dtype)
     rounds = take_turns(programs, rounds=options.rounds, steps=options.steps, clock=clock)

@@ -6,21 +6,19 @@ import platform
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.peers import OURS, PEERS, Peer, Task
 from experiments.benchmarks.rounds import OF_CORES, WALL, Measured, Quiet, measure, ratio_to_ours
-from experiments.console import positive, say
-from hwr_jax.commands.options import Parser
+from experiments.console import say
+from hwr_jax.commands.options import Parser, positive
 from hwr_jax.data.parallel import count_cores
 from hwr_jax.errors import InputError
 from hwr_jax.model_config import COMPUTE_DTYPES, ModelConfig
-from hwr_jax.reports.tables import align_columns
+from hwr_jax.reports.tables import ABSENT, align_columns
 from hwr_jax.training.workdir import command_line, git_revision, write_json
-
-ABSENT = "-"
 
 
 def make_parser(
@@ -44,12 +42,17 @@ def make_parser(
     return parser
 
 
+def choose(kind: str, names: str, known: Iterable[str]) -> list[str]:
+    """The names of --`kind`s=A,B. Raises InputError where one is not known."""
+    chosen = [name for name in names.split(",") if name]
+    if unknown := [name for name in chosen if name not in known]:
+        raise InputError(f"--{kind}s: no {kind} {unknown[0]!r}; the {kind}s are {', '.join(known)}")
+    return chosen
+
+
 def chosen_peers(names: str) -> dict[str, Peer]:
     """Ours and those of --peers. Raises InputError where there is no such peer."""
-    others = [name for name in names.split(",") if name]
-    for name in others:
-        if name not in PEERS:
-            raise InputError(f"--peers: no peer {name!r}; the peers are {', '.join(PEERS)}")
+    others = choose("peer", names, PEERS)
     return {name: peer for name, peer in PEERS.items() if name == OURS or name in others}
 
 
@@ -121,10 +124,6 @@ def peak_megabytes(result: Measured) -> str:
     return host if device is None else f"{host} + {device / 1e6:,.0f} device"
 
 
-def show(value: float | None, format_spec: str) -> str:
-    return ABSENT if value is None else format(value, format_spec)
-
-
 def show_range(seconds: Sequence[float], format_spec: str) -> str:
     """The lowest and the highest, in milliseconds."""
     return f"({1e3 * min(seconds):{format_spec}} - {1e3 * max(seconds):{format_spec}})"
@@ -158,7 +157,7 @@ def peers_to_json(results: Sequence[Measured]) -> dict[str, Any]:
         if result.state == "measured":
             known |= {
                 "median_seconds": result.median,
-                "p95_seconds": percentile_95(result.seconds),
+                "p95_seconds": percentile_95(result.rounds),
                 "ratio_to_ours": ratio_to_ours(results, result),
                 "compile_seconds": result.first_run_seconds,
             }
@@ -166,9 +165,9 @@ def peers_to_json(results: Sequence[Measured]) -> dict[str, Any]:
     return found
 
 
-def percentile_95(values: Sequence[float]) -> float:
-    """The smallest value that 95 % of the values do not exceed."""
-    ordered = sorted(values)
+def percentile_95(rounds: Sequence[Sequence[float]]) -> float:
+    """The smallest value that 95 % of the steps of all rounds do not exceed."""
+    ordered = sorted(step for steps in rounds for step in steps)
     return ordered[-(-95 * len(ordered) // 100) - 1]
 
 

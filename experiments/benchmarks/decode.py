@@ -44,8 +44,6 @@ Decode = Callable[[np.ndarray], list[str]]
 
 @dataclasses.dataclass
 class Way:
-    """A decoder and its times."""
-
     label: str  # for the table
     decode: Decode
     rows: int  # how many it reads in a turn
@@ -71,7 +69,6 @@ class Way:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the table; returns the exit status. Raises InputError for wrong flags or data."""
     counts = {
         "words": (1024, "read by ours in a turn"),
         "peer_words": (256, f"read by {PYCTCDECODE} in a turn"),

@@ -9,18 +9,17 @@ import sys
 from collections.abc import Sequence
 
 from experiments.benchmarks import command
-from experiments.benchmarks.command import show
 from experiments.benchmarks.peers import INFERENCE
 from experiments.benchmarks.rounds import ratio_to_ours
 from hwr_jax.commands.options import run
 from hwr_jax.data.batches import BATCH_SIZE
+from hwr_jax.reports.tables import show_number
 
 ONE, BATCH = 1, BATCH_SIZE
 SINGLE_CALLS_PER_STEP = 10
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the table; returns the exit status. Raises InputError for wrong flags."""
     counts = {"rounds": (6, "turns of each peer"), "steps": (10, "timed in a turn")}
     options = command.make_parser("inference", __doc__, counts, peers=True).parse_args(argv)
     peers = command.chosen_peers(options.peers)
@@ -31,11 +30,11 @@ def main(argv: Sequence[str]) -> int:
     one_of = {one.name: one for one in ones}
     columns = {
         "1 word: ms": lambda peer: f"{1e3 * one_of[peer.name].median:.2f}",
-        "p95": lambda peer: f"{1e3 * command.percentile_95(one_of[peer.name].seconds):.2f}",
-        "ratio": lambda peer: show(ratio_to_ours(ones, one_of[peer.name]), ".2f"),
+        "p95": lambda peer: f"{1e3 * command.percentile_95(one_of[peer.name].rounds):.2f}",
+        "ratio": lambda peer: show_number(ratio_to_ours(ones, one_of[peer.name]), ".2f"),
         f"{BATCH} words: ms": lambda peer: f"{1e3 * peer.median:.1f}",
         "(rounds)": lambda peer: command.show_range(peer.round_medians, ".1f"),
-        "ratio ": lambda peer: show(ratio_to_ours(batches, peer), ".2f"),
+        "ratio ": lambda peer: show_number(ratio_to_ours(batches, peer), ".2f"),
         "words/s": lambda peer: f"{BATCH / peer.median:,.0f}",
         "compile s": lambda peer: f"{one_of[peer.name].first_run_seconds + peer.first_run_seconds:.1f}",
         "MB": command.peak_megabytes,

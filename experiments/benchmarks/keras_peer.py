@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.peers import TRAIN_STEP, Program, Task, Words, program_on_jax
+from experiments.benchmarks.peers import TRAIN_STEP, Loss, Program, Task, Words, program_on_jax
 from experiments.keras_baseline.objective import make_loss
 from hwr_jax.config import LossesConfig
 from hwr_jax.models.keras_model import build_keras_model, import_keras
@@ -37,7 +37,7 @@ def build(task: Task, variant: str, name: str) -> Program:
             "jax.jit": lambda: _make_jax_call(model),
         }[variant]()
         run = functools.partial(predict, words.images_BxWxHx1)
-    loss = (lambda: float(np.asarray(last_loss[0]))) if trains else None
+    loss: Loss = (lambda: float(np.asarray(last_loss[0]))) if trains else lambda: None
     if backend == "jax":
         return program_on_jax(run, parameters=model.count_params(), packages=("keras",), loss=loss)
     import tensorflow

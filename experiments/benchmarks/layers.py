@@ -29,7 +29,6 @@ LSTMS = {"first bidirectional LSTM": (32, 64, 128), "second bidirectional LSTM":
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the table; returns the exit status. Raises InputError for wrong flags."""
     counts = {"rounds": (5, "turns of each"), "steps": (10, "timed in a turn"), "batch_size": (64, "words")}
     options = make_parser("layers", __doc__, counts).parse_args(argv)
     machine, clock = describe_here()

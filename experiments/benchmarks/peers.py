@@ -4,7 +4,6 @@ Nothing here imports a framework: a peer's memory is its own.
 """
 
 import dataclasses
-import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from hwr_jax.config import ModelConfig
 
 OURS = "hwr_jax"
 TRAIN_STEP, INFERENCE = "train_step", "inference"
+Loss = Callable[[], float | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Program:
     parameters: int  # of the model; 0 if there is none
     packages: tuple[str, ...]  # whose versions are reported
     device: str
-    loss: Callable[[], float] | None = None  # mean loss of the last step, in nats a word; for a training step only
+    loss: Loss = lambda: None  # mean loss of the last step, in nats a word; None in inference
     # The most device memory it held; None where that is the host's memory.
     device_peak_bytes: Callable[[], int | None] = lambda: None
 
 
 def program_on_jax(
-    run: Callable[[], Any], *, parameters: int, packages: tuple[str, ...], loss: Callable[[], float] | None = None
+    run: Callable[[], Any], *, parameters: int, packages: tuple[str, ...], loss: Loss = lambda: None
 ) -> Program:
     """A program on jax's first device."""
     import jax
@@ -125,10 +125,3 @@ FLOORS: dict[str, Peer] = {
     f"matmul_{library}": Peer(f"matmul in {library}", "flops", {"train_step": (library,)})
     for library in ("numpy", "jax")
 }
-
-
-def build_program(name: str, task: Task, variant: str) -> Program:
-    """The program of a peer or floor in one of its variants; imports its framework."""
-    module = importlib.import_module(f"experiments.benchmarks.{(PEERS | FLOORS)[name].module}")
-    program: Program = module.build(task, variant, name)
-    return program

@@ -27,7 +27,6 @@ TIMED_SAMPLES = 2048
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the numbers; returns the exit status. Raises InputError for wrong flags or data."""
     counts = {"batch_size": (64, "words a step"), "batches": (2000, "read without training"), "steps": (100, "trained")}
     parser = make_parser("pipeline", __doc__, counts, compute_dtype=True)
     parser.add_argument("--data", default="unipen_words", metavar="NAME", help="default unipen_words, or synthetic")

@@ -12,11 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
+
+import psutil
 
 from experiments.benchmarks.peers import OURS, Peer, Task
 from experiments.console import say
+from experiments.launch.job import CHECKOUT
 
 # Fair to all: no program is read from a cache of earlier runs, and on a GPU nobody takes all its memory.
 ENVIRONMENT = {
@@ -29,8 +31,7 @@ ENVIRONMENT = {
 # Threads of a pool may spin for a while after their work (OpenMP's of Intel for 0.2 s); the next one starts after that.
 REST_SECONDS = 0.3
 _TRIAL_STEPS = 5
-_ROOT = Path(__file__).resolve().parents[2]
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_IDLE_OR_COUNTED = ("idle", "iowait", "guest", "guest_nice")
 _SECONDS_TO_LEAVE = 5.0
 # On a CPU the time is that of the cores that worked, which other processes do not lengthen much.
 OF_CORES, WALL = "of all cores together", "from start to end"
@@ -84,19 +85,18 @@ class Child:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         # A session of its own: Ctrl-C reaches the parent alone, which then ends all its children.
-        self._process = subprocess.Popen(
+        self._process = psutil.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            cwd=_ROOT,
+            cwd=CHECKOUT,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
 
     def ask(self, request: Mapping[str, Any]) -> Any:
         """Sends a request and waits for its answer. Raises ChildFailed where there is none."""
-        assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
@@ -106,20 +106,18 @@ class Child:
 
     def answer(self) -> Any:
         """Waits for a line. Raises ChildFailed where the process has ended without one."""
-        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise ChildFailed(self._last_words())
         return json.loads(line)
 
     def cpu_seconds(self) -> float:
-        """Processor time of all its threads so far; NaN where the system does not report it."""
+        """Processor time of all its threads so far; NaN where it has ended."""
         try:
-            # After the command's name, which may hold anything, the 12th and 13th field are user and system time.
-            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
+            times = self._process.cpu_times()
+        except psutil.Error:
             return math.nan
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+        return times.user + times.system
 
     def close(self) -> None:
         if self._process.poll() is None:
@@ -127,11 +125,8 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(_SECONDS_TO_LEAVE)
         for stream in (self._process.stdin, self._process.stdout, self._errors):
-            assert stream is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 stream.close()
-            except BrokenPipeError:
-                continue
 
     def _last_words(self) -> str:
         status = self._process.wait()
@@ -143,19 +138,13 @@ class Child:
 
 
 def machine_cpu_seconds() -> float:
-    """Processor time of all processes of the machine since it started; NaN where the system does not report it."""
-    try:
-        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    except OSError:
-        return math.nan
-    # The fourth and fifth are idle time; from the ninth on guests' time, which is counted in the first two.
-    return sum(int(field) for field in [*fields[:3], *fields[5:8]]) / _TICKS_PER_SECOND
+    """Processor time of all processes of the machine since it started."""
+    # Guests' time is counted in that of users too.
+    return sum(spent for kind, spent in psutil.cpu_times()._asdict().items() if kind not in _IDLE_OR_COUNTED)
 
 
 @dataclasses.dataclass
 class Measured:
-    """A peer and its numbers."""
-
     name: str
     peer: Peer
     state: str = "measured"  # or "skipped", "failed"
@@ -168,11 +157,6 @@ class Measured:
     rounds: list[list[float]] = dataclasses.field(default_factory=list)  # seconds of the steps of every round
     # The worker's last answer: loss, peak_bytes, device_peak_bytes.
     last: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    @property
-    def seconds(self) -> list[float]:
-        """Of all steps of all rounds."""
-        return [step for steps in self.rounds for step in steps]
 
     @property
     def median(self) -> float:

@@ -93,7 +93,7 @@ def build(task: Task, *_: str) -> Program:
     model.train(trains)
     return Program(
         run=train if trains else predict,
-        loss=(lambda: float(last_loss[0])) if trains else None,
+        loss=lambda: float(last_loss[0]) if last_loss else None,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         packages=("torch", "numpy"),
         device=torch.cuda.get_device_name() if on_gpu else "cpu",

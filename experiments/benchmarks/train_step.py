@@ -10,17 +10,16 @@ import sys
 from collections.abc import Sequence
 
 from experiments.benchmarks import command
-from experiments.benchmarks.command import show
 from experiments.benchmarks.flops import PRODUCT_FLOPS, PRODUCT_SIZE, train_step_flops
 from experiments.benchmarks.peers import FLOORS, TRAIN_STEP
 from experiments.benchmarks.rounds import ratio_to_ours
 from hwr_jax.commands.options import run
 from hwr_jax.config import ModelConfig
+from hwr_jax.reports.tables import show_number
 from hwr_jax.text.alphabet import resolve_alphabet
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures and prints the table; returns the exit status. Raises InputError for wrong flags."""
     counts = {"rounds": (6, "turns of each peer"), "steps": (10, "timed in a turn"), "batch_size": (64, "words a step")}
     options = command.make_parser("train_step", __doc__, counts, peers=True).parse_args(argv)
     size = options.batch_size
@@ -36,12 +35,12 @@ def main(argv: Sequence[str]) -> int:
     columns = {
         "ms a step": lambda peer: f"{1e3 * peer.median:.1f}",
         "(rounds)": lambda peer: command.show_range(peer.round_medians, ".1f"),
-        "ratio": lambda peer: show(ratio_to_ours(peers, peer), ".2f"),
+        "ratio": lambda peer: show_number(ratio_to_ours(peers, peer), ".2f"),
         "words/s": lambda peer: f"{size / peer.median:,.0f}",
         "GFLOP/s": lambda peer: f"{flops / peer.median / 1e9:.1f}",
-        "of floor": lambda peer: show(flops / peer.median / rate if rate else None, ".0%"),
+        "of floor": lambda peer: show_number(flops / peer.median / rate if rate else None, ".0%"),
         "compile s": lambda peer: f"{peer.first_run_seconds:.1f}",
-        "MB": lambda peer: command.peak_megabytes(peer),
+        "MB": command.peak_megabytes,
         "loss": lambda peer: f"{peer.about['first_loss']:.1f} -> {peer.last['loss']:.1f}",
     }
     print(f"training step of the seed model, batch {size}, {options.rounds} x {options.steps} steps")

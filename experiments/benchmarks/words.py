@@ -45,10 +45,7 @@ def make_words(count: int, model: ModelConfig) -> Words:
 def load_words_of(
     data: str, split: str, preprocessing: Preprocessing, *, limit: int
 ) -> tuple[PreprocessedSamples, str]:
-    """The first `limit` samples (0: all) of a data set, or synthetic words where it is not prepared; and their origin.
-
-    Raises InputError where there is no such data set.
-    """
+    """The first `limit` samples (0: all) of a data set, or synthetic words where it is not prepared; and which."""
     if data != SYNTHETIC:
         if find_prepared(data) is not None:
             return load_split(DataConfig(name=data), split, preprocessing, limit=limit), f"{data}, {split}"

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from experiments.benchmarks.peers import FLOORS, PEERS, Program, Task, build_program
+from experiments.benchmarks.peers import FLOORS, PEERS, Task
 from hwr_jax.training.workdir import peak_memory_bytes
 
 
@@ -32,14 +32,16 @@ def main(argv: list[str]) -> None:
         print(json.dumps(message), file=replies, flush=True)
 
     name, variant, task_json = argv
-    if missing := [package for package in (PEERS | FLOORS)[name].needs if importlib.util.find_spec(package) is None]:
+    peer = (PEERS | FLOORS)[name]
+    if missing := [package for package in peer.needs if importlib.util.find_spec(package) is None]:
         reply({"missing": missing[0]})
         return
-    program = build_program(name, Task(**json.loads(task_json)), variant)
+    module = importlib.import_module(f"experiments.benchmarks.{peer.module}")
+    program = module.build(Task(**json.loads(task_json)), variant, name)
     reply(
         {
             "first_seconds": _seconds(program.run),  # that compiles
-            "first_loss": _loss(program),
+            "first_loss": program.loss(),
             "parameters": program.parameters,
             "device": program.device,
             "versions": {name: importlib.metadata.version(name) for name in program.packages},
@@ -51,7 +53,7 @@ def main(argv: list[str]) -> None:
         reply(
             {
                 "seconds": seconds[request["warmup_steps"] :],
-                "loss": _loss(program),
+                "loss": program.loss(),
                 "peak_bytes": peak_memory_bytes(),
                 "device_peak_bytes": program.device_peak_bytes(),
             }
@@ -62,10 +64,6 @@ def _read_requests(requests: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         requests.put(line)
     os._exit(0)
-
-
-def _loss(program: Program) -> float | None:
-    return program.loss() if program.loss else None
 
 
 def _seconds(run: Callable[[], object]) -> float:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwr_jax.commands.options import Parser, load_config, run
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.config import resolve_config
 from hwr_jax.models.keras_model import BACKENDS, import_keras
 
@@ -16,21 +16,13 @@ starts anew.
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command; returns the exit status. Raises InputError for wrong input, or where there is no Keras."""
-    parser = Parser(
-        prog="keras_baseline",
-        description="Trains the Keras model by a config of ours: the same layers, batches, loss and optimizer.",
-        usage="python -m experiments.keras_baseline --config=FILE.py[:arg] --workdir=DIR --backend=BACKEND",
-        epilog=_EPILOG,
-    )
+    about = "Trains the Keras model by a config of ours: the same layers, batches, loss and optimizer."
+    parser = Parser(prog="python -m experiments.keras_baseline", description=about, epilog=_EPILOG)
+    parser.add_config_flags()
     parser.add_argument("--workdir", type=Path, required=True, help="the run's folder; made if it is not there")
     parser.add_argument("--backend", choices=BACKENDS, required=True, help="what Keras runs on")
-    if any(arg in ("-h", "--help") for arg in argv):
-        parser.print_help()
-        return 0
-    config_dict, rest = load_config(argv)
-    options = parser.parse_args(rest)
-    config = resolve_config(config_dict)
+    options = parser.parse(argv)
+    config = resolve_config(options.config)
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     import_keras(options.backend)

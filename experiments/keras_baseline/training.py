@@ -1,9 +1,11 @@
 """The baseline run: `model.fit` on our batches, and the files of a run of ours, which it writes as it trains."""
 
+import contextlib
 import dataclasses
+import itertools
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -52,11 +54,7 @@ class KerasModel:
 
 
 def train(config: ExperimentConfig, workdir: Path) -> Result:
-    """Trains, evaluates and writes the run's folder.
-
-    Raises InputError where that holds a finished run, there are no data, Keras cannot follow the config, or a signal
-    stopped it, and OSError.
-    """
+    """Trains, evaluates and writes the run's folder. Raises InputError for a wrong config, and after a signal."""
     keras = import_keras()
     _refuse(config, workdir)
     backend = keras.backend.backend()
@@ -105,16 +103,14 @@ def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRe
     reporter = make_reporter(
         config, total_steps, metrics, validate=validate, reader=reader, best_path=workdir / "model.keras", stop=stop
     )
-    try:
+    with contextlib.closing(metrics):
         model.fit(
-            make_feed(batch_of_step, steps_per_epoch, config.data.preprocessing),
+            feed(batch_of_step, config.data.preprocessing),
             epochs=-(-total_steps // steps_per_epoch),
-            shuffle=False,
+            steps_per_epoch=steps_per_epoch,
             verbose=0,
             callbacks=[reporter],
         )
-    finally:
-        metrics.close()
     write_usage(workdir, reporter.first_step_seconds, model.count_params())
     best = keras.saving.load_model(workdir / "model.keras")
     evaluated = dataclasses.replace(evaluated, name=f"{workdir.resolve().name}@{reporter.best_step}", model=best)
@@ -201,29 +197,15 @@ def make_reporter(
     return Reporter()
 
 
-def make_feed(batch_of_step: Callable[[int], Batch], steps_per_epoch: int, kind: str) -> Any:
-    """Our batches as a keras.utils.PyDataset of (images [B, W, H, 1] float32, labels [B, L] int32).
+def feed(batch_of_step: Callable[[int], Batch], kind: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Our batches without end: images [B, W, H, 1] float32, labels [B, L] int32.
 
     Labels are padded with 0, the unknown class, which is never a target. What only fills up the last batch of an epoch
     is left away: Keras takes a batch of another size. `kind` is that of the preprocessing.
     """
-    keras = import_keras()
-
-    class Feed(keras.utils.PyDataset):  # type: ignore[name-defined]
-        epoch = 0  # counted, so that batches are those of the steps of the run
-
-        def __len__(self) -> int:
-            return steps_per_epoch
-
-        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-            batch = batch_of_step(self.epoch * steps_per_epoch + index)
-            real = batch["weights"] > 0
-            return images_to_input(batch["images"][real], kind), batch["labels"][real]
-
-        def on_epoch_end(self) -> None:
-            self.epoch += 1
-
-    return Feed()
+    for batch in map(batch_of_step, itertools.count()):
+        real = batch["weights"] > 0
+        yield images_to_input(batch["images"][real], kind), batch["labels"][real]
 
 
 def _refuse(config: ExperimentConfig, workdir: Path) -> None:

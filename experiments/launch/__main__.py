@@ -26,7 +26,6 @@ exit status: 0 all is well, or handed to a queue; 1 the input is wrong, or the r
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command; returns the exit status. Raises InputError for wrong flags or config, and OSError."""
     if argv and argv[0] == "delete":
         parser = Parser(prog="python -m experiments.launch delete", description="Deletes what a launch created.")
         parser.add_argument("folder", type=Path, metavar="DIR", help="the --workdir of the launch, or of the sweep")
@@ -51,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     more = [arg for arg in of_run if not arg.startswith("--config=")]
     workdir = options.workdir.absolute()
     command = make_train_command(seen_from_checkout(config_file), workdir, more)
-    return LAUNCHERS[options.launcher].launch([Job(command, {}, workdir, workdir.name)], options)
+    return LAUNCHERS[options.launcher].launch([Job(command, workdir, workdir.name)], options)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hwr_jax.config_files import find_config_file
@@ -20,7 +20,6 @@ class Job:
     """A command, which exits with 0 when it is done, 1 when it failed, 75 when it was stopped after a save."""
 
     argv: Sequence[str]
-    environment: Mapping[str, str]  # variables beside those that the launcher has
     workdir: Path  # the run's folder, absolute
     name: str
 
@@ -44,10 +43,7 @@ def make_train_command(config_file: str, workdir: Path, more: Sequence[str]) -> 
 
 
 def seen_from_checkout(config_file: str) -> str:
-    """A config's name or FILE.py[:arg] as a path seen from the checkout, where all jobs start; absolute if not in it.
-
-    Raises InputError where there is no such config.
-    """
+    """A config's name or FILE.py[:arg] as a path seen from the checkout, where jobs start; absolute if not in it."""
     path, arg = find_config_file(config_file)
     absolute = path.absolute()
     inside = absolute.is_relative_to(CHECKOUT) and Path.cwd() == CHECKOUT
@@ -56,14 +52,14 @@ def seen_from_checkout(config_file: str) -> str:
 
 def write_jobs(path: Path, jobs: Sequence[Job]) -> None:
     """Writes one JSON object a line, with the fields of `Job`. Raises OSError."""
-    fields = [dataclasses.asdict(job) | {"workdir": str(job.workdir)} for job in jobs]
-    write_text(path, "".join(json.dumps(values, ensure_ascii=False) + "\n" for values in fields))
+    lines = [json.dumps(dataclasses.asdict(job), default=str, ensure_ascii=False) for job in jobs]
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def read_jobs(path: Path) -> list[Job]:
     """The jobs of a file that `write_jobs` wrote. Raises InputError where it is missing or is no such file."""
     try:
         fields = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return [Job(**values | {"workdir": Path(values["workdir"])}) for values in fields]
+        return [Job(values["argv"], Path(values["workdir"]), values["name"]) for values in fields]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a file of jobs ({type(error).__name__}: {error}); launch again") from error

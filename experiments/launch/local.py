@@ -12,10 +12,11 @@ import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from experiments.console import FAILED, PREEMPTED, positive, say
+from experiments.console import FAILED, PREEMPTED, say
 from experiments.launch.devices import Share, divide_machine
 from experiments.launch.job import CHECKOUT, Job, Launcher
 from experiments.sweeps.state import LOG_FILE, RunState, complete_status, last_line, read_state
+from hwr_jax.commands.options import positive
 from hwr_jax.evaluation.run_files import read_json_if_whole
 from hwr_jax.reports.tables import count_of
 
@@ -60,18 +61,19 @@ class Running:
 class Pool:
     """Jobs that run side by side, each on a share of the machine, until there are no more or a signal comes.
 
-    A subclass says which job is next and what is done with those that run.
+    A subclass says what is done with those that run, and may say which job is next.
     """
 
-    def __init__(self, shares: Sequence[Share]) -> None:
+    def __init__(self, shares: Sequence[Share], jobs: Sequence[Job] = ()) -> None:
         self._free = list(shares)
+        self.waiting = collections.deque(jobs)
         self.running: list[Running] = []
         self.stopped = False  # whether a signal has come
         self.killed = False  # whether a second Ctrl-C has
 
     def next_job(self) -> Job | None:
         """The job to start now, None where none is left."""
-        raise NotImplementedError
+        return self.waiting.popleft() if self.waiting else None
 
     def on_start(self, running: Running) -> None:
         """Called when a job has been started."""
@@ -144,20 +146,16 @@ class _Queue(Pool):
     """Jobs in a fixed order, with a line for each that starts or ends."""
 
     def __init__(self, jobs: Sequence[Job], shares: Sequence[Share]) -> None:
-        super().__init__(shares)
+        super().__init__(shares, jobs)
         self._total = len(jobs)
-        self._waiting = collections.deque(jobs)
         self._statuses: list[str] = []
 
     def finish(self) -> int:
         """Runs the jobs: returns 0 if all are done, 75 if some can go on, else 1."""
         self.run()
-        if "preempted" in self._statuses or self._waiting or self.killed:
+        if "preempted" in self._statuses or self.waiting or self.killed:
             return PREEMPTED
         return 0 if set(self._statuses) == {"done"} else FAILED
-
-    def next_job(self) -> Job | None:
-        return self._waiting.popleft() if self._waiting else None
 
     def on_start(self, running: Running) -> None:
         self._report(running.job, f"started {running.share.name}".rstrip())
@@ -178,7 +176,7 @@ def _start_process(job: Job, share: Share) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             job.argv,
             cwd=CHECKOUT,
-            env={**os.environ, **job.environment, **share.environment},
+            env={**os.environ, **share.environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

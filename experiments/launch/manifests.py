@@ -14,9 +14,10 @@ from typing import Any
 
 import yaml
 
-from experiments.console import PREEMPTED, positive, say
+from experiments.console import PREEMPTED, say
 from experiments.launch.job import CHECKOUT, Job, Launcher
 from experiments.launch.remote import relocate
+from hwr_jax.commands.options import positive
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 
@@ -56,7 +57,6 @@ def launch_sky(jobs: Sequence[Job], options: argparse.Namespace) -> int:
 
 def make_task(job: Job, options: argparse.Namespace) -> dict[str, Any]:
     """A task of SkyPilot as plain values. Raises InputError where the config lies outside the checkout."""
-    variables = [f"{name}={shlex.quote(value)}" for name, value in job.environment.items()]
     command = shlex.join(relocate(job, ".venv/bin/python", f"{_RUNS}/{job.name}"))
     asked = {"infra": options.sky_infra, "accelerators": options.sky_accelerators}
     return {
@@ -72,7 +72,7 @@ def make_task(job: Job, options: argparse.Namespace) -> dict[str, Any]:
         # Only this mode takes files that are written on, such as metrics.jsonl.
         "file_mounts": {_RUNS: {"source": options.sky_bucket.rstrip("/"), "mode": "MOUNT_CACHED"}},
         "setup": _INSTALL.format(extra=options.sky_extra),
-        "run": " ".join([*variables, command]) + _NODES * (options.sky_nodes > 1) + "\n",
+        "run": command + _NODES * (options.sky_nodes > 1) + "\n",
     }
 
 
@@ -101,11 +101,11 @@ def make_manifest(job: Job, options: argparse.Namespace) -> dict[str, Any]:
     """A JobSet as plain values. Raises InputError where the config lies outside the checkout."""
     # The end of a name tells runs apart: it holds hash and seed.
     name = _dns_name(job.name)[-_MAX_NAME:].strip("-")
-    variables: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in job.environment.items()]
+    variables: list[dict[str, Any]] = []
     # GKE itself sets those by which the machines of a slice of TPUs find each other.
     if options.jobset_nodes > 1 and not options.jobset_tpus:
         index = {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}
-        variables += [
+        variables = [
             {"name": "JAX_COORDINATOR_ADDRESS", "value": f"{name}-hwr-0-0.{name}:{_COORDINATOR_PORT}"},
             {"name": "JAX_NUM_PROCESSES", "value": str(options.jobset_nodes)},
             {"name": "JAX_PROCESS_ID", "valueFrom": index},
@@ -144,8 +144,7 @@ def _write(
     make: Callable[[Job, argparse.Namespace], dict[str, Any]],
     start: Callable[[Job], Sequence[str]],
 ) -> int:
-    """Writes a file for each job, or prints it in a dry run, and prints the commands that start them: `start` and the
-    file."""
+    """Writes a file for each job, or prints it in a dry run; and prints the commands, `start` and the file."""
     for job in jobs:
         text = yaml.safe_dump(make(job, options), sort_keys=False, width=120, allow_unicode=True)
         path: Path = options.workdir.absolute() / folder / f"{job.name}.yaml"

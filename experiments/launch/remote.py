@@ -39,20 +39,14 @@ def failure_of(done: "subprocess.CompletedProcess[bytes]") -> str:
 
 
 def relocate(job: Job, python: str, workdir: str) -> list[str]:
-    """The job's command in a checkout on another machine, with the Python and the workdir there.
-
-    Raises InputError where the config lies outside the checkout, which is all that gets there.
-    """
+    """The job's command in a checkout on another machine. Raises InputError where the config lies outside of it."""
     _config_files(job)
     here, there = f"--workdir={job.workdir}", f"--workdir={workdir}"
     return [python, *(there if argument == here else argument for argument in job.argv[1:])]
 
 
 def current_commit(*, allow_dirty: bool) -> str:
-    """The checkout's commit, which is what an archive of it holds.
-
-    Raises InputError where files differ from the commit or are unknown to it, and that is not allowed.
-    """
+    """The checkout's commit. Raises InputError where files are not as in it, which `allow_dirty` allows."""
     if (changed := ask(["git", "status", "--porcelain"]).splitlines()) and not allow_dirty:
         raise InputError(
             f"{CHECKOUT}: {len(changed)} files are not as committed, such as {changed[0][3:]}; what is shipped is the "

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.console import positive, say
+from experiments.console import say
 from experiments.launch.job import CHECKOUT, Job, Launcher, read_jobs, write_jobs
 from experiments.launch.remote import ask
 from experiments.sweeps.state import LOG_FILE, complete_status
-from hwr_jax.commands.options import run
+from hwr_jax.commands.options import positive, run
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import read_json_if_whole
 from hwr_jax.files import write_text
@@ -138,7 +138,7 @@ def main(argv: Sequence[str]) -> int:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     # This very process becomes the job, so that Slurm's signals reach it.
-    os.execvpe(job.argv[0], list(job.argv), {**os.environ, **job.environment})
+    os.execvp(job.argv[0], list(job.argv))
 
 
 if __name__ == "__main__":

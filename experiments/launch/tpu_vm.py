@@ -69,8 +69,7 @@ def add_flags(group: argparse._ArgumentGroup) -> None:
 def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     """Runs all jobs, one after the other, on one machine, and follows until they end. Ctrl-C leaves them running.
 
-    The same command follows again, or starts what is left. Raises InputError where flags are missing, the checkout is
-    not as committed, or gcloud refuses, and OSError.
+    The same command follows again, or starts what is left.
     """
     machine = build_machine(options)
     commit = current_commit(allow_dirty=options.allow_dirty)
@@ -110,10 +109,7 @@ def build_machine(options: argparse.Namespace) -> Machine:
 
 
 def delete(folder: Path, *, dry_run: bool) -> int:
-    """Deletes the machine that a launch into `folder` created; returns 0.
-
-    Raises InputError where there is no such launch, or it did not create the machine that has the name now.
-    """
+    """Deletes the machine that a launch into `folder` created; returns 0. Raises InputError where it created none."""
     record = read_json_if_whole(folder / RECORD_FILE)
     if not record:
         raise InputError(f"{folder}: holds no {RECORD_FILE}: nothing was launched on a TPU VM from there")
@@ -194,7 +190,9 @@ class _Launch:
             run(machine.delete())
             state = ABSENT
         # Before it is there: a machine that costs must not be forgotten.
-        self._write_record(created=created or state == ABSENT)
+        names = [job.name for job in self._jobs]
+        record = {"machine": dataclasses.asdict(machine), "created": created or state == ABSENT, "jobs": names}
+        write_json(self._folder / RECORD_FILE, record)
         if state == ABSENT:
             say(f"creating {machine.name}")
             run(machine.create())
@@ -209,9 +207,9 @@ class _Launch:
         left = []
         for job in self._left():
             # Not absolute: a worker's home is not known here.
-            workdir, environment = Path("../runs", job.name), {**job.environment, "HWR_JAX_REVISION": self._commit}
+            workdir = Path("../runs", job.name)
             argv = [*relocate(job, ".venv/bin/python", str(workdir)), "--coordinator=auto"]
-            left.append(Job(argv, environment, workdir, job.name))
+            left.append(Job(argv, workdir, job.name))
         write_jobs(self._jobs_file, left)
         ask(self._archive_command())
         for command in (*self._ship_commands(), self._start_command()):
@@ -234,9 +232,10 @@ class _Launch:
         ]
 
     def _start_command(self) -> list[str]:
-        data = "HWR_JAX_DATA_DIR=../data " if self._options.tpu_data else ""
-        worker = f"{data}nohup setsid .venv/bin/python -m experiments.launch.tpu_vm_worker {shlex.quote(self._bucket)}"
-        return self._machine.ssh(f"cd {_CODE} && {{ {worker} >../log 2>&1 </dev/null & echo $! >../pid; }}")
+        data = " HWR_JAX_DATA_DIR=../data" if self._options.tpu_data else ""
+        worker = f"nohup setsid .venv/bin/python -m experiments.launch.tpu_vm_worker {shlex.quote(self._bucket)}"
+        start = f"HWR_JAX_REVISION={self._commit}{data} {worker} >../log 2>&1 </dev/null & echo $! >../pid"
+        return self._machine.ssh(f"cd {_CODE} && {{ {start}; }}")
 
     def _poll_command(self) -> list[str]:
         return self._machine.ssh(_POLL.format(first_byte=self._log_bytes + 1), worker="0")
@@ -300,8 +299,3 @@ class _Launch:
 
     def _was_created(self) -> bool:
         return bool(read_json_if_whole(self._folder / RECORD_FILE).get("created"))
-
-    def _write_record(self, *, created: bool) -> None:
-        names = [job.name for job in self._jobs]
-        record = {"machine": dataclasses.asdict(self._machine), "created": created, "jobs": names}
-        write_json(self._folder / RECORD_FILE, record)

@@ -4,7 +4,6 @@ Not for the command line; experiments/launch/tpu_vm.py starts it, in the shipped
 folder, and it alone reads checkpoints, so the other workers need no files of the run.
 """
 
-import collections
 import os
 import sys
 import time
@@ -30,15 +29,15 @@ _NOT_KEPT = r".*orbax-checkpoint-tmp.*|(.*/)?\.(lock|owner)"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs ../jobs.jsonl with their folders kept in the bucket `argv[0]`; the exit status is left in ../exit.
-
-    Raises InputError for wrong arguments, or where this is no worker of a TPU VM.
-    """
+    """Runs ../jobs.jsonl with their folders kept in the bucket `argv[0]`; the exit status is left in ../exit."""
     if len(argv) != 1:
         raise InputError("give the bucket")
     code = FAILED
     try:
-        worker = _Worker(read_jobs(Path("../jobs.jsonl")), argv[0] if _worker_number() == 0 else "")
+        number = os.environ.get("HWR_JAX_WORKER") or read_metadata("agent-worker-number", os.environ)
+        if not number.strip().isdecimal():
+            raise InputError("the machine's metadata do not say which worker this is: is this a TPU VM?")
+        worker = _Worker(read_jobs(Path("../jobs.jsonl")), argv[0] if int(number) == 0 else "")
         worker.run()
         code = PREEMPTED if worker.stopped or PREEMPTED in worker.codes else int(any(worker.codes))
     finally:
@@ -50,17 +49,15 @@ class _Worker(Pool):
     """Jobs one after the other, up to one that was stopped after a save; shows their logs for the launcher."""
 
     def __init__(self, jobs: Sequence[Job], bucket: str) -> None:
-        super().__init__([Share()])
-        self._waiting = collections.deque(jobs)
+        super().__init__([Share()], jobs)
         self._bucket = bucket  # "" on workers that keep nothing
         self._shown = 0  # bytes of the log
         self._kept_at = 0.0
         self.codes: list[int] = []  # exit statuses of the jobs that have ended
 
     def next_job(self) -> Job | None:
-        if not self._waiting or PREEMPTED in self.codes:
+        if PREEMPTED in self.codes or not (job := super().next_job()):
             return None
-        job = self._waiting.popleft()
         job.workdir.mkdir(parents=True, exist_ok=True)
         kept = f"{self._bucket}/{job.name}"
         if self._bucket and gcloud(["gcloud", "storage", "ls", kept]).returncode == 0:
@@ -104,13 +101,6 @@ def _rsync(source: str, destination: str, *more: str) -> bool:
     if done.returncode:
         print(failure_of(done), flush=True)
     return done.returncode == 0
-
-
-def _worker_number() -> int:
-    text = os.environ.get("HWR_JAX_WORKER") or read_metadata("agent-worker-number", os.environ)
-    if not text.strip().isdecimal():
-        raise InputError("the machine's metadata do not say which worker this is: is this a TPU VM?")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,10 @@ from hwr_jax.strict import to_plain
 from hwr_jax.training.workdir import git_revision, write_json
 
 RECORD_FILE = "sweep.json"
-_RUN_FIELDS = ("name", "point", "config", "in_sweep")
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What sweep.json says of a sweep."""
-
     config_file: str  # FILE.py[:arg]
     overrides: tuple[str, ...]  # command line arguments for all points
     git: str  # revision of the code when runs were last started
@@ -63,10 +60,7 @@ def keep_names(runs: Sequence[Run], before: Record | None) -> list[Run]:
 def write_record(
     folder: Path, config_file: str, overrides: Sequence[str], runs: Sequence[Run], before: Record | None = None
 ) -> Record:
-    """Writes sweep.json; the runs of `before`, what it held so far, stay in it.
-
-    Raises InputError where the folder holds the sweep of another config file, and OSError.
-    """
+    """Writes sweep.json; the runs of `before` stay in it. Raises InputError where that is of another config file."""
     if before and before.config_file != config_file:
         raise InputError(
             f"--workdir {folder}: holds the sweep of {before.config_file}, not {config_file}; choose another"
@@ -74,7 +68,7 @@ def write_record(
     names = {run.name for run in runs}
     stay = [dataclasses.replace(run, in_sweep=False) for run in before.runs if run.name not in names] if before else []
     record = Record(config_file, tuple(overrides), git_revision(), (*runs, *stay))
-    plain = [{field: getattr(run, field) for field in _RUN_FIELDS} for run in record.runs]
+    plain = [{name: getattr(run, name) for name in ("name", "point", "config", "in_sweep")} for run in record.runs]
     write_json(folder / RECORD_FILE, dataclasses.asdict(record) | {"runs": plain})
     return record
 
@@ -92,7 +86,6 @@ def describe_change(before: Record | None, after: Record) -> str:
 
 
 def _modernize(point: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """What an older version wrote, under today's names, with the fields that are new since: it ran with their
-    defaults."""
+    """What an older version wrote, under today's names; it ran with the defaults of fields that are new since."""
     complete = flatten(to_plain(ExperimentConfig()), ".") | flatten(rename_config(config), ".")
     return {"point": flatten(rename_config(point), "."), "config": unflatten(complete, ".")}

@@ -1,10 +1,9 @@
 """What a sweep has measured, as a table and as a page: a row for each setting, its seeds together, the best first."""
 
-import collections
 import dataclasses
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from markupsafe import Markup
 
 from experiments.sweeps.record import Record
 from experiments.sweeps.runs import SEED, settings
-from experiments.sweeps.state import STATUSES, RunState, read_state
+from experiments.sweeps.state import RunState, count_statuses, read_state
 from hwr_jax.evaluation.run_files import is_number, read_json_if_whole, read_metrics
 from hwr_jax.files import write_text
 from hwr_jax.reports.chart import Dot, value_chart
@@ -25,15 +24,13 @@ Interval = tuple[float, float]
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One run and its numbers."""
-
     name: str  # also of its folder
     seed: int
     state: RunState
-    rates: Mapping[str, float]  # "cer" and "wer" of its evaluation; empty while there is none
-    intervals: Mapping[str, Interval]  # their 95 % bootstrap intervals, as far as they are known
-    validation_cer: float | None  # of the best step, by which the checkpoint was chosen
-    minutes: float | None  # of training, validations included
+    # As far as they are known: "cer" and "wer" of its evaluation, always both; "validation_cer" of the best step, by
+    # which the checkpoint was chosen; "minutes" of training, validations included.
+    numbers: Mapping[str, float]
+    intervals: Mapping[str, Interval]  # 95 % bootstrap intervals of "cer" and "wer", as far as they are known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,35 +43,28 @@ class Setting:
     @property
     def measured(self) -> list[Measured]:
         """The runs with an evaluation."""
-        return [run for run in self.runs if run.rates]
+        return [run for run in self.runs if "cer" in run.numbers]
 
-    def mean(self, rate: str) -> float | None:
-        """Over the seeds; None where nothing was measured."""
-        return self.mean_of(lambda run: run.rates[rate])
+    def mean(self, name: str) -> float | None:
+        """Of a number of the measured runs, over the seeds; None where none has it."""
+        known = [run.numbers[name] for run in self.measured if name in run.numbers]
+        return statistics.fmean(known) if known else None
 
     def spread(self, rate: str) -> float | None:
         """Standard deviation over the seeds (n - 1); None below two."""
-        rates = [run.rates[rate] for run in self.measured]
+        rates = [run.numbers[rate] for run in self.measured]
         return statistics.stdev(rates) if len(rates) > 1 else None
 
     def interval(self, rate: str) -> Interval | None:
-        """The means of the ends of the seeds' intervals. All seeds read the same samples, so the interval of their
-        mean is about as wide as each of theirs."""
+        """The means of the ends of the seeds' intervals: all read the same samples, so theirs is about as wide."""
         known = [run.intervals[rate] for run in self.measured if rate in run.intervals]
         if not known:
             return None
         return statistics.fmean(low for low, _ in known), statistics.fmean(high for _, high in known)
 
-    def mean_of(self, value: Callable[[Measured], float | None]) -> float | None:
-        """Of what measured runs have, None where none has it."""
-        known = [found for run in self.measured if (found := value(run)) is not None]
-        return statistics.fmean(known) if known else None
-
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """The settings of a sweep."""
-
     varying: tuple[str, ...]  # fields that differ between settings; "a = b" are two that are always equal
     settings: tuple[Setting, ...]  # the best first, by mean CER; those without a number last
     split: str  # which part of the data was read
@@ -118,8 +108,8 @@ def describe_results(results: Results) -> str:
         row.append(f"{len(setting.measured)} of {len(setting.runs)}")
         for rate in ("cer", "wer"):
             row += [write_rate(setting.mean(rate), setting.spread(rate)), show_interval(setting.interval(rate))]
-        row.append(write_rate(setting.mean_of(lambda run: run.validation_cer)))
-        row.append(write_minutes(setting.mean_of(lambda run: run.minutes)))
+        row.append(write_rate(setting.mean("validation_cer")))
+        row.append(write_minutes(setting.mean("minutes")))
         rows.append(row)
     return align_columns(rows, right=range(len(results.varying), len(head)))
 
@@ -138,11 +128,10 @@ def write_minutes(minutes: float | None) -> str:
 
 def write_page(folder: Path, record: Record, results: Results) -> Path:
     """Writes `folder`/results.html: the settings, plots against each swept field, and all runs. Raises OSError."""
-    counts = collections.Counter(run.state.status for run in results.runs)
     facts = {
         "config": record.config_file,
         "for all": " ".join(record.overrides),
-        "runs": ", ".join(f"{counts[status]} {status}" for status in reversed(STATUSES) if counts[status]),
+        "runs": count_statuses([run.state for run in results.runs]),
         "commit": record.git[:12],
     }
     page = render(
@@ -153,7 +142,6 @@ def write_page(folder: Path, record: Record, results: Results) -> Path:
         results=results,
         several_seeds=any(len(setting.runs) > 1 for setting in results.settings),
         charts=[_chart(results, name) for name in results.varying],
-        mean_of=lambda setting, name: setting.mean_of(lambda run: getattr(run, name)),
         show_value=show_value,
         show_interval=show_interval,
         write_minutes=write_minutes,
@@ -177,8 +165,8 @@ def _chart(results: Results, name: str) -> tuple[str, Markup]:
             Dot(
                 show_value(setting.values[series]) if series else "",
                 setting.values[name],
-                run.rates["cer"],
-                f"{run.name}: CER {write_rate(run.rates['cer'])}",
+                run.numbers["cer"],
+                f"{run.name}: CER {write_rate(run.numbers['cer'])}",
             )
             for setting in ordered
             for run in setting.measured
@@ -194,14 +182,11 @@ def _sort_key(value: Any) -> tuple[bool, float, str]:
 def _measure(folder: Path, seed: int, split: str) -> Measured:
     summary = read_json_if_whole(folder / "evaluation" / f"{split}.json")
     rates = {rate: float(summary[rate]) for rate in ("cer", "wer") if is_number(summary.get(rate))}
+    intervals = {rate: (between[0], between[1]) for rate in rates if (between := summary.get(f"{rate}_interval"))}
+    numbers = rates if len(rates) == 2 else {}
     lines = read_metrics(folder / "metrics.jsonl")
-    seconds = [line["train/seconds"] for line in lines if is_number(line.get("train/seconds"))]
-    return Measured(
-        name=folder.name,
-        seed=seed,
-        state=read_state(folder),
-        rates=rates if len(rates) == 2 else {},
-        intervals={rate: (between[0], between[1]) for rate in rates if (between := summary.get(f"{rate}_interval"))},
-        validation_cer=min((line["validation/cer"] for line in lines if "validation/cer" in line), default=None),
-        minutes=seconds[-1] / 60 if seconds else None,
-    )
+    if cers := [line["validation/cer"] for line in lines if "validation/cer" in line]:
+        numbers["validation_cer"] = min(cers)
+    if seconds := [line["train/seconds"] for line in lines if is_number(line.get("train/seconds"))]:
+        numbers["minutes"] = seconds[-1] / 60
+    return Measured(folder.name, seed, read_state(folder), numbers, intervals)

@@ -40,8 +40,6 @@ HASH_DIGITS = 8
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run of a sweep."""
-
     name: str  # see `run_name`; also of its folder
     point: Point  # the overrides that `sweep()` gave
     config: Mapping[str, Any]  # resolved, as plain values

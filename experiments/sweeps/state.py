@@ -1,8 +1,10 @@
 """How far a run of a sweep is: its status.json, and whether a process holds its folder."""
 
+import collections
 import dataclasses
 import fcntl
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from hwr_jax.evaluation.run_files import read_json_if_whole, read_metrics
@@ -16,8 +18,6 @@ _LOG_TAIL_BYTES = 20_000
 
 @dataclasses.dataclass(frozen=True)
 class RunState:
-    """How far a run is."""
-
     status: str  # one of STATUSES
     step: int | None = None  # the last one known, None before the first
     message: str = ""  # what went wrong
@@ -40,11 +40,14 @@ def read_state(folder: Path) -> RunState:
     return RunState("waiting")
 
 
-def complete_status(folder: Path, code: int, *, stopped: bool) -> None:
-    """Completes status.json for a run that ended before it could: on wrong input, or stopped before its first step.
+def count_statuses(states: Sequence[RunState]) -> str:
+    """ "3 done, 2 running, 7 waiting"."""
+    counts = collections.Counter(state.status for state in states)
+    return ", ".join(f"{counts[status]} {status}" for status in reversed(STATUSES) if counts[status])
 
-    `code` is its exit status; `stopped` is whether it was asked to end.
-    """
+
+def complete_status(folder: Path, code: int, *, stopped: bool) -> None:
+    """Completes status.json for a run that ended before it could: on wrong input, or stopped before its first step."""
     if is_held(folder):
         return  # Another process trains there, which is why this one failed.
     recorded = read_json_if_whole(folder / "status.json")

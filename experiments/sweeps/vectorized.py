@@ -19,10 +19,7 @@ from hwr_jax.training.workdir import write_status
 
 
 def main(argv: Sequence[str]) -> int:
-    """Trains and evaluates the runs; returns 0, 1 if one diverged, or 75 if a signal stopped them after a save.
-
-    Raises InputError for runs that are not there or cannot train together, and for wrong data, and OSError.
-    """
+    """Trains and evaluates the runs; returns 0, 1 if one diverged, or 75 if a signal stopped them after a save."""
     parser = Parser(
         prog="python -m experiments.sweeps.vectorized", description="Trains runs of a sweep as one program."
     )

@@ -144,15 +144,15 @@ def test_layers(run, tmp_path):
         (
             "train_step",
             ["--batch_size=0"],
-            "argument --batch_size: '0' is not a number from 1 up",
+            "argument --batch_size: '0' is not a whole number from 1 up",
         ),
         (
             "inference",
             ["--rounds=-1"],
-            "argument --rounds: '-1' is not a number from 1 up",
+            "argument --rounds: '-1' is not a whole number from 1 up",
         ),
         ("pipeline", ["--data=unipen"], "data 'unipen'"),
-        ("layers", ["--steps=0"], "argument --steps: '0' is not a number from 1 up"),
+        ("layers", ["--steps=0"], "argument --steps: '0' is not a whole number from 1 up"),
         ("augmentation", ["--effects=fog"], "--effects: no effect 'fog'"),
     ],
 )

@@ -49,6 +49,6 @@ def test_wrong_flags_are_one_line(repository, tmp_path, flag):
     assert done.returncode == 1
     name, _, value = flag.partition("=")
     assert done.stderr.startswith(
-        f"experiments.benchmarks.decode: argument {name}: {value!r} is not a number from 1 up"
+        f"experiments.benchmarks.decode: argument {name}: {value!r} is not a whole number from 1 up"
     )
     assert len(done.stderr.splitlines()) == 1

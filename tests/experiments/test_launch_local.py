@@ -41,9 +41,9 @@ time.sleep(600)
 
 @pytest.fixture
 def make_job(tmp_path):
-    def make(name: str, program: str, **environment: str) -> Job:
+    def make(name: str, program: str) -> Job:
         code = PRELUDE.format(folder=str(tmp_path / name)) + program
-        return Job([sys.executable, "-c", code], environment, tmp_path / name, name)
+        return Job([sys.executable, "-c", code], tmp_path / name, name)
 
     return make
 
@@ -99,11 +99,12 @@ end("done", 0)
     assert {(job.workdir / "seen").read_text() for job in jobs} == {"2"}
 
 
-def test_a_job_gets_its_environment_its_share_and_a_log(make_job, monkeypatch):
+def test_a_job_gets_the_environment_its_share_and_a_log(make_job, monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.setenv("A", "1 2")
     monkeypatch.delenv("PJRT_NPROC", raising=False)
     program = "print(os.environ['A'], os.getcwd(), os.environ['PJRT_NPROC'], flush=True); end('done', 0)"
-    jobs = [make_job(name, program, A="1 2") for name in "ab"]
+    jobs = [make_job(name, program) for name in "ab"]
     (jobs[0].workdir).mkdir()
     (jobs[0].workdir / "output.log").write_text("before\n")
     assert run(jobs, parallel=2) == 0

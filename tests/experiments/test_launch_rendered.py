@@ -31,7 +31,7 @@ def job(tmp_path) -> Job:
     name = "tiny_Recipe-3f2a9c01-s0"
     workdir = tmp_path / "a b" / name
     argv = [sys.executable, "-m", "hwr_jax.commands.train", "--config=configs/quickstart.py", f"--workdir={workdir}"]
-    return Job([*argv, "--config.model.conv_features=(2, 2)"], {"HWR_JAX_DATA_DIR": "/my data"}, workdir, name)
+    return Job([*argv, "--config.model.conv_features=(2, 2)"], workdir, name)
 
 
 @pytest.fixture
@@ -67,9 +67,8 @@ def test_a_task_is_valid_and_comes_back_from_its_file(flags, job, check, tmp_pat
 
 
 def words_of(shell: str, **variables: str) -> list[str]:
-    """The variables and arguments that a line of shell starts a program with; the program is replaced by one that
-    tells."""
-    tell = "import json, os, sys; print(json.dumps([os.environ.get('HWR_JAX_DATA_DIR'), *sys.argv[1:]]))"
+    """The arguments that a line of shell starts a program with; the program is replaced by one that tells."""
+    tell = "import json, sys; print(json.dumps(sys.argv[1:]))"
     shell = shell.replace(".venv/bin/python", f"{shlex.quote(sys.executable)} -c {shlex.quote(tell)}", 1)
     done = subprocess.run(["bash", "-c", shell], env=os.environ | variables, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -78,7 +77,7 @@ def words_of(shell: str, **variables: str) -> list[str]:
 
 def test_a_task_runs_the_job_with_its_words(job):
     options = options_of(SKYPILOT, *SKY_FLAGS)
-    expected = ["/my data", *job.argv[1:]]
+    expected = [*job.argv[1:]]
     expected[-2] = f"--workdir=/hwr_jax_runs/{job.name}"
     assert words_of(make_task(job, options)["run"]) == expected
 
@@ -122,7 +121,7 @@ def test_a_manifest_runs_the_job_with_its_words(job):
     container = container_of(make_manifest(job, options_of(JOBSET, *JOBSET_FLAGS)))
     workdir = f"--workdir=/hwr_jax_runs/{job.name}"
     assert container["command"] == ["python", *job.argv[1:4], workdir, *job.argv[5:]]
-    assert container["env"] == [{"name": "HWR_JAX_DATA_DIR", "value": "/my data"}]
+    assert container["env"] == []
     assert "resources" not in container
 
 
@@ -142,7 +141,7 @@ def test_machines_of_a_manifest_find_each_other(job):
 def test_names_are_short_enough_and_tell_runs_apart(job, check):
     names = set()
     for seed in range(2):
-        long = Job(job.argv, {}, job.workdir, f"{'Long_config' * 9}-3f2a9c01-s{seed}")
+        long = Job(job.argv, job.workdir, f"{'Long_config' * 9}-3f2a9c01-s{seed}")
         long.argv[4] = f"--workdir={job.workdir}"
         manifest = make_manifest(long, options_of(JOBSET, *JOBSET_FLAGS))
         check("jobset", manifest)

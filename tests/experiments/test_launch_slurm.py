@@ -98,7 +98,7 @@ def stub(tmp_path, monkeypatch) -> Callable[[str, str], Path]:
 
 
 def jobs_in(folder: Path, *names: str) -> list[Job]:
-    return [Job(["echo", "it's", "$HOME"], {"A": "1 2"}, folder / name, name) for name in names]
+    return [Job(["echo", "it's", "$HOME"], folder / name, name) for name in names]
 
 
 # The exit status of the processes, and whether the job is queued again.
@@ -149,6 +149,13 @@ def test_a_dry_run_writes_nothing(tmp_path, capsys):
     assert launch(jobs_in(tmp_path, "x"), options) == 0
     assert list(tmp_path.iterdir()) == []
     assert "sbatch --parsable" in capsys.readouterr().out
+
+
+def test_jobs_that_an_older_version_submitted_are_read(tmp_path):
+    [job] = jobs_in(tmp_path, "x")
+    fields = {"argv": job.argv, "environment": {}, "workdir": str(job.workdir), "name": job.name}
+    (tmp_path / "jobs.jsonl").write_text(json.dumps(fields) + "\n")
+    assert read_jobs(tmp_path / "jobs.jsonl") == [job]
 
 
 @pytest.mark.parametrize(

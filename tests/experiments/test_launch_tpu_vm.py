@@ -79,7 +79,7 @@ def make_options(tmp_path):
 def job(tmp_path) -> Job:
     workdir = tmp_path / "a b" / "tiny-s0"
     program = [sys.executable, "-m", "hwr_jax.commands.train"]
-    return Job([*program, "--config=configs/tiny.py", f"--workdir={workdir}"], {}, workdir, "tiny-s0")
+    return Job([*program, "--config=configs/tiny.py", f"--workdir={workdir}"], workdir, "tiny-s0")
 
 
 def dry_run(job: Job, options: argparse.Namespace, capsys: pytest.CaptureFixture[str]) -> str:
@@ -116,10 +116,10 @@ def test_what_is_not_committed_is_not_shipped_in_silence(job, make_options, ship
         launch([job], make_options())
     assert "git archive" in dry_run(job, make_options("--allow_dirty"), capsys)
     (shipped / "configs" / "other.py").write_text(CONFIG)
-    other = Job([arg.replace("tiny.py", "other.py") for arg in job.argv], {}, job.workdir, job.name)
+    other = Job([arg.replace("tiny.py", "other.py") for arg in job.argv], job.workdir, job.name)
     with pytest.raises(InputError, match=r"--config=configs/other.py: is not in commit"):
         launch([other], make_options("--allow_dirty"))
-    outside = Job([arg.replace("configs/", "/configs/") for arg in job.argv], {}, job.workdir, job.name)
+    outside = Job([arg.replace("configs/", "/configs/") for arg in job.argv], job.workdir, job.name)
     with pytest.raises(InputError, match="lies outside"):
         launch([outside], make_options("--allow_dirty"))
 

@@ -85,7 +85,7 @@ def test_a_search_is_stopped_and_goes_on(write_config, start, tmp_path):
         ('{"model.compute_dtype": ["float32", "float17"]}', [], "model.compute_dtype: 'float17' is none of"),
         ("{}", [], "space() gives {}"),
         ('{"seed": [1]}', ["--storage=nonsense://x"], "--storage=nonsense://x"),
-        ('{"seed": [1]}', ["--trials=0"], "is not a number from 1 up"),
+        ('{"seed": [1]}', ["--trials=0"], "is not a whole number from 1 up"),
     ],
 )
 def test_wrong_input_is_one_line(write_config, start, space, flags, says):

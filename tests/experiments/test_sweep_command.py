@@ -168,7 +168,7 @@ def test_status_and_results_need_the_folder_alone(three, tmp_path, launched, cap
     [
         (["--launcher=slrum"], "--launcher"),
         (["--retry=died"], "--retry=died: is none of failed, diverged"),
-        (["--launcher=local", "--parallel=0"], "'0' is not a number from 1 up"),
+        (["--launcher=local", "--parallel=0"], "'0' is not a whole number from 1 up"),
         (["--launcher=local", "--parallel=x"], "--parallel"),
         (["--config.optimizer.learning_rat=1"], "learning_rate"),
         (["--config.seed=1"], "the sweep sets seed itself"),

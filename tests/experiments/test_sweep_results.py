@@ -62,7 +62,7 @@ def test_settings_come_best_first_with_mean_and_spread_over_their_seeds(sweep):
     assert means == pytest.approx([0.20, 0.20, 0.32, None])
     for setting in results.settings:
         rates = RATES[setting.values[RATE], setting.values[DROPOUT]]
-        assert [run.rates["cer"] for run in setting.measured] == rates
+        assert [run.numbers["cer"] for run in setting.measured] == rates
         assert [run.seed for run in setting.runs] == [0, 1]
         if len(rates) > 1:
             assert setting.spread("cer") == pytest.approx(statistics.stdev(rates))
@@ -72,8 +72,8 @@ def test_settings_come_best_first_with_mean_and_spread_over_their_seeds(sweep):
         if rates:
             mean = statistics.fmean(rates)
             assert setting.interval("cer") == pytest.approx((mean - 0.02, mean + 0.04))
-            assert setting.mean_of(lambda run: run.validation_cer) == pytest.approx(mean / 2)
-            assert setting.mean_of(lambda run: run.minutes) == 2.5
+            assert setting.mean("validation_cer") == pytest.approx(mean / 2)
+            assert setting.mean("minutes") == 2.5
         assert setting.interval("wer") is None
 
 
@@ -97,7 +97,7 @@ def test_a_damaged_evaluation_is_no_number(sweep):
     folder, record = sweep
     best = collect_results(folder, record).settings[0].runs[0]
     (folder / best.name / "evaluation" / "test.json").write_text('{"cer": 0.1')
-    assert best.name not in {run.name for run in collect_results(folder, record).runs if run.rates}
+    assert best.name not in {run.name for run in collect_results(folder, record).runs if "cer" in run.numbers}
 
 
 def test_the_page_is_whole_and_needs_nothing_else(sweep, parse_page):

@@ -41,7 +41,10 @@ def test_groups_differ_in_numbers_alone(write_sweep):
 @pytest.fixture(scope="module")
 def sweep(repository, training_command, run_environment, tmp_path_factory):
     """A finished sweep of two runs together: its folder, and what the command said."""
-    folder = tmp_path_factory.mktemp("together")
+    folder = tmp_path_factory.mktemp("vectorized")
+    # As a sweep of an older version left it.
+    (folder / "sweep" / "together-tiny-0-s0").mkdir(parents=True)
+    (folder / "sweep" / "together-tiny-0-s0" / "status.json").write_text('{"status": "preempted"}')
     arguments = [arg for arg in training_command(folder) if arg.startswith("--config")]
     path = folder / "tiny.py"
     path.write_text(
@@ -83,6 +86,7 @@ def test_every_run_has_a_folder_of_its_own(sweep):
         json.loads((folder / name / "metrics.jsonl").read_text().splitlines()[-1])["train/loss"] for name in names
     ]
     assert losses[0] != losses[1]
+    assert (folder / f"vectorized-{names[0]}" / "output.log").stat().st_size > 0
 
 
 def test_wrong_use_is_one_line(sweep, repository, run_environment, tmp_path):
