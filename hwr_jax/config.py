@@ -94,6 +94,13 @@ class DataConfig:
         check_choice("data.outside_alphabet", self.outside_alphabet, OUTSIDE_ALPHABET)
         check_choice("data.on_device", self.on_device, ON_DEVICE)
 
+    def of(self, name: str | None) -> "DataConfig":
+        """The config of other data, split by writer, with labels of the same forms; of the same data itself."""
+        if name in (None, self.name):
+            return self
+        forms = {field: getattr(self, field) for field in ("casefold", "plain_marks", "outside_alphabet", "data_dir")}
+        return DataConfig(name=str(name), workers=self.workers, **forms)
+
 
 @dataclasses.dataclass(frozen=True)
 class LossesConfig:

@@ -12,13 +12,13 @@ from PIL import Image
 from hwr_jax.data.batches import BATCH_SIZE
 from hwr_jax.decoding.alignment import keep_characters, locate_characters, settle_characters
 from hwr_jax.decoding.decoder import RAN_OUT, Decoder, GreedyDecoder, Hypothesis
-from hwr_jax.decoding.settings import DecoderSettings, choose_decoder
+from hwr_jax.decoding.settings import DecoderSettings
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import check_size, open_grey, to_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.ink.preprocessing import ink_columns, place_image, preprocess
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.load import OwnParts, load_model, model_folder
+from hwr_jax.training.load import OwnParts, choose_model_decoder, load_model
 
 ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
 
@@ -208,15 +208,16 @@ def load(
       name_or_path: the name of a model that comes with the package ("unipen_words"), the folder of an exported one, or
         the workdir of a run.
       decoder: "greedy", "beam", "tuned" (decoder.json in the model's folder), a file of settings (FILE.json),
-        `DecoderSettings`, or an object with `decode`; see `hwr_jax.decoding.settings.choose_decoder`.
-      parts: of a run with an encoder of one's own: those it was trained with, or the config file that gives them.
+        `DecoderSettings`, a name in the decoders of `parts`, or an object with `decode`.
+      parts: with one's own encoder or decoders, or the config file that gives them; a run with an encoder of one's own
+        needs those it was trained with.
 
     Raises:
       InputError: there is no such model or decoder, or a file of either is damaged.
     """
     name = os.fspath(name_or_path)
     model = load_model(name, parts=parts)
-    return Reader(model, choose_decoder(decoder, model.alphabet, folder=model_folder(name)).decoder)
+    return Reader(model, choose_model_decoder(decoder, name, model, parts).decoder)
 
 
 def _reading(found: tuple[Hypothesis, ...], boxes: tuple[CharacterBox, ...]) -> Reading:

@@ -29,7 +29,8 @@ from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.reports.report import write_evaluation, write_report
 from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.load import OwnParts, load_model, model_folder
+from hwr_jax.training.load import OwnParts, choose_model_decoder, load_model, model_folder
+from hwr_jax.training.parts import AT_END, Parts
 from hwr_jax.training.workdir import command_line, describe_software, write_json, write_status
 from hwr_jax.zoo.model_records import fingerprint_parameters
 from hwr_jax.zoo.training_facts import describe_command, gather_about
@@ -72,7 +73,7 @@ class Result:
       written: the files that were written.
     """
 
-    summary: Mapping[str, Any]
+    summary: dict[str, Any]
     evaluation: Evaluation = dataclasses.field(repr=False)
     images_NxHxW: Images = dataclasses.field(repr=False)
     written: tuple[Path, ...] = ()
@@ -129,9 +130,10 @@ def evaluate(
       data: name of a data set, None: the one that the model was trained on.
       source: raw data to read, in place of prepared data.
       split: "train", "validation", "test", or "all".
-      decoder: "greedy", "beam", "tuned" (decoder.json beside the model), the path of such a file, settings, or an
-        object with `decode`; see `hwr_jax.decoding.settings.choose_decoder`.
-      parts: of a run with an encoder of one's own: those it was trained with, or the config file that gives them.
+      decoder: "greedy", "beam", "tuned" (decoder.json beside the model), the path of such a file, settings, a name in
+        the decoders of `parts`, or an object with `decode`; see `hwr_jax.decoding.settings.choose_decoder`.
+      parts: with one's own encoder or decoders, or the config file that gives them; a run with an encoder of one's own
+        needs those it was trained with.
       output: FILE.json for the numbers; predictions (.tsv), a sheet of samples (.png) and MODEL_CARD.md come beside it.
         None: of a run evaluation/SPLIT.json in its folder (SPLIT_DECODER.json if that is not greedy), else no file.
       checkpoint: of a run, "best" or "latest".
@@ -152,7 +154,7 @@ def evaluate(
         raise InputError(f"--output={output}: must end in .json")
     model = load_model(name, checkpoint, parts)
     folder = model_folder(name) or PRETRAINED / name
-    chosen = choose_decoder(decoder, model.alphabet, folder=model_folder(name))
+    chosen = choose_model_decoder(decoder, name, model, parts)
     config = data_config(model, data, data_dir, workers)
     samples = (
         _read_source(config, Path(source), split, model.preprocessing) if source else load_samples(config, split, model)
@@ -191,11 +193,13 @@ def evaluate_run(
     *,
     say: Callable[[str], None],
     poll: Callable[[], None],
+    parts: Parts | None = None,
 ) -> Result:
     """Evaluates a run that has done its last step on the test split (validation where there is none), and ends it.
 
-    The workdir gets the evaluation, a status.json that says "done", and report.html. `say` gets a line on what is
-    evaluated; `poll` is called before each batch, and an exception it raises ends it before anything is written.
+    The workdir gets the evaluation, those that `parts` ask for, a status.json that says "done", and report.html. `say`
+    gets a line on what is evaluated; `poll` is called before each batch, and an exception it raises ends it before
+    anything is written.
 
     Raises:
       InputError: the data are no longer prepared.
@@ -206,16 +210,24 @@ def evaluate_run(
         if len(samples):
             break
     say(f"evaluating {len(samples):,} {split} samples with {model.name}")
+    size = config.data.evaluation_batch_size
     result = measure(
         model,
         samples,
         config.data,
         split,
         choose_decoder("greedy", model.alphabet),
-        batch_size=config.data.evaluation_batch_size,
+        batch_size=size,
         example_metric=config.training.example_metric,
         poll=poll,
     )
+    for name, evaluator in parts.evaluators.items() if parts is not None else ():
+        if evaluator.when == AT_END and parts is not None:
+            data, own_samples = evaluator.load(config)
+            decoder = choose_decoder(evaluator.decoder, model.alphabet, own=parts.decoders)
+            own = measure(model, own_samples, data, evaluator.split, decoder, batch_size=size, poll=poll)
+            own.summary[name] = float(evaluator.measure(own.evaluation))
+            write_result(own, workdir / "evaluation" / f"{name}.json", model, workdir)
     result = write_result(result, workdir / "evaluation" / f"{split}.json", model, workdir)
     write_status(workdir, "done", step=step, cer=result.cer, wer=result.wer)
     page = write_report(workdir, result.evaluation, result.images_NxHxW, result.summary)  # It shows the status.
@@ -299,11 +311,9 @@ def data_config(
 ) -> DataConfig:
     """The config of the data that a model was trained on, or of others split by writer; see `evaluate`."""
     config = build_dataclass(DataConfig, model.config["data"], "data")
-    name = data or config.name
-    if name != config.name:
-        forms = {field: getattr(config, field) for field in ("casefold", "plain_marks", "outside_alphabet")}
-        config = DataConfig(name=name, **forms)
-    return dataclasses.replace(config, data_dir=os.fspath(data_dir or config.data_dir), workers=workers)
+    return dataclasses.replace(
+        config.of(data or None), data_dir=os.fspath(data_dir or config.data_dir), workers=workers
+    )
 
 
 def load_samples(config: DataConfig, split: str, model: TrainedModel) -> PreprocessedSamples:

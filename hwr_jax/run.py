@@ -31,7 +31,7 @@ from hwr_jax.training.devices import choose_kind
 from hwr_jax.training.init_from import begin_from
 from hwr_jax.training.load import load_run
 from hwr_jax.training.loop import Validate, run_training
-from hwr_jax.training.parts import Parts, build_parts, parts_of_file
+from hwr_jax.training.parts import AT_VALIDATION, Evaluator, Parts, build_parts, parts_of_file
 from hwr_jax.training.processes import find_processes, joined
 from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
 from hwr_jax.training.vectorized import train_vectorized
@@ -205,7 +205,7 @@ def _train(
             from hwr_jax.result import evaluate_run  # The first step does not wait for it.
 
             model = load_run(workdir, parts=parts)
-            evaluation = evaluate_run(model, config, workdir, outcome.step, say=say, poll=stop.poll)
+            evaluation = evaluate_run(model, config, workdir, outcome.step, say=say, poll=stop.poll, parts=parts)
             run = dataclasses.replace(run, evaluation=evaluation)
         runs.append(run)
     return runs
@@ -252,11 +252,20 @@ def _find_alphabet(
 def make_validate(
     config: ExperimentConfig, parts: Parts, alphabet: Alphabet, validation: PreprocessedSamples
 ) -> Validate:
-    """Returns what measures the validation split during training."""
+    """Returns what measures the validation split during training, and what else `parts` ask for.
+
+    Raises InputError: samples that an evaluator names are not there.
+    """
     program = make_log_probs(to_plain(config), alphabet, config.data.preprocessing, parts.encoder)
+    usual = Evaluator(len)  # Of the run's own validation split.
+    samples_of = {
+        name: validation if (one.data, one.split) == (usual.data, usual.split) else one.load(config)[1]
+        for name, one in parts.evaluators.items()
+    }
 
     def validate(variables: Any, poll: Callable[[], None]) -> Mapping[str, float]:
         # The first step does not wait for them.
+        from hwr_jax.decoding.settings import choose_decoder
         from hwr_jax.evaluation.evaluate import evaluate_samples
         from hwr_jax.evaluation.summary import validation_values
 
@@ -266,10 +275,19 @@ def make_validate(
             log_probs_BxTxK, frames_B = program(on_device, cut_to_widths(images_BxHxW, widths_B), widths_B)
             return np.asarray(log_probs_BxTxK), np.asarray(frames_B)
 
-        batch_size = config.data.evaluation_batch_size
-        evaluation = evaluate_samples(log_probs, alphabet, validation, batch_size=batch_size, poll=poll)
-        own = {f"validation/{name}": float(measure(evaluation)) for name, measure in parts.evaluators.items()}
-        return validation_values(evaluation, alphabet, config) | own
+        def evaluate(samples: PreprocessedSamples, choice: Any) -> Any:
+            decoder = choose_decoder(choice, alphabet, own=parts.decoders).decoder
+            size = config.data.evaluation_batch_size
+            return evaluate_samples(log_probs, alphabet, samples, decoder=decoder, batch_size=size, poll=poll)
+
+        evaluation = evaluate(validation, usual.decoder)
+        values = validation_values(evaluation, alphabet, config)
+        for name, one in parts.evaluators.items():
+            if one.when == AT_VALIDATION:
+                known = samples_of[name] is validation and one.decoder == usual.decoder
+                own = evaluation if known else evaluate(samples_of[name], one.decoder)
+                values[f"validation/{name}"] = float(one.measure(own))
+        return values
 
     return validate
 

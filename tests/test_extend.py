@@ -60,4 +60,4 @@ def test_a_recipe_runs_outside(title, tmp_path, run_environment):
 
 
 def test_all_parts_have_a_recipe():
-    assert list(RECIPES) == ["An encoder", "A loss", "An augmentation", "A data format", "A decoder"]
+    assert list(RECIPES) == ["An encoder", "A loss", "An augmentation", "An evaluator", "A data format", "A decoder"]

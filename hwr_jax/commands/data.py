@@ -15,13 +15,11 @@ from hwr_jax.errors import InputError
 from hwr_jax.progress import ProgressLine
 
 if TYPE_CHECKING:
-    import numpy as np
-    from ml_collections import ConfigDict
-
     from hwr_jax.config import ExperimentConfig
     from hwr_jax.data.formats.base import Option, Options
     from hwr_jax.data.prepared import PreparedInfo
     from hwr_jax.data.sample import Sample, Skip
+    from hwr_jax.training.parts import Parts
 
 VERSIONS = 5  # of a sample that is shown augmented
 _DESCRIPTION = "Stores a data set for training, finds what is wrong with it, or shows samples of it."
@@ -94,7 +92,7 @@ def _parser() -> Parser:
                     f"--{flag}", dest=option.name, action="store_const", const=option.switch, help=text
                 )
     for action in (checked, show):
-        action.add_config_flags(required=False)
+        action.add_config_flags(required=False, parts=action is show)
     return parser
 
 
@@ -149,21 +147,40 @@ def _show(args: argparse.Namespace) -> int:
         raise InputError(f"--output={args.output}: must end in .png")
     if args.config is not None and not args.augmented:
         raise InputError("--config: has no effect without --augmented")
-    config = resolve_augmentation(args.config) if args.augmented else None
+    augmentation = _find_augmentation(args) if args.augmented else None
     count = args.count or (12 if args.augmented else 40)
     chosen, total = (_choose_raw if _is_raw(args) else _choose_prepared)(args, count)
     where = args.name if args.split == "all" else f"{args.name}, {args.split}"
     if not chosen:
         raise InputError(f"{where}: no samples to show")
     title = f"{where}: {len(chosen):,} of {total:,} samples, seed {args.seed}"
-    if config:
-        sheet = draw_version_sheet(chosen, draw_versions(chosen, config, args.seed), f"{title}; augmented below")
+    if augmentation:
+        from hwr_jax.reports.versions import draw_versions
+
+        versions = draw_versions(chosen, *augmentation, args.seed, VERSIONS)
+        sheet = draw_version_sheet(chosen, versions, f"{title}; augmented below")
     else:
         sheet = draw_sample_sheet(chosen, title)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(args.output)
     print(f"{args.output}: {len(chosen):,} of {total:,} samples")
     return 0
+
+
+def _find_augmentation(args: argparse.Namespace) -> "tuple[ExperimentConfig, Parts]":
+    """The config that says how to augment, and its parts."""
+    from hwr_jax.config import resolve_config
+    from hwr_jax.training.parts import build_parts
+
+    if args.config is None:
+        raise InputError("--augmented: by which config? Give --config=NAME too")
+    config = resolve_config(args.config)
+    parts = args.parts or build_parts(config)
+    if not parts.augmentation:
+        raise InputError(
+            "--augmented: the config augments nothing; raise a strength, for example with --config.augment.shear=0.3"
+        )
+    return config, parts
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -244,61 +261,6 @@ def _data_name(args: argparse.Namespace) -> str:
         return args.name
     values = {name: getattr(args, f"synthetic_{name}") for name in ("writers", "words_per_writer", "seed")}
     return SyntheticParams(**{name: value for name, value in values.items() if value is not None}).data_name
-
-
-def resolve_augmentation(config_dict: "ConfigDict | None") -> "ExperimentConfig":
-    """The config that says how to augment; InputError: there is none, it is wrong, or all strengths in it are 0."""
-    from hwr_jax.config import resolve_config
-
-    if config_dict is None:
-        raise InputError("--augmented: by which config? Give --config=NAME too")
-    config = resolve_config(config_dict)
-    if not config.augment.active:
-        raise InputError(
-            "--augmented: the config augments nothing; raise a strength, for example with --config.augment.shear=0.3"
-        )
-    return config
-
-
-def draw_versions(samples: "Sequence[Sample]", config: "ExperimentConfig", seed: int) -> "list[list[np.ndarray] | str]":
-    """Each sample as uint8 [H, W], 0 black, preprocessed to the model's frame, then VERSIONS augmented ones; or why
-    there are none. Version n of sample m is what it is in step n of a run with this seed, as the m-th of its batch."""
-    import jax
-    import numpy as np
-
-    from hwr_jax.data.batches import cut_to_widths
-    from hwr_jax.data.preprocessed import preprocess_sample
-    from hwr_jax.ink.model_input import measure_widths, preprocessing_of
-    from hwr_jax.ink.preprocessing import images_to_input
-    from hwr_jax.training.augment import build_effects
-    from hwr_jax.training.step import sample_keys
-
-    kind = config.data.preprocessing
-    outcomes = [preprocess_sample(sample, preprocessing_of(config)) for sample in samples]
-    frames = [outcome for outcome in outcomes if not isinstance(outcome, str)]
-    if not frames:
-        return [str(outcome) for outcome in outcomes]
-    images_NxHxW = np.stack(frames)
-    widths_N = measure_widths(images_NxHxW, preprocessing_of(config))
-    images_NxHxW = cut_to_widths(images_NxHxW, widths_N)
-    widths_B = jax.numpy.asarray(widths_N) if config.follows_width else None
-    images_NxWxHx1 = images_to_input(images_NxHxW, kind)
-    places = jax.numpy.arange(len(frames))
-
-    @jax.jit
-    def draw(images: jax.Array, version: jax.Array) -> jax.Array:
-        widths = widths_B
-        for effect in build_effects(config.augment):
-            images, widths = effect.apply(images, widths, sample_keys(seed, effect.stream, version, places))
-        return images
-
-    versions = [images_NxHxW]
-    for version in range(VERSIONS):
-        ink_NxHxW = np.asarray(draw(images_NxWxHx1, np.int32(version)))[..., 0].swapaxes(1, 2)
-        grey_NxHxW = ink_NxHxW[:, ::-1] if kind == "keras" else 1 - ink_NxHxW
-        versions.append(np.round(255 * grey_NxHxW).astype(np.uint8))
-    of_each = iter(np.stack(versions, axis=1))
-    return [outcome if isinstance(outcome, str) else list(next(of_each)) for outcome in outcomes]
 
 
 if __name__ == "__main__":

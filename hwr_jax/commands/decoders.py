@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.options import Parser
@@ -31,6 +32,12 @@ _WEIGHTS = {
 }
 
 
+def add_parts_option(parser: Parser) -> None:
+    """--parts."""
+    help = "a config file whose parts(config) holds the encoder that the run was trained with, or decoders by name"
+    parser.add_argument("--parts", type=Path, metavar="FILE.py", help=help)
+
+
 def add_decoder_options(parser: Parser, *, default: str = "greedy", temperature: bool = True) -> None:
     """--decoder and what it takes; --temperature only if asked for."""
     group = parser.add_argument_group("decoder (see docs/decoding.md)")
@@ -46,6 +53,17 @@ def add_decoder_options(parser: Parser, *, default: str = "greedy", temperature:
         group.add_argument("--temperature", type=float, metavar="T", help="of the confidences (default 1, or as tuned)")
     else:
         parser.set_defaults(temperature=None)
+
+
+def resolve_decoder(options: argparse.Namespace, model: str) -> "DecoderSettings | str":
+    """As `resolve_settings`; with --parts a name that is in no table stays: the parts may hold such a decoder."""
+    from hwr_jax.decoding.settings import DECODERS, TUNED
+
+    if not options.parts or options.decoder in (*DECODERS, TUNED) or options.decoder.endswith(".json"):
+        return resolve_settings(options, model)
+    if given := next((name for name, *_ in _FLAGS if getattr(options, name) is not None), None):
+        raise InputError(f"--{given}: has no effect on a decoder of one's own; leave it out")
+    return str(options.decoder)
 
 
 def resolve_settings(options: argparse.Namespace, model: str) -> "DecoderSettings":

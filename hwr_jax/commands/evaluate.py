@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
+from hwr_jax.commands.decoders import add_decoder_options, add_parts_option, resolve_decoder
 from hwr_jax.commands.options import Parser, add_data_flags, json_path, run
 
 _EXAMPLES = """examples:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
         options.data,
         options.source,
         options.split,
-        resolve_settings(options, name),
+        resolve_decoder(options, name),
         options.parts,
         options.output,
         checkpoint=options.checkpoint,
@@ -82,7 +82,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="hwr evaluate", description=main.__doc__, epilog=_EXAMPLES)
     parser.add_model_flags()
-    parser.add_argument("--parts", type=Path, metavar="FILE.py", help="the config file of a run with its own encoder")
+    add_parts_option(parser)
     parser.add_argument("--data", metavar="NAME", help="data set (default: what the model was trained on)")
     parser.add_argument("--source", type=Path, metavar="PATH", help="raw data to evaluate, in place of prepared data")
     parser.add_argument(

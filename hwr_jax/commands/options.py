@@ -88,8 +88,13 @@ class Parser(argparse.ArgumentParser):
                 raise InputError(f"{old}: is called {new} now")
         raise InputError(f"{message} (see {self.prog} --help)")
 
-    def add_config_flags(self, *, required: bool = True) -> None:
-        """--config=NAME_OR_FILE[:arg] and --config.GROUP.FIELD=VALUE; `parse` gives the config they make."""
+    def add_config_flags(self, *, required: bool = True, parts: bool = False) -> None:
+        """--config=NAME_OR_FILE[:arg] and --config.GROUP.FIELD=VALUE; `parse` gives the config they make.
+
+        With `parts` it also gives what the file's `parts(config)` returns, as `parts`: None if it has none.
+        """
+        if parts:
+            self.set_defaults(parts=None)
         self.add_argument(
             "--config",
             required=required,
@@ -115,7 +120,14 @@ class Parser(argparse.ArgumentParser):
         if overrides and "config" not in options:
             self.error(f"unrecognized arguments: {overrides[0]}")
         if "config" in options and (options.config or overrides):
-            options.config, _ = load_config([f"--config={options.config}"] * bool(options.config) + overrides)
+            name = options.config
+            options.config, _ = load_config([f"--config={name}"] * bool(name) + overrides)
+            if "parts" in options:
+                from hwr_jax.config import resolve_config
+                from hwr_jax.config_files import open_config_file
+                from hwr_jax.training.parts import parts_of_file
+
+                options.parts = parts_of_file(open_config_file(name), resolve_config(options.config))
         if "checkpoint" in options and options.workdir:
             if not (options.workdir / "checkpoints").is_dir():
                 raise InputError(f"--workdir={options.workdir}: holds no run; hwr train --workdir=DIR makes one")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
+from hwr_jax.commands.decoders import add_decoder_options, add_parts_option, resolve_decoder
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.errors import InputError
 
@@ -27,12 +27,13 @@ def main(argv: Sequence[str]) -> int:
     from hwr_jax.zoo.model_records import default_name
 
     name = options.model or default_name(options.page)
-    settings = resolve_settings(options, name)
-    if options.n_best > 1 and settings.decoder == "greedy":
+    settings = resolve_decoder(options, name)
+    decoder = settings if isinstance(settings, str) else settings.decoder
+    if options.n_best > 1 and decoder == "greedy":
         raise InputError(f"--n_best={options.n_best}: greedy decoding gives one text; give --decoder=beam")
-    reader = load(name, settings)
+    reader = load(name, settings, options.parts)
     if options.page:
-        made_by = f"model {Path(name).name}, decoder {settings.decoder}"
+        made_by = f"model {Path(name).name}, decoder {decoder}"
         failed = [not _read_page(reader, path, output, options, made_by) for path, output in outputs.items()]
     else:
         failed = list(_read_images(reader, drawings, options))
@@ -66,6 +67,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--boxes_dir", type=Path, metavar="DIR", help="draw them into DIR/NAME.png for each image; implies --boxes"
     )
+    add_parts_option(parser)
     add_decoder_options(parser)
     group = parser.add_argument_group(
         "pages",

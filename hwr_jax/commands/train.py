@@ -39,14 +39,9 @@ def main(argv: Sequence[str]) -> int:
     """Runs `hwr train ...`. Returns the exit status."""
     options = _parser().parse(argv)
 
-    from hwr_jax.config import resolve_config
-    from hwr_jax.config_files import open_config_file
     from hwr_jax.run import train
-    from hwr_jax.training.parts import parts_of_file
 
-    [name] = [arg.removeprefix("--config=") for arg in argv if arg.startswith("--config=")]
-    parts = parts_of_file(open_config_file(name), resolve_config(options.config))
-    done = train(parts=parts, **vars(options))
+    done = train(**vars(options))
     if done.evaluation:
         print(_describe(done))
     elif done.status != "done":
@@ -56,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog="hwr train", description="Trains a model, or goes on with a run that stopped.", epilog=_EPILOG)
-    parser.add_config_flags()
+    parser.add_config_flags(parts=True)
     parser.add_argument(
         "--workdir", type=Path, required=True, metavar="DIR", help="the run's folder; made if it is not there"
     )

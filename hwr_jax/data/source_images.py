@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from hwr_jax.data.prepared import open_split
+from hwr_jax.data.sample import Sample
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
@@ -26,6 +27,21 @@ class SourceEffect(Protocol):
     def apply(self, grey_HxW: UInt8[np.ndarray, "H W"], rng: np.random.Generator) -> np.ndarray:
         """The changed image, uint8 of any size, 0 black and 255 white; `grey_HxW` itself must stay as it is."""
         ...
+
+
+def augment_source(sample: Sample, effects: Sequence[SourceEffect], seed: int, epoch: int) -> UInt8[np.ndarray, "H W"]:
+    """The sample's image with the effects; what they draw follows from the seed, the sample's id and the epoch alone.
+
+    Raises InputError, which names the sample: it cannot be opened, or an effect returns something that is no image.
+    """
+    key = np.frombuffer(hashlib.sha256(sample.id.encode()).digest()[:16], np.uint32)
+    rng = np.random.default_rng([seed, *key.tolist(), epoch])
+    grey_HxW = open_grey(sample.image, sample.id)
+    for effect in effects:
+        grey_HxW = effect.apply(grey_HxW, rng)
+        if not isinstance(grey_HxW, np.ndarray) or grey_HxW.ndim != 2 or grey_HxW.dtype != np.uint8:
+            raise InputError(f"{sample.id}: {type(effect).__name__}.apply gave no uint8 image [H, W]")
+    return grey_HxW
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,13 +95,7 @@ class ImageMaker:
 
     def _make(self, part: int, row: int, epoch: int, width: int) -> np.ndarray:
         sample = _open_once(*self.parts[part])[row]
-        key = np.frombuffer(hashlib.sha256(sample.id.encode()).digest()[:16], np.uint32)
-        rng = np.random.default_rng([self.seed, *key.tolist(), epoch])
-        grey_HxW = open_grey(sample.image, sample.id)
-        for effect in self.effects:
-            grey_HxW = effect.apply(grey_HxW, rng)
-            if not isinstance(grey_HxW, np.ndarray) or grey_HxW.ndim != 2 or grey_HxW.dtype != np.uint8:
-                raise InputError(f"{sample.id}: {type(effect).__name__}.apply gave no uint8 image [H, W]")
+        grey_HxW = augment_source(sample, self.effects, self.seed, epoch)
         try:
             image_HxW = preprocess(grey_HxW, self.preprocessing)
             if measure_widths(image_HxW[None], self.preprocessing)[0] > width:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -219,25 +220,25 @@ def choose_decoder(
     alphabet: Alphabet,
     *,
     folder: Path | None = None,
-    decoders: Mapping[str, Callable[[Alphabet], Decoder]] = DECODERS,
+    own: Mapping[str, Callable[[Alphabet], Decoder]] = types.MappingProxyType({}),
 ) -> ChosenDecoder:
     """The decoder that a caller asks for. Several devices each take a share of a beam search's rows.
 
     Args:
-      choice: a name in `decoders`; "tuned" for decoder.json in the model's folder; a file of settings; settings; or an
-        object that has `Decoder.decode`, which is taken as it is.
+      choice: a name in `DECODERS` or `own`; "tuned" for decoder.json in the model's folder; a file of settings;
+        settings; or an object that has `Decoder.decode`, which is taken as it is.
       alphabet: of the model's classes.
       folder: of the model, None where it comes with the package.
-      decoders: builders by name.
+      own: builders of decoders of one's own, by name.
 
     Raises:
       InputError: no such decoder, or a file is missing or damaged.
     """
     if isinstance(choice, Decoder):
         return ChosenDecoder(choice, type(choice).__name__, {"decoder": type(choice).__name__})
-    if isinstance(choice, str) and decoders.get(choice) is not DECODERS.get(choice):
-        return ChosenDecoder(decoders[choice](alphabet), choice, {"decoder": choice})
-    settings = choice if isinstance(choice, DecoderSettings) else find_settings(choice, folder, tuple(decoders))
+    if isinstance(choice, str) and choice in own:
+        return ChosenDecoder(own[choice](alphabet), choice, {"decoder": choice})
+    settings = choice if isinstance(choice, DecoderSettings) else find_settings(choice, folder, (*DECODERS, *own))
     parts = load_text_parts(settings, alphabet)
     devices = jax.local_devices()
     decoder = build_decoder(settings, alphabet, parts, devices if len(devices) > 1 else ())

@@ -45,12 +45,14 @@ class CardModel:
     about: Mapping[str, Any]  # see `hwr_jax.zoo.training_facts.gather_about`
     parameters_sha256: str = ""  # see `hwr_jax.zoo.model_records.fingerprint_parameters`; "" if unknown
     shipped: bool = False  # whether it comes with the package
+    encoder: Any = None  # where that is of no table
 
     @classmethod
     def of(cls, model: Any, about: Mapping[str, Any], fingerprint: str, folder: Path) -> "CardModel":
         """That of a model in a folder, see `hwr_jax.result.Evaluated`."""
         shipped = folder.resolve().parent == PRETRAINED
-        return cls(model.name, model.config, model.alphabet, model.parameters, about, fingerprint, shipped)
+        encoder = getattr(model, "encoder", None)
+        return cls(model.name, model.config, model.alphabet, model.parameters, about, fingerprint, shipped, encoder)
 
 
 def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
@@ -102,7 +104,9 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
         input=describe_input(config),
         preprocessing=_PREPROCESSING.get(str(data.get("preprocessing"))),
         sizes=sizes,
-        layers=layer_table(sizes, model.alphabet.num_classes),
+        encoder=type(model.encoder).__name__ if model.encoder else sizes.encoder,
+        stride_px=(model.encoder or sizes).stride_px,
+        layers=layer_table(sizes, model.alphabet.num_classes, model.encoder),
         writers=_writers(main),
         most_confusions=SHOWN_CONFUSIONS,
         requested={name: length[name] for name in ("epochs", "steps") if length.get(name)},

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.config_files import open_config_file
+from hwr_jax.decoding.decoder import Decoder
+from hwr_jax.decoding.settings import ChosenDecoder, DecoderSettings, choose_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
 from hwr_jax.renames import rename_config
@@ -42,10 +44,8 @@ def load_run(workdir: Path, checkpoint: str = "best", parts: OwnParts = None) ->
     checkpoints = Checkpoints(workdir / "checkpoints", writable=False)
     restored = checkpoints.restore(checkpoint)
     checkpoints.close()
-    if isinstance(parts, str | os.PathLike):
-        config = build_dataclass(ExperimentConfig, rename_config(restored.about["config"]))
-        parts = parts_of_file(open_config_file(os.fspath(parts)), config)
-    needed, given = restored.about.get("parts", {}), parts.own if parts else {}
+    parts = find_parts(parts, restored.about["config"])
+    needed, given = (own.get("encoder") for own in (restored.about.get("parts", {}), parts.own if parts else {}))
     if needed != given:
         own = f"{_name(needed)}, not {_name(given)}"
         raise InputError(f"{workdir}: was trained with {own}; give its own as parts=, or as --parts=FILE.py")
@@ -60,8 +60,25 @@ def load_run(workdir: Path, checkpoint: str = "best", parts: OwnParts = None) ->
     )
 
 
-def _name(parts: Mapping[str, str]) -> str:
-    return ", ".join(f"{kind} {name}" for kind, name in parts.items()) or "no parts of its own"
+def find_parts(parts: OwnParts, config: Mapping[str, Any]) -> Parts | None:
+    """The parts, or those that a config file gives for a model's config of plain values."""
+    if not isinstance(parts, str | os.PathLike):
+        return parts
+    resolved = build_dataclass(ExperimentConfig, rename_config(config))
+    return parts_of_file(open_config_file(os.fspath(parts)), resolved)
+
+
+def choose_model_decoder(
+    choice: str | os.PathLike[str] | DecoderSettings | Decoder, name_or_path: str, model: TrainedModel, parts: OwnParts
+) -> ChosenDecoder:
+    """The decoder of a model by a name in its parts or in the table; see `choose_decoder`."""
+    found = find_parts(parts, model.config)
+    own = found.decoders if found else {}
+    return choose_decoder(choice, model.alphabet, folder=model_folder(name_or_path), own=own)
+
+
+def _name(encoder: str | None) -> str:
+    return f"encoder {encoder}" if encoder else "an encoder of hwr_jax"
 
 
 def model_folder(name_or_path: str) -> Path | None:

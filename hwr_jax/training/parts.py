@@ -4,12 +4,51 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hwr_jax.config import ExperimentConfig
+from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.config_files import ConfigFile
+from hwr_jax.data.loading import load_split
+from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.source_images import SourceEffect
+from hwr_jax.decoding.decoder import Decoder
 from hwr_jax.errors import InputError
+from hwr_jax.ink.model_input import preprocessing_of
+from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.augment import StepEffect, build_effects
 from hwr_jax.training.losses import Loss, build_losses
+
+AT_VALIDATION, AT_END = "validation", "end"
+_PACKAGE = __name__.partition(".")[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluator:
+    """A number to measure of a run beside its CER and WER.
+
+    Attributes:
+      measure: makes the number of an `hwr_jax.evaluation.evaluate.Evaluation`.
+      data, split: which samples, by the name of prepared data; None: the run's own.
+      decoder: a name ("greedy", "beam", or one of `Parts.decoders`), a file of settings, or an object with `decode`.
+      when: "validation": whenever the run validates, logged as validation/NAME; or "end": with the best parameters
+        after the last step, into evaluation/NAME.json of the run's folder.
+    """
+
+    measure: Callable[[Any], float]
+    data: str | None = None
+    split: str = "validation"
+    decoder: str | Decoder = "greedy"
+    when: str = AT_VALIDATION
+
+    def __post_init__(self) -> None:
+        if self.when not in (AT_VALIDATION, AT_END):
+            raise InputError(f"evaluators: when is {self.when!r}, not {AT_VALIDATION!r} or {AT_END!r}")
+
+    def load(self, config: ExperimentConfig) -> tuple[DataConfig, PreprocessedSamples]:
+        """The samples, with the config of their data. InputError: they are not prepared, or there are none."""
+        data = config.data.of(self.data)
+        samples = load_split(data, self.split, preprocessing_of(config))
+        if not len(samples):
+            raise InputError(f"evaluators: data {data.name!r} have no samples in split {self.split!r}")
+        return data, samples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,14 +64,16 @@ class Parts:
       augmentation: effects, in their order: with `kind` "source" on the image as it was scanned or drawn, see
         `hwr_jax.data.source_images.SourceEffect`; with "step" inside the step, see
         `hwr_jax.training.augment.StepEffect`.
-      evaluators: by name, functions of the validation split's `hwr_jax.evaluation.evaluate.Evaluation` that give a
-        number, logged as validation/NAME.
+      evaluators: by name, see `Evaluator`.
+      decoders: by name, functions that build a decoder for an alphabet, beside those of
+        `hwr_jax.decoding.settings.DECODERS`.
     """
 
     losses: Mapping[str, Loss]
     encoder: Any = None
     augmentation: tuple[Any, ...] = ()
-    evaluators: Mapping[str, Callable[[Any], float]] = dataclasses.field(default_factory=dict)
+    evaluators: Mapping[str, Evaluator] = dataclasses.field(default_factory=dict)
+    decoders: Mapping[str, Callable[[Alphabet], Decoder]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.losses:
@@ -64,9 +105,22 @@ class Parts:
         return stride_px
 
     @property
-    def own(self) -> dict[str, str]:
-        """What a model needs to be loaded that is in no table, by name: {"encoder": "MyEncoder"}."""
-        return {} if self.encoder is None else {"encoder": type(self.encoder).__name__}
+    def own(self) -> dict[str, Any]:
+        """What trains the model and is in no table of hwr_jax, as plain values: {"encoder": "MyEncoder"}."""
+        losses = {name: loss.weight for name, loss in self.losses.items() if _is_own(loss.function)}
+        effects = [type(effect).__name__ for effect in self.augmentation if _is_own(type(effect))]
+        own = {"encoder": self.encoder and type(self.encoder).__name__, "losses": losses, "augmentation": effects}
+        return {name: value for name, value in own.items() if value}
+
+
+def _is_own(part: Any) -> bool:
+    return str(getattr(part, "__module__", "")).partition(".")[0] != _PACKAGE
+
+
+def describe_own(own: Mapping[str, Any]) -> str:
+    """`Parts.own` for people."""
+    named = ((kind, names if isinstance(names, str) else ", ".join(names)) for kind, names in own.items())
+    return ", ".join(f"{kind} {name}" for kind, name in named) or "no parts of its own"
 
 
 def parts_of_file(file: ConfigFile, config: ExperimentConfig) -> Parts | None:

@@ -12,8 +12,10 @@ from typing import Any, TextIO
 import jax
 from jax.experimental import multihost_utils
 
+from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 from hwr_jax.training.checkpoint import Checkpoints
+from hwr_jax.training.parts import describe_own
 from hwr_jax.training.state import TrainState
 from hwr_jax.training.workdir import write_status, write_usage
 
@@ -131,6 +133,9 @@ class RunLogger:
         state = jax.device_get(initial)
         if self._keeps:
             restored = self._checkpoints.restore_latest(state)
+            if restored and restored.about.get("parts", {}) != self._about.get("parts", {}):
+                kept, given = (describe_own(about.get("parts", {})) for about in (restored.about, self._about))
+                raise InputError(f"--workdir {self._workdir}: holds a run with {kept}, not {given}; choose another")
             state = restored.state if restored else state
             self._metrics = MetricsFile(self._workdir, int(state.step))
             self._opened.callback(self._metrics.close)

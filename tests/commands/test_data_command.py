@@ -1,25 +1,14 @@
 """`hwr data prepare`, `check` and `show`."""
 
-import io
 from pathlib import Path
 
-import jax.numpy as jnp
-import numpy as np
 import pytest
 from PIL import Image
 
 from hwr_jax.commands import data, main
-from hwr_jax.commands.data import draw_versions, resolve_augmentation
-from hwr_jax.commands.options import load_config
 from hwr_jax.data.formats.synthetic import SyntheticParams
 from hwr_jax.data.prepared import find_prepared
-from hwr_jax.data.sample import Sample
 from hwr_jax.errors import InputError
-from hwr_jax.ink.image import open_grey
-from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.ink.preprocessing import images_to_input, preprocess
-from hwr_jax.training.augment import build_effects
-from hwr_jax.training.step import sample_keys
 
 SMALL = ("--synthetic_writers=30", "--synthetic_words_per_writer=2", "--workers=1")
 INK = """.WRITER_ID w001
@@ -179,27 +168,3 @@ def test_show_draws_augmented_samples(
     assert output.read_bytes() == first
     assert data.main([*argv, "--config.augment.shear=0.4"]) == 0
     assert output.read_bytes() != first
-
-
-def test_the_original_is_what_the_model_sees_and_versions_are_those_of_training(repository: Path) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(np.tile(np.linspace(0, 255, 40, dtype=np.uint8), (20, 1))).save(buffer, "PNG")
-    samples = [Sample(str(number), "x", "w", buffer.getvalue()) for number in range(2)]
-    samples.insert(1, Sample("bad", "x", "w", b"no image"))
-    argv = [f"--config={repository}/configs/quickstart.py", "--config.augment.warp_px=2.0"]
-    for kind in ("word", "keras"):
-        config = resolve_augmentation(load_config([*argv, f"--config.data.preprocessing={kind}"])[0])
-        first, bad, second = draw_versions(samples, config, seed=3)
-        assert "not an image" in bad
-        preprocessing = preprocess(open_grey(buffer.getvalue(), ""), Preprocessing(32, 128, kind))
-        assert len(first) == len(second) == 6
-        np.testing.assert_array_equal(first[0], preprocessing)
-        for version in range(1, 6):
-            for place, images in enumerate((first, second)):
-                key = sample_keys(3, "augment", jnp.int32(version - 1), jnp.array([place]))
-                seen = jnp.asarray(images_to_input(preprocessing[None], kind))
-                for effect in build_effects(config.augment):
-                    seen, _ = effect.apply(seen, None, key)
-                seen = seen[0, ..., 0].T
-                grey = seen[::-1] if kind == "keras" else 1 - seen
-                np.testing.assert_allclose(images[version], 255 * grey, atol=0.51)

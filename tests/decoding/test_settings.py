@@ -13,7 +13,6 @@ import pytest
 from hwr_jax.decoding.arpa import write_arpa
 from hwr_jax.decoding.decoder import BeamDecoder, GreedyDecoder
 from hwr_jax.decoding.settings import (
-    DECODERS,
     DecoderSettings,
     TextFile,
     build_decoder,
@@ -204,7 +203,7 @@ def test_a_decoder_is_chosen_by_name_file_settings_or_as_it_is(settings, tmp_pat
         assert chosen.about["lexicon"]["words"] == 3
     own = Shouts(ALPHABET)
     assert choose_decoder(own, ALPHABET).decoder is own
-    named = choose_decoder("shouts", ALPHABET, decoders={**DECODERS, "shouts": Shouts})
+    named = choose_decoder("shouts", ALPHABET, own={"shouts": Shouts})
     assert (named.label, named.about) == ("shouts", {"decoder": "shouts"})
     assert isinstance(named.decoder, Shouts)
 

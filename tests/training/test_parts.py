@@ -21,6 +21,7 @@ from hwr_jax.config import (
     OptimizerConfig,
     TrainingConfig,
 )
+from hwr_jax.decoding.decoder import Hypothesis
 from hwr_jax.errors import InputError
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.nested import flatten
@@ -28,7 +29,7 @@ from hwr_jax.training.devices import make_placement
 from hwr_jax.training.load import load_run
 from hwr_jax.training.losses import Loss
 from hwr_jax.training.optimizer import build_optimizer
-from hwr_jax.training.parts import Parts, build_parts
+from hwr_jax.training.parts import Evaluator, Parts, build_parts
 from hwr_jax.training.state import init_state
 from hwr_jax.training.step import make_step_of
 
@@ -90,6 +91,16 @@ class Dots:
         return np.where(rng.random(grey_HxW.shape) < 0.02, 0, grey_HxW).astype(np.uint8)
 
 
+class AlwaysAb:
+    """A decoder that reads "ab" everywhere."""
+
+    def __init__(self, alphabet):
+        self.alphabet = alphabet
+
+    def decode(self, log_probs_BxTxK, frames_B=None, n_best=1):
+        return [(Hypothesis("ab", 0.5, 0.0, 0.0, (0, 1)),)] * len(log_probs_BxTxK)
+
+
 def own_parts(config):
     parts = build_parts(config)
     return dataclasses.replace(
@@ -97,7 +108,14 @@ def own_parts(config):
         encoder=Columns(),
         losses={**parts.losses, "size": Loss(0.1, lambda outputs, batch: outputs["size"])},
         augmentation=(Dots(), *parts.augmentation, Faint()),
-        evaluators={"samples": lambda evaluation: len(evaluation.results)},
+        evaluators={
+            "samples": Evaluator(lambda evaluation: len(evaluation.results)),
+            "said_ab": Evaluator(
+                lambda evaluation: [r.prediction for r in evaluation.results].count("ab"), decoder="ab"
+            ),
+            "training_samples": Evaluator(lambda evaluation: len(evaluation.results), split="train", when="end"),
+        },
+        decoders={"ab": AlwaysAb},
     )
 
 
@@ -148,7 +166,19 @@ def test_a_run_logs_every_loss_and_evaluator(run):
     assert len(lines) == 4
     for line in lines:
         assert line["train/loss"] == pytest.approx(line["train/ctc"] + 0.1 * line["train/size"], rel=1e-5)
-    assert lines[-1]["validation/samples"] > 0
+    assert lines[-1]["validation/samples"] == lines[-1]["validation/said_ab"] > 0
+    at_end = json.loads((run.workdir / "evaluation" / "training_samples.json").read_text())
+    assert at_end["split"] == "train"
+    assert at_end["training_samples"] == at_end["samples"] > lines[-1]["validation/samples"]
+    card = (run.workdir / "evaluation" / "MODEL_CARD.md").read_text()
+    assert "| encoder | Columns |" in card
+    assert "one output frame for every 8 px" in card
+
+
+def test_a_run_goes_on_with_its_own_parts_alone(run):
+    others = dataclasses.replace(own_parts(CONFIG), augmentation=build_parts(CONFIG).augmentation)
+    with pytest.raises(InputError, match="losses size, augmentation Dots, Faint, not encoder Columns, losses size; ch"):
+        hwr_jax.train(CONFIG, run.workdir, others)
 
 
 def test_it_resumes_with_its_statistics_and_loads_with_its_parts_alone(run):
@@ -163,18 +193,28 @@ def test_it_resumes_with_its_statistics_and_loads_with_its_parts_alone(run):
     assert models[0].stride_px == 8
     # The rate's schedule knows the length of the run; statistics of the first steps differ by nothing else.
     assert whole.keys() == resumed.keys()
-    with pytest.raises(InputError, match="was trained with encoder Columns, not no parts of its own"):
+    with pytest.raises(InputError, match="was trained with encoder Columns, not an encoder of hwr_jax"):
         hwr_jax.load(run.workdir)
     reading = hwr_jax.load(run.workdir, parts=parts).read(np.full((20, 60), 255, np.uint8))[0]
     assert 0 <= reading.confidence <= 1
     assert hwr_jax.evaluate(run.workdir, parts=parts, into_run=False).cer == run.evaluation.cer
 
 
-def test_the_config_file_of_a_run_gives_its_parts(run, tmp_path):
+def test_the_config_file_of_a_run_gives_its_parts(run, tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text(FILE + inspect.getsource(Columns))
     assert hwr_jax.evaluate(run.workdir, parts=path, into_run=False).cer == run.evaluation.cer
     assert main([f"--model={run.workdir}", f"--parts={path}", "--split=validation", "--workers=1"]) == 0
+    path.write_text(path.read_text().replace("encoder=Columns()", "encoder=Columns(), decoders={'ab': AlwaysAb}"))
+    with path.open("a") as file:
+        file.write("from hwr_jax.decoding.decoder import Hypothesis\n" + inspect.getsource(AlwaysAb))
+    argv = [f"--model={run.workdir}", f"--parts={path}", "--split=validation", "--workers=1", "--decoder=ab"]
+    assert main(argv) == 0
+    assert "decoder   ab," in capsys.readouterr().out
+    with pytest.raises(InputError, match="--escape: has no effect on a decoder of one's own"):
+        main([*argv, "--escape=-3"])
+    with pytest.raises(InputError, match="take greedy, beam, ab, tuned or"):
+        main([*argv[:-1], "--decoder=abc"])
     path.write_text(FILE.replace("Columns()", "None"))
     with pytest.raises(InputError, match="give its own as parts=, or as --parts=FILE"):
         main([f"--model={run.workdir}", f"--parts={path}", "--split=validation", "--workers=1"])
@@ -186,6 +226,8 @@ def test_the_config_file_of_a_run_gives_its_parts(run, tmp_path):
         (lambda: Parts({}, None), "nothing to minimise"),
         (lambda: build_parts(dataclasses.replace(CONFIG, losses=LossesConfig(ctc=0.0))), "losses.ctc=1"),
         (lambda: dataclasses.replace(own_parts(CONFIG), augmentation=(Columns(),)), "Columns.kind must be"),
+        (lambda: Evaluator(len, when="sometimes"), "when is 'sometimes', not 'validation' or 'end'"),
+        (lambda: Evaluator(len, data="iam_lines").load(CONFIG), "iam_lines.*not prepared"),
         (
             lambda: dataclasses.replace(own_parts(CONFIG), encoder=Columns(stride_px=7)).stride_px(CONFIG),
             "64 is not a multiple of 7",
