@@ -73,11 +73,8 @@ class ConfigFile:
 def load_config_file(name: str) -> ConfigDict:
     """The config of a file, not yet checked: `hwr_jax.config.resolve_config` does that.
 
-    Args:
-      name: of a config of the package ("quickstart", "unipen_words_large:second"), or FILE.py[:arg].
-
-    Raises:
-      InputError: there is no such config, or the file fails.
+    `name` is of a config of the package ("quickstart", "unipen_words_large:second"), or FILE.py[:arg]. Raises
+    InputError: there is no such config, or the file fails.
     """
     return open_config_file(name).get_config()
 

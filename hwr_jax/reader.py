@@ -98,10 +98,7 @@ class Reader:
     """
 
     def __init__(self, model: Model, decoder: Decoder | None = None) -> None:
-        """Args:
-        model: gives the log probabilities of an image.
-        decoder: makes texts of them, any object with `Decoder.decode`; None: greedy.
-        """
+        """Takes what gives an image's log probabilities, and what makes texts of them; None: greedy."""
         self.model = model
         self.decoder = decoder or GreedyDecoder(model.alphabet)
 
@@ -157,10 +154,8 @@ class Reader:
     ) -> list[Reading]:
         """Reads images as `hwr_jax.ink.preprocessing.preprocess` makes them, any number of them.
 
-        Args:
-          images_BxHxW: uint8.
-          n_best: the most texts an image.
-          greys: what they were made from, uint8 [H, W] each; with them the readings have boxes.
+        They are uint8; `greys` is what they were made from, uint8 [H, W] each: with them the readings have boxes. There
+        are at most `n_best` texts an image.
         """
         readings = []
         for start in range(0, len(images_BxHxW), BATCH_SIZE):

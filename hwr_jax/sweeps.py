@@ -19,11 +19,8 @@ SIGNIFICANT_DIGITS = 4
 def product(*parts: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> Iterator[Point]:
     """Every combination, the last field changing fastest.
 
-    Args:
-      parts: {field: its values} for a full grid, or points made by `zipped` or `sampled`, or a list of dicts.
-
-    Raises:
-      InputError: a field occurs in two parts, or its values are not a list.
+    A part is {field: its values} for a full grid, or points made by `zipped` or `sampled`, or a list of dicts. Raises
+    InputError: a field occurs in two parts, or its values are not a list.
     """
     for chosen in itertools.product(*(list(_points_of(part)) for part in parts)):
         merged: Point = {}

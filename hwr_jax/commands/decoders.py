@@ -69,12 +69,8 @@ def resolve_decoder(options: argparse.Namespace, model: str) -> "DecoderSettings
 def resolve_settings(options: argparse.Namespace, model: str) -> "DecoderSettings":
     """The settings that the flags ask for; a flag takes the place of what the tuned file says.
 
-    Args:
-      options: parsed with `add_decoder_options`.
-      model: name or path of the model, beside which "tuned" looks.
-
-    Raises:
-      InputError: no such decoder or file, or a flag that would change nothing.
+    `model` is the name or path of the model, beside which "tuned" looks. Raises InputError: no such decoder or file, or
+    a flag that would change nothing.
     """
     from hwr_jax.decoding.settings import DECODERS, GREEDY, TextFile, find_settings, usual_weights
     from hwr_jax.training.load import model_folder

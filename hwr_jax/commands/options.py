@@ -21,11 +21,8 @@ MODEL_HELP = "a model of the package (hwr models lists them), an exported folder
 def run(name: str, command: Callable[[Sequence[str]], int], argv: Sequence[str], *, program: str = "hwr ") -> int:
     """Runs a command; wrong input and failed reads or writes become one line on stderr and status 1.
 
-    Args:
-      name: of the command, for that line.
-      command: takes `argv`, returns the exit status.
-      argv: the arguments after the name.
-      program: what stands before the name; "" for a command of its own.
+    The command takes `argv` and returns the exit status. In that line its name stands behind `program`, which is "" for
+    a command of its own.
     """
     keep_programs()
     logging.basicConfig(format=f"{program}{name}: %(message)s", level=logging.WARNING)

@@ -130,14 +130,8 @@ def settle_characters(columns_Lx2: np.ndarray, inked: tuple[float, float]) -> np
 
     Recurrent layers often see the first character in the first frame of all, and the last in the last, wherever they
     stand. So the outermost are moved to where half a character of mean width from the end of the ink is, if they lie
-    further out than that.
-
-    Args:
-      columns_Lx2: left and right of the characters' frames, in pixels of the image.
-      inked: where the ink begins and ends, in pixels of the image.
-
-    Returns:
-      left and right of each character, float64 [L, 2].
+    further out than that. Takes left and right of the characters' frames, and where the ink begins and ends, in pixels
+    of the image. Returns left and right of each character, float64 [L, 2].
     """
     count = len(columns_Lx2)
     begin, end = inked

@@ -32,14 +32,9 @@ def fit_temperature(scores_NxW: np.ndarray, correct_N: np.ndarray) -> float:
     modern neural networks, 2017, section 4.2).
 
     Makes the mean negative log-likelihood of "the first hypothesis is right" small: a grid, then Brent's search. The
-    same input gives the same result. Fit on validation data, never on what is then measured.
-
-    Args:
-      scores_NxW: of the hypotheses, best first, -inf where there are fewer.
-      correct_N: whether the first one was right, bool.
-
-    Raises:
-      InputError: no samples.
+    same input gives the same result. Fit on validation data, never on what is then measured. Takes the scores of the
+    hypotheses, best first, -inf where there are fewer, and whether the first one was right, bool. Raises InputError: no
+    samples.
     """
     import scipy.optimize  # takes a moment, and every decoder imports this file
 

@@ -133,14 +133,9 @@ class BeamDecoder:
         object.__setattr__(self, "_text_models", placed or (self.text_model,))
 
     def search(self, log_probs_NxTxK: np.ndarray, frames_N: np.ndarray | None = None) -> Hypotheses:
-        """The hypotheses of any number of rows, as numpy arrays.
+        """The hypotheses of any number of rows, as numpy arrays; of what `Decoder.decode` takes.
 
-        Args:
-          log_probs_NxTxK: natural log probabilities of the classes in each frame, float32.
-          frames_N: how many frames of each row count, int32; None: all.
-
-        Raises:
-          InputError: another number of classes than the alphabet's, or values that are not numbers.
+        Raises InputError: another number of classes than the alphabet's, or values that are not numbers.
         """
         log_probs_NxTxK = np.asarray(log_probs_NxTxK, np.float32)
         if log_probs_NxTxK.ndim != 3 or log_probs_NxTxK.shape[2] != self.alphabet.num_classes:

@@ -132,12 +132,8 @@ class NGramTables:
 def build_ngram_tables(model: NGramModel, alphabet: Alphabet, where: str = "language model") -> NGramTables:
     """The tables of a model. Characters of the alphabet that the model lacks are unknown characters to it.
 
-    Args:
-      where: names the model in messages, such as its path.
-
-    Raises:
-      InputError: the model knows characters that the alphabet lacks, as one of another alphabet does; or the tables are
-        too large.
+    `where` names the model in messages, such as its path. Raises InputError: the model knows characters that the
+    alphabet lacks, as one of another alphabet does; or the tables are too large.
     """
     if outside := alphabet.outside(model.characters):
         listed = " ".join(map(repr, outside[:8])) + (" ..." if len(outside) > 8 else "")

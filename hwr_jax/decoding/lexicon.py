@@ -67,13 +67,7 @@ def load_lexicon(path: Path, count: float = 1.0) -> Lexicon:
     """Reads a UTF-8 file with one word a line, which a tab and a count may follow.
 
     A line with a single character that is no letter, such as a comma, says how often that sign comes; "<space>" is the
-    space.
-
-    Args:
-      count: of words without one.
-
-    Raises:
-      InputError: no such file, or a line that is neither, or no words.
+    space. `count` is of words without one. Raises InputError: no such file, or a line that is neither, or no words.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -125,9 +119,7 @@ def is_letter(character: str) -> bool:
 def expand_variants(words: Mapping[str, float], variants: Mapping[str, float] = VARIANTS) -> dict[str, float]:
     """The words with their variants. Forms that several words share, or that are words themselves, add up.
 
-    Args:
-      words: word -> count.
-      variants: form -> share, as VARIANTS has them; forms that are left out are not added.
+    `words` is word -> count; `variants` is form -> share, as VARIANTS has them; forms that are left out are not added.
     """
     expanded: dict[str, float] = defaultdict(float)
     possessive = variants.get("possessive", 0.0)

@@ -105,13 +105,8 @@ def build_lexicon_tables(
     """The tables of a lexicon for an alphabet.
 
     Log probabilities are of the words, their variants and the signs together. Words with characters outside the
-    alphabet are left out: see `Lexicon.unspellable`.
-
-    Args:
-      variants: other forms of the words, see `expand_variants`; {}: none.
-
-    Raises:
-      InputError: no words, or none that the alphabet can spell.
+    alphabet are left out: see `Lexicon.unspellable`. `variants` are other forms of the words, see `expand_variants`;
+    {}: none. Raises InputError: no words, or none that the alphabet can spell.
     """
     if not lexicon.words:
         raise InputError("lexicon: empty; give at least one word")

@@ -138,8 +138,7 @@ def build_decoder(
 ) -> Decoder:
     """The decoder of the settings, on these devices (see `BeamDecoder`).
 
-    Args:
-      parts: what `load_text_parts` gave for these settings; None reads the files now, and raises InputError as it does.
+    `parts` is what `load_text_parts` gave for them; None reads the files now, and raises InputError as it does.
     """
     if settings.decoder == GREEDY:
         return GreedyDecoder(alphabet, settings.temperature)

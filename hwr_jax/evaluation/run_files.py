@@ -12,9 +12,7 @@ from hwr_jax.renames import rename_config, rename_metrics
 def read_json(path: Path) -> dict[str, Any]:
     """What a JSON file holds, {} if there is no such file.
 
-    Raises:
-      InputError: it holds no JSON object.
-      OSError: it cannot be read.
+    Raises InputError where it holds no JSON object, OSError where it cannot be read.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

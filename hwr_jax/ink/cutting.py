@@ -45,10 +45,8 @@ class Piece:
 def split_lines(strokes: Sequence[np.ndarray]) -> list[Strokes]:
     """The strokes of each line of a text, by the pen's returns to the left and down.
 
-    Dots and bars that are put in later are returns to the left too, but the pen does not go down for them.
-
-    Args:
-      strokes: in the order of writing, float [n, 2] each, x to the right and y down; at least one.
+    Dots and bars that are put in later are returns to the left too, but the pen does not go down for them. Takes at
+    least one stroke, in the order of writing, float [n, 2] each, x to the right and y down.
     """
     heights_S = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
     tall = float(np.median(heights_S[heights_S > 0])) if (heights_S > 0).any() else 0.0

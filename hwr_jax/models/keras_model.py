@@ -12,11 +12,8 @@ BACKENDS = ("jax", "tensorflow", "torch")
 def import_keras(backend: str | None = None) -> Any:
     """The module `keras`, with KERAS_BACKEND as the user has set it, or jax, or as asked for.
 
-    Args:
-      backend: one of BACKENDS that must be used, or None for any. Keras settles on one when it is first imported.
-
-    Raises:
-      InputError: Keras or the backend is not installed, or Keras runs on another backend already.
+    `backend` is one of BACKENDS that must be used, or None for any. Keras settles on one when it is first imported.
+    Raises InputError: Keras or the backend is not installed, or Keras runs on another backend already.
     """
     if backend:
         os.environ["KERAS_BACKEND"] = backend
@@ -37,15 +34,8 @@ def import_keras(backend: str | None = None) -> Any:
 def build_keras_model(config: ModelConfig, num_classes: int) -> Any:
     """The keras.Model of the example "handwriting_recognizer", its layers and names, without the layer for the loss.
 
-    Args:
-      config: of the encoder "keras".
-      num_classes: outputs, the CTC blank last.
-
-    Returns:
-      Images [B, W, H, 1] float32 to probabilities [B, T, K] float32; freshly initialised as Keras does.
-
-    Raises:
-      InputError: Keras is not installed.
+    It makes of images [B, W, H, 1] float32 probabilities [B, T, K] float32, the CTC blank last, and is freshly
+    initialised as Keras does. The config is of the encoder "keras". Raises InputError: Keras is not installed.
     """
     keras = import_keras()
     layers = keras.layers

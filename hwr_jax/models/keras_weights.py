@@ -43,12 +43,9 @@ class KerasWeights:
 def load_keras_weights(path: Path, width_px: int | None = None) -> KerasWeights:
     """Reads the seed model, of whatever sizes, with or without the layer for the loss, whatever its layers' names.
 
-    Args:
-      path: a `.keras` file, a `.weights.h5` file, or the `.h5` of Keras 2.
-      width_px: of the images, where the file does not tell (weights alone do not); None: 128, the example's.
-
-    Raises:
-      InputError: no such file, a damaged one, or one of another model; the message names the layer.
+    The file is a `.keras` file, a `.weights.h5` file, or the `.h5` of Keras 2; `width_px` is of the images, where it
+    does not tell (weights alone do not), None: 128, the example's. Raises InputError: no such file, a damaged one, or
+    one of another model; the message names the layer.
     """
     file = read_keras_file(path)
     where = str(path)
@@ -122,10 +119,8 @@ def sort_classes(tree: Tree, characters: str) -> tuple[Tree, str]:
 def save_keras(model: TrainedModel, path: Path) -> None:
     """Writes a `.keras` file of plain layers that Keras loads and predicts with: images [B, W, H, 1] to probabilities.
 
-    Raises:
-      InputError: Keras is not installed, the name does not end in .keras, or the model is of another stack or reads
-        lines of any width.
-      OSError: the file cannot be written.
+    Raises InputError where Keras is not installed, the name does not end in .keras, or the model is of another stack or
+    reads lines of any width; OSError where the file cannot be written.
     """
     config = build_dataclass(ModelConfig, model.config["model"], "model")
     if config.encoder != "keras":

@@ -47,11 +47,8 @@ def zero_outside(x_BxWxHxC: Images, inside_BxW: Columns) -> Images:
 def keep_mask(keys_B: KeysB, stream: str, rate: float | Array, shape: tuple[int, ...]) -> Float[Array, "B ..."]:
     """Inverted dropout masks, float32 [B, *shape]: 0 with probability `rate`, else 1 / (1 - rate).
 
-    From one key a sample, so that a sample's mask does not depend on the batch's place or the device.
-
-    Args:
-      keys_B: one key a sample.
-      stream: name of the place in the model; other names give independent masks.
+    From one key a sample, so that a sample's mask does not depend on the batch's place or the device. `stream` names
+    the place in the model; other names give independent masks.
     """
     fold = zlib.crc32(stream.encode())
     keep_BxS = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, fold), 1 - rate, shape))(keys_B)

@@ -62,10 +62,7 @@ class Recognizer(nn.Module):
     ) -> tuple[Float[Array, "B T K"], Int[Array, "B"]]:
         """Logits, float32, and how many frames of each row count, the first ones. What the others hold means nothing.
 
-        Args:
-          images_BxWxHx1: as made by `hwr_jax.ink.preprocessing.images_to_input`: the width comes first.
-          widths_B: columns that show the image, the first ones; the others change nothing. None: all of them do.
-          keys_B: one dropout key a sample for training; None for inference.
+        Takes what `Encoder` takes.
         """
         features = self.features(images_BxWxHx1, widths_B, keys_B)
         logits = Dense(self.num_classes, dtype=DTYPES[self.config.compute_dtype], name=CLASSES)(features)
@@ -76,8 +73,7 @@ class Recognizer(nn.Module):
     ) -> tuple[dict[str, Array], Any]:
         """What losses are made of: "logits", "frames", and what the encoder sows in the collection "outputs", by name.
 
-        Returns:
-          The outputs, and the encoder's collections (such as "batch_stats") as they are after this batch.
+        Beside them it returns the encoder's collections (such as "batch_stats") as they are after this batch.
         """
         mutable = [OUTPUTS, *(name for name in variables if name != "params")]
         (logits, frames_B), collections = self.apply(variables, images_BxWxHx1, widths_B, keys_B, mutable=mutable)

@@ -128,11 +128,8 @@ def build_trained(
 def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any]) -> None:
     """Writes model.json and parameters.npz (no pickle) into the folder.
 
-    Args:
-      about: where the model comes from, for people: JSON values.
-
-    Raises:
-      InputError: the model has an encoder of one's own, without which nobody could load it.
+    `about` says where the model comes from, for people: JSON values. Raises InputError: the model has an encoder of
+    one's own, without which nobody could load it.
     """
     if model.encoder is not None:
         raise InputError(f"model {model.name}: its encoder {type(model.encoder).__name__} is in no table of hwr_jax")

@@ -142,9 +142,7 @@ def load_images(
 
     A sample of the same id and another transcription is not one of those wanted. `config` is of a run, as its
     config.json has it; `split` is where to look first; `data_dir` holds the prepared data (None: as the config says).
-
-    Returns:
-      id -> image, uint8 [height_px, width_px], of the samples found; and why others were not, "" if all were.
+    Returns id -> image, uint8 [height_px, width_px], of the samples found; and why others were not, "" if all were.
     """
     images: dict[str, np.ndarray] = {}
     try:

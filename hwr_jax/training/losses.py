@@ -31,12 +31,9 @@ def ctc_losses(
     lengths_B: Int[Array, "B"],
     frames_B: Int[Array, "B"],
 ) -> Float[Array, "B"]:
-    """Negative log-likelihood of each label, in nats; the blank is the last class.
+    """Negative log-likelihood of each label (class ids), in nats; the blank is the last class.
 
-    Args:
-      logits_BxTxK: of the classes.
-      labels_BxL, lengths_B: class ids, and how many of each row count.
-      frames_B: how many frames of each row count.
+    Of each row so many ids and frames count as `lengths_B` and `frames_B` say.
     """
     label_paddings = _after(lengths_B, labels_BxL.shape[1]).astype(jnp.float32)
     frame_paddings = _after(frames_B, logits_BxTxK.shape[1]).astype(jnp.float32)

@@ -62,11 +62,8 @@ def train_vectorized(
 ) -> list[Outcome]:
     """As `hwr_jax.training.loop.run_training`, of several runs, each with its own config, folder and `about`.
 
-    Runs that stopped at different steps go on one group after the other.
-
-    Raises:
-      InputError: runs that cannot train together, several devices, or a checkpoint of another shape.
-      OSError: a folder cannot be written.
+    Runs that stopped at different steps go on one group after the other. Raises InputError for runs that cannot train
+    together, several devices, or a checkpoint of another shape, and OSError for a folder that cannot be written.
     """
     varying_numbers(configs)
     if configs[0].training.parallel not in ("auto", "jit"):

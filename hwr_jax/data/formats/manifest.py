@@ -198,14 +198,9 @@ def parse_hugging_face(
     """The rows of a data set that holds its images.
 
     Ids are "FILE/ROW", or what the id column holds. Without a writer column every row is a writer of its own. A folder
-    or file that is named as a split (train/, test-00000-of-00001.parquet) gives it.
-
-    Args:
-      source: a folder that `save_to_disk` wrote, a folder with parquet files, or one such file.
-      **columns: as `hwr_jax.data.formats.manifest.parse_manifest` takes them.
-
-    Raises:
-      InputError: pyarrow is not installed; the source is missing, damaged, or holds no images and texts.
+    or file that is named as a split (train/, test-00000-of-00001.parquet) gives it. The source is a folder that
+    `save_to_disk` wrote, a folder with parquet files, or one such file; columns are named as for `parse_manifest`.
+    Raises InputError: pyarrow is not installed; the source is missing, damaged, or holds no images and texts.
     """
     try:
         import pyarrow

@@ -26,13 +26,8 @@ def parse_pairs(
     """Images with a text file beside them (x.gt.txt, else x.txt), of any depth of folders, in the order of their names.
 
     Ids are the images' paths without suffix. The writer is what `writer_pattern` finds in that path; without one it is
-    the image's folder where there are several, else every image is a writer of its own.
-
-    Args:
-      source: a folder or an archive (tar, zip).
-
-    Raises:
-      InputError: the source is missing, or holds no pair.
+    the image's folder where there are several, else every image is a writer of its own. The source is a folder or an
+    archive (tar, zip). Raises InputError: it is missing, or holds no pair.
     """
     pattern = entries.compile_pattern(writer_pattern, "writer_pattern")
     with open_tree(source, lambda name: entries.is_image(name) or name.lower().endswith(".txt")) as tree:
@@ -99,13 +94,9 @@ def parse_rimes_lines(
 
     Ids are the paths without suffix. A path may lack its suffix. RIMES names no writers: the letter, which is the
     image's name up to the line's number, stands for its writer, unless `writer_pattern` finds one in the path. A list
-    named as a split (train.txt, training_2011.txt, eval.txt ...) gives it.
-
-    Args:
-      source: a list (.txt) beside its images, or a folder or an archive (tar, zip) with lists and images.
-
-    Raises:
-      InputError: the source is missing, holds no list, or no line of a list names an image.
+    named as a split (train.txt, training_2011.txt, eval.txt ...) gives it. The source is a list (.txt) beside its
+    images, or a folder or an archive (tar, zip) with lists and images. Raises InputError: it is missing, holds no list,
+    or no line of a list names an image.
     """
     pattern = entries.compile_pattern(writer_pattern, "writer_pattern")
     chosen = ""
