@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
 def choose_words(count: int) -> list[Sample]:
     """The first word of each of the first `count` writers of the synthetic test split."""
     writers = (number for number in itertools.count() if split_of(f"w{number:04d}") == "test")
-    words = (write_samples(writer, words=1, seed=0, config=None) for writer in writers)
+    words = (write_samples(writer, words=1, seed=0) for writer in writers)
     return list(itertools.islice(itertools.chain.from_iterable(words), count))
 
 

@@ -1,6 +1,7 @@
 """Evaluating a trained model: the numbers of a split, and the files that hold them."""
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -162,6 +163,7 @@ def evaluate(
     if not len(samples):
         reasons = f"; {len(samples.skipped):,} were skipped" if samples.skipped else ""
         raise InputError(f"data {config.name!r}, split {split!r}: no samples{reasons}; try --split=all")
+    done = itertools.count(0, BATCH_SIZE)
     with ProgressLine("read") as progress:
         result = measure(
             model,
@@ -169,7 +171,7 @@ def evaluate(
             config,
             split,
             chosen,
-            poll=_count_batches(progress, len(samples)),
+            poll=lambda: progress(min(next(done), len(samples)), len(samples)),
             example_metric=example_metric,
             prepared=not source,
         )
@@ -361,14 +363,3 @@ def _describe_prepared(config: DataConfig) -> dict[str, Any]:
             for name, split in info.splits.items()
         }
     return prepared
-
-
-def _count_batches(progress: Callable[[int, int | None], None], total: int) -> Callable[[], None]:
-    done = 0
-
-    def poll() -> None:
-        nonlocal done
-        progress(min(done, total), total)
-        done += BATCH_SIZE
-
-    return poll

@@ -100,13 +100,8 @@ def _draw(values: tuple[Any, ...] | list[Any], share: float) -> Any:
     if not isinstance(values, tuple):
         return values[int(share * len(values))]
     low, high = values
-    if isinstance(low, int) and isinstance(high, int):
-        # Each whole number owns the stretch around it, so that the ends are as likely as their neighbours.
-        drawn = round(math.exp(_between(math.log(low - 0.5), math.log(high + 0.5), share)))
-        return min(max(drawn, low), high)
-    value = math.exp(_between(math.log(low), math.log(high), share))
-    return min(max(float(f"{value:.{SIGNIFICANT_DIGITS}g}"), low), high)
-
-
-def _between(low: float, high: float, share: float) -> float:
-    return low + share * (high - low)
+    whole = isinstance(low, int) and isinstance(high, int)
+    # Each whole number owns the stretch around it, so that the ends are as likely as their neighbours.
+    start, end = (math.log(low - 0.5), math.log(high + 0.5)) if whole else (math.log(low), math.log(high))
+    value = math.exp(start + share * (end - start))
+    return min(max(round(value) if whole else float(f"{value:.{SIGNIFICANT_DIGITS}g}"), low), high)

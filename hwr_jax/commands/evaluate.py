@@ -24,13 +24,12 @@ def main(argv: Sequence[str]) -> int:
     from hwr_jax.result import evaluate
     from hwr_jax.zoo.model_records import CARD_FILE
 
-    name = options.model
     result = evaluate(
-        name,
+        options.model,
         options.data,
         options.source,
         options.split,
-        resolve_decoder(options, name),
+        resolve_decoder(options, options.model),
         options.parts,
         options.output,
         checkpoint=options.checkpoint,

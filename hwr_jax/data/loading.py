@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hwr_jax.config import DataConfig, ExperimentConfig
-from hwr_jax.data.formats.base import Format, Progress
+from hwr_jax.data.formats.base import Progress
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.labels import final_label, select_trainable, take
 from hwr_jax.data.parallel import count_cores
@@ -25,7 +25,6 @@ from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, alphabet_of, resolve_
 def ensure_prepared(
     config: DataConfig,
     *,
-    format: Format | None = None,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
 ) -> PreparedInfo:
@@ -33,8 +32,7 @@ def ensure_prepared(
 
     Raises InputError if it is not prepared and there is no source, or the source is not what it says.
     """
-    own = format is not None and format.name == config.name.partition("/")[0]
-    if not own and not config.source and config.name != SYNTHETIC and not find_prepared(config.name, _data_dir(config)):
+    if not config.source and config.name != SYNTHETIC and not find_prepared(config.name, _data_dir(config)):
         raise InputError(
             f"data {config.name!r}: not prepared; run hwr data prepare {config.name} --source=PATH, "
             "or give --config.data.source=PATH"
@@ -45,7 +43,6 @@ def ensure_prepared(
         source,
         _data_dir(config),
         workers=worker_count(config.workers),
-        format=format,
         progress=progress,
         say=say,
     )

@@ -146,11 +146,14 @@ def make_batches(
             {name: values for name, values in batch.items() if name != _SOURCE} | {"images": images, "widths": widths}
             for batch, (images, widths) in zip(batches, made, strict=True)
         )
-        yield from (_stack(list(itertools.islice(whole, len(steps)))) for steps in dispatches)
+        yield from (stack_batches(list(itertools.islice(whole, len(steps)))) for steps in dispatches)
         return
-    stacked = grain.MapDataset.source(dispatches).map(lambda steps: _stack([batch_of_step(step) for step in steps]))
+    stacked = grain.MapDataset.source(dispatches).map(
+        lambda steps: stack_batches([batch_of_step(step) for step in steps])
+    )
     yield from stacked.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4))
 
 
-def _stack(batches: Sequence[Batch]) -> Batch:
+def stack_batches(batches: Sequence[Batch]) -> Batch:
+    """Batches of the same arrays along a leading axis."""
     return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}

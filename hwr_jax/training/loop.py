@@ -15,7 +15,7 @@ from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.batches import buckets_of
 from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.loading import worker_count
-from hwr_jax.data.pipeline import Batch, make_batch_of_step, make_batches, plan_dispatches, sample_arrays
+from hwr_jax.data.pipeline import make_batch_of_step, make_batches, plan_dispatches, sample_arrays, stack_batches
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.source_images import ImageMaker, SourceImages
 from hwr_jax.errors import InputError
@@ -270,7 +270,8 @@ def advance(
             stop.poll_together(step)
             if all(trial.reported for trial, _ in going()):
                 state = state.replace(totals=placement.place(empty_totals()))  # type: ignore[attr-defined]
-            state = placement.steps(state, on_device, placement.place_batches(_stack(batches)))
+            batch = batches[0] if len(batches) == 1 else stack_batches(batches)
+            state = placement.steps(state, on_device, placement.place_batches(batch))
             step += len(steps)
             for trial, fetch in going():
                 trial.advanced(state, len(steps))
@@ -293,13 +294,6 @@ def _find_sources(
     return samples.sources, ImageMaker(
         samples.sources.parts, parts.source_effects, preprocessing_of(config), config.seed
     )
-
-
-def _stack(batches: Sequence[Batch]) -> Batch:
-    """The batches of one seed for all trials, or those of each along a leading axis."""
-    if len(batches) == 1:
-        return batches[0]
-    return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def _evaluated(state: TrainState) -> Any:

@@ -40,17 +40,13 @@ def ctc_losses(
     return optax.ctc_loss(logits_BxTxK, frame_paddings, labels_BxL, label_paddings, blank_id=logits_BxTxK.shape[-1] - 1)
 
 
-def keras_ctc_losses(
-    logits_BxTxK: Float[Array, "B T K"],
-    labels_BxL: Int[Array, "B L"],
-    lengths_B: Int[Array, "B"],
-    frames_B: Int[Array, "B"],
-) -> Float[Array, "B"]:
+def keras_ctc_losses(logits_BxTxK: Float[Array, "B T K"], *labels: Array) -> Float[Array, "B"]:
     """The Keras example's loss, `ctc_batch_cost`: log(softmax + 1e-7) is taken for logits and normalised once more.
 
-    It bounds how wrong a frame can be: where the classes are confidently wrong it is far below `ctc_losses`.
+    It bounds how wrong a frame can be: where the classes are confidently wrong it is far below `ctc_losses`, whose
+    other arguments are `labels`.
     """
-    return ctc_losses(jnp.log(jax.nn.softmax(logits_BxTxK) + KERAS_EPSILON), labels_BxL, lengths_B, frames_B)
+    return ctc_losses(jnp.log(jax.nn.softmax(logits_BxTxK) + KERAS_EPSILON), *labels)
 
 
 def divergence_from_even(logits_BxTxK: Float[Array, "B T K"], frames_B: Int[Array, "B"]) -> Float[Array, "B"]:

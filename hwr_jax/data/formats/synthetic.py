@@ -13,7 +13,7 @@ from hwr_jax.data.sample import Sample
 from hwr_jax.errors import InputError
 from hwr_jax.ink.strokes import encode_png
 from hwr_jax.ink.words import make_text
-from hwr_jax.ink.writers import WriterConfig, draw_word, make_writer
+from hwr_jax.ink.writers import draw_word, make_writer
 
 SYNTHETIC = "synthetic"
 _OWN_NAME = re.compile(r"writers(\d+)_words(\d+)_seed(\d+)")
@@ -48,7 +48,6 @@ def parse_synthetic(
     seed: int = 0,
     workers: int = 1,
     tell_total: TellTotal = ignore_total,
-    config: WriterConfig | None = None,
 ) -> Iterator[Sample]:
     """Words by synthetic writers, writer by writer.
 
@@ -62,15 +61,15 @@ def parse_synthetic(
             "the counts must be at least 1 and the seed at least 0"
         )
     tell_total(writers * words_per_writer)
-    write = functools.partial(write_samples, words=words_per_writer, seed=seed, config=config)
+    write = functools.partial(write_samples, words=words_per_writer, seed=seed)
     for samples in map_in_order(write, range(writers), workers=workers, chunk_items=_CHUNK_WRITERS):
         yield from samples
 
 
-def write_samples(writer_number: int, *, words: int, seed: int, config: WriterConfig | None) -> list[Sample]:
+def write_samples(writer_number: int, *, words: int, seed: int) -> list[Sample]:
     """All words of one writer."""
     name = f"w{writer_number:04d}"
-    writer = make_writer(f"{seed}-{name}", config)
+    writer = make_writer(f"{seed}-{name}")
     samples = []
     for word_number in range(words):
         rng = np.random.default_rng([seed, writer_number, word_number])
