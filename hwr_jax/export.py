@@ -37,7 +37,6 @@ def export_folder(
 
     Args:
       model_or_workdir: the name of a model that comes with the package, the folder of an exported one, or of a run.
-      output: the folder to write.
       checkpoint: of a run, "best" or "latest".
       licence: a note on the data learnt from; "": what is known of them.
 

@@ -47,7 +47,6 @@ def import_keras(
     Args:
       file: a .keras file, a .weights.h5 file, or the .h5 of Keras 2.
       alphabet: a name, the characters in the order of the model's classes, or a text file, see `read_characters`.
-      workdir: the folder to make.
       preprocessing: how its images were preprocessed, "keras" or "word"; None: as the config, or "keras".
       width_px: of its images, where the file has weights alone; None: 128.
       config: by which the run is to be trained further; None: the published example's.

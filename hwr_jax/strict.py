@@ -19,7 +19,6 @@ def build_dataclass(cls: type[T], values: Mapping[str, Any], where: str = "confi
     Fields left out keep their defaults. Lists become tuples; whole numbers are accepted where a float is asked for.
 
     Args:
-      cls: a dataclass.
       values: field name -> value; nested dataclasses as nested mappings.
       where: dotted path used in messages.
 

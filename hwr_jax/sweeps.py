@@ -53,7 +53,6 @@ def sampled(fields: Mapping[str, Any], *, count: int, seed: int = 0) -> Iterator
     Args:
       fields: a tuple (low, high) is drawn from log-uniformly, both ends included, rounded to whole numbers where both
         ends are, else to four significant digits. From a list each value is drawn with equal chance.
-      count: number of points.
       seed: of the draw; it has nothing to do with the runs' field "seed".
 
     Raises:

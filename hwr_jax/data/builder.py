@@ -68,15 +68,7 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         progress: Progress | None = None,
         **kwargs: Any,
     ) -> None:
-        """As TFDS's, and what preparing needs; reading needs none of it.
-
-        Args:
-          source: path of the raw data.
-          options: of the format, such as the names of columns.
-          workers: processes; the prepared data do not depend on it.
-          progress: called before each sample.
-          **kwargs: of tfds.core.GeneratorBasedBuilder.
-        """
+        """As TFDS's, and what preparing needs, as `hwr_jax.data.prepared.prepare` takes it; reading needs nothing."""
         self._source = None if source is None else Path(source)
         self._options = dict(options or {})
         self._workers = workers

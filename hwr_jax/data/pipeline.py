@@ -134,7 +134,6 @@ def make_batches(
 
     Args:
       batch_of_step: see `make_batch_of_step`.
-      dispatches: ranges of steps.
       maker: of the images, where they come from their sources.
       workers: processes in which the maker makes batches ahead; the batches do not depend on it. Without a maker a
         thread reads ahead.

@@ -103,9 +103,7 @@ def prepare(
       source: path of the raw data; None for synthetic data, or to accept what is prepared whatever its source.
       data_dir: holds all prepared data sets; None is `default_data_dir()`.
       workers: processes; the result does not depend on it.
-      options: of the format.
       format: of your own. What it has prepared is found by its name later on, without it.
-      overwrite: prepare anew.
       progress: called with the number of samples read, and of those there are if known.
       say: called with a line when there is something to wait for.
 

@@ -68,7 +68,6 @@ def preprocess_samples(
 
     Args:
       samples: samples, and the skips that their format already counted.
-      preprocessing: size and kind.
       workers: processes; the result does not depend on it.
       writer: takes the images; None: they go to a nameless temporary file.
       place: the folder of prepared data and the split that the samples are, for `PreprocessedSamples.sources`.

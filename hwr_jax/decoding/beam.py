@@ -62,7 +62,6 @@ def beam_search(
 
     Args:
       log_probs_BxTxK: natural log probabilities of the classes in each frame, float32, the last one the blank.
-      text_model: weighs the texts.
       frames_B: how many frames of each row count, the others are padding; None: all.
       width: prefixes kept after each frame.
       candidates: how many of a frame's likeliest characters may be appended to a prefix; None tries all. Repeating a

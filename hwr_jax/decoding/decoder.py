@@ -63,7 +63,6 @@ def greedy_decode(
 
     Args:
       log_probs_BxTxK: log probabilities of the classes in each frame, float32.
-      blank_id: the class of the CTC blank.
       frames_B: how many frames of each row count, the others are padding; None: all.
 
     Returns:

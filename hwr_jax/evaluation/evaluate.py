@@ -77,7 +77,6 @@ def evaluate_samples(
       samples: of one split. Labels with characters outside the alphabet, or too long for the frames, count in CER and
         WER like all others, but have no loss.
       decoder: of the log probabilities; None: greedy.
-      batch_size: images at a time.
       poll: called before each batch; an exception it raises ends the evaluation.
     """
     decoder = decoder or GreedyDecoder(alphabet)

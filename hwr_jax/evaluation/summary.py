@@ -39,7 +39,6 @@ def summarize(
 
     Args:
       decoder: its label, such as "greedy", see `hwr_jax.decoding.settings.DecoderSettings.label`.
-      model, data, split: names that say what was measured.
       split_rule: which rule made the split, see `hwr_jax.data.splits.rule_name`.
       decoder_settings: all of the decoder's settings, see `hwr_jax.decoding.settings.describe_settings`.
     """

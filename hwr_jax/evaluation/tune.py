@@ -58,7 +58,6 @@ def tune_decoder(
 
     Args:
       settings, parts: where the search starts, and the files of these settings.
-      alphabet: of the recognizer.
       log_probs_NxTxK, frames_N, texts: of the samples: natural logarithms, how many frames count, what they say.
       objective: "wer" or "cer", of all samples together.
       devices: see `BeamDecoder`.
@@ -128,7 +127,6 @@ def tune_weights(
       objective: what to make small, such as the edits of the validation split. See `distance.Edits`.
       start: tried first; weights not named keep these values.
       names: fields of `FusionWeights` to search over.
-      grid: their values.
 
     Raises:
       InputError: a name is no weight, or has no values.

@@ -161,13 +161,8 @@ def join_words(
 ) -> list[np.ndarray]:
     """The strokes of words in a row, their baselines level, natural gaps between them.
 
-    Args:
-      words: strokes of each, float [n, 2], x to the right and y down, all in one unit.
-      letter_height: of small letters in that unit; positive.
-      rng: draws the gaps.
-
-    Returns:
-      The strokes of the line; it begins at x = 0, its baseline is y = 0.
+    Takes the strokes of each, float [n, 2], x to the right and y down, all in one unit, and the height of small letters
+    in that unit, positive. Returns the strokes of the line; it begins at x = 0, its baseline is y = 0.
     """
     letter_gap = float(np.median([widest_gap(strokes) for strokes in words]))
     median_gap = letter_height * GAP_HEIGHTS * float(np.exp(rng.normal(0, _LINE_SPREAD)))

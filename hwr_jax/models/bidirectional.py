@@ -25,12 +25,8 @@ def scan_lstm(
 ) -> Float[Array, "T D B U"]:
     """Runs the recurrence of `D` independent LSTMs over `T` frames from zero states (Hochreiter and Schmidhuber 1997).
 
-    Args:
-      projected_TxDxBx4U: input kernel times input plus bias, every frame.
-      recurrent_DxUx4U: recurrent kernels.
-
-    Returns:
-      The hidden state after every frame.
+    Takes input kernel times input plus bias of every frame, and the recurrent kernels. Returns the hidden state after
+    every frame.
     """
     hidden, _, _ = _run(projected_TxDxBx4U, recurrent_DxUx4U)
     return hidden

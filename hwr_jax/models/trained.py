@@ -58,12 +58,8 @@ class TrainedModel:
     ) -> tuple[Float[np.ndarray, "B T K"], Int[np.ndarray, "B"]]:
         """Log probabilities of the classes in every frame, for any number of preprocessed images.
 
-        Args:
-          images_BxHxW: as `hwr_jax.ink.preprocessing.preprocess` gives them.
-          widths_B: their columns that show something, see `hwr_jax.ink.model_input.measure_widths`.
-
-        Returns:
-          The log probabilities, of as many frames as the widest image takes, and how many frames of each count.
+        Of their columns those count that show something, see `hwr_jax.ink.model_input.measure_widths`. There are as
+        many frames as the widest image takes; how many of each count is returned too.
         """
         count = len(images_BxHxW)
         images_BxHxW = cut_to_widths(images_BxHxW, widths_B)

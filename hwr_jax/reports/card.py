@@ -59,8 +59,6 @@ def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
     """Writes MODEL_CARD.md of a model from the evaluations of it in a folder; those of other parameters are left out.
 
     Args:
-      folder: where evaluations lie.
-      model: theirs.
       evaluation: name of the file that was written last: it comes first, and in full, if the folder has no greedy
         evaluation of the test split of the model's own data.
 

@@ -35,7 +35,6 @@ def write_report(
     status.json, metrics.jsonl, evaluation/*.json); what is absent is left out. Returns its path. Raises OSError.
 
     Args:
-      workdir: of a run.
       evaluation, images_NxHxW: whose samples and confusions to show, and the model's input for each result, uint8.
       summary: its numbers, for the results' table when they are not in evaluation/.
     """

@@ -15,7 +15,6 @@ def normalize_text(text: str, *, casefold: bool = False, plain_marks: bool = Fal
     """A transcription in NFC, every run of white space (also no-break and thin spaces) one space, none at the ends.
 
     Args:
-      text: as it was transcribed.
       casefold: small letters for capitals, character by character: "ß", which Unicode's own case folding makes "ss",
         stays what is written.
       plain_marks: straight quotes for typographic ones and guillemets, "-" for dashes, "..." for an ellipsis; soft

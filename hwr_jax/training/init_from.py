@@ -58,7 +58,7 @@ def begin_from(
     if keep:
         write_init_from(workdir, name, changes)
     say(f"begins with the parameters of {model.name}: {changes.describe()}")
-    return lambda fresh: carry_over(model.tree, model.alphabet, fresh, alphabet, name, parameter_of)[0]
+    return lambda fresh: carry_over(model.tree, model.alphabet, fresh, alphabet, name, parameter_of)
 
 
 def find_init_from(workdir: Path, given: str | None) -> str | None:
@@ -87,7 +87,7 @@ def write_init_from(workdir: Path, name: str, changes: CharacterChanges) -> None
 
 def carry_over(
     trained: Any, trained_alphabet: Alphabet, fresh: Any, alphabet: Alphabet, name: str, parameter_of: ParameterOf
-) -> tuple[Any, CharacterChanges]:
+) -> Any:
     """The new model's first parameters: those of the trained model, and fresh ones for new characters.
 
     Classes are the last axis of the layers that give them; a character's column there goes with the character, wherever
@@ -118,7 +118,7 @@ def carry_over(
             carried[parameter] = values
         else:
             carried[parameter] = source
-    return unflatten(carried, "/"), compare_characters(trained_alphabet, alphabet)
+    return unflatten(carried, "/")
 
 
 def compare_characters(trained: Alphabet, alphabet: Alphabet) -> CharacterChanges:

@@ -162,11 +162,9 @@ def run_training(
     """Trains from the newest checkpoint in `workdir`, or from the start, to the last step.
 
     Args:
-      config, alphabet, parts: of the run.
       samples: that can all be trained on, see `hwr_jax.data.labels.select_trainable`.
       workdir: of the run; locked by the caller.
       about: what goes into every checkpoint: "config" and "alphabet".
-      validate: measures the validation split.
       stop: polled between steps.
       initial: makes the first parameters from those a new model begins with (None: they stay).
 

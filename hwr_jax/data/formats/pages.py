@@ -105,7 +105,6 @@ def parse_pages(
 
     Args:
       source: a folder or an archive (tar, zip) with page files (.xml) and their images; or one page file.
-      parse: of the format.
       format_name: for messages.
       line_types: types of lines to keep, with commas between them; "" for all.
       skip_text, writer_pattern: regular expressions; without the latter a page stands for its writer.
