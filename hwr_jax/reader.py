@@ -25,12 +25,7 @@ ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
 
 @dataclasses.dataclass(frozen=True)
 class Alternative:
-    """A text that an image may say.
-
-    Attributes:
-      text: the transcription.
-      probability: of it, by the decoder, 0 .. 1.
-    """
+    """A text that an image may say, and its probability by the decoder, 0 .. 1."""
 
     text: str
     probability: float
@@ -38,11 +33,9 @@ class Alternative:
 
 @dataclasses.dataclass(frozen=True)
 class CharacterBox:
-    """Where a character is.
+    """Where a character of the text is: left <= x < right in pixels of the image.
 
-    Attributes:
-      character: of the text.
-      left, right: columns of the image in pixels, left <= x < right; None where the text does not fit the frames.
+    Both are None where the text does not fit the frames.
     """
 
     character: str

@@ -17,13 +17,8 @@ def build_dataclass(cls: type[T], values: Mapping[str, Any], where: str = "confi
     """Builds the (possibly nested) dataclass `cls` from a mapping.
 
     Fields left out keep their defaults. Lists become tuples; whole numbers are accepted where a float is asked for.
-
-    Args:
-      values: field name -> value; nested dataclasses as nested mappings.
-      where: dotted path used in messages.
-
-    Raises:
-      InputError: an unknown field (names the nearest right one), or a value of the wrong type.
+    `where` is the dotted path used in messages. Raises InputError: an unknown field (names the nearest right one), or a
+    value of the wrong type.
     """
     hints = typing.get_type_hints(cls)
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]

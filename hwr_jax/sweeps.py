@@ -48,15 +48,11 @@ def sampled(fields: Mapping[str, Any], *, count: int, seed: int = 0) -> Iterator
     """Points drawn at random: random search (Bergstra and Bengio, JMLR 2012).
 
     The same arguments give the same points everywhere. A larger `count` gives the same points and then more; a field's
-    values do not depend on the other fields.
+    values do not depend on the other fields. The seed has nothing to do with the runs' field "seed".
 
-    Args:
-      fields: a tuple (low, high) is drawn from log-uniformly, both ends included, rounded to whole numbers where both
-        ends are, else to four significant digits. From a list each value is drawn with equal chance.
-      seed: of the draw; it has nothing to do with the runs' field "seed".
-
-    Raises:
-      InputError: a range that is not 0 < low < high, or no values.
+    A tuple (low, high) is drawn from log-uniformly, both ends included, rounded to whole numbers where both ends are,
+    else to four significant digits. From a list each value is drawn with equal chance. Raises InputError: a range that
+    is not 0 < low < high, or no values.
     """
     choices = {name: range_or_list(name, values) for name, values in fields.items()}
     # One stream a field. Seeded by text, and asked for random() alone, Python's generator is the same in all versions.

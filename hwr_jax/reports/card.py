@@ -58,12 +58,9 @@ class CardModel:
 def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
     """Writes MODEL_CARD.md of a model from the evaluations of it in a folder; those of other parameters are left out.
 
-    Args:
-      evaluation: name of the file that was written last: it comes first, and in full, if the folder has no greedy
-        evaluation of the test split of the model's own data.
-
-    Returns:
-      The path; None where there is a MODEL_CARD.md that no evaluation wrote, which stays.
+    `evaluation` is the name of the file that was written last: it comes first, and in full, if the folder has no greedy
+    evaluation of the test split of the model's own data. Returns the path; None where there is a MODEL_CARD.md that no
+    evaluation wrote, which stays.
     """
     path = folder / CARD_FILE
     if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):

@@ -32,11 +32,9 @@ def write_report(
     """Writes `workdir`/report.html: no other file is needed to look at it.
 
     Results, curves and configuration come from what the run has written so far (config.json, environment.json,
-    status.json, metrics.jsonl, evaluation/*.json); what is absent is left out. Returns its path. Raises OSError.
-
-    Args:
-      evaluation, images_NxHxW: whose samples and confusions to show, and the model's input for each result, uint8.
-      summary: its numbers, for the results' table when they are not in evaluation/.
+    status.json, metrics.jsonl, evaluation/*.json); what is absent is left out. Samples and confusions are those of the
+    evaluation, with the model's input for each result, uint8; the summary is for the results' table when it is not in
+    evaluation/. Returns its path. Raises OSError.
     """
     config, environment, status = (
         read_json_if_whole(workdir / f"{name}.json") for name in ("config", "environment", "status")

@@ -94,13 +94,9 @@ def parse_unipen_lines(
     Some contributors put spaces around every mark of punctuation; where ink shows none they are taken out ("don ' t
     go ." becomes "don't go .", and that "don't go.").
 
-    Args:
-      source: as of words.
-      joined: whether words of category 7 by one writer, in the order of their files, are joined to lines of 3 to 8
-        words too, each word used once. Their ids are "joined/" and the first word's id.
-
-    Raises:
-      InputError: the source is missing, or is no UNIPEN data with category 8.
+    `joined` says whether words of category 7 by one writer, in the order of their files, are joined to lines of 3 to 8
+    words too, each word used once. Their ids are "joined/" and the first word's id. Raises InputError: the source is
+    missing, or is no UNIPEN data with category 8.
     """
     files = _load_data_files(source, ("8", "7") if joined else ("8",))
     texts, words = _group_by_writer(files["8"]), _group_by_writer(files.get("7", []))
