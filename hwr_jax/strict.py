@@ -24,7 +24,9 @@ def build_dataclass(cls: type[T], values: Mapping[str, Any], where: str = "confi
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in values:
         if name not in names:
-            raise InputError(f"{where}.{name}: no such field{_suggestion(name, names)}")
+            close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"the fields are {', '.join(sorted(names))}"
+            raise InputError(f"{where}.{name}: no such field; {hint}")
     built = {name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()}
     try:
         return cls(**built)
@@ -39,11 +41,6 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
     return value
-
-
-def _suggestion(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; the fields are {', '.join(sorted(names))}"
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

@@ -102,7 +102,7 @@ def _search_row(
 ) -> Hypotheses:
     frames, num_classes = log_probs_TxK.shape
     blank_id = num_classes - 1
-    bits = _bits_per_character(num_classes)
+    bits = 8 if num_classes <= 2**8 else 16 if num_classes <= 2**16 else 32  # of a character
     words = -(-frames * bits // 32)
     only_first_W = jnp.arange(width) == 0
     beam = Beam(
@@ -188,10 +188,6 @@ def _step(beam: Beam, log_probs_K: Array, log_tried_C: Array, tried_C: Array, te
 def _join(log_ctc: Array, log_text: Array) -> Array:
     """The score; -inf for texts the text model rules out."""
     return jnp.where(log_text > RULED_OUT, log_ctc + log_text, -jnp.inf)
-
-
-def _bits_per_character(num_classes: int) -> int:
-    return 8 if num_classes <= 2**8 else 16 if num_classes <= 2**16 else 32
 
 
 def _append(prefix_WxM: Array, length_W: Array, character_W: Array, bits: int) -> Array:

@@ -75,7 +75,8 @@ class Writer:
 def make_writer(seed: int | str, config: WriterConfig | None = None) -> Writer:
     """A writer; the same one for the same seed and config."""
     config = config or WriterConfig()
-    rng = np.random.default_rng(_seed_number(seed))
+    number = seed if isinstance(seed, int) else int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big")
+    rng = np.random.default_rng(number)
     kind = float(rng.random())
     cursive = kind < config.cursive_share
     joined = cursive or kind < config.cursive_share + config.joined_share
@@ -149,10 +150,6 @@ def draw_word(writer: Writer, text: str, rng: np.random.Generator) -> np.ndarray
     height = max(1.0, float(np.ptp(np.concatenate(strokes)[:, 1])))
     height_px = int(np.ceil(height * size_px + pen_px + 2))
     return draw_strokes(strokes, pen_width_px=pen_px, height_px=height_px, reference_height=1.0)
-
-
-def _seed_number(seed: int | str) -> int:
-    return seed if isinstance(seed, int) else int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big")
 
 
 def _choose_forms(

@@ -66,10 +66,10 @@ def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
     if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
         return None
     found = read_evaluations(folder)
-    last, own = found[evaluation], model.config["data"]["name"]
+    last, usual = found[evaluation], (model.config["data"]["name"], "test", "greedy")
     names = (str(last.get("model")),)
     kept = [one for one in found.values() if one is last or is_of(one, model.parameters_sha256, names)]
-    main = next((one for one in [last, *kept] if _is_usual(one, own)), last)
+    main = next((one for one in [last, *kept] if (one["data"], one["split"], one.get("decoder")) == usual), last)
     write_text(path, build_card(model, sorted(kept, key=lambda one: one is not main)))
     return path
 
@@ -118,10 +118,6 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
         character=character,
         code=code,
     )
-
-
-def _is_usual(evaluation: Mapping[str, Any], own: str) -> bool:
-    return (evaluation["data"], evaluation["split"], evaluation.get("decoder")) == (own, "test", "greedy")
 
 
 def _writers(main: Mapping[str, Any]) -> str:

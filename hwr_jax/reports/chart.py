@@ -58,8 +58,8 @@ def line_chart(series: Sequence[Series], *, x_label: str, percent: bool = False,
     Long series are thinned to means over equal stretches. Values that are not finite are left out, and on a
     logarithmic axis those not above 0. `percent`: y is a ratio to show as per cent.
     """
-    drawn = [dataclasses.replace(line, points=thin(_drawable(line.points, log))) for line in series]
-    drawn = [line for line in drawn if line.points]
+    shown = [[(x, y) for x, y in line.points if math.isfinite(y) and (y > 0 or not log)] for line in series]
+    drawn = [dataclasses.replace(line, points=thin(own)) for line, own in zip(series, shown, strict=True) if own]
     if not drawn:
         return Markup('<p class="none">nothing recorded yet</p>')
 
@@ -194,7 +194,3 @@ def log_ticks(lowest: float, highest: float) -> list[float]:
 def _format_x(x: float) -> str:
     """Whole numbers such as steps in full, others such as minutes to three digits."""
     return f"{x:,.0f}" if x.is_integer() or abs(x) >= 100 else f"{x:.3g}"
-
-
-def _drawable(points: Sequence[tuple[float, float]], log: bool) -> list[tuple[float, float]]:
-    return [(x, y) for x, y in points if math.isfinite(y) and (y > 0 or not log)]

@@ -24,10 +24,6 @@ def normalize_text(text: str, *, casefold: bool = False, plain_marks: bool = Fal
     if plain_marks:
         text = text.translate(PLAIN_MARKS)
     if casefold:
-        text = unicodedata.normalize("NFC", "".join(map(_fold, text)))
+        folded = (c.casefold() if len(c.casefold()) == 1 else c.lower() for c in text)
+        text = unicodedata.normalize("NFC", "".join(folded))
     return " ".join(text.split())
-
-
-def _fold(character: str) -> str:
-    folded = character.casefold()
-    return folded if len(folded) == 1 else character.lower()

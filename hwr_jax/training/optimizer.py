@@ -58,7 +58,7 @@ def build_optimizer(
             schedule,
             eps=config.epsilon,
             weight_decay=config.weight_decay,
-            mask=functools.partial(_matrices_alone, parameter_of=parameter_of),
+            mask=functools.partial(_map_named, lambda name, _: parameter_of(name).outputs > 0),
         )
     if config.clip_norm:
         update = optax.chain(optax.clip_by_global_norm(config.clip_norm), update)
@@ -155,10 +155,6 @@ def _map_named(function: Callable[[str, Any], Any], parameters: optax.Params) ->
         return function("/".join(str(key.key) for key in path), leaf)
 
     return jax.tree.map_with_path(call, parameters)
-
-
-def _matrices_alone(parameters: optax.Params, parameter_of: ParameterOf) -> optax.Params:
-    return _map_named(lambda name, _: parameter_of(name).outputs > 0, parameters)
 
 
 def _matrices(parameters: optax.Params, parameter_of: ParameterOf, by_gate: bool) -> optax.Params:
