@@ -61,13 +61,9 @@ def greedy_decode(
 ) -> tuple[Int[Array, "B T"], Float[Array, " B"]]:
     """Best path decoding (Graves et al., Connectionist temporal classification, ICML 2006, section 3.2).
 
-    Args:
-      log_probs_BxTxK: log probabilities of the classes in each frame, float32.
-      frames_B: how many frames of each row count, the others are padding; None: all.
-
-    Returns:
-      ids_BxT, int32: the class ids of the text from the left, then -1; and log_confidence_B, float32: the log
-      probability of the best path, which is at most that of the text, since other paths read the same.
+    Takes log probabilities of the classes in each frame, float32, and how many frames of each row count, the others are
+    padding; None: all. Returns ids_BxT, int32: the class ids of the text from the left, then -1; and log_confidence_B,
+    float32: the log probability of the best path, which is at most that of the text, since other paths read the same.
     """
     best_BxT = jnp.argmax(log_probs_BxTxK, axis=-1).astype(jnp.int32)
     log_best_BxT = jnp.max(log_probs_BxTxK, axis=-1)

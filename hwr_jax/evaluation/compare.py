@@ -185,7 +185,10 @@ def _notes(comparison: Comparison, loaded: Sequence[RecordedRun], mismatches: Se
         for run in runs
         if run.status.get("status") not in (None, "done")
     ]
-    notes += [f"{run.name}: no {', '.join(absent)}." for run in runs if (absent := _absent(run))]
+    files = ("config.json", "environment.json", "metrics.jsonl", "usage.json")
+    for run in runs:
+        if absent := [name for name in files if not getattr(run, name.partition(".")[0])]:
+            notes.append(f"{run.name}: no {', '.join(absent)}.")
     if len({_machine(run) for run in runs}) > 1:
         notes.append("The runs did not run on the same machine: their times and speeds do not compare the programs.")
     if any(name.startswith("config.losses.") for name in differences):
@@ -199,11 +202,6 @@ def _machine(run: RecordedRun) -> tuple[str, ...]:
     names = map(str, devices if isinstance(devices, list) else ())
     kinds = sorted(next((_DEVICES[word] for word in _DEVICES if word in name.lower()), name) for name in names)
     return str(run.environment.get("platform")), str(run.environment.get("cpus")), *kinds
-
-
-def _absent(run: RecordedRun) -> list[str]:
-    names = ("config.json", "environment.json", "metrics.jsonl", "usage.json")
-    return [name for name in names if not getattr(run, name.partition(".")[0])]
 
 
 def compare_pairs(results_of_runs: ResultsOfRuns, groups: Sequence[str]) -> tuple[Pair, ...]:

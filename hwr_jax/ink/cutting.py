@@ -73,9 +73,8 @@ def cut_words(lines: Sequence[Strokes], letters: Sequence[int]) -> list[Strokes]
     of the gaps that it cuts at, is found by dynamic programming; it is taken if no width deviates by more than
     WIDTH_TOLERANCE and no gap within a word is far wider than one between words.
 
-    Args:
-      lines: strokes of each line, as `split_lines` gives them. A word does not run over two lines.
-      letters: of each word in reading order, all positive.
+    The lines are as `split_lines` gives them; a word does not run over two of them. `letters` are those of each word in
+    reading order, all positive.
     """
     pieces = [piece for number, line in enumerate(lines) for piece in split_pieces(line, number)]
     gaps = [

@@ -92,15 +92,8 @@ def load_keras_weights(path: Path, width_px: int | None = None) -> KerasWeights:
 def sort_classes(tree: Tree, characters: str) -> tuple[Tree, str]:
     """Puts the classes of characters into code point order, as our alphabets are. The results stay the same exactly.
 
-    Args:
-      tree: of a model whose classes 1 .. n stand for `characters`.
-      characters: in the order of the model's classes.
-
-    Returns:
-      The tree, and the characters in code point order.
-
-    Raises:
-      InputError: the model has another number of classes; or a character comes twice.
+    The model's classes 1 .. n stand for `characters`, in their order. Returns the tree, and the characters in code
+    point order. Raises InputError: the model has another number of classes; or a character comes twice.
     """
     num_classes = tree[CLASSES]["bias"].shape[0]
     if num_classes != len(characters) + OTHER_CLASSES:

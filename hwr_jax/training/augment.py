@@ -21,13 +21,9 @@ def warp_images(
 ) -> tuple[Float[Array, "B W H 1"], Int[Array, "B"] | None]:
     """Randomly warped images, resampled bilinearly; what comes from outside the image is 0, the background.
 
-    Args:
-      images_BxWxHx1, keys_B: model input, 0 is the background; one key a sample.
-      widths_B: the columns that hold each image, where images begin at the left and end where their ink does. None:
-        all.
-
-    Returns:
-      The images, and the columns that hold each now: from what was drawn, so at least as many as their ink takes.
+    There is one key a sample. `widths_B` are the columns that hold each image, where images begin at the left and end
+    where their ink does; None: all. Returns the images, and the columns that hold each now: from what was drawn, so at
+    least as many as their ink takes.
     """
     warp = jax.vmap(lambda image, key, width: _warp(image, key, config, width))
     images_BxWxH, widths_B = warp(images_BxWxHx1[..., 0], keys_B, widths_B)

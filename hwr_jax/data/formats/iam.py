@@ -51,14 +51,11 @@ def _parse(
     sample for each line that one runs over; its id does not begin with that of the line, so lists of lines do not name
     it; lists of forms do. Samples come in the order of the labels, or of the archive if the images lie in one.
 
-    Args:
-      source: a folder that holds words.txt (or ascii/words.txt, or ascii.tgz) and words/ (or words.tgz), and best
-        forms.txt beside words.txt; or the path of words.tgz with the rest beside it. Lines and sentences likewise.
-      keep_err: keep the lines marked err. The mark says that words of the line could not be told apart; IAM's authors
-        note that image and transcription of the whole line should not be worse for it.
-
-    Raises:
-      InputError: the source is missing or has another layout.
+    The source is a folder that holds words.txt (or ascii/words.txt, or ascii.tgz) and words/ (or words.tgz), and best
+    forms.txt beside words.txt; or the path of words.tgz with the rest beside it. Lines and sentences likewise. With
+    `keep_err` the lines marked err are kept. The mark says that words of the line could not be told apart; IAM's
+    authors note that image and transcription of the whole line should not be worse for it. Raises InputError: the
+    source is missing or has another layout.
     """
     images, labels_file, texts = _find_files(source, kind)
     labels = [line for line in texts[kind.labels].splitlines() if line.strip() and not line.startswith("#")]

@@ -69,13 +69,10 @@ def parse_unipen_words(
     WRITER_ID as they stand: one that occurs at two contributors is one writer. A lone dash or comma keeps its size
     relative to the words that its writer wrote for that contributor.
 
-    Args:
-      source: a folder that holds data/ and include/, its parent folder, or a tar archive (.tar, .tar.gz, .tar.xz).
-      cut_lines: whether words are cut out of the texts of category 8 too, as far as gaps and widths tell them apart;
-        some of their labels are wrong. Their ids are "cut/", the text's id and the word's number.
-
-    Raises:
-      InputError: the source is missing, or is no UNIPEN data with category 7 (and 8, with `cut_lines`).
+    The source is a folder that holds data/ and include/, its parent folder, or a tar archive (.tar, .tar.gz, .tar.xz).
+    `cut_lines` says whether words are cut out of the texts of category 8 too, as far as gaps and widths tell them
+    apart; some of their labels are wrong. Their ids are "cut/", the text's id and the word's number. Raises InputError:
+    the source is missing, or is no UNIPEN data with category 7 (and 8, with `cut_lines`).
     """
     files = _load_data_files(source, ("7", "8") if cut_lines else ("7",))
     words, texts = _group_by_writer(files["7"]), _group_by_writer(files.get("8", []))
