@@ -201,8 +201,7 @@ def evaluate_run(
 
     The workdir gets the evaluation, those that `parts` ask for, a status.json that says "done", and report.html. `say`
     gets a line on what is evaluated; `poll` is called before each batch, and an exception it raises ends it before
-    anything is written.
-    Raises InputError if the data are no longer prepared, OSError if a file cannot be written.
+    anything is written. Raises InputError if the data are no longer prepared, OSError if a file cannot be written.
     """
     for split in ("test", "validation"):
         samples = load_split(config.data, split, preprocessing_of(config))

@@ -30,9 +30,9 @@ def imitate_scan(
     """The images with another pen, paper and light, blurred, noisy and with masked spans; float32 in 0 .. 1.
 
     In this order: pen thickness, uneven light, paper, gamma, contrast, blur, noise, masked spans. An effect whose
-    strength is 0 is left out, and what the others draw does not depend on it.
-    The images are model input, 0 is paper and 1 ink, with one key a sample; the strengths are plain numbers or traced
-    ones. `widths_B` are the columns that hold each image: what lies to the right of them stays 0. None: all.
+    strength is 0 is left out, and what the others draw does not depend on it. The images are model input, 0 is paper
+    and 1 ink, with one key a sample; the strengths are plain numbers or traced ones. `widths_B` are the columns that
+    hold each image: what lies to the right of them stays 0. None: all.
     """
     if not config.photometric:
         return images_BxWxHx1

@@ -37,10 +37,9 @@ def gather_about(folder: Path, checkpoint: str) -> dict[str, Any]:
 def gather_training(workdir: Path) -> dict[str, Any]:
     """What a run recorded of its training. What it did not is absent.
 
-    Returns:
-      "command", "steps" (the last one), "seconds" (wall time, validation included), "peak_memory_bytes",
-      "init_from" ("model", how many characters it "kept", and which were "new"), "left_out" (split -> reason ->
-      samples), and of environment.json "framework", "hwr_jax", "python", "cpus", "devices" and "cpu_kernels".
+    Returns "command", "steps" (the last one), "seconds" (wall time, validation included), "peak_memory_bytes",
+    "init_from" ("model", how many characters it "kept", and which were "new"), "left_out" (split -> reason -> samples),
+    and of environment.json "framework", "hwr_jax", "python", "cpus", "devices" and "cpu_kernels".
     """
     environment, usage, init_from, left_out = (
         read_json_if_whole(workdir / f"{name}.json") for name in ("environment", "usage", "init_from", "left_out")
