@@ -1,12 +1,26 @@
-"""Splits: a function of the writer alone."""
+"""Splits: a function of the writer alone, the Keras example's, and lists of ids."""
 
 import hashlib
+import random
 from collections import Counter
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwr_jax.data.splits import SPLIT_RULE, SPLITS, hash_of_ids, split_of
+from hwr_jax.data.splits import (
+    KERAS_EXAMPLE_RULE,
+    SPLIT_RULE,
+    SPLITS,
+    divide_as_keras_example,
+    divide_by_lists,
+    hash_of_ids,
+    read_split_lists,
+    rule_name,
+    split_of,
+)
+from hwr_jax.errors import InputError
 
 PINNED = {"w000": "train", "w012": "test", "w016": "test", "w027": "test", "000": "train", "a01": "test"}
 
@@ -41,3 +55,97 @@ def test_the_hash_of_ids_does_not_depend_on_their_order(ids: list[str], random: 
 def test_the_hash_of_ids_is_that_of_the_sorted_lines() -> None:
     assert hash_of_ids(["b", "a"]) == hashlib.sha256(b"a\nb\n").hexdigest()
     assert hash_of_ids(["ab"]) != hash_of_ids(["a", "b"])
+
+
+def write_lists(folder, train="a01-000u\n", va="a01-003-02\n", test="# a comment\n a01-007-00-01 \n\n"):
+    folder.mkdir(exist_ok=True)
+    for name, text in (("train.txt", train), ("va.lst", va), ("test.uttlist", test)):
+        if text is not None:
+            (folder / name).write_text(text)
+    return folder
+
+
+def test_the_example_splits_iam_into_the_published_sizes():
+    divided = divide_as_keras_example([f"word-{number}" for number in range(96_456)])
+    assert {split: len(ids) for split, ids in divided.items()} == {"train": 86_810, "validation": 4_823, "test": 4_823}
+
+
+def test_the_example_shuffles_as_its_code_does():
+    # The example: np.random.seed(42); words_list = [...]; np.random.shuffle(words_list), and slices of it.
+    words_list = [f"word-{number}" for number in range(1001)]
+    divided = divide_as_keras_example(words_list)
+    np.random.seed(42)
+    np.random.shuffle(words_list)
+    split_idx = int(0.9 * len(words_list))
+    test_samples = words_list[split_idx:]
+    val_split_idx = int(0.5 * len(test_samples))
+    assert divided["train"] == words_list[:split_idx]
+    assert divided["validation"] == test_samples[:val_split_idx]
+    assert divided["test"] == test_samples[val_split_idx:]
+
+
+def test_lists_name_words_lines_and_forms(tmp_path):
+    lists = read_split_lists(write_lists(tmp_path))
+    ids = ["a01-000u-00-00", "a01-000x-00-00", "a01-003-02-04", "a01-003-01-04", "a01-007-00-01", "a01-000u-05-02"]
+    assert divide_by_lists(ids, lists) == {
+        "train": ["a01-000u-00-00", "a01-000u-05-02"],
+        "validation": ["a01-003-02-04"],
+        "test": ["a01-007-00-01"],
+        "": ["a01-000x-00-00", "a01-003-01-04"],
+    }
+
+
+def test_the_longest_beginning_decides(tmp_path):
+    lists = read_split_lists(write_lists(tmp_path, train="a01-000u", va="a01-000u-01", test="a01-000u-01-03"))
+    divided = divide_by_lists(["a01-000u-00-03", "a01-000u-01-02", "a01-000u-01-03"], lists)
+    assert [divided[split] for split in ("train", "validation", "test")] == [
+        ["a01-000u-00-03"],
+        ["a01-000u-01-02"],
+        ["a01-000u-01-03"],
+    ]
+
+
+def test_the_rule_names_the_content_of_the_lists(tmp_path):
+    train = [f"a01-{number:03d}" for number in range(20)]
+    shuffled = random.Random(0).sample(train, len(train))
+    names = {
+        rule_name(str(write_lists(tmp_path / str(number), train="\n".join(lines))))
+        for number, lines in enumerate((train, shuffled, train[:-1]))
+    }
+    assert len(names) == 2
+    assert all(name.startswith("lists-") and len(name) == 14 for name in names)
+    assert (rule_name("writer"), rule_name("keras_example")) == (SPLIT_RULE, KERAS_EXAMPLE_RULE)
+
+
+@pytest.mark.parametrize(
+    ("lists", "says"),
+    [
+        ({"va": None}, "no list for validation; give one of validation.txt, .*va.lst"),
+        ({"train": ""}, "train.txt: no ids"),
+        ({"test": "a01-000u\n"}, "a01-000u is in the lists of train and of test"),
+    ],
+)
+def test_lists_that_cannot_be_right_are_refused(tmp_path, lists, says):
+    with pytest.raises(InputError, match=says):
+        read_split_lists(write_lists(tmp_path, **lists))
+
+
+def test_two_lists_for_a_split_are_refused(tmp_path):
+    write_lists(tmp_path)
+    (tmp_path / "tr.lst").write_text("a01-000x")
+    with pytest.raises(InputError, match="several lists for train"):
+        read_split_lists(tmp_path)
+
+
+def test_a_list_that_is_no_text_is_refused(tmp_path):
+    write_lists(tmp_path)
+    (tmp_path / "train.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"train.txt: not UTF-8 text"):
+        read_split_lists(tmp_path)
+
+
+def test_what_is_no_folder_is_refused_with_the_rules_there_are():
+    with pytest.raises(
+        InputError, match="'by_page' is neither 'writer', nor 'keras_example', nor 'given', nor a folder"
+    ):
+        rule_name("by_page")

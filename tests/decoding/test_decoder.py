@@ -1,6 +1,7 @@
-"""The decoder on handwriting: what texts are worth knowing, any number of rows and devices, and pyctcdecode."""
+"""The decoders on handwriting: what texts are worth knowing, any number of rows and devices, and other programs."""
 
 import dataclasses
+import itertools
 import math
 
 import jax
@@ -10,7 +11,8 @@ import pytest
 from hwr_jax.data.formats.synthetic import parse_synthetic
 from hwr_jax.data.preprocessed import PreprocessedSamples, preprocess_samples
 from hwr_jax.decoding.beam import Hypotheses
-from hwr_jax.decoding.decoder import RAN_OUT, BeamDecoder, greedy_decode
+from hwr_jax.decoding.calibration import scale_confidence, two_outcomes
+from hwr_jax.decoding.decoder import RAN_OUT, BeamDecoder, Decoder, GreedyDecoder, greedy_decode
 from hwr_jax.decoding.language_model import build_ngram_tables
 from hwr_jax.decoding.lexicon import build_lexicon, count_tokens
 from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
@@ -19,7 +21,7 @@ from hwr_jax.decoding.text_model import FusionWeights, build_text_model
 from hwr_jax.errors import InputError
 from hwr_jax.ink.words import load_words, make_text
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, load_exported
-from hwr_jax.text.alphabet import resolve_alphabet
+from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
 from hwr_jax.text.distance import Edits, count_edits
 
 ALPHABET = resolve_alphabet("iam78")
@@ -154,3 +156,96 @@ def test_pyctcdecode_finds_the_same_sums():
         assert {h.text: h.log_ctc for h in hypotheses} == pytest.approx(
             {h.text: expected[h.text] for h in hypotheses}, abs=1e-4
         )
+
+
+def random_log_probs(shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
+    return np.asarray(jax.nn.log_softmax(2 * jax.random.normal(jax.random.key(seed), shape)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4), (5, 12, 3), (64, 32, 81), (3, 50, 2)])
+def test_against_groupby(shape):
+    log_probs_BxTxK = random_log_probs(shape)
+    blank_id = shape[2] - 1
+    ids_BxT, log_confidence_B = greedy_decode(log_probs_BxTxK, blank_id)
+    assert ids_BxT.dtype == np.int32
+    assert ids_BxT.shape == shape[:2]
+    for log_probs_TxK, ids_T in zip(log_probs_BxTxK, np.asarray(ids_BxT), strict=True):
+        expected = [int(k) for k, _ in itertools.groupby(log_probs_TxK.argmax(axis=-1)) if k != blank_id]
+        assert ids_T.tolist() == expected + [-1] * (shape[1] - len(expected))
+    np.testing.assert_allclose(log_confidence_B, log_probs_BxTxK.max(axis=-1).sum(axis=-1), rtol=1e-5)
+
+
+def decode_path(path: list[int], alphabet: Alphabet) -> str:
+    log_probs_1xTxK = np.log(np.eye(alphabet.num_classes, dtype=np.float32)[path] * 0.9 + 0.01)[None]
+    ids_BxT, _ = greedy_decode(log_probs_1xTxK, alphabet.blank_id)
+    return alphabet.decode(np.asarray(ids_BxT)[0].tolist())
+
+
+def test_a_blank_between_repeats_keeps_both():
+    alphabet = Alphabet("ab")  # classes: 0 unknown, 1 a, 2 b, 3 unused, 4 blank
+    assert decode_path([1, 1, 4, 1, 2, 2, 4, 4], alphabet) == "aab"
+
+
+def test_unknown_and_unused_classes_give_nothing_but_part_repeats():
+    alphabet = Alphabet("ab")
+    assert decode_path([0, 1, 3, 1, 0, 2, 4, 3], alphabet) == "aab"
+
+
+def test_a_path_of_blanks_is_the_empty_text():
+    assert decode_path([4, 4, 4], Alphabet("ab")) == ""
+
+
+def test_confidence_is_the_product_of_the_frames():
+    probabilities = np.array([[[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]]], np.float32)
+    _, log_confidence_B = greedy_decode(np.log(probabilities), 2)
+    np.testing.assert_allclose(np.exp(log_confidence_B), [0.4], rtol=1e-6)
+
+
+def test_a_row_does_not_depend_on_its_batch():
+    log_probs_BxTxK = random_log_probs((8, 16, 5), seed=3)
+    together = greedy_decode(log_probs_BxTxK, 4)
+    for row in range(8):
+        alone = greedy_decode(log_probs_BxTxK[row : row + 1], 4)
+        np.testing.assert_array_equal(alone[0][0], together[0][row])
+        np.testing.assert_allclose(alone[1][0], together[1][row], rtol=1e-6)
+
+
+SHORT_ALPHABET = Alphabet("ace\u0301")
+
+
+@pytest.fixture(scope="module")
+def log_probs_NxTxK() -> np.ndarray:
+    return np.asarray(jax.nn.log_softmax(3 * jax.random.normal(jax.random.key(0), (20, 6, SHORT_ALPHABET.num_classes))))
+
+
+def test_it_reads_what_the_best_path_spells(log_probs_NxTxK):
+    ids_NxT, log_path_N = jax.device_get(greedy_decode(log_probs_NxTxK, SHORT_ALPHABET.blank_id))
+    found = GreedyDecoder(SHORT_ALPHABET).decode(log_probs_NxTxK, n_best=5)
+    assert [len(row) for row in found] == [1] * 20
+    for (hypothesis,), ids_T, log_path in zip(found, ids_NxT.tolist(), log_path_N.tolist(), strict=True):
+        assert hypothesis.ids == tuple(id for id in ids_T if id >= 0)
+        assert hypothesis.probability == pytest.approx(np.exp(log_path))
+        assert hypothesis.score == hypothesis.log_ctc == log_path
+
+
+def test_texts_are_nfc():
+    log_probs_1xTxK = np.full((1, 2, SHORT_ALPHABET.num_classes), -9.0, np.float32)
+    log_probs_1xTxK[0, [0, 1], SHORT_ALPHABET.encode("e\u0301")] = -0.1
+    ((hypothesis,),) = GreedyDecoder(SHORT_ALPHABET).decode(log_probs_1xTxK)
+    assert hypothesis.text == "é"
+    assert len(hypothesis.ids) == 2
+
+
+def test_the_temperature_scales_the_confidence_of_two_outcomes(log_probs_NxTxK):
+    warm = GreedyDecoder(SHORT_ALPHABET, temperature=2.0).decode(log_probs_NxTxK)
+    scores_Nx2 = two_outcomes(np.array([row[0].log_ctc for row in warm]))
+    np.testing.assert_allclose([row[0].probability for row in warm], scale_confidence(scores_Nx2, 2.0))
+    cool = GreedyDecoder(SHORT_ALPHABET).decode(log_probs_NxTxK)
+    assert [row[0].text for row in warm] == [row[0].text for row in cool]
+
+
+def test_both_kinds_are_decoders():
+    assert isinstance(GreedyDecoder(SHORT_ALPHABET), Decoder)
+    assert isinstance(BeamDecoder(SHORT_ALPHABET), Decoder)
+    with pytest.raises(InputError, match=r"temperature 0\.0: must be above 0"):
+        GreedyDecoder(SHORT_ALPHABET, temperature=0.0)

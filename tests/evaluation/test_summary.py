@@ -1,14 +1,22 @@
-"""What an evaluation sums to, beside the rates: what was misread as what, and by how much writers differ."""
+"""What an evaluation sums to, beside the rates: confusions, writers, and the samples that are shown."""
 
 import pytest
 
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
-from hwr_jax.evaluation.summary import list_confusions, spread_over_writers, summarize
-from hwr_jax.text.distance import count_edits
+from hwr_jax.evaluation.summary import (
+    count_confusions,
+    list_confusions,
+    select_random,
+    select_worst,
+    spread_over_writers,
+    sum_by_writer,
+    summarize,
+)
+from hwr_jax.text.distance import Edits, count_edits
 
 
-def make_result(truth: str, prediction: str, writer: str = "w", id: str = "i") -> SampleResult:
-    return SampleResult(id, writer, truth, prediction, 0.5, count_edits(truth, prediction), (), 1.0, None)
+def make_result(truth: str, prediction: str, writer: str = "w", id: str = "i", confidence: float = 0.5) -> SampleResult:
+    return SampleResult(id, writer, truth, prediction, confidence, count_edits(truth, prediction), (), 1.0, None)
 
 
 def test_confusions_are_ordered_and_are_shares_of_the_truth():
@@ -39,3 +47,36 @@ def test_rates_without_case_have_intervals_too(truths):
     assert (summary["cer_casefolded"], summary["wer_casefolded"]) == (1 / 6, 1 / 2)
     assert summary["cer_casefolded_interval"] == [0.0, 0.5]
     assert summary["wer_casefolded_interval"] == [0.0, 1.0]
+
+
+def test_worst_are_those_with_most_edits_for_their_length_then_the_most_confident():
+    results = [
+        make_result("abcd", "abcx"),
+        make_result("abcd", "abcd"),
+        make_result("ab", "xy", confidence=0.2),
+        make_result("ab", "xx", confidence=0.9),
+        make_result("a", "bcd"),
+    ]
+    assert select_worst(results, 10) == [4, 3, 2, 0]
+    assert select_worst(results, 2) == [4, 3]
+
+
+def test_random_ones_are_distinct_and_always_the_same():
+    results = [make_result("a", "a")] * 50
+    chosen = select_random(results, 20)
+    assert len(set(chosen)) == 20
+    assert chosen == select_random(results, 20)
+    assert select_random(results[:3], 20) == [0, 1, 2]
+
+
+def test_confusions_and_sums_by_writer():
+    results = [
+        make_result("mom", "nom", writer="w1"),
+        make_result("am", "an", writer="w2"),
+        make_result("it", "t", writer="w1"),
+    ]
+    assert count_confusions(results) == {("m", "n"): 2, ("i", ""): 1}
+    assert sum_by_writer(results) == {
+        "w1": Edits(2, 5, 2, 2, 2, 2, 2),
+        "w2": Edits(1, 2, 1, 1, 1, 1, 1),
+    }

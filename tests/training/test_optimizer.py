@@ -1,4 +1,4 @@
-"""Schedules by their definition, and the first steps of Adam and AdamW against numpy written from the papers."""
+"""Schedules by their definition; Adam, AdamW, Adam as in Keras and the average against numpy."""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +7,20 @@ import optax
 import pytest
 
 from hwr_jax.config import OptimizerConfig
+from hwr_jax.errors import InputError
 from hwr_jax.models.encoders import KERNELS, LSTMS, Parameter, Parameters, make_parameter_of
-from hwr_jax.training.optimizer import MUON_RMS, build_optimizer, make_schedule
+from hwr_jax.training.checkpoint import Checkpoints, evaluated_of_saved
+from hwr_jax.training.optimizer import (
+    MUON_RMS,
+    build_optimizer,
+    evaluated_parameters,
+    keep_ema,
+    make_schedule,
+    scale_by_keras_adam,
+)
+from hwr_jax.training.state import init_state
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 RATE, TOTAL = 0.02, 50
 
@@ -145,3 +157,86 @@ def test_decay_reaches_every_kernel_and_no_bias(tiny_state, tiny_model, name, le
     for path, update in jax.tree_util.tree_leaves_with_path(updates):
         decays = path[-1].key.endswith("kernel") and path[0].key != left_alone
         assert bool((update != 0).all()) == decays, path
+
+
+def test_the_average_forgets_the_first_parameters_and_changes_no_update():
+    random = np.random.default_rng(0)
+    parameters = {"a": {"kernel": random.normal(size=(3, 2)).astype(np.float32)}}
+    plain = optax.sgd(0.5)
+    averaging = keep_ema(plain, decay=0.4)
+    state = averaging.init(parameters)
+    expected = parameters["a"]["kernel"]
+    for step in range(1, 30):
+        gradient = jax.tree.map(lambda leaf: random.normal(size=leaf.shape).astype(np.float32), parameters)
+        updates, state = averaging.update(gradient, state, parameters)
+        same, _ = plain.update(gradient, plain.init(parameters), parameters)
+        jax.tree.map(np.testing.assert_array_equal, updates, same)
+        parameters = optax.apply_updates(parameters, updates)
+        kept = min(0.4, (1 + step) / (10 + step))
+        expected = kept * expected + (1 - kept) * parameters["a"]["kernel"]
+    np.testing.assert_allclose(state.average["a"]["kernel"], expected, rtol=1e-5)
+    assert evaluated_parameters(parameters, state) is state.average
+    assert evaluated_parameters(parameters, state.inner) is parameters
+
+
+def test_a_checkpoint_hands_out_the_average_and_resumes_from_the_parameters(tiny_model, tmp_path):
+    optimizer = build_optimizer(OptimizerConfig(ema_decay=0.9, clip_norm=1.0), total_steps=10)
+    start = jax.device_get(init_state(tiny_model, optimizer, seed=0))
+    average = jax.tree.map(lambda leaf: leaf + 1, start.parameters)
+    state = start.replace(optimizer=start.optimizer._replace(average=average))
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(state, {"config": {}, "alphabet": "ab"})
+    checkpoints.close()
+    checkpoints = Checkpoints(tmp_path / "checkpoints", writable=False)
+    jax.tree.map(np.testing.assert_array_equal, evaluated_of_saved(checkpoints.restore().state), average)
+    resumed = checkpoints.restore_latest(state)
+    assert resumed is not None
+    jax.tree.map(np.testing.assert_array_equal, resumed.state, state)
+    checkpoints.close()
+
+
+def test_a_decay_of_one_is_refused():
+    with pytest.raises(InputError, match="ema_decay"):
+        OptimizerConfig(ema_decay=1.0)
+
+
+B1, B2, EPSILON = 0.9, 0.999, 1e-7
+
+
+def run(optimizer, shrinking_gradients):
+    state = optimizer.init({"w": jnp.zeros(shrinking_gradients.shape[1])})
+    directions = []
+    for gradient in shrinking_gradients:
+        updates, state = optimizer.update({"w": jnp.asarray(gradient)}, state)
+        directions.append(np.asarray(updates["w"]))
+    return np.stack(directions), state
+
+
+@pytest.fixture(scope="module")
+def shrinking_gradients() -> np.ndarray:
+    """Ten steps; shrinking_gradients from 1 down to 1e-9, where epsilon decides."""
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=(10, 6)) * 10.0 ** -np.array([0, 2, 4, 6, 8, 9])).astype(np.float32)
+
+
+def test_the_formula_of_keras(shrinking_gradients):
+    # keras.optimizers.Adam.update_step, in float64.
+    m = v = np.zeros(6)
+    expected = []
+    for step, gradient in enumerate(shrinking_gradients.astype(np.float64), start=1):
+        m = m + (gradient - m) * (1 - B1)
+        v = v + (gradient**2 - v) * (1 - B2)
+        alpha = np.sqrt(1 - B2**step) / (1 - B1**step)
+        expected.append(alpha * m / (np.sqrt(v) + EPSILON))
+    directions, state = run(scale_by_keras_adam(B1, B2, EPSILON), shrinking_gradients)
+    np.testing.assert_allclose(directions, expected, rtol=1e-4)
+    assert int(state.count) == 10
+
+
+def test_it_parts_from_optax_where_gradients_are_small(shrinking_gradients):
+    keras, state = run(scale_by_keras_adam(B1, B2, EPSILON), shrinking_gradients)
+    ours, optax_state = run(optax.scale_by_adam(B1, B2, EPSILON), shrinking_gradients)
+    np.testing.assert_allclose(keras[:, 0], ours[:, 0], rtol=1e-4)
+    assert (np.abs(keras[0, 4:]) < np.abs(ours[0, 4:]) / 5).all()
+    assert isinstance(state, type(optax_state))
+    np.testing.assert_array_equal(state.nu["w"], optax_state.nu["w"])

@@ -1,8 +1,11 @@
-"""Models as their folders tell them."""
+"""Models as their folders tell them: which reads where none is named, and fingerprints of parameters."""
 
+import dataclasses
+import io
 import json
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,6 +16,9 @@ from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.training.workdir import write_json
 from hwr_jax.zoo import model_records
 from hwr_jax.zoo.model_records import (
+    ModelRecord,
+    choose_model,
+    default_name,
     describe_terms,
     find_records,
     fingerprint_parameters,
@@ -170,3 +176,68 @@ def test_terms_are_of_data_sets_that_there_are():
     for name in ("unipen_words", "unipen_words/with_cut_lines", "copiste_lines"):
         assert "CC BY 4.0" in describe_terms([name])
     assert json.dumps(describe_terms(["pairs/x"])) == '"pairs/x: terms not recorded."'
+
+
+def make_record(name: str, data: str, cer: float | None) -> ModelRecord:
+    numbers = {"data": data, "split": "test", "decoder": "greedy", "samples": 9, "words": 9, "cer": cer}
+    evaluations = {} if cer is None else {"test.json": numbers}
+    return ModelRecord(name, Path(name), True, {"data": {"name": data}}, {}, {}, 1, 1, evaluations, ())
+
+
+def test_the_lowest_cer_among_models_of_the_kind():
+    records = [
+        make_record("a", "unipen_words", 0.2),
+        make_record("b", "unipen_words", 0.1),
+        make_record("c", "unipen_words", None),
+        make_record("d", "unipen_lines", 0.01),
+        make_record("e", "copiste_lines", 0.3),
+        make_record("f", "copiste_lines", 0.25),
+    ]
+    assert choose_model(records, page=False)[0].name == "b"
+    assert "lowest recorded CER" in choose_model(records, page=False)[1]
+    assert choose_model(records, page=True)[0].name == "f"
+    assert choose_model(records[:1] + records[3:], page=False)[1] == "of the shipped models of words the only one"
+    unknown = [dataclasses.replace(record, evaluations={}) for record in records[:2]]
+    assert choose_model(unknown[::-1], page=False)[0].name == "a"
+    assert "none has a recorded CER" in choose_model(unknown, page=False)[1]
+    with pytest.raises(InputError, match="--model=NAME_OR_PATH"):
+        choose_model(records[:4], page=True)
+
+
+def test_shipped_models_of_words_were_measured_on_the_same_samples():
+    # Otherwise the lowest CER says little.
+    words = [record for record in shipped_records() if record.reads == "words"]
+    assert len({record.evaluation["ids_hash"] for record in words}) == 1
+    assert default_name(page=False) == min(words, key=lambda record: record.evaluation["cer"]).name
+
+
+def test_pages_are_read_by_a_model_of_lines():
+    assert {record.name: record.reads for record in shipped_records()}[default_name(page=True)] == "lines"
+
+
+TREE = {"dense": {"kernel": np.arange(6.0, dtype=np.float32).reshape(2, 3), "bias": np.zeros(3, np.float32)}}
+
+
+def test_it_does_not_depend_on_how_they_are_kept():
+    name = fingerprint_parameters(TREE)
+    turned = {"dense": dict(reversed(TREE["dense"].items()))}
+    assert fingerprint_parameters(turned) == name
+    assert fingerprint_parameters({"dense": {key: jnp.asarray(value) for key, value in TREE["dense"].items()}}) == name
+    kept = io.BytesIO()
+    np.savez(kept, **{f"dense/{key}": np.asfortranarray(value) for key, value in TREE["dense"].items()})
+    with np.load(io.BytesIO(kept.getvalue())) as arrays:
+        assert fingerprint_parameters(dict(arrays)) == name
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"dense": TREE["dense"] | {"bias": np.array([0, 0, 1e-30], np.float32)}},
+        {"dense": TREE["dense"] | {"kernel": TREE["dense"]["kernel"].reshape(3, 2)}},
+        {"dense": TREE["dense"] | {"bias": np.zeros(3, np.int32)}},
+        {"dense": {"kernel": TREE["dense"]["kernel"], "bias2": TREE["dense"]["bias"]}},
+        {"dense": {"kernel": TREE["dense"]["kernel"]}},
+    ],
+)
+def test_any_change_changes_it(changed):
+    assert fingerprint_parameters(changed) != fingerprint_parameters(TREE)

@@ -15,7 +15,7 @@ from hwr_jax.nested import flatten, unflatten
 from hwr_jax.strict import to_plain
 from hwr_jax.training.workdir import check_config
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 SHIPPED = sorted((CHECKOUT / "configs" / "sweeps").glob("*.py"))
 PLAIN = to_plain(ExperimentConfig(training=TrainingConfig(steps=10)))
 

@@ -20,7 +20,7 @@ from experiments.launch.tpu_vm import TPU_VM, delete, launch
 from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "tpu_vm_commands.txt"
+GOLDEN = Path(__file__).parents[2] / "golden" / "tpu_vm_commands.txt"
 CONFIG = """
 from hwr_jax.config import default_config
 
