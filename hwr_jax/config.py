@@ -149,7 +149,7 @@ class AugmentConfig:
     """Strengths; 0 leaves an effect out. docs/augmentation.md describes them, `hwr data show --augmented` draws them.
 
     Each sample draws uniformly from -strength .. strength, but for contrast, light, texture, blur_px, noise and mask_px
-    from 0 .. strength. What follows elastic_spread_px takes 0 for paper: data.preprocessing "word" or "line".
+    from 0 .. strength. What follows elastic_spread_px needs a background of 0: data.preprocessing "word" or "line".
     """
 
     shear: float = 0.0  # slant, horizontal shift per height (0.3 is about 17 degrees)
@@ -173,7 +173,7 @@ class AugmentConfig:
     gamma: float = 0.0  # ink to a power (0.5: 1/1.5 .. 1.5), so that grey turns paler or darker and black stays
     blur_px: float = 0.0  # standard deviation of a Gaussian blur, at most 1
     noise: float = 0.0  # added to or taken from every pixel, as a share of the darkest ink
-    # columns together that become paper, once in every mask_spacing_px columns (after Park et al. 2019)
+    # columns together that become background, once in every mask_spacing_px columns (after Park et al. 2019)
     mask_px: float = 0.0
     mask_spacing_px: int = 64  # at least mask_px
 

@@ -137,7 +137,7 @@ def test_the_example_s_fitting_is_not_stretched():
 
 
 @pytest.mark.parametrize("strength", ["pen_px", "light", "noise", "mask_px"])
-def test_pens_and_paper_are_not_imitated_where_paper_is_ink(strength):
+def test_pens_and_paper_are_not_imitated_where_the_background_is_ink(strength):
     config = default_config()
     config.augment[strength] = 0.5
     assert resolve_config(config).augment.photometric

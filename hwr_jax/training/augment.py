@@ -98,8 +98,8 @@ def _smooth_displacement(
 
 def _hat_weights(size: int, spacing: int) -> Array:
     """Weights [size, points] of linear interpolation between grid points."""
-    place = jnp.arange(size)[:, None] / spacing
-    return jnp.clip(1 - jnp.abs(place - jnp.arange(size // spacing + 2)[None]), 0, 1)
+    positions = jnp.arange(size)[:, None] / spacing
+    return jnp.clip(1 - jnp.abs(positions - jnp.arange(size // spacing + 2)[None]), 0, 1)
 
 
 def _bell_weights(size: int, spread: int) -> Array:
@@ -116,7 +116,7 @@ def _bell_weights(size: int, spread: int) -> Array:
 
 def _sample_bilinear(image_WxH: Array, x: Array, y: Array) -> Array:
     width, height = image_WxH.shape
-    # A border of paper, so that the four neighbours of any point exist; those beyond the frame are all in the border.
+    # A border of background, so that any point has four neighbours; those beyond the frame are all in the border.
     padded = jnp.pad(image_WxH, (1, 2)).ravel()
     x = jnp.clip(x + 1, 0, width + 1)
     y = jnp.clip(y + 1, 0, height + 1)

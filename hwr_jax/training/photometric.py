@@ -30,9 +30,9 @@ def imitate_scan(
     """The images with another pen, paper and light, blurred, noisy and with masked spans; float32 in 0 .. 1.
 
     In this order: pen thickness, uneven light, paper, gamma, contrast, blur, noise, masked spans. An effect whose
-    strength is 0 is left out, and what the others draw does not depend on it. The images are model input, 0 is paper
-    and 1 ink, with one key a sample; the strengths are plain numbers or traced ones. `widths_B` are the columns that
-    hold each image: what lies to the right of them stays 0. None: all.
+    strength is 0 is left out, and what the others draw does not depend on it. The images are model input, 0 is the
+    background and 1 ink, with one key a sample; the strengths are plain numbers or traced ones. `widths_B` are the
+    columns that hold each image: what lies to the right of them stays 0. None: all.
     """
     if not config.photometric:
         return images_BxWxHx1
@@ -95,7 +95,7 @@ def _change_pen(ink_BxWxH: Array, widening_Bx1x1: Array) -> Array:
 
 
 def _shade(ink_BxWxH: Array, shade_BxWxH: Array) -> Array:
-    """Reflectance, 1 - ink, times 1 - shade; a shade below 0 is more light, and paper no lighter than white."""
+    """Reflectance, 1 - ink, times 1 - shade; a shade below 0 is more light, and nothing is lighter than white."""
     return jnp.clip(ink_BxWxH + (1 - ink_BxWxH) * shade_BxWxH, 0.0, 1.0)
 
 
@@ -158,5 +158,5 @@ def _outside_spans(keys_B: Array, width: int, mask_px: float | Array, spacing_px
     start_BxC = jnp.floor(draws_BxCx2[..., 1] * (spacing_px - length_BxC + 1))
     columns = jnp.arange(width)
     start_BxW, length_BxW = start_BxC[:, columns // spacing_px], length_BxC[:, columns // spacing_px]
-    place_1xW = (columns % spacing_px)[None]
-    return (place_1xW < start_BxW) | (place_1xW >= start_BxW + length_BxW)
+    position_1xW = (columns % spacing_px)[None]
+    return (position_1xW < start_BxW) | (position_1xW >= start_BxW + length_BxW)

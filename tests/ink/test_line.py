@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from hwr_jax.errors import InputError
 from hwr_jax.ink.line import MAX_LINE_PIXELS, boxes_on_page, straighten_line
 
-PAPER = 230
+BACKGROUND = 230
 
 
 def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
@@ -18,7 +18,7 @@ def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
 
 def page_with_baseline(points: list[tuple[float, float]]) -> np.ndarray:
     """A light page with a dark rule along the points."""
-    image = Image.new("L", (400, 300), PAPER)
+    image = Image.new("L", (400, 300), BACKGROUND)
     ImageDraw.Draw(image).line(points, fill=0, width=3)
     return np.asarray(image)
 
@@ -61,14 +61,14 @@ def test_a_baseline_to_the_left_reads_the_same() -> None:
     np.testing.assert_array_equal(straighten_line(page, outline, points), straighten_line(page, outline, points[::-1]))
 
 
-def test_outside_the_outline_lies_paper() -> None:
-    page_HxW = np.full((100, 200), PAPER, np.uint8)
+def test_outside_the_outline_lies_background() -> None:
+    page_HxW = np.full((100, 200), BACKGROUND, np.uint8)
     page_HxW[:40] = 0  # the line above
     outline = np.array([(10, 60), (100, 20), (190, 60), (190, 90), (10, 90)], dtype=np.float64)
     cut = straighten_line(page_HxW, outline, np.array([(10.0, 85.0), (190.0, 85.0)]))
     assert cut.shape == (70, 180)
-    assert (cut[:30, :20] == PAPER).all()
-    assert (cut[:30, -20:] == PAPER).all()
+    assert (cut[:30, :20] == BACKGROUND).all()
+    assert (cut[:30, -20:] == BACKGROUND).all()
     assert cut[5:15, 85:95].max() == 0
 
 
@@ -131,7 +131,7 @@ def test_parts_of_a_level_line_are_where_they_are() -> None:
 def test_what_is_seen_in_columns_lies_in_their_box(points: list[tuple[int, int]], blot: tuple[int, int]) -> None:
     baseline = np.array(points, dtype=np.float64)
     ordered = baseline[np.argsort(baseline[:, 0])]
-    image = Image.new("L", (400, 300), PAPER)
+    image = Image.new("L", (400, 300), BACKGROUND)
     height = float(np.interp(np.mean(blot), ordered[:, 0], ordered[:, 1]))
     ImageDraw.Draw(image).rectangle((blot[0], height - 12, blot[1], height), fill=0)
     outline = band(ordered, 30, 20)

@@ -190,7 +190,7 @@ def test_ink_that_is_black_already_stays_as_it_is(ink):
 def test_faint_ink_becomes_as_dark_as_black_ink(background, ink):
     black = draw_word("faint", background=255, ink=0, noise=0)
     fitted = fit_unresized(fade(black, background, ink)).astype(int)
-    # Paper stays 255 and ink becomes BLACK, but for the rounding of the few grey levels there were.
+    # The background stays 255 and ink becomes BLACK, but for the rounding of the few grey levels there were.
     np.testing.assert_allclose(fitted, fade(black, 255, BLACK).astype(int), atol=0.5 + 255 / (background - ink) / 2)
 
 

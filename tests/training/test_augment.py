@@ -82,7 +82,7 @@ def test_the_resampling_is_scipys(images, keys):
         np.testing.assert_allclose(got[..., 0], expected, atol=1e-4)
 
 
-def test_far_outside_is_paper_on_every_side():
+def test_far_outside_is_background_on_every_side():
     image = jnp.ones((WIDTH, HEIGHT))
     x = jnp.array([-500.0, -1, WIDTH, 500, 20, 20, 20, 20])
     y = jnp.array([10.0, 10, 10, 10, -500, -1, HEIGHT, 500])
@@ -187,7 +187,7 @@ def test_a_sample_depends_on_its_key_alone(images, keys):
     assert (np.asarray(same_image)[1:] != out[0]).any(axis=(1, 2, 3)).all(), "two keys give the same"
 
 
-def test_values_stay_between_paper_and_ink(images, keys):
+def test_values_stay_between_background_and_ink(images, keys):
     out = np.asarray(augment_jitted(images, keys, ALL))
     assert out.shape == images.shape
     assert out.dtype == np.float32
@@ -208,7 +208,7 @@ def test_a_line_takes_as_much_of_the_frame_as_it_is_stretched_to():
     columns = warped[:, :, 12].sum(axis=1)
     assert 17 / 1.5 - 0.5 < columns.min() < 12.5
     assert 24 < columns.max() < 17 * 1.5 + 0.5
-    # The paper at its left is stretched as much: so it has not moved.
+    # The background at its left is stretched as much: so it has not moved.
     first = [np.flatnonzero(image.any(axis=1))[0] for image in warped]
     np.testing.assert_allclose(first, 3 * columns / 17, atol=1.5)
     np.testing.assert_allclose(new_widths, np.minimum(used * columns / 17, WIDTH), atol=1.6)

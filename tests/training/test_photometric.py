@@ -121,7 +121,7 @@ def test_contrast_makes_ink_fainter_by_one_factor_a_sample(keys):
     assert_spread(factors, 1 / 1.6, 1)
 
 
-def test_gamma_is_a_power_that_keeps_paper_and_ink(keys):
+def test_gamma_is_a_power_that_keeps_background_and_ink(keys):
     powers = np.log(of_grey(0.3, keys, gamma=0.5)) / np.log(0.3)
     assert np.ptp(powers, axis=(1, 2)).max() < 1e-5
     assert_spread(np.log(powers), -np.log(1.5), np.log(1.5))
@@ -139,9 +139,9 @@ def test_uneven_light_is_smooth_around_none_and_bounded(keys):
     assert np.abs(np.diff(field, axis=2)).max() <= 2 / (HEIGHT / 2)
 
 
-def test_light_darkens_paper_no_more_than_it_says_and_leaves_ink_black(keys):
-    paper = of_grey(0.0, keys, light=0.5)
-    assert 0 == paper.min() < 0.45 < paper.max() <= 0.5
+def test_light_darkens_the_background_no_more_than_it_says_and_leaves_ink_black(keys):
+    background = of_grey(0.0, keys, light=0.5)
+    assert 0 == background.min() < 0.45 < background.max() <= 0.5
     # It turns the light up as far as down.
     reflected = 1 - of_grey(0.5, keys, light=0.5)
     assert 0.25 <= reflected.min() < 0.28
@@ -168,9 +168,9 @@ def test_texture_is_a_share_of_the_darkest_ink(keys):
     for darkest in (1.0, 0.25):
         sheet[:, 0, 0] = darkest
         out = changed(jnp.asarray(sheet), keys, texture=0.4)[..., 0]
-        paper = np.delete(out.reshape(len(out), -1), 0, axis=1)
-        assert 0.8 * 0.4 * darkest < paper.max() <= 0.4 * darkest
-        assert 0.4 < (paper == 0).mean() < 0.6
+        background = np.delete(out.reshape(len(out), -1), 0, axis=1)
+        assert 0.8 * 0.4 * darkest < background.max() <= 0.4 * darkest
+        assert 0.4 < (background == 0).mean() < 0.6
     assert of_grey(0.0, keys, texture=0.4).max() == 0, "a sheet without ink has none to compare with"
     np.testing.assert_array_equal(of_grey(1.0, keys, texture=0.4), 1)
 
@@ -212,7 +212,7 @@ def test_spans_are_of_every_length_at_every_place_once_a_cell():
         assert len(starts) == spacing - length + 1
 
 
-def test_a_span_is_paper_over_its_whole_height(keys):
+def test_a_span_is_background_over_its_whole_height(keys):
     out = of_grey(0.7, keys, mask_px=5.0)
     columns = (out == 0).any(axis=2)
     np.testing.assert_array_equal((out == 0).all(axis=2), columns)
@@ -254,7 +254,7 @@ def test_it_comes_after_the_warp_and_leaves_its_draws_alone(images, keys):
 
 
 @pytest.mark.parametrize("strengths", [ALL, *({name: 1.0} for name in ALL)], ids=["all", *ALL])
-def test_values_stay_between_paper_and_ink(images, keys, strengths):
+def test_values_stay_between_background_and_ink(images, keys, strengths):
     out = changed(images, keys, WIDTHS, **strengths)
     assert out.shape == images.shape
     assert out.dtype == np.float32
@@ -271,8 +271,8 @@ def test_padding_stays_padding_where_images_have_their_own_width(images, keys):
     np.testing.assert_allclose(out[~beyond], everywhere[~beyond], atol=1e-6)
     in_margin = ~beyond & (np.arange(WIDTH)[None] >= used[:, None] - MARGIN)
     noisy = changed(images, keys, WIDTHS, noise=0.2)[..., 0].any(axis=2)
-    assert (noisy & in_margin).any(axis=1).all(), "paper ends where the ink does"
-    assert everywhere[:, -1].any(), "paper covers the frame where images do"
+    assert (noisy & in_margin).any(axis=1).all(), "texture ends where the ink does"
+    assert everywhere[:, -1].any(), "texture covers the frame where images do"
 
 
 def test_plain_strengths_give_what_traced_ones_do(images, keys):

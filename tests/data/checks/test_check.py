@@ -37,8 +37,8 @@ FRAME = Preprocessing()
 TRAINER, TESTER = (next(f"w{n}" for n in range(99) if split_of(f"w{n}") == split) for split in ("train", "test"))
 
 
-def image(seed: int, *, ink: int = 0, paper: int = 255) -> bytes:
-    grey = np.full((32, 100), paper, np.uint8)
+def image(seed: int, *, ink: int = 0, background: int = 255) -> bytes:
+    grey = np.full((32, 100), background, np.uint8)
     columns = np.random.default_rng(seed).choice(90, 8, replace=False) + 5
     grey[8:20, columns] = ink
     encoded = io.BytesIO()
@@ -59,7 +59,7 @@ def items() -> list[Sample | Skip]:
         Sample("umlaut", "Übung", TRAINER, image(2)),
         Sample("umlaut, test", "Übung", TESTER, image(3)),
         Sample("long", "a" * 20, TRAINER, image(4)),
-        Sample("dark", "dark", TRAINER, image(5, ink=255, paper=0)),
+        Sample("dark", "dark", TRAINER, image(5, ink=255, background=0)),
         Sample("blank", "blank", TRAINER, image(6, ink=255)),
         Sample("broken", "broken", TRAINER, b"broken"),
         Sample("broken, test", "broken", TESTER, b"broken"),
@@ -134,7 +134,7 @@ def test_pictures_are_bounded_and_frames_come_in_order() -> None:
         assert set(texts) == {"dark"}
         seen.extend(ids)
 
-    many = [Sample(f"{n}", "dark", "w", image(n, ink=255, paper=0) if n % 5 else b"") for n in range(300)]
+    many = [Sample(f"{n}", "dark", "w", image(n, ink=255, background=0) if n % 5 else b"") for n in range(300)]
     findings = check_data(many, rules(), see_images=see)
     assert seen == [f"{n}" for n in range(300) if n % 5]
     assert len(findings.cases[INVERTED]) == 240

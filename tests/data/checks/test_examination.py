@@ -37,8 +37,8 @@ from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
 FRAME = Preprocessing()
 
 
-def word(height: int = 32, width: int = 100, ink: int = 0, paper: int = 255) -> np.ndarray:
-    grey = np.full((height, width), paper, np.uint8)
+def word(height: int = 32, width: int = 100, ink: int = 0, background: int = 255) -> np.ndarray:
+    grey = np.full((height, width), background, np.uint8)
     grey[height // 3 : height // 2 + 1, width // 4 : width // 2] = ink
     return grey
 
@@ -59,7 +59,7 @@ def dotted() -> np.ndarray:
     ("grey", "kinds"),
     [
         (word(), []),
-        (word(ink=255, paper=10), [INVERTED]),
+        (word(ink=255, background=10), [INVERTED]),
         (np.full((32, 100), 200, np.uint8), [BLANK]),
         (word(ink=250), [BLANK]),
         (word(ink=230), [ALMOST_BLANK]),
