@@ -130,6 +130,7 @@ def train_together(
 
     One run alone can have `parts` and `init_from`. `main_process` says whether this process keeps the folders.
     """
+    ops.prepare_kernels()
     try:
         with framed(configs, workdirs, main_process=main_process) as stop:
             return _train(configs, workdirs, parts or build_parts(configs[0]), init_from, main_process, stop)

@@ -53,7 +53,7 @@ def build_layers(batch_size: int) -> Iterator[tuple[str, dict[str, Callable[[], 
     def normal(*shape: int) -> Array:
         return jax.random.normal(next(keys), shape)
 
-    kernels = ops.kernels_are_built()
+    kernels = ops.kernels_in_use()
     pool = functools.partial(nn.max_pool, window_shape=(2, 2), strides=(2, 2))
     for name, (width, height, channels, features) in CONVOLUTIONS.items():
         x = normal(batch_size, width, height, channels)

@@ -112,7 +112,7 @@ def by_scan(forward: Array, backward: Array, recurrent: Array) -> Array:
 def kernel_fits(forward: Array, backward: Array, recurrent: Array) -> bool:
     """Whether the compiled kernel is there and made for these sizes."""
     dtypes = {array.dtype for array in (forward, backward, recurrent)}
-    return dtypes == {jnp.dtype(jnp.float32)} and recurrent.shape[1] % 16 == 0 and library.use_library()
+    return dtypes == {jnp.dtype(jnp.float32)} and recurrent.shape[1] % 16 == 0 and bool(library.use_library())
 
 
 def plain(forward: Array, backward: Array, recurrent: Array) -> Array:
@@ -138,21 +138,21 @@ def by_kernel(forward: Array, backward: Array, recurrent: Array) -> Array:
     # Without a gradient nobody asks for cells and gates, five times as many values as there are hidden states.
     (batch, frames, _), units = forward.shape, recurrent.shape[1]
     result = jax.ShapeDtypeStruct((batch, frames, 2 * units), jnp.float32)
-    call = jax.ffi.ffi_call("hwr_jax_lstm_inference", result, vmap_method="sequential")
+    call = library.call("lstm_inference", result)
     return call(forward, backward, _blocks(recurrent))
 
 
 def _blocks(recurrent: Array) -> Array:
-    # The four gates of sixteen units lie together, as the kernel reads them.
-    units = recurrent.shape[1]
-    return recurrent.reshape(2, units, 4, units // 16, 16).transpose(0, 3, 1, 2, 4)
+    # The four gates of a vector of units lie together, as the kernel reads them.
+    units, lanes = recurrent.shape[1], library.lanes()
+    return recurrent.reshape(2, units, 4, units // lanes, lanes).transpose(0, 3, 1, 2, 4)
 
 
 def _kernel_forward(forward: Array, backward: Array, recurrent: Array) -> tuple[Array, tuple[Array, ...]]:
     (batch, frames, _), units = forward.shape, recurrent.shape[1]
     shapes = ((batch, frames, 2 * units), (2, batch, frames, units), (2, batch, frames, 4 * units))
     results = tuple(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
-    call = jax.ffi.ffi_call("hwr_jax_lstm", results, vmap_method="sequential")
+    call = library.call("lstm", results)
     hidden, cells, gates = call(forward, backward, _blocks(recurrent))
     return hidden, (recurrent, hidden, cells, gates)
 
@@ -161,7 +161,7 @@ def _kernel_backward(residuals: tuple[Array, ...], d_hidden: Array) -> tuple[Arr
     recurrent, hidden, cells, gates = residuals
     units = recurrent.shape[1]
     result = jax.ShapeDtypeStruct((*hidden.shape[:2], 4 * units), jnp.float32)
-    call = jax.ffi.ffi_call("hwr_jax_lstm_gradient", (result, result), vmap_method="sequential")
+    call = library.call("lstm_gradient", (result, result))
     d_forward, d_backward = call(d_hidden, jnp.swapaxes(recurrent, 1, 2), cells, gates)
     # The state before a frame: of the frame to the left, or to the right; zero at the start.
     before = hidden[:, :-1, :units].reshape(-1, units), hidden[:, 1:, units:].reshape(-1, units)

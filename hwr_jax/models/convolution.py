@@ -39,7 +39,7 @@ def kernel_fits(x: Array, kernel: Array, channels: tuple[int, ...] = ()) -> bool
     _, width, height, depth = x.shape
     even = width % 2 == height % 2 == 0
     wide = (depth in channels or depth % 16 == 0) and kernel.shape[3] % 16 == 0
-    return even and wide and x.dtype == kernel.dtype == jnp.float32 and library.use_library()
+    return even and wide and x.dtype == kernel.dtype == jnp.float32 and bool(library.use_library())
 
 
 def _keep_operands(function: Callable[[Array, Array], Array]) -> Callable[..., tuple[Array, tuple[Array, Array]]]:
@@ -51,7 +51,7 @@ def _keep_operands(function: Callable[[Array, Array], Array]) -> Callable[..., t
 def by_kernel(x: Array, kernel: Array) -> Array:
     """By the compiled kernel, where `kernel_fits`."""
     result = jax.ShapeDtypeStruct((*x.shape[:3], kernel.shape[3]), jnp.float32)
-    return jax.ffi.ffi_call("hwr_jax_convolve", result, vmap_method="sequential")(x, kernel)
+    return library.call("convolve", result)(x, kernel)
 
 
 def _kernel_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
@@ -207,7 +207,7 @@ def _pooled_forward(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple[
     samples, width, height, _ = x.shape
     shape = (samples, width // 2, height // 2, kernel.shape[-1])
     results = (jax.ShapeDtypeStruct(shape, jnp.float32), jax.ShapeDtypeStruct(shape, jnp.int8))
-    call = jax.ffi.ffi_call("hwr_jax_convolve_and_pool", results, vmap_method="sequential")
+    call = library.call("convolve_and_pool", results)
     pooled, corners = call(x, kernel, bias)
     return pooled, (x, kernel, corners)
 
@@ -215,7 +215,7 @@ def _pooled_forward(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple[
 def _pooled_backward(residuals: tuple[Array, Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
     x, kernel, corners = residuals
     results = (jax.ShapeDtypeStruct(kernel.shape, jnp.float32), jax.ShapeDtypeStruct(kernel.shape[-1:], jnp.float32))
-    call = jax.ffi.ffi_call("hwr_jax_kernel_gradient", results, vmap_method="sequential")
+    call = library.call("kernel_gradient", results)
     d_kernel, d_bias = call(x, corners, gradient)
     return _image_gradient(x, kernel, corners, gradient), d_kernel, d_bias
 
@@ -225,7 +225,7 @@ def _image_gradient(x: Array, kernel: Array, corners: Array, gradient: Array) ->
     channels = -(-x.shape[-1] // 16) * 16
     turned = jnp.pad(turn_kernel(kernel), ((0, 0), (0, 0), (0, 0), (0, channels - x.shape[-1])))
     result = jax.ShapeDtypeStruct((*x.shape[:3], channels), jnp.float32)
-    call = jax.ffi.ffi_call("hwr_jax_image_gradient", result, vmap_method="sequential")
+    call = library.call("image_gradient", result)
     return call(turned, corners, gradient)[..., : x.shape[-1]]
 
 

@@ -23,11 +23,20 @@ def describe() -> str:
     """Which implementations run on this machine, for environment.json: "plain", "compiled" or "shaped"."""
     if _plain():
         return "plain"
-    return "compiled" if jax.default_backend() == "cpu" and library.use_library() else "shaped"
+    return "compiled" if jax.default_backend() == "cpu" and kernels_in_use() else "shaped"
 
 
-def kernels_are_built() -> bool:
-    """Whether the compiled kernels are there for this CPU; HWR_JAX_CPU_KERNELS=no leaves them alone."""
+def prepare_kernels() -> None:
+    """Compiles the kernels for this CPU unless they are there, before anything uses them; says so on stderr.
+
+    HWR_JAX_CPU_KERNELS=no leaves them out, and where it names vectors that the CPU has (AVX2), these are taken.
+    Without a compiler, or where it fails, all goes on without. Raises InputError for a wrong HWR_JAX_CPU_KERNELS.
+    """
+    library.prepare_library()
+
+
+def kernels_in_use() -> str:
+    """The vectors that the compiled kernels in use are made for: "AVX512", "AVX2", "NEON" or "plain"; "" without."""
     return library.use_library()
 
 

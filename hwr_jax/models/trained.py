@@ -18,6 +18,7 @@ from hwr_jax.data.batches import BATCH_SIZE, cut_to_widths, fill_up
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import images_to_input
+from hwr_jax.models import ops
 from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.renames import rename_config
@@ -61,6 +62,7 @@ class TrainedModel:
         Of their columns those count that show something, see `hwr_jax.ink.model_input.measure_widths`. There are as
         many frames as the widest image takes; how many of each count is returned too.
         """
+        ops.prepare_kernels()
         count = len(images_BxHxW)
         images_BxHxW = cut_to_widths(images_BxHxW, widths_B)
         size = 1 if count == 1 else BATCH_SIZE

@@ -136,7 +136,7 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
             "cpus": os.cpu_count(),
             "hwr_jax": _version(),
             "devices": devices,
-            "cpu_kernels": ops.kernels_are_built(),
+            "cpu_kernels": ops.kernels_in_use(),
             "ops": ops.describe(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         },

@@ -1,10 +1,17 @@
 """The compiled kernels compute what XLA's operations do."""
 
+import _ctypes
+import contextlib
 import functools
 import hashlib
+import json
+import math
 import os
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,28 +19,56 @@ import numpy as np
 import pytest
 from jax import lax
 
+import hwr_jax
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
 from hwr_jax.models import bidirectional, convolution, ops
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.training.workdir import write_environment
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    """The library, built for these tests alone, and in use."""
+def cache(tmp_path_factory):
+    """Where these tests build their libraries."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.delenv("HWR_JAX_CPU_KERNELS", raising=False)
-        try:
-            library.build_library()
-        except InputError as error:
-            pytest.skip(str(error))
-        assert library.use_library()
+        yield
+
+
+@contextlib.contextmanager
+def using(vectors):
+    """The library for these vectors, in use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HWR_JAX_CPU_KERNELS", vectors)
+        if (compiler := library.find_compiler()) is None:
+            pytest.skip("no C++ compiler")
+        path = library.library_path(vectors)
+        if not path.is_file():
+            path.parent.mkdir(exist_ok=True, parents=True)
+            library.compile_library(compiler, vectors, path.parent, "-Werror").rename(path)
+        library.use_library.cache_clear()
+        jax.clear_caches()
+        assert library.use_library() == vectors
         yield
     library.use_library.cache_clear()
+    jax.clear_caches()
+
+
+@pytest.fixture(scope="module", params=library.able_vectors())
+def kernels(request, cache):
+    """The library for each of the vectors that this CPU has, built for these tests alone, and in use."""
+    with using(request.param):
+        yield
+
+
+@pytest.fixture
+def widest(cache):
+    """The library for the widest vectors alone, for what does not depend on them."""
+    with using(library.able_vectors()[0]):
+        yield
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -96,7 +131,7 @@ def test_plain_convolution_and_its_gradients_are_those_of_jax(sizes):
         ((1, 8, 4, 16), (3, 3, 16, 8)),
     ],
 )
-@pytest.mark.usefixtures("kernels")
+@pytest.mark.usefixtures("widest")
 def test_plain_convolutions_of_other_sizes_go_without_the_kernel(image, kernel):
     assert not convolution.kernel_fits(jnp.zeros(image), jnp.zeros(kernel))
     assert not convolution.kernel_fits(jnp.zeros((1, 8, 4, 16), jnp.bfloat16), jnp.zeros((3, 3, 16, 16), jnp.bfloat16))
@@ -220,7 +255,7 @@ def digest_of_all_kernels():
     return hashlib.sha256(b"".join(np.asarray(result).tobytes() for result in results)).hexdigest()
 
 
-@pytest.mark.usefixtures("kernels")
+@pytest.mark.usefixtures("widest")
 def test_bits_do_not_depend_on_the_number_of_threads():
     code = (
         "import os, runpy, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
@@ -235,7 +270,7 @@ def test_bits_do_not_depend_on_the_number_of_threads():
     assert done.stdout.strip() == digest_of_all_kernels()
 
 
-@pytest.mark.usefixtures("kernels")
+@pytest.mark.usefixtures("widest")
 def test_the_same_bits_every_time():
     x, kernel, bias, gradient = block_operands(40, 16, 8, 16, 32)
     gradients = jax.jit(lambda g: jax.vjp(convolution.pooled_by_kernel, x, kernel, bias)[1](g))
@@ -267,14 +302,15 @@ def assert_close(tree, expected):
 def test_gradients_of_a_model_with_and_without(model_gradients, monkeypatch):
     gradient, parameters, images = model_gradients
     text = jax.jit(gradient).lower(parameters, images).as_text()
-    of_others = {"hwr_jax_convolve", "hwr_jax_lstm_inference"}  # the residual stack's, and inference's
-    assert {target for target in library.TARGETS if f"@{target}(" in text} == {*library.TARGETS} - of_others
+    of_others = {"convolve", "lstm_inference"}  # the residual stack's, and inference's
+    called = {target for target in library.TARGETS if f"@{target}_{library.use_library()}(" in text}
+    assert called == {*library.TARGETS} - of_others
     with_kernels = jax.jit(gradient)(parameters, images)
-    monkeypatch.setattr(library, "use_library", lambda: False)
+    monkeypatch.setattr(library, "use_library", lambda: "")
     assert_close(with_kernels, jax.jit(lambda p, x: gradient(p, x))(parameters, images))
 
 
-@pytest.mark.usefixtures("kernels")
+@pytest.mark.usefixtures("widest")
 def test_under_vmap_and_on_four_devices(model_gradients):
     gradient, parameters, images = model_gradients
     expected = jax.jit(gradient)(parameters, images)
@@ -298,7 +334,7 @@ def test_under_vmap_and_on_four_devices(model_gradients):
         ((1, 8, 8, 1), 16, "bfloat16"),
     ],
 )
-@pytest.mark.usefixtures("kernels")
+@pytest.mark.usefixtures("widest")
 def test_sizes_and_types_that_the_kernels_do_not_take_go_to_xla(shape, features, dtype):
     x, kernel = jnp.ones(shape, dtype), jnp.ones((3, 3, shape[-1], features), dtype)
     pooled = ops.convolve_and_pool(x, kernel, jnp.zeros(features, dtype))
@@ -306,14 +342,183 @@ def test_sizes_and_types_that_the_kernels_do_not_take_go_to_xla(shape, features,
     assert float(pooled.astype(jnp.float32).max()) == 9 * shape[-1]
 
 
+FUSED = [name for name in library.able_vectors() if name != "plain"]
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.skipif(len(FUSED) < 2, reason="this CPU has vectors of one width")
+def test_wider_vectors_compute_the_same_bits():
+    digests = set()
+    for vectors in FUSED:
+        with using(vectors):
+            digests.add(digest_of_all_kernels())
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("vectors", library.VECTORS)
+def test_clang_has_no_warnings(vectors, tmp_path):
+    if (clang := shutil.which("clang++")) is None:
+        pytest.skip("clang++ is not installed")
+    no_warnings = ("-Werror", "-Wno-unused-command-line-argument")
+    of_the_target = () if vectors in library.able_vectors() else ("--target=x86_64-linux-gnu",)
+    if vectors == "NEON":
+        of_the_target = ("--target=aarch64-linux-gnu",)
+    library.compile_library(clang, vectors, tmp_path, "-fsyntax-only", *no_warnings, *of_the_target)
+
+
+@pytest.fixture(scope="module")
+def run_on_arm(tmp_path_factory):
+    """`run_on_arm(name, operands, results)`: a kernel compiled for another CPU, by an emulator; see run_kernel.cc."""
+    compiler, emulator = shutil.which("aarch64-linux-gnu-g++"), shutil.which("qemu-aarch64")
+    if compiler is None or emulator is None:
+        pytest.skip("aarch64-linux-gnu-g++ or qemu-aarch64 is not installed")
+    folder = tmp_path_factory.mktemp("arm")
+    built = library.compile_library(compiler, "NEON", folder, "-Werror")
+    program, source = folder / "run_kernel", Path(__file__).parent / "run_kernel.cc"
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-isystem", jax.ffi.include_dir()]
+    subprocess.run([compiler, *flags, source, built, "-o", program], check=True)
+    command = [emulator, "-L", "/usr/aarch64-linux-gnu", "-E", f"LD_LIBRARY_PATH={folder}", program]
+
+    def word(array):
+        return ",".join(["s8" if array.dtype == np.int8 else "f32", *map(str, array.shape)])
+
+    def run(name, operands, results):
+        words = [name, *map(word, operands), "-", *map(word, results)]
+        data = b"".join(np.asarray(operand).tobytes() for operand in operands)
+        done = subprocess.run([*command, *words], input=data, capture_output=True, check=True).stdout
+        ends = np.cumsum([result.dtype.itemsize * math.prod(result.shape) for result in results])
+        parts = zip(results, [0, *ends], ends, strict=False)
+        return [jnp.frombuffer(done[a:b], result.dtype).reshape(result.shape) for result, a, b in parts]
+
+    return run
+
+
+@pytest.mark.usefixtures("cache")
+def test_neon_has_the_bits_of_other_vectors(run_on_arm, monkeypatch):
+    def results_of_all_kernels():
+        *arguments, d_hidden = lstm_operands(5, 4, 32)
+        hidden, kept = bidirectional._kernel_forward(*arguments)
+        yield from (bidirectional.by_kernel(*arguments), hidden, *kept[2:])
+        yield from bidirectional._kernel_backward(kept, d_hidden)[:2]
+        for channels in (1, 32):
+            x, kernel, bias, gradient = block_operands(3, 20, 8, channels, 48)
+            pooled, kept = convolution._pooled_forward(x, kernel, bias)
+            yield from (pooled, kept[2], *convolution._pooled_backward(kept, gradient))
+        yield convolution.by_kernel(x, kernel)
+
+    def call_on_arm(name, results):
+        def run(*operands):
+            outputs = run_on_arm(name, operands, results if isinstance(results, tuple) else (results,))
+            return tuple(outputs) if isinstance(results, tuple) else outputs[0]
+
+        return run
+
+    if not FUSED:
+        pytest.skip("this CPU rounds products before it adds them")
+    with using(FUSED[0]):
+        expected = list(results_of_all_kernels())
+    monkeypatch.setattr(library, "call", call_on_arm)
+    monkeypatch.setattr(library, "lanes", lambda: library.VECTORS["NEON"].lanes)
+    for own, other in zip(results_of_all_kernels(), expected, strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+@pytest.fixture
+def compiler(tmp_path, monkeypatch):
+    """`compiler(script)`: a shell script is the C++ compiler, and the cache is empty; `prepare_library` forgets."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("HWR_JAX_CPU_KERNELS")
+
+    def use(script):
+        path = tmp_path / "compiler"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("CXX", str(path))
+
+    library.prepare_library.cache_clear()
+    library.use_library.cache_clear()
+    yield use
+    library.prepare_library.cache_clear()
+    library.use_library.cache_clear()
+
+
+def test_the_kernels_are_built_once_by_those_who_need_them_at_the_same_time(compiler, tmp_path, capsys):
+    compiler(f"echo >> {tmp_path}/calls; sleep 0.2; cp {_ctypes.__file__} kernels.so")
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda _: library.prepare_library.__wrapped__(), range(3)))
+    assert (tmp_path / "calls").read_text() == "\n"
+    vectors = library.choose_vectors()
+    assert library.library_path(vectors).is_file()
+    assert capsys.readouterr().err == f"compiling kernels for this CPU's vectors ({vectors}), once\n"
+
+
+@pytest.mark.parametrize("script", ["echo no such header >&2; exit 1", "echo no library > kernels.so"])
+def test_a_build_that_fails_is_told_in_one_line_and_stops_nothing(script, compiler, capsys):
+    compiler(script)
+    library.prepare_library()
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert said[1].startswith("no compiled kernels: ")
+    assert said[1].endswith("; going on without them")
+    library.prepare_library()
+    assert ops.kernels_in_use() == capsys.readouterr().err == ""
+
+
+def test_nothing_is_built_without_a_compiler_nor_where_that_is_not_wanted(compiler, capsys, monkeypatch, tmp_path):
+    compiler("exit 1")
+    monkeypatch.setenv("HWR_JAX_CPU_KERNELS", "no")
+    library.prepare_library()
+    library.prepare_library.cache_clear()
+    monkeypatch.delenv("HWR_JAX_CPU_KERNELS")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    library.prepare_library()
+    assert capsys.readouterr().err == ""
+    assert "with a C++ compiler" in ops.describe_kernels()
+
+
+def test_vectors_that_the_cpu_lacks_are_refused(monkeypatch):
+    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset({"avx2", "fma", "avx512f"}))
+    monkeypatch.setattr(library.platform, "machine", lambda: "x86_64")
+    monkeypatch.setenv("HWR_JAX_CPU_KERNELS", "AVX512")
+    with pytest.raises(InputError, match="this CPU has AVX2, plain; name one of these, or no"):
+        ops.prepare_kernels()
+    monkeypatch.delenv("HWR_JAX_CPU_KERNELS")
+    assert library.choose_vectors() == "AVX2"
+    monkeypatch.setattr(library.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(library, "cpu_flags", frozenset)
+    assert library.choose_vectors() == "NEON"
+
+
+@pytest.mark.usefixtures("widest")
+def test_a_run_says_which_kernels_it_used(tmp_path):
+    write_environment(tmp_path, [], [])
+    environment = json.loads((tmp_path / "environment.json").read_text())
+    assert (environment["cpu_kernels"], environment["ops"]) == (library.able_vectors()[0], "compiled")
+    assert ops.describe_kernels() == f"compiled kernels for {library.able_vectors()[0]} are in use"
+
+
+def test_training_and_reading_prepare_the_kernels_first(monkeypatch, tmp_path):
+    class Prepared(Exception):
+        pass
+
+    def prepare():
+        raise Prepared
+
+    monkeypatch.setattr(library, "prepare_library", prepare)
+    with pytest.raises(Prepared):
+        hwr_jax.train("quickstart", tmp_path / "run")
+    with pytest.raises(Prepared):
+        hwr_jax.load("unipen_words").read(np.zeros((40, 60), np.uint8))
+
+
 def test_a_machine_that_cannot_build_is_told_in_one_line(monkeypatch, tmp_path, capsys):
     from hwr_jax.commands.main import main
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset({"avx512f", "avx512vl"}))
+    monkeypatch.setenv("HWR_JAX_CPU_KERNELS", "no")
     assert main(["build-kernels"]) == 1
-    assert "need a CPU with avx512bw" in capsys.readouterr().err
-    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset(library.NEEDS))
+    assert "HWR_JAX_CPU_KERNELS=no leaves the kernels out" in capsys.readouterr().err
+    monkeypatch.delenv("HWR_JAX_CPU_KERNELS")
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert main(["build-kernels"]) == 1
     assert capsys.readouterr().err.startswith("hwr build-kernels: no C++ compiler: no-such-compiler is not installed")

@@ -1,4 +1,4 @@
-// A 3 x 3 convolution with bias, 2 x 2 max pooling and rectifier in one pass, and its two gradients; and one without them. For AVX-512.
+// A 3 x 3 convolution with bias, 2 x 2 max pooling and rectifier in one pass, and its two gradients; and one without them.
 //
 // Arrays are float32 and dense: images [B, W, H, C], kernels [3, 3, C, F], pooled outputs [B, W / 2, H / 2, F]; W and H
 // are even, C is 1 or a multiple of 16, F a multiple of 16. Beside the output stands the corner [B, W / 2, H / 2, F], int8:
@@ -7,14 +7,13 @@
 // A task is a strip of a sample, so that what is made of it stays in the cache of its core. The kernel's gradient is summed
 // over a fixed number of groups of samples, in order. Results depend neither on the number of threads nor on the other samples.
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 
 #include "pooled.h"
 #include "tasks.h"
+#include "vectors.h"
 #include "winograd.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -24,40 +23,42 @@ namespace {
 
 constexpr int64_t GROUPS = 16;
 
-// A 3 x 3 convolution of one channel, as the first one's is: its nine taps of 32 features stay in registers.
+// A 3 x 3 convolution of one channel, as the first one's is: its nine taps stay in registers.
 namespace single_channel {
 
 // Windows of a task.
 constexpr int64_t WINDOWS = 256;
+// Vectors of features whose taps are in registers.
+constexpr int ABREAST = REGISTERS == 32 ? 2 : 1;
 
 // A column of windows, whose four columns of pixels begin at `pixels`, `column` apart, with a zero before the first row.
-// `finish(window, feature, pixels)` gets every window's four pixels of 16 features, without bias.
+// `finish(window, feature, pixels)` gets every window's four pixels of a vector of features, without bias.
 template <int VECTORS, typename Finish>
 void convolve_column(const float* pixels, int64_t column, int64_t windows, const float* kernel, int64_t features, int64_t feature,
                      Finish finish) {
-  __m512 taps[3][3][VECTORS];
+  Vector taps[3][3][VECTORS];
 #pragma GCC unroll 9
   for (int tap = 0; tap < 9; ++tap)
 #pragma GCC unroll 2
-    for (int v = 0; v < VECTORS; ++v) taps[tap / 3][tap % 3][v] = _mm512_loadu_ps(kernel + tap * features + feature + v * LANES);
+    for (int v = 0; v < VECTORS; ++v) taps[tap / 3][tap % 3][v] = load(kernel + tap * features + feature + v * LANES);
   for (int64_t window = 0; window < windows; ++window) {
-    __m512 sums[VECTORS][4];
+    Vector sums[VECTORS][4];
 #pragma GCC unroll 2
     for (int v = 0; v < VECTORS; ++v)
 #pragma GCC unroll 4
-      for (int which = 0; which < 4; ++which) sums[v][which] = _mm512_setzero_ps();
+      for (int which = 0; which < 4; ++which) sums[v][which] = Vector{};
     // A pixel at (i, j) is seen by the window's pixel at (p, q) through the tap (i - p, j - q).
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i)
 #pragma GCC unroll 4
       for (int j = 0; j < 4; ++j) {
-        const __m512 value = _mm512_set1_ps(pixels[i * column + 2 * window + j]);
+        const Vector value = repeat(pixels[i * column + 2 * window + j]);
 #pragma GCC unroll 4
         for (int which = 0; which < 4; ++which) {
           const int p = i - which / 2, q = j - which % 2;
           if (0 <= p && p < 3 && 0 <= q && q < 3)
 #pragma GCC unroll 2
-            for (int v = 0; v < VECTORS; ++v) sums[v][which] = _mm512_fmadd_ps(value, taps[p][q][v], sums[v][which]);
+            for (int v = 0; v < VECTORS; ++v) sums[v][which] = multiply_add(value, taps[p][q][v], sums[v][which]);
         }
       }
 #pragma GCC unroll 2
@@ -75,10 +76,10 @@ void convolve(const Shape& shape, const Strip& strip, const float* image, const 
   const int64_t first = 2 * strip.first - 1;
   for (int64_t w = std::max<int64_t>(0, first); w < std::min(shape.width, 2 * strip.last + 1); ++w)
     std::memcpy(padded + (w - first) * column + 1, image + w * shape.height, shape.height * sizeof(float));
-  for_features<2>(shape.features, [&](auto vectors, int64_t feature) {
+  for_parts<ABREAST>(shape.features / LANES, [&](auto vectors, int64_t vector) {
     for (int64_t w = 0; w < strip.columns(); ++w)
-      convolve_column<vectors()>(padded + 2 * w * column, column, shape.windows(), kernel, shape.features, feature,
-                                 [&](int64_t window, int64_t feature, const __m512(&pixels)[4]) {
+      convolve_column<vectors()>(padded + 2 * w * column, column, shape.windows(), kernel, shape.features, vector * LANES,
+                                 [&](int64_t window, int64_t feature, const Vector(&pixels)[4]) {
                                    finish(w * shape.windows() + window, feature, pixels);
                                  });
   });
@@ -89,20 +90,20 @@ void convolve(const Shape& shape, const Strip& strip, const float* image, const 
 // The gradients of kernel and bias of a 3 x 3 convolution, of which only each window's maximum has a gradient.
 namespace kernel_gradient {
 
-// Of the kernel's gradient [9 C, F], summed together.
-constexpr int ROWS = 4;
+// Of the kernel's gradient [9 C, F], whose sums are in registers, and vectors of features.
+constexpr int ROWS = 4, ABREAST = REGISTERS == 32 ? 4 : 2;
 
 // Rows of the kernel's gradient, a tap and channel each, with some empty ones for a single channel.
 inline int64_t rows_of(const Shape& shape) { return (9 * shape.channels + ROWS - 1) / ROWS * ROWS; }
 
-// Of a padded sample, rounded up to whole vectors.
-inline int64_t padded_size(const Shape& shape) {
-  const int64_t size = (shape.width + 2) * (shape.height + 2) * shape.channels;
-  return (size + LANES - 1) / LANES * LANES;
-}
+// Of a padded sample [W + 2, H + 2, C].
+inline int64_t padded_size(const Shape& shape) { return (shape.width + 2) * (shape.height + 2) * shape.channels; }
 
-// Of what is made of a column of windows.
-inline int64_t column_size(const Shape& shape) { return shape.windows() * (rows_of(shape) * 4 + 2 * shape.features); }
+// Of a column of fours, see below, up to whole lines of the cache.
+inline int64_t fours_size(const Shape& shape) { return ((shape.height + 1) * shape.channels * 4 + 15) / 16 * 16; }
+
+// Three columns of fours, and gradients and places of a column of windows.
+inline int64_t column_size(const Shape& shape) { return 3 * fours_size(shape) + 2 * shape.windows() * shape.features; }
 
 // Copies one sample [W, H, C] into the middle of a frame [W + 2, H + 2, C] of zeros.
 inline void pad(const float* image, const Shape& shape, float* padded) {
@@ -111,97 +112,72 @@ inline void pad(const float* image, const Shape& shape, float* padded) {
     std::memcpy(padded + (w + 1) * column + shape.channels, image + w * own, own * sizeof(float));
 }
 
-// Interleaves four vectors a, b, c, d into a0 b0 c0 d0 a1 b1 ... d3, and so on for every four, `stride` apart.
-inline void interleave(const float* a, const float* b, const float* c, const float* d, int64_t stride, float* output) {
-  const __m512 ab_low = _mm512_unpacklo_ps(_mm512_loadu_ps(a), _mm512_loadu_ps(b));
-  const __m512 ab_high = _mm512_unpackhi_ps(_mm512_loadu_ps(a), _mm512_loadu_ps(b));
-  const __m512 cd_low = _mm512_unpacklo_ps(_mm512_loadu_ps(c), _mm512_loadu_ps(d));
-  const __m512 cd_high = _mm512_unpackhi_ps(_mm512_loadu_ps(c), _mm512_loadu_ps(d));
-  const auto pairs = [](__m512 first, __m512 second, bool high) {
-    const __m512d x = _mm512_castps_pd(first), y = _mm512_castps_pd(second);
-    return _mm512_castpd_ps(high ? _mm512_unpackhi_pd(x, y) : _mm512_unpacklo_pd(x, y));
-  };
-  // In every lane of 128 bits: the four values of channels 0, 1, 2, 3 of that lane.
-  const __m512 first = pairs(ab_low, cd_low, false), second = pairs(ab_low, cd_low, true);
-  const __m512 third = pairs(ab_high, cd_high, false), fourth = pairs(ab_high, cd_high, true);
-#define STORE_LANE(lane)                                                             \
-  _mm_storeu_ps(output + (lane) * stride, _mm512_extractf32x4_ps(first, lane));      \
-  _mm_storeu_ps(output + (lane) * stride + 4, _mm512_extractf32x4_ps(second, lane)); \
-  _mm_storeu_ps(output + (lane) * stride + 8, _mm512_extractf32x4_ps(third, lane));  \
-  _mm_storeu_ps(output + (lane) * stride + 12, _mm512_extractf32x4_ps(fourth, lane));
-  STORE_LANE(0) STORE_LANE(1) STORE_LANE(2) STORE_LANE(3)
-#undef STORE_LANE
+// [H + 1, C, 4]: every pixel of a padded column, the next, and those two of the column after. Through a tap a window's four pixels see such.
+inline void see_fours(const float* __restrict column, const Shape& shape, float* __restrict fours) {
+  const int64_t next = shape.channels, after = (shape.height + 2) * shape.channels;
+  for (int64_t at = 0; at < (shape.height + 1) * shape.channels; ++at) {
+    fours[4 * at] = column[at], fours[4 * at + 1] = column[at + next];
+    fours[4 * at + 2] = column[at + after], fours[4 * at + 3] = column[at + after + next];
+  }
 }
 
-// For a column of windows, every tap and every channel: the four pixels that the window's corners see there, as [9 C / 4, windows, 4, 4].
-inline void see_corners(const float* first_column, int64_t column, const Shape& shape, float* seen) {
-  const int64_t windows = shape.windows();
-  for (int64_t window = 0; window < windows; ++window)
-    for (int64_t tap = 0; tap < 9; ++tap) {
-      const float* a = first_column + tap / 3 * column + (2 * window + tap % 3) * shape.channels;
-      const float *b = a + shape.channels, *c = a + column, *d = c + shape.channels;
-      if (shape.channels == 1) {
-        float* output = seen + (tap / ROWS * windows + window) * 4 * ROWS + tap % ROWS * 4;
-        output[0] = *a, output[1] = *b, output[2] = *c, output[3] = *d;
-      }
-      for (int64_t channel = 0; channel + LANES <= shape.channels; channel += LANES) {
-        const int64_t block = (tap * shape.channels + channel) / ROWS;
-        interleave(a + channel, b + channel, c + channel, d + channel, windows * 4 * ROWS, seen + (block * windows + window) * 4 * ROWS);
-      }
-    }
-}
-
-// Adds to ROWS rows (a tap and channel each) of the kernel's gradient. Of the four pixels seen by a window's corners, every feature picks
-// that of its own maximum: a quarter of the products of the gradient of a convolution that knows nothing of the pool.
+// Adds to ROWS rows of the kernel's gradient what a column of windows gives. Of the four that a row's tap and channel see of a window,
+// `stride` apart, every feature picks that of its own maximum: a quarter of the products of a gradient that knows nothing of the pool.
 template <int VECTORS>
-void add_rows(const float* seen, int64_t windows, const float* gradient, const int32_t* corners, int64_t features, float* sums) {
-  __m512 total[ROWS][VECTORS];
+void add_rows(const float* const (&fours)[ROWS], int64_t stride, int64_t windows, const float* gradient, const int32_t* places,
+              int64_t features, float* sums) {
+  Vector total[ROWS][VECTORS];
 #pragma GCC unroll 4
   for (int r = 0; r < ROWS; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) total[r][v] = _mm512_loadu_ps(sums + r * features + v * LANES);
+    for (int v = 0; v < VECTORS; ++v) total[r][v] = load(sums + r * features + v * LANES);
   for (int64_t window = 0; window < windows; ++window) {
-    __m512 four[ROWS];
+    Vector seen[ROWS];
 #pragma GCC unroll 4
-    for (int r = 0; r < ROWS; ++r) four[r] = _mm512_broadcast_f32x4(_mm_loadu_ps(seen + (window * ROWS + r) * 4));
+    for (int r = 0; r < ROWS; ++r) seen[r] = repeat_four(fours[r] + window * stride);
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; ++v) {
-      __m512 g = _mm512_loadu_ps(gradient + window * features + v * LANES);
-      __m512i corner = _mm512_loadu_si512(corners + window * features + v * LANES);
-      // Keeps them in registers: else the compiler loads them again in every row.
-      asm("" : "+v"(g), "+v"(corner));
+      const Vector g = load(gradient + window * features + v * LANES);
+      const Integers place = load<Integers>(places + window * features + v * LANES);
 #pragma GCC unroll 4
-      for (int r = 0; r < ROWS; ++r) total[r][v] = _mm512_fmadd_ps(_mm512_permutevar_ps(four[r], corner), g, total[r][v]);
+      for (int r = 0; r < ROWS; ++r) total[r][v] = multiply_add(look_up(seen[r], place), g, total[r][v]);
     }
   }
 #pragma GCC unroll 4
   for (int r = 0; r < ROWS; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) _mm512_storeu_ps(sums + r * features + v * LANES, total[r][v]);
+    for (int v = 0; v < VECTORS; ++v) store(sums + r * features + v * LANES, total[r][v]);
 }
 
 // Gradients of kernel [9 C, F] and bias [F] of one sample are added to `sums`.
 inline void add_sample(const float* padded, const float* gradient, const int8_t* corners, const Shape& shape, float* scratch, float* sums) {
-  const int64_t windows = shape.windows(), rows = rows_of(shape), features = shape.features;
-  const int64_t column = (shape.height + 2) * shape.channels;
-  float* seen = scratch;
-  float* kept = seen + windows * rows * 4;
-  int32_t* places = reinterpret_cast<int32_t*>(kept + windows * features);
+  const int64_t windows = shape.windows(), rows = rows_of(shape), features = shape.features, channels = shape.channels;
+  float* const kept = scratch + 3 * fours_size(shape);
+  int32_t* const places = reinterpret_cast<int32_t*>(kept + windows * features);
+  const auto column = [&](int64_t w) { return padded + w * (shape.height + 2) * channels; };
+  const auto fours = [&](int64_t w) { return scratch + w % 3 * fours_size(shape); };
+  see_fours(column(0), shape, fours(0));
   for (int64_t w = 0; w < shape.width / 2; ++w) {
-    see_corners(padded + 2 * w * column, column, shape, seen);
+    for (const int64_t next : {2 * w + 1, 2 * w + 2}) see_fours(column(next), shape, fours(next));
     for (int64_t at = 0; at < windows * features; at += LANES) {
       const int64_t place = w * windows * features + at;
-      const __m512i corner = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(corners + place)));
-      const __mmask16 passed = _mm512_cmpneq_epi32_mask(corner, _mm512_set1_epi32(NOWHERE));
-      const __m512 g = _mm512_maskz_loadu_ps(passed, gradient + place);
-      _mm512_storeu_ps(kept + at, g);
-      _mm512_storeu_si512(places + at, corner);
+      const Integers corner = __builtin_convertvector(load<Bytes>(corners + place), Integers);
+      const Vector g = corner == NOWHERE ? Vector{} : load(gradient + place);
+      store(kept + at, g);
+      store(places + at, place_of(corner));
       float* bias = sums + rows * features + at % features;
-      _mm512_storeu_ps(bias, _mm512_add_ps(_mm512_loadu_ps(bias), g));
+      store(bias, load(bias) + g);
     }
-    for_features<4>(features, [&](auto vectors, int64_t feature) {
-      for (int64_t row = 0; row < rows; row += ROWS)
-        add_rows<vectors()>(seen + row * windows * 4, windows, kept + feature, places + feature, features, sums + row * features + feature);
+    for_parts<ABREAST>(features / LANES, [&](auto vectors, int64_t vector) {
+      for (int64_t row = 0; row < rows; row += ROWS) {
+        const float* seen[ROWS];
+        for (int64_t r = 0; r < ROWS; ++r) {
+          const int64_t tap = std::min<int64_t>(8, (row + r) / channels), channel = (row + r) % channels;
+          seen[r] = fours(2 * w + tap / 3) + (tap % 3 * channels + channel) * 4;
+        }
+        add_rows<vectors()>(seen, 8 * channels, windows, kept + vector * LANES, places + vector * LANES, features,
+                            sums + row * features + vector * LANES);
+      }
     });
   }
 }
@@ -219,7 +195,7 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> image, ffi::Buffe
   const auto sample_of = [&](const Strip& strip) { return image.typed_data() + strip.sample * shape.pixels() * shape.channels; };
   const auto finish_of = [&](const Strip& strip) {
     const int64_t start = (strip.sample * shape.pooled() + strip.first * shape.windows()) * shape.features;
-    return [&, start](int64_t window, int64_t feature, const __m512(&pixels)[4]) {
+    return [&, start](int64_t window, int64_t feature, const Vector(&pixels)[4]) {
       const int64_t place = start + window * shape.features + feature;
       store_window(pixels, bias.typed_data() + feature, pooled->typed_data() + place, corners->typed_data() + place);
     };
@@ -267,11 +243,10 @@ void spread(const float* gradient, const int8_t* corners, const Shape& shape, fl
   for (int64_t window = 0; window < shape.windows(); ++window)
     for (int64_t channel = 0; channel < shape.channels; channel += LANES) {
       const int64_t place = window * shape.channels + channel;
-      const __m512 g = _mm512_loadu_ps(gradient + place);
-      const __m512i corner = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(corners + place)));
+      const Vector g = load(gradient + place);
+      const Integers corner = __builtin_convertvector(load<Bytes>(corners + place), Integers);
       for (int which = 0; which < 4; ++which)
-        _mm512_storeu_ps(pixels + which / 2 * column + (2 * window + which % 2) * shape.channels + channel,
-                         _mm512_maskz_mov_ps(_mm512_cmpeq_epi32_mask(corner, _mm512_set1_epi32(which)), g));
+        store(pixels + which / 2 * column + (2 * window + which % 2) * shape.channels + channel, corner == which ? g : Vector{});
     }
 }
 
@@ -297,7 +272,7 @@ ffi::Error ImageGradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> turned, ffi
     float* sample = d_image->typed_data() + strip.sample * shape.pixels() * shape.features;
     winograd::convolve(
         shape, strip, [&](int64_t w) { return pixels + (w - 2 * strip.first + 2) * column; }, transformed.data(),
-        [&](int64_t window, int64_t feature, const __m512(&values)[4]) { write_window(values, shape, strip, window, sample + feature); });
+        [&](int64_t window, int64_t feature, const Vector(&values)[4]) { write_window(values, shape, strip, window, sample + feature); });
   });
   return ffi::Error::Success();
 }
@@ -308,7 +283,7 @@ ffi::Error Convolve(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> image, ffi::Buff
   const Shape shape{d[0], d[1], d[2], d[3], kernel.dimensions()[3]};
   winograd::convolve_images(pool, shape, image.typed_data(), kernel.typed_data(), [&](const Strip& strip) {
     float* sample = result->typed_data() + strip.sample * shape.pixels() * shape.features;
-    return [&shape, strip, sample](int64_t window, int64_t feature, const __m512(&pixels)[4]) {
+    return [&shape, strip, sample](int64_t window, int64_t feature, const Vector(&pixels)[4]) {
       write_window(pixels, shape, strip, window, sample + feature);
     };
   });

@@ -1,10 +1,8 @@
-// A bidirectional LSTM's recurrence over all frames, forward and backward, for CPUs with AVX-512.
+// A bidirectional LSTM's recurrence over all frames, forward and backward.
 //
 // Arrays are float32 and dense, B samples, T frames, U units (a multiple of 16), gates in Keras's order: input, forget, cell, output.
 // Direction 0 runs from the first frame to the last, direction 1 from the last to the first. Samples do not depend on one another: a task
 // is one direction of a few samples, through all frames, without waiting for anybody.
-
-#include <immintrin.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -13,16 +11,16 @@
 
 #include "activations.h"
 #include "tasks.h"
+#include "vectors.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
 
 namespace {
 
-constexpr int LANES = 16;
 constexpr int64_t SAMPLES_A_TASK = 16;
-// Samples in registers.
-constexpr int TOGETHER = 4;
+// Samples whose sums are in registers: all four gates of a vector of units, or vectors of units alone.
+constexpr int TOGETHER = REGISTERS == 32 ? 4 : 3, TOGETHER_BACK = REGISTERS == 32 ? 4 : 6, ABREAST = REGISTERS == 32 ? 4 : 2;
 
 struct Shape {
   int64_t samples, frames, units;
@@ -46,32 +44,29 @@ struct Places {
   float *hidden, *cell, *gates;
 };
 
-// One frame of SAMPLES samples and 16 units: `kernel` [U, 4, 16] holds those units' columns of the recurrent kernel, `before` [SAMPLES, U]
+// One frame of SAMPLES samples and a vector of units: `kernel` [U, 4, LANES] holds those units' columns of the recurrent kernel, `before` [SAMPLES, U]
 // the hidden state, null at the first frame; `after` and `cells` are likewise. The gradient needs what KEEP keeps.
 template <int SAMPLES, bool KEEP>
 __attribute__((noinline)) void advance(const Places* places, const float* kernel, int64_t units, int64_t unit, const float* before,
                                        float* after, float* cells) {
-  __m512 z[SAMPLES][4];
+  Vector z[SAMPLES][4];
 #pragma GCC unroll 8
   for (int s = 0; s < SAMPLES; ++s)
 #pragma GCC unroll 4
     for (int gate = 0; gate < 4; ++gate) {
-      z[s][gate] = _mm512_loadu_ps(places[s].projected + gate * units + unit);
-      _mm_prefetch(places[s].next + gate * units + unit, _MM_HINT_T1);
+      z[s][gate] = load(places[s].projected + gate * units + unit);
+      __builtin_prefetch(places[s].next + gate * units + unit, 0, 2);
     }
   if (before) {
     for (int64_t u = 0; u < units; ++u, kernel += 4 * LANES) {
-      __m512 weights[4];
+      Vector hidden[SAMPLES];
+#pragma GCC unroll 8
+      for (int s = 0; s < SAMPLES; ++s) hidden[s] = repeat(before[s * units + u]);
 #pragma GCC unroll 4
       for (int gate = 0; gate < 4; ++gate) {
-        weights[gate] = _mm512_loadu_ps(kernel + gate * LANES);
-        asm("" : "+v"(weights[gate]));  // Keeps it in a register: else it is loaded again for every sample.
-      }
+        const Vector weights = load(kernel + gate * LANES);
 #pragma GCC unroll 8
-      for (int s = 0; s < SAMPLES; ++s) {
-        const __m512 hidden = _mm512_set1_ps(before[s * units + u]);
-#pragma GCC unroll 4
-        for (int gate = 0; gate < 4; ++gate) z[s][gate] = _mm512_fmadd_ps(hidden, weights[gate], z[s][gate]);
+        for (int s = 0; s < SAMPLES; ++s) z[s][gate] = multiply_add(hidden[s], weights, z[s][gate]);
       }
     }
   }
@@ -79,58 +74,47 @@ __attribute__((noinline)) void advance(const Places* places, const float* kernel
   for (int s = 0; s < SAMPLES; ++s) {
     const Places& place = places[s];
     float* const own_cell = cells + s * units + unit;
-    const __m512 i = sigmoid(z[s][0]), f = sigmoid(z[s][1]), g = hyperbolic_tangent(z[s][2]), o = sigmoid(z[s][3]);
-    const __m512 cell = _mm512_fmadd_ps(f, _mm512_loadu_ps(own_cell), _mm512_mul_ps(i, g));
-    const __m512 hidden = _mm512_mul_ps(o, hyperbolic_tangent(cell));
-    _mm512_storeu_ps(own_cell, cell);
-    _mm512_storeu_ps(after + s * units + unit, hidden);
-    _mm512_storeu_ps(place.hidden + unit, hidden);
+    const Vector i = sigmoid(z[s][0]), f = sigmoid(z[s][1]), g = hyperbolic_tangent(z[s][2]), o = sigmoid(z[s][3]);
+    const Vector cell = multiply_add(f, load(own_cell), i * g), hidden = o * hyperbolic_tangent(cell);
+    store(own_cell, cell);
+    store(after + s * units + unit, hidden);
+    store(place.hidden + unit, hidden);
     if (KEEP) {
-      _mm512_storeu_ps(place.cell + unit, cell);
-      _mm512_storeu_ps(place.gates + unit, i);
-      _mm512_storeu_ps(place.gates + units + unit, f);
-      _mm512_storeu_ps(place.gates + 2 * units + unit, g);
-      _mm512_storeu_ps(place.gates + 3 * units + unit, o);
+      store(place.cell + unit, cell);
+      store(place.gates + unit, i);
+      store(place.gates + units + unit, f);
+      store(place.gates + 2 * units + unit, g);
+      store(place.gates + 3 * units + unit, o);
     }
   }
 }
 
-// Adds `d_z` [SAMPLES, 4 U] times `kernel` [4 U, U] to 16 VECTORS units of `d_hidden`, rows of U.
+// Adds `d_z` [SAMPLES, 4 U] times `kernel` [4 U, U] to VECTORS of units of `d_hidden`, rows of U.
 template <int SAMPLES, int VECTORS>
-inline __attribute__((always_inline)) void propagate(const float* const* d_z, const float* kernel, int64_t units, float* d_hidden) {
-  __m512 sums[SAMPLES][VECTORS];
+__attribute__((noinline)) void propagate(const float* const* d_z, const float* kernel, int64_t units, float* d_hidden) {
+  Vector sums[SAMPLES][VECTORS];
 #pragma GCC unroll 4
   for (int s = 0; s < SAMPLES; ++s)
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) sums[s][v] = _mm512_setzero_ps();
+    for (int v = 0; v < VECTORS; ++v) sums[s][v] = Vector{};
   for (int64_t row = 0; row < 4 * units; ++row, kernel += units) {
-    __m512 weights[VECTORS];
+    Vector weights[VECTORS];
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) {
-      weights[v] = _mm512_loadu_ps(kernel + v * LANES);
-      asm("" : "+v"(weights[v]));
-    }
+    for (int v = 0; v < VECTORS; ++v) weights[v] = load(kernel + v * LANES);
 #pragma GCC unroll 4
     for (int s = 0; s < SAMPLES; ++s) {
-      const __m512 value = _mm512_set1_ps(d_z[s][row]);
+      const Vector value = repeat(d_z[s][row]);
 #pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; ++v) sums[s][v] = _mm512_fmadd_ps(value, weights[v], sums[s][v]);
+      for (int v = 0; v < VECTORS; ++v) sums[s][v] = multiply_add(value, weights[v], sums[s][v]);
     }
   }
 #pragma GCC unroll 4
   for (int s = 0; s < SAMPLES; ++s)
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) _mm512_storeu_ps(d_hidden + s * units + v * LANES, sums[s][v]);
+    for (int v = 0; v < VECTORS; ++v) store(d_hidden + s * units + v * LANES, sums[s][v]);
 }
 
-template <int SAMPLES>
-void propagate_all(const float* const* d_z, const float* kernel, int64_t units, float* d_hidden) {
-  int64_t unit = 0;
-  for (; unit + 4 * LANES <= units; unit += 4 * LANES) propagate<SAMPLES, 4>(d_z, kernel + unit, units, d_hidden + unit);
-  for (; unit < units; unit += LANES) propagate<SAMPLES, 1>(d_z, kernel + unit, units, d_hidden + unit);
-}
-
-// What a task reads and writes: projections [B, T, 4 U] of both directions, recurrent kernels [2, U / 16, U, 4, 16], hidden [B, T, 2 U];
+// What a task reads and writes: projections [B, T, 4 U] of both directions, recurrent kernels [2, U / LANES, U, 4, LANES], hidden [B, T, 2 U];
 // and if kept cells [2, B, T, U] and gates after their activations [2, B, T, 4 U].
 struct Arrays {
   const float *projected[2], *kernels;
@@ -158,13 +142,10 @@ void run(const Shape& shape, const Share& share, const Arrays& arrays) {
       }
     }
     for (int64_t unit = 0; unit < units; unit += LANES) {
-      const auto advance_some = [&](auto samples, int64_t s) {
+      for_parts<TOGETHER>(count, [&](auto samples, int64_t s) {
         advance<samples(), KEEP>(places + s, kernel + unit * 4 * units, units, unit, step ? before + s * units : nullptr, after + s * units,
                                  cells + s * units);
-      };
-      int64_t s = 0;
-      for (; s + TOGETHER <= count; s += TOGETHER) advance_some(std::integral_constant<int, TOGETHER>(), s);
-      for (; s < count; ++s) advance_some(std::integral_constant<int, 1>(), s);
+      });
     }
   }
 }
@@ -202,7 +183,6 @@ ffi::Error Gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> d_hidden, ffi::B
     // What comes back from the frame after.
     Scratch states(2 * count * units);
     float *const from_hidden = states.data(), *const from_cell = from_hidden + count * units;
-    const __m512 one = _mm512_set1_ps(1.0f);
     for (int64_t step = shape.frames - 1; step >= 0; --step) {
       const float* d_z[SAMPLES_A_TASK];
       for (int64_t s = 0; s < count; ++s) {
@@ -215,26 +195,24 @@ ffi::Error Gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> d_hidden, ffi::B
         float* out = d_projected + (sample * shape.frames + now) * 4 * units;
         d_z[s] = out;
         for (int64_t unit = 0; unit < units; unit += LANES) {
-          const __m512 i = _mm512_loadu_ps(gate + unit), f = _mm512_loadu_ps(gate + units + unit);
-          const __m512 g = _mm512_loadu_ps(gate + 2 * units + unit), o = _mm512_loadu_ps(gate + 3 * units + unit);
-          const __m512 tanh_cell = hyperbolic_tangent(_mm512_loadu_ps(cell + unit));
-          const __m512 cell_before = before ? _mm512_loadu_ps(before + unit) : _mm512_setzero_ps();
-          const __m512 d_h = _mm512_add_ps(_mm512_loadu_ps(d_out + unit), _mm512_loadu_ps(from_hidden + s * units + unit));
-          const __m512 slope = _mm512_mul_ps(o, _mm512_fnmadd_ps(tanh_cell, tanh_cell, one));
-          const __m512 d_c = _mm512_fmadd_ps(d_h, slope, _mm512_loadu_ps(from_cell + s * units + unit));
-          const auto store = [&](int which, __m512 value, __m512 slope) {
-            _mm512_storeu_ps(out + which * units + unit, _mm512_mul_ps(value, slope));
-          };
-          store(0, _mm512_mul_ps(d_c, g), _mm512_mul_ps(i, _mm512_sub_ps(one, i)));
-          store(1, _mm512_mul_ps(d_c, cell_before), _mm512_mul_ps(f, _mm512_sub_ps(one, f)));
-          store(2, _mm512_mul_ps(d_c, i), _mm512_fnmadd_ps(g, g, one));
-          store(3, _mm512_mul_ps(d_h, tanh_cell), _mm512_mul_ps(o, _mm512_sub_ps(one, o)));
-          _mm512_storeu_ps(from_cell + s * units + unit, _mm512_mul_ps(d_c, f));
+          const auto kept = [&](int which) { return load(gate + which * units + unit); };
+          const Vector i = kept(0), f = kept(1), g = kept(2), o = kept(3), tanh_cell = hyperbolic_tangent(load(cell + unit));
+          const Vector cell_before = before ? load(before + unit) : Vector{};
+          const Vector d_h = load(d_out + unit) + load(from_hidden + s * units + unit);
+          const Vector d_c = multiply_add(d_h, o * (1.0f - tanh_cell * tanh_cell), load(from_cell + s * units + unit));
+          const auto pass = [&](int which, Vector value) { store(out + which * units + unit, value); };
+          pass(0, d_c * g * (i * (1.0f - i)));
+          pass(1, d_c * cell_before * (f * (1.0f - f)));
+          pass(2, d_c * i * (1.0f - g * g));
+          pass(3, d_h * tanh_cell * (o * (1.0f - o)));
+          store(from_cell + s * units + unit, d_c * f);
         }
       }
-      int64_t s = 0;
-      for (; s + 4 <= count; s += 4) propagate_all<4>(d_z + s, kernel, units, from_hidden + s * units);
-      for (; s < count; ++s) propagate_all<1>(d_z + s, kernel, units, from_hidden + s * units);
+      for_parts<TOGETHER_BACK>(count, [&](auto samples, int64_t s) {
+        for_parts<ABREAST>(units / LANES, [&](auto vectors, int64_t vector) {
+          propagate<samples(), vectors()>(d_z + s, kernel + vector * LANES, units, from_hidden + s * units + vector * LANES);
+        });
+      });
     }
   });
   return ffi::Error::Success();

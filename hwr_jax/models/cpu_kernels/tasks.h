@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "xla/ffi/api/ffi.h"
@@ -35,6 +36,24 @@ void for_each_task(xla::ffi::ThreadPool& pool, int64_t count, Task task) {
   while (progress->done.load(std::memory_order_acquire) < count) std::this_thread::yield();
 }
 
+template <int MOST, typename Body>
+void call_with_size(int64_t size, Body body) {
+  if constexpr (MOST > 1)
+    if (size < MOST) return call_with_size<MOST - 1>(size, body);
+  body(std::integral_constant<int, MOST>());
+}
+
+// Divides `count` into parts of at most MOST, as equal as can be, and calls `body(size, first)` for each, whose size the compiler knows.
+template <int MOST, typename Body>
+void for_parts(int64_t count, Body body) {
+  const int64_t parts = (count + MOST - 1) / MOST;
+  for (int64_t part = 0, first = 0; part < parts; ++part) {
+    const int64_t size = count * (part + 1) / parts - first;
+    call_with_size<MOST>(size, [&](auto size) { body(size, first); });
+    first += size;
+  }
+}
+
 // Aligned to cache lines: vectors that lie across two take twice as long to load.
 class Scratch {
  public:
@@ -43,16 +62,16 @@ class Scratch {
   explicit Scratch(int64_t size) { resize(size); }
   // Keeps what is there.
   float* resize(int64_t size) {
-    lines_.resize((size + LANES - 1) / LANES);
+    lines_.resize((size + LINE - 1) / LINE);
     return data();
   }
-  float* data() { return lines_.data()->lanes; }
-  const float* data() const { return lines_.data()->lanes; }
+  float* data() { return lines_.data()->values; }
+  const float* data() const { return lines_.data()->values; }
 
  private:
-  static constexpr int64_t LANES = 16;
+  static constexpr int64_t LINE = 16;
   struct alignas(64) Line {
-    float lanes[LANES];
+    float values[LINE];
   };
   std::vector<Line> lines_;
 };

@@ -6,51 +6,51 @@
 
 #pragma once
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstdint>
 
 #include "pooled.h"
 #include "tasks.h"
+#include "vectors.h"
 
 namespace winograd {
 
 constexpr int SUMS = 16;
 // That are computed together, if columns are that short: what is made of them stays in a core's second cache.
 constexpr int64_t WINDOWS = 32, FEATURES = 64;
+// Of a product of matrices: windows, and vectors of features, whose sums are in registers.
+constexpr int TOGETHER = REGISTERS == 32 ? 4 : 6, ABREAST = REGISTERS == 32 ? 4 : 2;
 
 // [3, 3, C, F] to [16, C, F]: G k G', with the rows (1, 0, 0), (1, 1, 1) / 2, (1, -1, 1) / 2, (0, 0, 1) of G.
 inline Scratch transform_kernel(const float* kernel, int64_t channels, int64_t features) {
   const int64_t size = channels * features;
   Scratch result(SUMS * size);
-  const __m512 half = _mm512_set1_ps(0.5f);
-  const auto transform = [half](__m512 a, __m512 b, __m512 c, __m512 (&sums)[4]) {
-    const __m512 ends = _mm512_mul_ps(half, _mm512_add_ps(a, c)), middle = _mm512_mul_ps(half, b);
-    sums[0] = a, sums[1] = _mm512_add_ps(ends, middle), sums[2] = _mm512_sub_ps(ends, middle), sums[3] = c;
+  const auto transform = [](Vector a, Vector b, Vector c, Vector (&sums)[4]) {
+    const Vector ends = 0.5f * (a + c), middle = 0.5f * b;
+    sums[0] = a, sums[1] = ends + middle, sums[2] = ends - middle, sums[3] = c;
   };
   for (int64_t at = 0; at < size; at += LANES) {
-    __m512 rows[3][4];
+    Vector rows[3][4];
     for (int j = 0; j < 3; ++j) {
-      const auto tap = [&](int i) { return _mm512_loadu_ps(kernel + (3 * i + j) * size + at); };
+      const auto tap = [&](int i) { return load(kernel + (3 * i + j) * size + at); };
       transform(tap(0), tap(1), tap(2), rows[j]);
     }
     for (int i = 0; i < 4; ++i) {
-      __m512 sums[4];
+      Vector sums[4];
       transform(rows[0][i], rows[1][i], rows[2][i], sums);
-      for (int j = 0; j < 4; ++j) _mm512_storeu_ps(result.data() + (4 * i + j) * size + at, sums[j]);
+      for (int j = 0; j < 4; ++j) store(result.data() + (4 * i + j) * size + at, sums[j]);
     }
   }
   return result;
 }
 
 // Of 4 values: a - c, b + c, c - b, b - d.
-inline __attribute__((always_inline)) void transform_four(__m512 a, __m512 b, __m512 c, __m512 d, __m512 (&sums)[4]) {
-  sums[0] = _mm512_sub_ps(a, c), sums[1] = _mm512_add_ps(b, c), sums[2] = _mm512_sub_ps(c, b), sums[3] = _mm512_sub_ps(b, d);
+inline __attribute__((always_inline)) void transform_four(Vector a, Vector b, Vector c, Vector d, Vector (&sums)[4]) {
+  sums[0] = a - c, sums[1] = b + c, sums[2] = c - b, sums[3] = b - d;
 }
 
 // Between two of the 16 matrices: not a multiple of 4096 bytes, which would have them all in the same few places of the first cache.
-inline int64_t stride_of(int64_t windows, int64_t width) { return windows * width + LANES; }
+inline int64_t stride_of(int64_t windows, int64_t width) { return windows * width + 16; }
 
 // Transforms the pixels that a strip's windows see, to `seen` [16, windows, C]. `column(w)` is the column of pixels [H, C] at w, -1 to W.
 template <typename Column>
@@ -61,13 +61,13 @@ void transform_windows(const Shape& shape, const Strip& strip, Column column, fl
     for (int64_t channel = 0; channel < channels; channel += LANES) {
       float* output = seen + (w - strip.first) * shape.windows() * channels + channel;
       // Of a window's four rows, along W. The next window begins with the last two.
-      __m512 rows[4][4];
-      const auto transform_row = [&](int64_t h, __m512(&row)[4]) {
-        const auto pixel = [&](int place) { return _mm512_loadu_ps(columns[place] + h * channels + channel); };
+      Vector rows[4][4];
+      const auto transform_row = [&](int64_t h, Vector(&row)[4]) {
+        const auto pixel = [&](int place) { return load(columns[place] + h * channels + channel); };
         if (0 <= h && h < shape.height)
           transform_four(pixel(0), pixel(1), pixel(2), pixel(3), row);
         else
-          for (auto& sum : row) sum = _mm512_setzero_ps();
+          for (auto& sum : row) sum = Vector{};
       };
       transform_row(-1, rows[0]);
       transform_row(0, rows[1]);
@@ -76,10 +76,10 @@ void transform_windows(const Shape& shape, const Strip& strip, Column column, fl
         transform_row(h + 2, rows[3]);
 #pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) {
-          __m512 sums[4];
+          Vector sums[4];
           transform_four(rows[0][i], rows[1][i], rows[2][i], rows[3][i], sums);
 #pragma GCC unroll 4
-          for (int j = 0; j < 4; ++j) _mm512_storeu_ps(output + (4 * i + j) * stride, sums[j]);
+          for (int j = 0; j < 4; ++j) store(output + (4 * i + j) * stride, sums[j]);
           rows[0][i] = rows[2][i], rows[1][i] = rows[3][i];
         }
       }
@@ -87,52 +87,49 @@ void transform_windows(const Shape& shape, const Strip& strip, Column column, fl
   }
 }
 
-// Adds up over channels: `seen` [COUNT, C] times 16 VECTORS features of `kernel` [C, F], to `products` [COUNT, FEATURES].
+// Adds up over channels: `seen` [COUNT, C] times VECTORS of features of `kernel` [C, F], to `products` [COUNT, FEATURES].
 // A function of its own: inlined, it leaves too few registers, and every weight goes through memory.
 template <int COUNT, int VECTORS>
 __attribute__((noinline)) void multiply(const float* seen, const float* kernel, int64_t channels, int64_t features, float* products) {
-  __m512 sums[COUNT][VECTORS];
+  Vector sums[COUNT][VECTORS];
 #pragma GCC unroll 8
   for (int w = 0; w < COUNT; ++w)
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) sums[w][v] = _mm512_setzero_ps();
+    for (int v = 0; v < VECTORS; ++v) sums[w][v] = Vector{};
   for (int64_t c = 0; c < channels; ++c, kernel += features) {
-    __m512 weights[VECTORS];
+    Vector weights[VECTORS];
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) {
-      weights[v] = _mm512_loadu_ps(kernel + v * LANES);
-      asm("" : "+v"(weights[v]));  // Keeps it in a register: else it is loaded again for every window.
-    }
+    for (int v = 0; v < VECTORS; ++v) weights[v] = load(kernel + v * LANES);
 #pragma GCC unroll 8
     for (int w = 0; w < COUNT; ++w) {
-      const __m512 value = _mm512_set1_ps(seen[w * channels + c]);
+      const Vector value = repeat(seen[w * channels + c]);
 #pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; ++v) sums[w][v] = _mm512_fmadd_ps(value, weights[v], sums[w][v]);
+      for (int v = 0; v < VECTORS; ++v) sums[w][v] = multiply_add(value, weights[v], sums[w][v]);
     }
   }
 #pragma GCC unroll 8
   for (int w = 0; w < COUNT; ++w)
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) _mm512_storeu_ps(products + w * FEATURES + v * LANES, sums[w][v]);
+    for (int v = 0; v < VECTORS; ++v) store(products + w * FEATURES + v * LANES, sums[w][v]);
 }
 
 // The window's four pixels, H runs faster, of its 16 products, `stride` apart.
-inline __attribute__((always_inline)) void transform_products(const float* products, int64_t stride, __m512 (&pixels)[4]) {
+inline __attribute__((always_inline)) void transform_products(const float* products, int64_t stride, Vector (&pixels)[4]) {
   // a + b + c and b - c - d.
-  const auto transform = [](__m512 a, __m512 b, __m512 c, __m512 d, __m512& first, __m512& second) {
-    first = _mm512_add_ps(_mm512_add_ps(a, b), c), second = _mm512_sub_ps(_mm512_sub_ps(b, c), d);
+  const auto transform = [](Vector a, Vector b, Vector c, Vector d, Vector& first, Vector& second) {
+    first = a + b + c, second = b - c - d;
   };
-  __m512 upper[4], lower[4];
+  Vector upper[4], lower[4];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    const auto product = [&](int j) { return _mm512_loadu_ps(products + (4 * i + j) * stride); };
+    const auto product = [&](int j) { return load(products + (4 * i + j) * stride); };
     transform(product(0), product(1), product(2), product(3), upper[i], lower[i]);
   }
   transform(upper[0], upper[1], upper[2], upper[3], pixels[0], pixels[2]);
   transform(lower[0], lower[1], lower[2], lower[3], pixels[1], pixels[3]);
 }
 
-// Convolves a strip with a transformed kernel. `finish(window, feature, pixels)` gets every window's four pixels of 16 features, without
+// Convolves a strip with a transformed kernel. `finish(window, feature, pixels)` gets every window's four pixels of a vector of features, without
 // bias; windows are counted from the strip's first.
 template <typename Column, typename Finish>
 void convolve(const Shape& shape, const Strip& strip, Column column, const float* kernel, Finish finish) {
@@ -145,17 +142,17 @@ void convolve(const Shape& shape, const Strip& strip, Column column, const float
   for (int64_t first = 0; first < features; first += FEATURES) {
     const int64_t count = std::min(FEATURES, features - first);
     for (int sum = 0; sum < SUMS; ++sum)
-      for_features<4>(count, [&](auto vectors, int64_t feature) {
+      for_parts<ABREAST>(count / LANES, [&](auto vectors, int64_t vector) {
         const float* own = seen + sum * seen_stride;
-        const float* weights = kernel + sum * channels * features + first + feature;
-        float* output = products + sum * stride + feature;
-        int64_t w = 0;
-        for (; w + 4 <= windows; w += 4) multiply<4, vectors()>(own + w * channels, weights, channels, features, output + w * FEATURES);
-        for (; w < windows; ++w) multiply<1, vectors()>(own + w * channels, weights, channels, features, output + w * FEATURES);
+        const float* weights = kernel + sum * channels * features + first + vector * LANES;
+        float* output = products + sum * stride + vector * LANES;
+        for_parts<TOGETHER>(windows, [&](auto some, int64_t w) {
+          multiply<some(), vectors()>(own + w * channels, weights, channels, features, output + w * FEATURES);
+        });
       });
     for (int64_t w = 0; w < windows; ++w)
       for (int64_t feature = 0; feature < count; feature += LANES) {
-        __m512 pixels[4];
+        Vector pixels[4];
         transform_products(products + w * FEATURES + feature, stride, pixels);
         finish(w, first + feature, pixels);
       }
