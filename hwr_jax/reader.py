@@ -14,7 +14,7 @@ from hwr_jax.decoding.alignment import keep_characters, locate_characters, settl
 from hwr_jax.decoding.decoder import RAN_OUT, Decoder, GreedyDecoder, Hypothesis
 from hwr_jax.decoding.settings import DecoderSettings
 from hwr_jax.errors import InputError
-from hwr_jax.ink.image import check_size, open_grey, to_grey
+from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.ink.preprocessing import ink_columns, place_image, preprocess
 from hwr_jax.text.alphabet import Alphabet
@@ -108,7 +108,8 @@ class Reader:
 
         Args:
           images: each the path of an image file, the bytes of one, a uint8 array [H, W] (grey) or [H, W, 3 or 4] (RGB,
-            RGBA), or a Pillow image. Dark on light and light on dark are both read.
+            RGBA), or a Pillow image. Dark on light and light on dark are both read; files and Pillow images are
+            turned upright by their EXIF orientation.
           n_best: the most texts an image; greedy decoding knows one.
           boxes: whether to say where the characters are.
           keep_going: whether an image that cannot be read gives a reading with a `problem`.
@@ -216,14 +217,11 @@ def _reading(found: tuple[Hypothesis, ...], boxes: tuple[CharacterBox, ...]) -> 
 
 
 def _grey(image: ImageLike, name: str) -> np.ndarray:
-    if isinstance(image, bytes):
-        return open_grey(image, name)
     if isinstance(image, str | os.PathLike):
-        return open_grey(Path(image), name)
+        image = Path(image)
     if isinstance(image, np.ndarray):
         layers = image.shape[2] if image.ndim == 3 else 1
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or layers not in (1, 3, 4):
             raise InputError(f"{name}: array is {image.dtype} {list(image.shape)}, not uint8 [H, W] or [H, W, 3]")
         image = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.ndim == 3 and layers == 1 else image))
-    check_size(image, name)
-    return to_grey(image)
+    return open_grey(image, name)

@@ -74,6 +74,24 @@ def test_every_kind_of_image_is_read_alike(tmp_path):
     np.testing.assert_allclose([reading.confidence for reading in readings], 0.9**6, rtol=1e-5)
 
 
+def test_a_pillow_image_is_turned_upright_as_its_file_is(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned by 90 degrees
+    path = tmp_path / "camera.png"
+    Image.fromarray(np.rot90(draw_blocks(3))).save(path, exif=exif)
+    reader = Reader(WidthModel())
+    with Image.open(path) as opened:
+        assert reader.read(opened) == reader.read(path)
+    assert reader.read(path)[0].text == "abc"
+
+
+def test_a_pillow_image_that_cannot_be_loaded_is_named():
+    noise_HxW = np.random.default_rng(0).integers(0, 255, (40, 60), dtype=np.uint8)
+    cut = Image.open(io.BytesIO(encode(noise_HxW)[:1000]))
+    with pytest.raises(InputError, match=r"^image 0: damaged image"):
+        Reader(WidthModel()).read(cut)
+
+
 def test_readings_keep_the_order_of_the_images_over_batches():
     model = WidthModel()
     counts = [i % 4 for i in range(150)]

@@ -20,15 +20,16 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 _warning_filters = threading.Lock()
 
 
-def open_grey(image: bytes | Path, name: str) -> np.ndarray:
-    """The pixels of an image file as grey.
+def open_grey(image: bytes | Path | Image.Image, name: str, *, upright: bool = True) -> np.ndarray:
+    """The pixels of an image as grey.
 
     Turned upright by its EXIF orientation; transparency lies on white; 16 bits are scaled to 8; of several pages the
     first.
 
     Args:
-      image: the encoded file's bytes, or its path.
+      image: the encoded file's bytes, its path, or a Pillow image.
       name: what to call the image in messages.
+      upright: False leaves the pixels as they are stored.
 
     Returns:
       uint8 [H, W], 0 black, 255 white.
@@ -37,20 +38,20 @@ def open_grey(image: bytes | Path, name: str) -> np.ndarray:
       InputError: `name`, then the cause: no such file, empty, not an image, damaged, too many pixels.
     """
     try:
-        encoded = image if isinstance(image, bytes) else image.read_bytes()
+        encoded = image.read_bytes() if isinstance(image, Path) else image
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file") from error
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error})") from error
-    if not encoded:
+    if encoded == b"":
         raise InputError(f"{name}: empty file (0 bytes)")
     try:
         with _warning_filters, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            opened = Image.open(io.BytesIO(encoded), formats=FORMATS)
+            opened = Image.open(io.BytesIO(encoded), formats=FORMATS) if isinstance(encoded, bytes) else encoded
             check_size(opened, name)
             opened.load()
-            return to_grey(ImageOps.exif_transpose(opened))
+            return to_grey(ImageOps.exif_transpose(opened) if upright else opened)
     except InputError:
         raise
     except Image.DecompressionBombError as error:

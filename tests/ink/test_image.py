@@ -101,8 +101,10 @@ def test_exif_orientation_is_respected(orientation):
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    grey = open_grey(encode(Image.fromarray(stored), exif=exif), "camera")
-    np.testing.assert_array_equal(grey, upright)
+    encoded = encode(Image.fromarray(stored), exif=exif)
+    np.testing.assert_array_equal(open_grey(encoded, "camera"), upright)
+    np.testing.assert_array_equal(open_grey(Image.open(io.BytesIO(encoded)), "camera"), upright)
+    np.testing.assert_array_equal(open_grey(encoded, "camera", upright=False), stored)
 
 
 def test_a_path_opens_like_its_bytes(tmp_path):
