@@ -8,14 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from hwr_jax.data.archives import open_tree
+from hwr_jax.data.archives import Tree
 from hwr_jax.data.batches import BATCH_SIZE
+from hwr_jax.data.formats.entries import is_image
 from hwr_jax.data.formats.page_text import Written, parse_page_file, write_texts
-from hwr_jax.data.formats.pages import Box, LineText, Page, PageLine, ReadingNote, find_image, open_page_image
+from hwr_jax.data.formats.pages import Box, LineText, Page, PageLine, ReadingNote
+from hwr_jax.data.formats.scans import Scans, open_scan
 from hwr_jax.data.safe_xml import escape
 from hwr_jax.errors import InputError
 from hwr_jax.ink.line import boxes_on_page, straighten_line
 from hwr_jax.reader import Alternative, CharacterBox, Reader, Reading
+
+_BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"  # byte order marks, zeros of UTF-16, white space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,19 +37,20 @@ class PageReading:
     """What a page says."""
 
     lines: tuple[LineReading, ...]  # all of them, in the order of the page file
-    written: Written | None  # the page file and the plain text with what was read; None where no line could be read
+    # the page file and the plain text with what was read; None where no line could be read, or none was asked for
+    written: Written | None
 
 
 def read_page(
-    reader: Reader, path: Path, *, image: Path | None = None, n_best: int = 1, made_by: str = ""
+    reader: Reader, path: Path, *, image: Path | None = None, n_best: int = 1, write: bool = True, made_by: str = ""
 ) -> PageReading:
     """Reads the lines of a page.
 
     Args:
       reader, path: of lines; the ALTO or PAGE XML file.
-      image: the scan; None: the image that the file names, beside it, in the folder above or in images/, else one with
-        the file's own name.
+      image: the scan; None: that of the file, as `hwr_jax.data.formats.scans.Scans.find` finds it.
       n_best: the most texts a line.
+      write: whether to make the page file with the texts.
       made_by: model and decoder, for the note in the file.
 
     Raises:
@@ -53,19 +58,28 @@ def read_page(
     """
     try:
         data = path.read_bytes()
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: a folder; give the page files in it, such as {path}/*.xml") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if not data.lstrip(_BEFORE_XML).startswith(b"<"):
+        what = "an image" if is_image(path.name) else "not an XML file"
+        raise InputError(
+            f"{path}: {what}; --page takes the ALTO or PAGE XML file of a page, which says where its lines are (an "
+            "image of one word or line is read without --page)"
+        )
     page = parse_page_file(data, str(path))
     if not page.lines:
         raise InputError(f"{path}: page without lines")
-    page_HxW = _open_image(path, page, image)
-    readings = _read_lines(page.lines, page_HxW, reader, n_best)
+    page_HxW, scale_2 = _open_image(path, page, image)
+    lines = [line.on_scan(scale_2) for line in page.lines]
+    readings = _read_lines(lines, page_HxW, reader, n_best)
     texts = {
         number: LineText(
-            reading.text, reading.confidence, _word_boxes(line, reading.text, reading.boxes, page_HxW.shape)
+            reading.text, reading.confidence, _word_boxes(line, reading.text, reading.boxes, page_HxW.shape, scale_2)
         )
-        for number, (line, reading) in enumerate(zip(page.lines, readings, strict=True))
-        if not reading.problem
+        for number, (line, reading) in enumerate(zip(lines, readings, strict=True))
+        if not reading.problem and write
     }
     when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     written = write_texts(data, str(path), texts, ReadingNote(when, made_by, _version())) if texts else None
@@ -117,9 +131,9 @@ def _of_line(reading: Reading) -> Reading:
 
 
 def _word_boxes(
-    line: PageLine, text: str, characters: Sequence[CharacterBox], page_shape: tuple[int, ...]
+    line: PageLine, text: str, characters: Sequence[CharacterBox], page_shape: tuple[int, ...], scale_2: np.ndarray
 ) -> tuple[Box, ...]:
-    """Where the words of the text are on the page; () if that is not known."""
+    """Where the words of the text are on the page, in the page file's units; () if that is not known."""
     words: list[str] = []
     columns: list[tuple[float, float]] = []
     is_inside = False
@@ -138,22 +152,22 @@ def _word_boxes(
     if not words or words != text.split() or line.outline is None:
         return ()
     boxes_Bx4 = boxes_on_page(line.outline, line.baseline, page_shape, np.array(columns))
+    boxes_Bx4 = boxes_Bx4 / np.tile(scale_2, 2)
     return tuple((left, top, right, bottom) for left, top, right, bottom in boxes_Bx4.tolist())
 
 
-def _open_image(path: Path, page: Page, image: Path | None) -> np.ndarray:
-    """The scan's pixels, uint8 [H, W]."""
+def _open_image(path: Path, page: Page, image: Path | None) -> tuple[np.ndarray, np.ndarray]:
+    """The scan as `open_scan` gives it."""
     found: bytes | Path | None = image
     if image is None:
-        # The folder above is the tree, for scans often lie above their page files.
         full = path.resolve()
-        with open_tree(full.parent.parent, lambda _: True) as tree:
-            found = find_image(tree, f"{full.parent.name}/{full.name}", page.image_name)
-        if found is None:
-            named = f"it names {' '.join(page.image_name.split())!r}" if page.image_name else "it names none"
-            raise InputError(f"{path}: page image: no such file ({named}); put it beside, or give --image=PATH")
+        scans = Scans(full.parent, Tree(full.parent, is_image))
+        try:
+            found = scans.content(scans.find(full.name, page.image_name))
+        except InputError as error:
+            raise InputError(f"{path}: {error}; put it beside, or give --image=PATH") from error
+    assert found is not None  # It was found.
     try:
-        return open_page_image(found, page.size_px)
+        return open_scan(found, page.size)
     except InputError as error:
-        where = found if isinstance(found, Path) else path
-        raise InputError(f"{path}: {error}; it is {where}") from error
+        raise InputError(f"{path}: {error}; it is {found if isinstance(found, Path) else path}") from error

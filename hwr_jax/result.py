@@ -1,5 +1,6 @@
 """Evaluating a trained model: the numbers of a split, and the files that hold them."""
 
+import collections
 import dataclasses
 import itertools
 import os
@@ -14,7 +15,7 @@ from hwr_jax.data.formats.table import read_data
 from hwr_jax.data.labels import final_label
 from hwr_jax.data.loading import ensure_prepared, load_split, worker_count
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
-from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.sample import Sample, Skip, describe_skips
 from hwr_jax.data.splits import BY_WRITER, SPLITS, rule_name, split_of
 from hwr_jax.data.stored_images import Images
 from hwr_jax.decoding.decoder import Decoder
@@ -161,8 +162,9 @@ def evaluate(
         _read_source(config, Path(source), split, model.preprocessing) if source else load_samples(config, split, model)
     )
     if not len(samples):
-        reasons = f"; {len(samples.skipped):,} were skipped" if samples.skipped else ""
-        raise InputError(f"data {config.name!r}, split {split!r}: no samples{reasons}; try --split=all")
+        left_out = describe_skips(collections.Counter(samples.skipped.values()))
+        hint = "" if split == ALL else "; try --split=all"
+        raise InputError(f"data {config.name!r}, split {split!r}: no samples ({left_out}){hint}")
     done = itertools.count(0, BATCH_SIZE)
     with ProgressLine("read") as progress:
         result = measure(

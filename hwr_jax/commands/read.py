@@ -14,13 +14,11 @@ from hwr_jax.errors import InputError
 if TYPE_CHECKING:
     from hwr_jax.reader import Reader, Reading
 
-DEFAULT_FOLDER = "read"
-
 
 def main(argv: Sequence[str]) -> int:
     """Prints a line an image. One that cannot be read gets a line on stderr instead, and in the end status 1."""
     options = _parse(argv)
-    outputs = _name_outputs(options) if options.page else {}
+    outputs = _name_outputs(options.images, options.output) if options.output else {}
     drawings = _name_drawings(options.images, options.boxes_dir) if options.boxes_dir else []
 
     from hwr_jax.reader import load
@@ -34,7 +32,8 @@ def main(argv: Sequence[str]) -> int:
     reader = load(name, settings, options.parts)
     if options.page:
         made_by = f"model {Path(name).name}, decoder {decoder}"
-        failed = [not _read_page(reader, path, output, options, made_by) for path, output in outputs.items()]
+        paths = dict.fromkeys(map(Path, options.images))
+        failed = [not _read_page(reader, path, outputs.get(path), options, made_by) for path in paths]
     else:
         failed = list(_read_images(reader, drawings, options))
     return 1 if any(failed) else 0
@@ -71,21 +70,20 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add_decoder_options(parser)
     group = parser.add_argument_group(
         "pages",
-        "The files are ALTO (versions 2 to 4) or PAGE XML, each with its scan: the image that it names, beside it, "
-        "in the folder above or in images/, else one with the file's own name. See docs/data.md.",
+        "The files are ALTO (versions 2 to 4) or PAGE XML, each with its scan: the image that it names, else one with "
+        "its own name, beside it, up to two folders above or there in images/. See docs/data.md.",
     )
     group.add_argument(
         "--page",
         action="store_true",
-        help="read the lines of pages; print PAGE/LINE, text and confidence for each, and write the texts into copies "
-        "of the files, and as plain text",
+        help="read the lines of pages; print PAGE/LINE, text and confidence for each",
     )
     group.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="where NAME.xml and NAME.txt go, over those of an earlier reading; never over a file that is read "
-        f"(default: the folder {DEFAULT_FOLDER} beside each file)",
+        help="write the texts into copies of the files, DIR/NAME.xml, and as plain text, DIR/NAME.txt; over those of "
+        "an earlier reading, never over a file that is read",
     )
     group.add_argument("--image", type=Path, metavar="PATH", help="the scan of a single page, wherever it lies")
     options = parser.parse_args(argv)
@@ -119,13 +117,15 @@ def _read_images(reader: "Reader", drawings: Sequence[Path], options: argparse.N
         sys.stdout.flush()
 
 
-def _read_page(reader: "Reader", path: Path, output: Path, options: argparse.Namespace, made_by: str) -> bool:
+def _read_page(reader: "Reader", path: Path, output: Path | None, options: argparse.Namespace, made_by: str) -> bool:
     """Whether all lines of a page were read."""
     from hwr_jax.files import write_bytes, write_text
     from hwr_jax.page_reader import read_page
 
     try:
-        page = read_page(reader, path, image=options.image, n_best=options.n_best, made_by=made_by)
+        page = read_page(
+            reader, path, image=options.image, n_best=options.n_best, write=output is not None, made_by=made_by
+        )
     except InputError as error:
         _say(str(error))
         return False
@@ -135,13 +135,17 @@ def _read_page(reader: "Reader", path: Path, output: Path, options: argparse.Nam
         else:
             values = {"page": str(path), "line": line.name}
             _print(f"{path.with_suffix('')}/{line.name}", values, line.reading, options)
-    if page.written is None:
+    read = sum(not line.reading.problem for line in page.lines)
+    if not read:
         _say(f"{path}: no line could be read; nothing is written")
         return False
+    message = f"{path}: {read} of {len(page.lines)} lines read"
+    if output is None or page.written is None:
+        _say(f"{message}; --output=DIR writes them into a copy of the file")
+        return read == len(page.lines)
     write_bytes(output, page.written.xml)
     write_text(output.with_suffix(".txt"), page.written.plain_text)
-    read = sum(not line.reading.problem for line in page.lines)
-    message = f"{path}: {read} of {len(page.lines)} lines read, written to {output} and {output.stem}.txt"
+    message += f", written to {output} and {output.stem}.txt"
     if page.written.dropped:
         dropped = ", ".join(f"{count} {tag}" for tag, count in sorted(page.written.dropped.items()))
         message += f"; taken out, as they described the old text: {dropped}"
@@ -170,18 +174,18 @@ def _print(name: str, values: dict[str, Any], reading: "Reading", options: argpa
         print(f"{name}\t{found.text}\t{found.probability:.4f}{'' if rank else boxes}")
 
 
-def _name_outputs(options: argparse.Namespace) -> dict[Path, Path]:
-    """For each page file the file that it will be written to, beside which the plain text goes.
+def _name_outputs(pages: Sequence[str], folder: Path) -> dict[Path, Path]:
+    """For each page file the file in the folder that it will be written to, beside which the plain text goes.
 
     Raises InputError: two pages would be written to one file, or one over a file that is read.
     """
     outputs: dict[Path, Path] = {}
     sources: dict[Path, Path] = {}
-    inputs = {Path(name).resolve() for name in options.images}
-    if options.output and options.output.exists() and not options.output.is_dir():
-        raise InputError(f"--output={options.output}: is a file; give a folder")
-    for path in map(Path, options.images):
-        outputs[path] = (options.output or path.parent / DEFAULT_FOLDER) / path.name
+    inputs = {Path(name).resolve() for name in pages}
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output={folder}: is a file; give a folder")
+    for path in map(Path, pages):
+        outputs[path] = folder / path.name
         written = {outputs[path].resolve(), outputs[path].with_suffix(".txt").resolve()}
         if written & inputs:
             raise InputError(f"{path}: would be written over a file that is read; give another folder by --output=DIR")

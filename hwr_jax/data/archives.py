@@ -113,6 +113,15 @@ class Tree:
         """Of all files, sorted."""
         return sorted(file.name for file in walk_files(self._folder) if self._wanted(file.name))
 
+    def list_folder(self, folder: str) -> tuple[list[str], list[str]]:
+        """The names of the wanted files and of the folders in a folder, sorted; none if there is no such folder."""
+        try:
+            entries = sorted(os.scandir(self._folder / folder), key=lambda entry: entry.name)
+        except (OSError, ValueError):
+            return [], []
+        files = [entry.name for entry in entries if entry.is_file() and self._wanted(entry.name)]
+        return files, [entry.name for entry in entries if entry.is_dir()]
+
     def content(self, name: str) -> bytes | Path | None:
         """A file's bytes, or where they lie; None if there is no such file in the source."""
         inner = inside("", name)
@@ -185,6 +194,12 @@ class _ArchiveTree(Tree):
 
     def names(self) -> list[str]:
         return sorted(self._ranges)
+
+    def list_folder(self, folder: str) -> tuple[list[str], list[str]]:
+        paths = [PurePosixPath(name) for name in self._ranges]
+        inner = [path.relative_to(folder).parts for path in paths if path.is_relative_to(folder)]
+        files = sorted(parts[0] for parts in inner if len(parts) == 1)
+        return files, sorted({parts[0] for parts in inner if len(parts) > 1})
 
     def content(self, name: str) -> bytes | None:
         bounds = self._ranges.get(inside("", name) or "")

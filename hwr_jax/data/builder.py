@@ -24,7 +24,7 @@ import tensorflow_datasets as tfds
 
 from hwr_jax.data.formats.base import Format, Options, Progress
 from hwr_jax.data.formats.table import read_data
-from hwr_jax.data.sample import Sample, Skip, describe_skips
+from hwr_jax.data.sample import Sample, Skip, describe_skips, merge_reasons
 from hwr_jax.data.splits import SPLIT_RULE, SPLITS, hash_of_ids, split_of
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
@@ -154,7 +154,7 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
                 for split, spool in spools.items()
             },
             "characters": "".join(sorted(set().union(*(spool.characters for spool in spools.values())))),
-            "skipped": dict(collections.Counter(skipped.values()).most_common()),
+            "skipped": merge_reasons(collections.Counter(skipped.values())),
         }
 
 

@@ -4,6 +4,7 @@ An XML library that reads a file and writes it again loses what no application i
 of attributes, line ends, prefixes of namespaces. Here ranges of bytes are replaced instead.
 """
 
+import contextlib
 import dataclasses
 import re
 from collections import Counter
@@ -27,10 +28,19 @@ def parse_xml(data: bytes, name: str) -> Element:
     entities, those that expand to gigabytes and those that name other files. `name` is the file's, for messages. Raises
     InputError if it is not well formed, has a document type, or is too large or too deep.
     """
+    return _read(data, name, _Reader(name))
+
+
+def parse_start(data: bytes, name: str, tag: str) -> Element:
+    """As `parse_xml`, but of the file only what stands before its first element `tag`, and that one without content."""
+    return _read(data, name, _StartReader(name, tag))
+
+
+def _read(data: bytes, name: str, reader: "_Reader") -> Element:
     if len(data) > MAX_BYTES:
         raise InputError(f"{name}: XML is too large ({len(data):,} bytes; at most {MAX_BYTES:,})")
     try:
-        return _Reader(name).read(data)
+        return reader.read(data)
     except (expat.ExpatError, LookupError, UnicodeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -72,6 +82,30 @@ class _Reader:
 
     def _refuse(self, *_: object) -> NoReturn:
         raise InputError(f"{self._name}: XML with a document type (<!DOCTYPE ...>); refused, take it out")
+
+
+class _Started(Exception):
+    """The element that a `_StartReader` seeks begins."""
+
+
+class _StartReader(_Reader):
+    def __init__(self, name: str, tag: str) -> None:
+        super().__init__(name)
+        self._tag = tag
+        self._root: Element | None = None
+
+    def read(self, data: bytes, encoding: str | None = None) -> Element:
+        with contextlib.suppress(_Started):
+            return super().read(data, encoding)
+        assert self._root is not None  # An element has begun.
+        return self._root
+
+    def start(self, tag: str, attributes: dict[str, str]) -> Element:
+        element = super().start(tag, attributes)
+        self._root = element if self._root is None else self._root
+        if element.tag == self._tag:
+            raise _Started
+        return element
 
 
 def _local(name: str) -> str:

@@ -27,12 +27,25 @@ class Skip:
     """A sample left out."""
 
     id: str  # as in `Sample`
-    # a few words without the id, the same for all samples left out for the same cause, so they can be counted
+    # a few words without the id, the same for all samples left out for the same cause, so they can be counted; what
+    # differs from sample to sample (the name of a file that is sought) stands behind them in brackets
     reason: str
     # as in `Sample`; None too if the source itself marks it as not to be used
     position: int | None = dataclasses.field(default=None, compare=False)
 
 
-def describe_skips(reasons: Mapping[str, int]) -> str:
+def merge_reasons(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts by cause, the most frequent first. Each goes by its most frequent reason, brackets included."""
+    causes: dict[str, list[str]] = {}
+    for reason in sorted(counts, key=lambda reason: -counts[reason]):
+        causes.setdefault(reason.partition(" (")[0], []).append(reason)
+    merged = {}
+    for first, *others in causes.values():
+        shown = f"{first.removesuffix(')')}; and {len(others):,} more)" if others else first
+        merged[shown] = sum(counts[reason] for reason in (first, *others))
+    return dict(sorted(merged.items(), key=lambda item: -item[1]))
+
+
+def describe_skips(counts: Mapping[str, int]) -> str:
     """Counts by reason in one line, for example "679 quality BAD, 2 no ink"."""
-    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "nothing in it"
+    return ", ".join(f"{count:,} {reason}" for reason, count in merge_reasons(counts).items()) or "nothing in it"

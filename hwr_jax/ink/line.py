@@ -22,8 +22,8 @@ def straighten_line(page_HxW: np.ndarray, outline_Nx2: np.ndarray, baseline_Mx2:
       page_HxW: uint8.
       outline_Nx2: float [n, 2], a closed polygon in pixels, x to the right and y down, the page's corner at 0, 0. What
         reaches over the page's edge is cut off.
-      baseline_Mx2: float [m, 2], in reading direction; None or a single point for a line that is level. One that runs
-        to the left is taken the other way round.
+      baseline_Mx2: float [m, 2], in reading direction (see `hwr_jax.ink.baselines.orient_baselines`); None or a single
+        point for a line that is level.
 
     Returns:
       uint8 [h, w].
@@ -119,12 +119,10 @@ def _lay_out(outline_Nx2: np.ndarray, baseline_Mx2: np.ndarray | None) -> _Layou
 
 
 def _axes(outline_Nx2: np.ndarray, baseline_Mx2: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the line begins, its direction (a unit vector), and its baseline from left to right."""
+    """Where the line begins, its direction (a unit vector), and its baseline."""
     if baseline_Mx2 is not None and len(baseline_Mx2) >= 2 and np.isfinite(baseline_Mx2).all():
         # Far-off points would only overflow; the page's outline bounds what they can matter.
         baseline_Mx2 = np.clip(np.asarray(baseline_Mx2, np.float64), -1e5, 1e5)
-        if baseline_Mx2[-1, 0] < baseline_Mx2[0, 0]:
-            baseline_Mx2 = baseline_Mx2[::-1]
         chord_2 = baseline_Mx2[-1] - baseline_Mx2[0]
         length = float(np.hypot(*chord_2))
         if length >= 1:

@@ -97,6 +97,18 @@ def test_splits_of_a_raw_tree_are_those_of_its_writers(model_folder, iam, tmp_pa
     assert sum(counts.values()) == FORMS * len(TEXTS) - 1
 
 
+def test_a_source_of_which_nothing_is_left_says_why(model_folder, tmp_path):
+    for name in ("a", "b"):
+        line = '<TextLine><Coords points="0,0 9,0 9,9"/><TextEquiv><Unicode>a</Unicode></TextEquiv></TextLine>'
+        page = f'<PcGts><Page imageFilename="{name}.tif"><TextRegion>{line}</TextRegion></Page></PcGts>'
+        (tmp_path / f"{name}.xml").write_text(page)
+    with pytest.raises(InputError) as raised:
+        run(f"--model={model_folder}", "--data=page_lines", f"--source={tmp_path}", "--split=all", "--workers=1")
+    assert str(raised.value) == (
+        "data 'page_lines', split 'all': no samples (2 page image: no such file (it names 'a.tif'; and 1 more))"
+    )
+
+
 def test_prepared_data_of_the_model(model_folder, tmp_path, capsys):
     output = tmp_path / "all.json"
     arguments = (f"--model={model_folder}", f"--data_dir={tmp_path / 'data'}", "--workers=1")

@@ -12,8 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 import hwr_jax
 from hwr_jax.commands import read
 from hwr_jax.commands.main import main as hwr
+from hwr_jax.data.formats.alto import parse_alto_lines
 from hwr_jax.data.formats.page_text import parse_page_file
+from hwr_jax.data.formats.page_xml import parse_page_lines
 from hwr_jax.data.safe_xml import parse_xml
+from hwr_jax.data.sample import Skip
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.line import straighten_line
@@ -77,19 +80,19 @@ def expected(model_folder: Path, xml: Path, scan: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["alto", "page"])
-def test_lines_are_printed_and_written(model_folder, folder, name, capsys):
+def test_lines_are_printed_and_written(model_folder, folder, tmp_path, name, capsys):
     path = folder / f"{name}.xml"
-    assert read.main(["--page", f"--model={model_folder}", str(path)]) == 0
+    assert read.main(["--page", f"--model={model_folder}", f"--output={tmp_path / 'read'}", str(path)]) == 0
     captured = capsys.readouterr()
     rows = [line.split("\t") for line in captured.out.splitlines()]
     texts = expected(model_folder, path, folder / "scan.png")
     assert [row[0] for row in rows] == [f"{folder / name}/{line}" for line in NAMES]
     assert [row[1] for row in rows] == texts
     assert all(0 <= float(row[2]) <= 1 for row in rows)
-    written = folder / "read" / f"{name}.xml"
+    written = tmp_path / "read" / f"{name}.xml"
     single = [" ".join(text.split()) for text in texts]
     assert [line.text for line in parse_page_file(written.read_bytes(), "x").lines] == single
-    assert (folder / "read" / f"{name}.txt").read_text() == "{}\n{}\n\n{}\n".format(*single)
+    assert (tmp_path / "read" / f"{name}.txt").read_text() == "{}\n{}\n\n{}\n".format(*single)
     (message,) = captured.err.splitlines()
     assert f"3 of 3 lines read, written to {written} and {name}.txt" in message
     assert ("3 Word" in message) == (name == "page" and len(single[0].split()) != 3)
@@ -97,9 +100,26 @@ def test_lines_are_printed_and_written(model_folder, folder, name, capsys):
     assert {share for share in shares if share} <= {f"{float(row[2]):.4f}" for row in rows}
 
 
-def test_words_of_alto_lie_in_their_line(model_folder, folder):
-    assert read.main(["--page", f"--model={model_folder}", str(folder / "alto.xml")]) == 0
-    root = parse_xml((folder / "read" / "alto.xml").read_bytes(), "x")
+@pytest.mark.parametrize("name", ["alto", "page"])
+def test_nothing_is_written_unless_asked_for_and_what_is_written_is_no_ground_truth(model_folder, folder, name, capsys):
+    path = folder / f"{name}.xml"
+    parse = {"alto": parse_alto_lines, "page": parse_page_lines}[name]
+    before = sorted(folder.rglob("*")), list(parse(folder, workers=1))
+    assert read.main(["--page", f"--model={model_folder}", str(path)]) == 0
+    captured = capsys.readouterr()
+    assert [line.split("\t")[0] for line in captured.out.splitlines()] == [f"{folder / name}/{line}" for line in NAMES]
+    assert captured.err == f"hwr read: {path}: 3 of 3 lines read; --output=DIR writes them into a copy of the file\n"
+    assert sorted(folder.rglob("*")) == before[0]
+    assert read.main(["--page", f"--model={model_folder}", f"--output={folder / 'read'}", str(path)]) == 0
+    *after, skip = parse(folder, workers=1)
+    assert after == before[1]
+    assert skip == Skip(f"read/{name}", "text that hwr read has written (--keep_readings keeps it)")
+
+
+def test_words_of_alto_lie_in_their_line(model_folder, folder, tmp_path):
+    flags = ["--page", f"--model={model_folder}", f"--output={tmp_path}"]
+    assert read.main([*flags, str(folder / "alto.xml")]) == 0
+    root = parse_xml((tmp_path / "alto.xml").read_bytes(), "x")
     for line, top in zip(root.iter("TextLine"), (10, 60, 110), strict=True):
         strings = [string for string in line.iterfind("String") if string.get("HPOS")]
         for string in strings:
@@ -108,6 +128,32 @@ def test_words_of_alto_lie_in_their_line(model_folder, folder):
             assert float(string.get("VPOS", "")) == top
     assert any(string.get("HPOS") for string in root.iter("String"))
     assert root.findtext("Description/Processing/processingStepSettings") == "model tiny, decoder greedy"
+    # On a scan of half the size they are where they were, in the units of the file.
+    with Image.open(folder / "scan.png") as scan:
+        scan.resize((200, 100)).save(folder / "scan.png")
+    assert read.main([*flags, str(folder / "alto.xml")]) == 0
+    half = parse_xml((tmp_path / "alto.xml").read_bytes(), "x")
+    for line, top in zip(half.iter("TextLine"), (10, 60, 110), strict=True):
+        for string in line.iterfind("String"):
+            assert float(string.get("VPOS", top)) == top
+            assert float(string.get("HEIGHT", 40)) == 40
+
+
+def test_what_is_no_page_file_is_told_what_to_do(model_folder, folder, capsys):
+    scan, document = folder / "scan.png", folder / "scan.pdf"
+    document.write_bytes(b"%PDF-1.4\n1 0 obj\n<<")
+    assert read.main(["--page", f"--model={model_folder}", str(scan), str(document), str(folder)]) == 1
+    what_to_do = (
+        "--page takes the ALTO or PAGE XML file of a page, which says where its lines are (an image of one word or "
+        "line is read without --page)"
+    )
+    assert capsys.readouterr().err.splitlines() == [
+        f"hwr read: {scan}: an image; {what_to_do}",
+        f"hwr read: {document}: not an XML file; {what_to_do}",
+        f"hwr read: {folder}: a folder; give the page files in it, such as {folder}/*.xml",
+    ]
+    (folder / "wide.xml").write_bytes(ALTO.replace("UTF-8", "UTF-16").encode("utf-16"))
+    assert read.main(["--page", f"--model={model_folder}", str(folder / "wide.xml")]) == 0
 
 
 def test_json_and_several_texts(model_folder, folder, capsys):
@@ -127,7 +173,7 @@ def test_json_and_several_texts(model_folder, folder, capsys):
 def test_lines_that_cannot_be_read_stay_and_are_told(model_folder, folder, name, content, capsys):
     path = folder / f"{name}.xml"
     path.write_text(content)
-    assert read.main(["--page", f"--model={model_folder}", str(path)]) == 1
+    assert read.main(["--page", f"--model={model_folder}", f"--output={folder / 'read'}", str(path)]) == 1
     captured = capsys.readouterr()
     assert [line.split("\t")[0] for line in captured.out.splitlines()] == [f"{folder / name}/l1"]
     assert captured.err.splitlines()[:2] == [
@@ -151,8 +197,8 @@ def test_pages_that_cannot_be_read_are_told_and_the_rest_goes_on(model_folder, f
     }
     for name, (content, _) in wrong.items():
         (folder / name).write_text(content)
-    pages = [*wrong, "gone.xml", "alto.xml"]
-    assert read.main(["--page", f"--model={model_folder}", *(str(folder / name) for name in pages)]) == 1
+    pages = [str(folder / name) for name in (*wrong, "gone.xml", "alto.xml")]
+    assert read.main(["--page", f"--model={model_folder}", f"--output={folder / 'read'}", *pages]) == 1
     captured = capsys.readouterr()
     assert [line.split("\t")[0] for line in captured.out.splitlines()] == [
         f"{folder / 'alto'}/{line}" for line in NAMES
@@ -209,7 +255,7 @@ def test_where_words_are_and_texts_that_no_file_can_hold(model_folder, folder, c
         found("f", problem="no"),
     ]
     monkeypatch.setattr(hwr_jax.reader.Reader, "read", lambda *_, **__: readings)
-    flags = ["--page", f"--model={model_folder}", str(folder / "alto.xml")]
+    flags = ["--page", f"--model={model_folder}", f"--output={folder / 'read'}", str(folder / "alto.xml")]
     assert read.main(flags) == 1
     captured = capsys.readouterr()
     assert "line l3: no" in captured.err
@@ -262,7 +308,7 @@ def test_a_real_page(model_folder, real_data, tmp_path, capsys):
                 assert file is not None
                 (tmp_path / Path(member.name).name).write_bytes(file.read())
     path = tmp_path / "imp_wikitexte_0219.xml"
-    assert read.main(["--page", f"--model={model_folder}", str(path)]) == 0
+    assert read.main(["--page", f"--model={model_folder}", f"--output={tmp_path / 'read'}", str(path)]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     before = parse_page_file(path.read_bytes(), "x")
     after = parse_page_file((tmp_path / "read" / path.name).read_bytes(), "x")

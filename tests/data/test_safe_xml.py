@@ -3,7 +3,7 @@
 import pytest
 
 from hwr_jax.data import safe_xml
-from hwr_jax.data.safe_xml import XmlEditor, escape, parse_xml
+from hwr_jax.data.safe_xml import XmlEditor, escape, parse_start, parse_xml
 from hwr_jax.errors import InputError
 
 LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><a>&b;</a>"""
@@ -136,3 +136,20 @@ def test_changes_within_others_are_refused() -> None:
     editor.remove(editor.root[0][0])
     with pytest.raises(InputError, match=r"^x\.xml: elements lie within one another"):
         editor.result()
+
+
+def test_the_start_of_a_file_is_parsed_alone() -> None:
+    data = b'<p:a xmlns:p="urn:x"><b k="1">text</b><p:c k="2"><d/>'
+    root = parse_start(data, "x.xml", "c")
+    assert [(element.tag, element.attrib) for element in root.iter()] == [
+        ("a", {}),
+        ("b", {"k": "1"}),
+        ("c", {"k": "2"}),
+    ]
+    assert root.findtext("b") == "text"
+    assert [element.tag for element in parse_start(b"<a><b/></a>", "x.xml", "c").iter()] == ["a", "b"]
+    assert parse_start(b"<a><b>", "x.xml", "a").tag == "a"
+    with pytest.raises(InputError, match=r"^x\.xml: XML is not well formed"):
+        parse_start(data, "x.xml", "e")
+    with pytest.raises(InputError, match=r"^x\.xml: XML with a document type"):
+        parse_start(LAUGHS, "x.xml", "a")

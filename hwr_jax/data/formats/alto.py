@@ -11,48 +11,80 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from hwr_jax.data.formats import pages
+from hwr_jax.data.formats import page_samples, pages
 from hwr_jax.data.formats.base import DataTerms
 from hwr_jax.data.safe_xml import XmlEditor, escape
 from hwr_jax.errors import InputError
 
+# Other units than pixels; the size of the page tells how large they are on the scan.
+_UNITS = ("mm10", "inch1200")
 # What a String says of the text that it had.
 _OF_OLD_TEXT = ("CC", "CS", "SUBS_TYPE", "SUBS_CONTENT")
 _OF_OLD_CHARACTERS = ("ALTERNATIVE", "Glyph")
 
 
 def parse_alto(root: Element) -> pages.Page | None:
-    """The (first) page of an ALTO file, None if the file is of another format.
+    """The page of an ALTO file, None if the file is of another format.
 
-    Raises InputError if coordinates are in another unit than pixels.
+    Raises InputError for several pages, and for coordinates in another unit than pixels if their scale is unknown.
     """
     if root.tag != "alto":
         return None
-    unit = root.findtext("Description/MeasurementUnit", "pixel").strip()
-    if unit != "pixel":
-        raise InputError(f"coordinates are in {unit[:20]}, not in pixels; convert the file")
+    pages.refuse_several(root.findall("Layout/Page"))
     page = root.find("Layout/Page")
     if page is None:
         return pages.Page("", None, ())
+    size = pages.parse_size(page.get("WIDTH"), page.get("HEIGHT"))
+    unit = root.findtext("Description/MeasurementUnit", "pixel").strip()
+    if unit != "pixel" and (unit not in _UNITS or size is None):
+        no_scale = ", and the page has no size" if unit in _UNITS else ""
+        raise InputError(f"coordinates are in {unit[:20]}, not in pixels{no_scale}; convert the file")
     labels = {tag.get("ID", ""): tag.get("LABEL", "") for tag in root.iterfind("Tags/*")}
     image_name = root.findtext("Description/sourceImageInformation/fileName", "").strip()
     lines = [_line(line, number, labels) for number, line in enumerate(page.iter("TextLine"), start=1)]
-    return pages.Page(image_name, pages.parse_size(page.get("WIDTH"), page.get("HEIGHT")), tuple(lines))
+    software = {element.text for element in root.iterfind("Description//softwareName")}
+    return pages.Page(image_name, size, pages.complete_lines(lines), was_read=pages.SOFTWARE in software)
 
 
 def _line(line: Element, number: int, labels: dict[str, str]) -> pages.PageLine:
     kinds = [labels.get(reference, "") for reference in line.get("TAGREFS", "").split()]
     polygon = line.find("Shape/Polygon")
-    outline = pages.parse_points(polygon.get("POINTS")) if polygon is not None else _box(line)
+    outline = None if polygon is None else pages.parse_points(polygon.get("POINTS"))
+    for box in (_box(line), pages.box_around([_box(part) for part in line])):
+        outline = box if outline is None else outline
     kind = next(filter(None, kinds), pages.DEFAULT_TYPE)
     return pages.PageLine(line.get("ID") or str(number), _text(line), kind, outline, _baseline(line))
 
 
 def _text(line: Element) -> str:
-    """The strings with a space between them; a hyphen that ends the line is part of it."""
-    words = [string.get("CONTENT", "") for string in line.iterfind("String")]
+    """The words with a space between them; a hyphen that ends the line is part of it."""
+    text = " ".join("".join(string.get("CONTENT", "") for string in word) for word in _words(line))
+    hyphen = _hyphen(line)
+    if not hyphen:
+        return pages.show_hyphen(text)
+    text = text.removesuffix(pages.SOFT_HYPHEN)
+    return text if text.endswith(hyphen) else text + hyphen
+
+
+def _words(line: Element) -> list[list[Element]]:
+    """The Strings of each word: where SPs stand between some, others touch; without any, each String is a word."""
+    words: list[list[Element]] = [[]]
+    for part in line:
+        if part.tag == "String":
+            words[-1].append(part)
+        elif part.tag == "SP" and words[-1]:
+            words.append([])
+    words = [word for word in words if word]
+    return words if len(words) > 1 else [[string] for word in words for string in word]
+
+
+def _hyphen(line: Element) -> str:
+    """What the line's HYP shows, "" if it has none."""
     hyphen = line.find("HYP")
-    return " ".join(words) + (hyphen.get("CONTENT", "") if hyphen is not None else "")
+    if hyphen is None:
+        return ""
+    content = hyphen.get("CONTENT", "").strip()
+    return "-" if content in ("", pages.SOFT_HYPHEN) else content
 
 
 def _box(line: Element) -> np.ndarray | None:
@@ -80,19 +112,21 @@ def write_alto_texts(editor: XmlEditor, texts: Mapping[int, pages.LineText], not
     for number, line in enumerate([] if page is None else page.iter("TextLine")):
         if number in texts:
             _write_line(editor, line, texts[number])
-    _add_processing(editor, note)
+    if texts:
+        _add_processing(editor, note)
 
 
 def _write_line(editor: XmlEditor, line: Element, text: pages.LineText) -> None:
     strings = line.findall("String")
     words = text.text.split() or [""]
     hyphens = line.findall("HYP")
-    mark = hyphens[0].get("CONTENT", "") if hyphens else ""
-    if mark and words[-1].endswith(mark) and words[-1] != mark:
-        words[-1] = words[-1].removesuffix(mark)
+    mark = _hyphen(line)
+    before = words[-1].removesuffix(mark)
+    if mark and before not in ("", words[-1]) and not before.endswith((mark, pages.SOFT_HYPHEN)):
+        words[-1] = before
         del hyphens[0]
     editor.drop(hyphens)
-    if len(strings) == len(words):
+    if len(strings) == len(words) == len(_words(line)):
         for string, word in zip(strings, words, strict=True):
             _write_string(editor, string, word, text.confidence)
     else:
@@ -146,14 +180,13 @@ def _gap(before: pages.Box | None, after: pages.Box | None) -> str:
 
 
 def _add_processing(editor: XmlEditor, note: pages.ReadingNote) -> None:
-    """Processing (ALTO 4) or OCRProcessing (before). Without a Description there is no place for it."""
-    description = editor.root.find("Description")
-    if description is None:
-        return
+    """Processing (ALTO 4) or OCRProcessing (before), by which `parse_alto` knows the file again."""
     version = re.search(r"ns-v(\d+)", editor.namespace)
     is_new = bool(version and int(version[1]) >= 4)
-    prefix = editor.prefix(description)
-    indent = editor.child_indent(description)
+    description = editor.root.find("Description")
+    outside = "" if description is not None else editor.child_indent(editor.root)
+    prefix = editor.prefix(editor.root)
+    indent = outside and f"{outside}  " if description is None else editor.child_indent(description)
     deeper = indent and f"{indent}  "
     step = deeper if is_new else deeper and f"{deeper}  "
 
@@ -162,7 +195,7 @@ def _add_processing(editor: XmlEditor, note: pages.ReadingNote) -> None:
 
     software = "".join(
         element(name, escape(value), step and f"{step}  ")
-        for name, value in (("softwareName", "hwr_jax"), ("softwareVersion", note.version))
+        for name, value in (("softwareName", pages.SOFTWARE), ("softwareVersion", note.version))
     )
     content = element("processingCategory", "contentGeneration", step) if is_new else ""
     content += element("processingDateTime", note.when, step)
@@ -175,12 +208,17 @@ def _add_processing(editor: XmlEditor, note: pages.ReadingNote) -> None:
     names = {element.get("ID") for element in editor.root.iter()}
     name = next(name for number in range(1, len(names) + 2) if (name := f"hwr_jax_{number}") not in names)
     markup = f'{indent}<{prefix}{tag} ID="{name}">{content}{indent}</{prefix}{tag}>'
-    editor.insert_behind(description, [c for c in description if is_new or c.tag != "Processing"], markup)
+    if description is not None:
+        editor.insert_behind(description, [c for c in description if is_new or c.tag != "Processing"], markup)
+        return
+    unit = f"{indent}<{prefix}MeasurementUnit>pixel</{prefix}MeasurementUnit>"
+    whole = f"{outside}<{prefix}Description>{unit}{markup}{outside}</{prefix}Description>"
+    editor.insert_behind(editor.root, [], whole)
 
 
 # A line's type is the label of the tag that it refers to.
-parse_alto_lines = functools.partial(pages.parse_pages, parse=parse_alto, format_name="ALTO")
-FORMAT = pages.page_format("alto_lines", parse_alto_lines, "Lines of pages described by ALTO files.")
+parse_alto_lines = functools.partial(page_samples.parse_pages, parse=parse_alto, format_name="ALTO")
+FORMAT = page_samples.page_format("alto_lines", parse_alto_lines, "Lines of pages described by ALTO files.")
 
 # "wikitexte_0066_2", "imp_wikitexte_0022": pages of one number hold one text, copied by (roughly) one hand.
 _COPISTE_NUMBER = r"wikitexte_(\d+)"
@@ -199,7 +237,7 @@ def why_not_copiste(text: str) -> str | None:
 # Left out are lines that name the text ("Référence: imp_wikitexte_0022") and those with words struck through, which
 # show more ink than their transcription says.
 parse_copiste_lines = functools.partial(parse_alto_lines, writer_pattern=_COPISTE_NUMBER, why_not=why_not_copiste)
-COPISTE = pages.page_format(
+COPISTE = page_samples.page_format(
     "copiste_lines",
     parse_copiste_lines,
     "Lines of Copiste d'un jour (BAnQ), CC BY 4.0.",

@@ -6,7 +6,8 @@ from xml.etree.ElementTree import Element
 
 from hwr_jax.data.formats.alto import parse_alto, write_alto_texts
 from hwr_jax.data.formats.page_xml import parse_page, write_page_xml_texts
-from hwr_jax.data.formats.pages import LineText, Page, ReadingNote, alto_order, ordered_names, page_xml_order
+from hwr_jax.data.formats.pages import LineText, Page, ReadingNote, show_hyphen
+from hwr_jax.data.formats.reading_order import alto_order, ordered_names, page_xml_order
 from hwr_jax.data.safe_xml import XmlEditor, parse_xml
 from hwr_jax.errors import InputError
 
@@ -24,7 +25,7 @@ class Written:
 def parse_page_file(data: bytes, name: str) -> Page:
     """The page of an ALTO or PAGE file.
 
-    Raises InputError: not XML, refused, neither ALTO nor PAGE XML, in other units than pixels, or of several pages.
+    Raises InputError: not XML, refused, neither ALTO nor PAGE XML, in units of unknown size, or of several pages.
     """
     return _parse(parse_xml(data, name), name)
 
@@ -43,7 +44,9 @@ def write_texts(data: bytes, name: str, texts: Mapping[int, LineText], note: Rea
     xml = editor.result()
     root = parse_xml(xml, name)
     written = _parse(root, name)
-    expected = [texts[number].text if number in texts else line.text for number, line in enumerate(page.lines)]
+    expected = [
+        show_hyphen(texts[number].text) if number in texts else line.text for number, line in enumerate(page.lines)
+    ]
     if [line.text for line in written.lines] != expected:
         raise InputError(f"{name}: its lines are not as the format asks; their texts cannot be written")
     dangling = sorted((set(ordered_names(root)) - _names(root)) & _names(editor.root))
@@ -57,8 +60,6 @@ def _parse(root: Element, name: str) -> Page:
         raise InputError(f"{name}: {error}") from error
     if page is None:
         raise InputError(f"{name}: neither ALTO nor PAGE XML")
-    if (pages := len(root.findall("Layout/Page")) + len(root.findall("Page"))) > 1:
-        raise InputError(f"{name}: holds {pages} pages; make it one file a page")
     return page
 
 

@@ -5,34 +5,51 @@ Pletschacher, Antonacopoulos, "The PAGE (Page Analysis and Ground-truth Elements
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from hwr_jax.data.formats import pages
+from hwr_jax.data.formats import page_samples, pages
+from hwr_jax.data.formats.base import Option, TellTotal, ignore_total
+from hwr_jax.data.formats.reading_order import index_of, lines_by_index, page_xml_order
 from hwr_jax.data.safe_xml import XmlEditor, escape
+from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.errors import InputError
 
 _CUSTOM_TYPE = re.compile(r"structure\s*\{[^}]*\btype:\s*([^;}\s]+)")
+_READ_BY = f"text lines read by {pages.SOFTWARE}"
+_TEXTS = ("Unicode", "PlainText")
 # A line's TextEquiv follows these.
 _BEFORE_TEXT = ("AlternativeImage", "Coords", "Baseline", "Word")
 
 
-def parse_page(root: Element) -> pages.Page | None:
-    """The page of a PAGE file, None if the file is of another format."""
+def parse_page(root: Element, text_index: int | None = None) -> pages.Page | None:
+    """The page of a PAGE file, None if the file is of another format.
+
+    With a `text_index` only texts with that index count, for 0 those without one too; None: the first by index.
+    """
+    pages.refuse_several(root.findall("Page"))
     page = root.find("Page")
     if root.tag != "PcGts" or page is None:
         return None
-    lines = [_line(line, number) for number, line in enumerate(page.iter("TextLine"), start=1)]
-    size_px = pages.parse_size(page.get("imageWidth"), page.get("imageHeight"))
-    return pages.Page(page.get("imageFilename", "").strip(), size_px, tuple(lines))
+    texts = _line_texts(page, text_index)
+    lines = [_line(line, number, *text) for number, (line, text) in enumerate(texts.items(), start=1)]
+    size = pages.parse_size(page.get("imageWidth"), page.get("imageHeight"))
+    was_read = _READ_BY in root.findtext("Metadata/Comments", "")
+    return pages.Page(page.get("imageFilename", "").strip(), size, pages.complete_lines(lines), was_read)
 
 
-def _line(line: Element, number: int) -> pages.PageLine:
+def _line(line: Element, number: int, text: str, why_empty: str) -> pages.PageLine:
     custom = _CUSTOM_TYPE.search(line.get("custom", ""))
     kind = line.get("type") or (custom[1] if custom else pages.DEFAULT_TYPE)
+    outline = _points(line, "Coords")
+    if outline is None:
+        outline = pages.box_around([_points(word, "Coords") for word in line.iterfind("Word")])
     return pages.PageLine(
-        line.get("id") or str(number), line_text(line), kind, _points(line, "Coords"), _points(line, "Baseline")
+        line.get("id") or str(number), pages.show_hyphen(text), kind, outline, _points(line, "Baseline"), why_empty
     )
 
 
@@ -46,22 +63,53 @@ def _points(line: Element, name: str) -> np.ndarray | None:
     return pages.parse_points(" ".join(f"{p.get('x', '?')},{p.get('y', '?')}" for p in element.iterfind("Point")))
 
 
-def line_text(line: Element) -> str:
-    """The line's own text (of several readings the first by index), else the texts of its words."""
-    if (own := _reading(line)) is not None:
+def _line_texts(page: Element, text_index: int | None = None) -> dict[Element, tuple[str, str]]:
+    """Each line's text, and the reason where it has none: its own, else of its words, else its part of its region's."""
+    texts = {line: _own_text(line, text_index) for line in page.iter("TextLine")}
+    why_empty = {line: _why_empty(line, text_index) for line, text in texts.items() if not text}
+    for region in page.iter("TextRegion"):
+        if region.find("TextRegion") is not None:
+            continue
+        lines = lines_by_index(region.findall("TextLine"))
+        parts = [part.strip() for part in _reading(region, text_index).strip().splitlines()]
+        if len(parts) != len(lines):
+            parts = list(filter(None, parts))
+        if len(parts) == len(lines) and all(
+            texts[line].strip() in ("", p) for line, p in zip(lines, parts, strict=True)
+        ):
+            texts |= {line: texts[line] or part for line, part in zip(lines, parts, strict=True)}
+        elif parts:
+            why_empty |= dict.fromkeys(lines, "empty label; its region's text has another number of lines")
+    return {line: (text, why_empty.get(line, "")) for line, text in texts.items()}
+
+
+def _own_text(line: Element, text_index: int | None) -> str:
+    if own := _reading(line, text_index):
         return own
-    return " ".join(filter(None, map(_reading, line.iterfind("Word"))))
+    words = (
+        _reading(word, text_index) or "".join(_reading(glyph, text_index) for glyph in word.iterfind("Glyph"))
+        for word in line.iterfind("Word")
+    )
+    return " ".join(filter(None, words))
 
 
-def choose_reading(element: Element) -> Element | None:
+def _why_empty(line: Element, text_index: int | None) -> str:
+    others = sorted({index_of(reading) for reading in line.iterfind("TextEquiv")} - {text_index})
+    if text_index is None or not others:
+        return "empty label"
+    return f"text of another index (--text_index={others[0]} takes it)"
+
+
+def choose_reading(element: Element, text_index: int | None = None) -> Element | None:
     """Of an element's TextEquivs the one that says its text: the first by index, or None if none says any."""
-    readings = [reading for reading in element.iterfind("TextEquiv") if reading.find("Unicode") is not None]
-    return min(readings, key=pages.index_of, default=None)
+    readings = [r for r in element.iterfind("TextEquiv") if any(r.find(name) is not None for name in _TEXTS)]
+    chosen = [reading for reading in readings if text_index in (None, index_of(reading))]
+    return min(chosen, key=lambda reading: (index_of(reading), reading.get("index") is None), default=None)
 
 
-def _reading(element: Element) -> str | None:
-    reading = choose_reading(element)
-    return None if reading is None else reading.findtext("Unicode", "")
+def _reading(element: Element, text_index: int | None = None) -> str:
+    reading = choose_reading(element, text_index)
+    return "" if reading is None else next(filter(None, (reading.findtext(name) for name in _TEXTS)), "")
 
 
 def write_page_xml_texts(editor: XmlEditor, texts: Mapping[int, pages.LineText], note: pages.ReadingNote) -> None:
@@ -76,14 +124,38 @@ def write_page_xml_texts(editor: XmlEditor, texts: Mapping[int, pages.LineText],
     read = {lines[number]: text.text for number, text in texts.items()}
     for number, text in texts.items():
         _write_line(editor, lines[number], text)
-    order = [lines[number] for block in pages.page_xml_order(page) for number in block]
+    known = {line: text for line, (text, _) in _line_texts(page).items()} | read
+    order = [lines[number] for block in page_xml_order(page) for number in block]
     for region in page.iter("TextRegion"):
         inside = set(region.iter("TextLine"))
         if region.find("TextEquiv") is not None and not inside.isdisjoint(read):
-            text_of_lines = (read[line] if line in read else line_text(line) for line in order if line in inside)
-            _write_reading(editor, region, "\n".join(text_of_lines), None)
-    if (changed := editor.root.find("Metadata/LastChange")) is not None:
+            _write_reading(editor, region, "\n".join(known[line] for line in order if line in inside), None)
+    if texts:
+        _add_note(editor, note)
+
+
+def _add_note(editor: XmlEditor, note: pages.ReadingNote) -> None:
+    """The date, and a comment by which `parse_page` knows the file again."""
+    comment = f"{_READ_BY} {note.version} on {note.when}, {note.settings}"
+    metadata = editor.root.find("Metadata")
+    prefix = editor.prefix(editor.root)
+
+    def element(name: str, content: str, space: str) -> str:
+        return f"{space}<{prefix}{name}>{content}</{prefix}{name}>"
+
+    if metadata is None:
+        outside = editor.child_indent(editor.root)
+        values = {"Creator": pages.SOFTWARE, "Created": note.when, "LastChange": note.when, "Comments": escape(comment)}
+        inner = "".join(element(name, value, outside and f"{outside}  ") for name, value in values.items())
+        editor.insert_behind(editor.root, [], element("Metadata", inner + outside, outside))
+        return
+    if (changed := metadata.find("LastChange")) is not None:
         editor.set_text(changed, note.when)
+    if (comments := metadata.find("Comments")) is not None:
+        editor.set_text(comments, "\n".join(filter(None, (comments.text, comment))))
+        return
+    before = [child for child in metadata if child.tag in ("Creator", "Created", "LastChange")]
+    editor.insert_behind(metadata, before, element("Comments", escape(comment), editor.child_indent(metadata)))
 
 
 def _write_line(editor: XmlEditor, line: Element, text: pages.LineText) -> None:
@@ -130,6 +202,29 @@ def _write_reading(editor: XmlEditor, element: Element, text: str, confidence: s
                 editor.remove(part)
 
 
-# A line's type is its attribute `type`, or what its attribute `custom` says as "structure {type:TYPE;}".
-parse_page_lines = functools.partial(pages.parse_pages, parse=parse_page, format_name="PAGE XML")
-FORMAT = pages.page_format("page_lines", parse_page_lines, "Lines of pages described by PAGE XML files.")
+def parse_page_lines(
+    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, text_index: str = "0", **options: Any
+) -> Iterator[Sample | Skip]:
+    """As `page_samples.parse_pages`, of PAGE files.
+
+    A line's type is its attribute `type`, or what its attribute `custom` says as "structure {type:TYPE;}". Of several
+    TextEquivs of a line the one with the index `text_index` is taken. OCR4all and LAREX give index 1 to what a machine
+    read, and 0 to the ground truth.
+
+    Raises InputError as `page_samples.parse_pages`, and for a `text_index` that is no number.
+    """
+    if not re.fullmatch(r"\d{1,9}", text_index):
+        raise InputError(f"--text_index={text_index}: must be a number from 0")
+    parse = functools.partial(parse_page, text_index=int(text_index))
+    return page_samples.parse_pages(
+        source, parse=parse, format_name="PAGE XML", workers=workers, tell_total=tell_total, **options
+    )
+
+
+TEXT_INDEX = Option("text_index", "of a line's texts take the one with this index (default 0, or none given)", "N")
+FORMAT = page_samples.page_format(
+    "page_lines",
+    parse_page_lines,
+    "Lines of pages described by PAGE XML files.",
+    options=(*page_samples.PAGE_OPTIONS, TEXT_INDEX),
+)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwr_jax.data.formats.page_text import Written, parse_page_file, write_texts
-from hwr_jax.data.formats.pages import LineText, ReadingNote
+from hwr_jax.data.formats.pages import LineText, ReadingNote, show_hyphen
 from hwr_jax.data.safe_xml import parse_xml
 from hwr_jax.errors import InputError
 
@@ -74,7 +74,7 @@ PAGE = """<?xml version="1.0" encoding="{encoding}"?>
 """
 KINDS = [(ALTO, "2"), (ALTO, "3"), (ALTO, "4"), (PAGE, "2013-07-15"), (PAGE, "2017-07-15"), (PAGE, "2019-07-15")]
 # What may change; the rest must not.
-TELLS_OF_TEXT = {"String", "SP", "HYP", "Processing", "OCRProcessing", "Word", "TextEquiv", "LastChange"}
+TELLS_OF_TEXT = {"String", "SP", "HYP", "Processing", "OCRProcessing", "Word", "TextEquiv", "LastChange", "Comments"}
 
 
 def page_file(template: str, version: str, prefix: str = "", encoding: str = "UTF-8") -> str:
@@ -141,7 +141,7 @@ def check_order(root: Element) -> None:
             "TextRegion": "Coords (TextRegion )*(TextLine )*(TextEquiv )*",
             "TextEquiv": "(PlainText )?Unicode ",
             "Word": "Coords (Glyph )*(TextEquiv )*(TextStyle )?",
-            "Metadata": "Creator Created LastChange ",
+            "Metadata": "Creator Created LastChange (Comments )?",
         },
     }[root.tag]
     for element in root.iter():
@@ -156,7 +156,8 @@ def check_order(root: Element) -> None:
 
 LETTERS = st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zs", "Zl", "Zp"), exclude_characters="\ufffe\uffff")
 WORDS = st.one_of(
-    st.text(LETTERS, min_size=1, max_size=5), st.sampled_from(["&lt;", "<a>", '"', "'", "]]>", "-", "wo-"])
+    st.text(LETTERS, min_size=1, max_size=5),
+    st.sampled_from(["&lt;", "<a>", '"', "'", "]]>", "-", "--", "wo-", "wo\u00ad"]),
 )
 TEXTS = st.lists(WORDS, max_size=4).map(" ".join)
 
@@ -182,17 +183,18 @@ def test_what_is_written_is_read_again_and_nothing_else_has_changed(
     page = page_file(template, version, prefix, encoding).replace("\n", line_end)
     data = (b"\xef\xbb\xbf" if has_mark and encoding == "UTF-8" else b"") + page.encode(encoding)
     written = write(data, l0=texts[0], l2=texts[1], l3=texts[2])
-    assert texts_of(written.xml) == [texts[0], "kept & so", *texts[1:]]
+    shown = [show_hyphen(text) for text in texts]
+    assert texts_of(written.xml) == [shown[0], "kept & so", *shown[1:]]
     assert events(written.xml) == events(data)
     check_order(parse_xml(written.xml, "x"))
     decoded = written.xml.decode(encoding)
     assert decoded.count("\n") == decoded.count("\r\n") or line_end == "\n"
-    blocks = [[texts[0], "kept & so"], [*texts[1:]]]
+    blocks = [[shown[0], "kept & so"], shown[1:]]
     plain = ["\n".join(filter(None, block)) for block in blocks]
     assert written.plain_text == "\n\n".join(filter(None, plain)) + "\n"
     # The second time finds what the first has left.
     again = write(written.xml, l0=texts[1], l2=texts[0], l3=texts[2])
-    assert texts_of(again.xml) == [texts[1], "kept & so", texts[0], texts[2]]
+    assert texts_of(again.xml) == [shown[1], "kept & so", shown[0], shown[2]]
     assert events(again.xml) == events(data)
 
 
@@ -295,7 +297,7 @@ def test_what_cannot_be_written_is_one_line() -> None:
     for data, message in (
         (b"<html/>", "x.xml: neither ALTO nor PAGE XML"),
         (alto[:200].encode(), "x.xml: XML is not well formed"),
-        (alto.replace(">pixel<", ">mm10<").encode(), "x.xml: coordinates are in mm10, not in pixels"),
+        (alto.replace(">pixel<", ">furlong<").encode(), "x.xml: coordinates are in furlong, not in pixels"),
         (two.encode(), "x.xml: holds 2 pages; make it one file a page"),
     ):
         with pytest.raises(InputError, match=f"^{re.escape(message)}"):
