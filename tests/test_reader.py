@@ -206,3 +206,12 @@ def test_a_decoder_is_chosen_when_the_model_is_loaded():
     assert hwr_jax.load("unipen_words", decoder=reader.decoder).decoder is reader.decoder
     with pytest.raises(InputError, match="decoder 'beem': no such decoder; take greedy, beam, tuned or a FILE"):
         hwr_jax.load("unipen_words", decoder="beem")
+
+
+def test_a_model_of_the_package_reads_without_what_trains():
+    code = (
+        "import sys, hwr_jax; hwr_jax.load('unipen_words'); "
+        "print(*{'orbax', 'optax', 'grain', 'tensorflow_datasets', 'tensorboardX'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == []

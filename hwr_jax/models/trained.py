@@ -104,10 +104,13 @@ def build_trained(
     where: str,
     collections: Mapping[str, Any] | None = None,
     encoder: nn.Module | None = None,
+    *,
+    checked: bool = False,
 ) -> TrainedModel:
     """A trained model from what a checkpoint or an exported folder holds; see `TrainedModel`.
 
-    Raises InputError: the parameters are not those of the config's model with this alphabet.
+    Raises InputError: the parameters are not those of the config's model with this alphabet; if that is `checked`
+    already, it is not done again, which takes as long as tracing the model.
     """
     alphabet = Alphabet(characters)
     config = rename_config(config)
@@ -118,8 +121,9 @@ def build_trained(
     preprocessing = Preprocessing(
         model_config.height_px, model_config.width_px, data["preprocessing"], horizontal_scale
     )
-    _check_shapes(tree, Recognizer(model_config, alphabet.num_classes, encoder), where)
-    tree, collections = jax.tree.map(jnp.asarray, (tree, dict(collections or {})))
+    if not checked:
+        _check_shapes(tree, Recognizer(model_config, alphabet.num_classes, encoder), where)
+    tree, collections = jax.device_put((tree, dict(collections or {})))  # jnp.asarray compiles for each shape.
     return TrainedModel(name, alphabet, preprocessing, config, tree, collections, encoder)
 
 
@@ -158,7 +162,15 @@ def load_exported(folder: Path) -> TrainedModel:
             raise InputError(
                 f"{folder}: model format {description['format']} is not {FORMAT}, the one this version reads"
             )
-        return build_trained(description["name"], description["config"], description["characters"], tree, str(folder))
+        shipped = folder.parent == PRETRAINED
+        return build_trained(
+            description["name"],
+            description["config"],
+            description["characters"],
+            tree,
+            str(folder),
+            checked=shipped,
+        )
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib, json and numpy each have errors of their own for damaged files.

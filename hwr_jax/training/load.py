@@ -3,20 +3,22 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hwr_jax.config import ExperimentConfig
-from hwr_jax.config_files import open_config_file
 from hwr_jax.decoding.decoder import Decoder
 from hwr_jax.decoding.settings import ChosenDecoder, DecoderSettings, choose_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
 from hwr_jax.renames import rename_config
 from hwr_jax.strict import build_dataclass
-from hwr_jax.training.checkpoint import Checkpoints, evaluated_of_saved, saved_part
-from hwr_jax.training.parts import Parts, parts_of_file
 
-OwnParts: TypeAlias = Parts | str | os.PathLike[str] | None
+# A reader with a model of the package starts without what trains.
+if TYPE_CHECKING:
+    from hwr_jax.training.parts import Parts
+
+    OwnParts: TypeAlias = Parts | str | os.PathLike[str] | None
+else:
+    OwnParts = Any
 
 
 def load_model(name_or_path: str, checkpoint: str = "best", parts: OwnParts = None) -> TrainedModel:
@@ -41,6 +43,8 @@ def load_model(name_or_path: str, checkpoint: str = "best", parts: OwnParts = No
 
 def load_run(workdir: Path, checkpoint: str = "best", parts: OwnParts = None) -> TrainedModel:
     """The model of a run, from its best or latest whole checkpoint."""
+    from hwr_jax.training.checkpoint import Checkpoints, evaluated_of_saved, saved_part
+
     checkpoints = Checkpoints(workdir / "checkpoints", writable=False)
     restored = checkpoints.restore(checkpoint)
     checkpoints.close()
@@ -60,10 +64,14 @@ def load_run(workdir: Path, checkpoint: str = "best", parts: OwnParts = None) ->
     )
 
 
-def find_parts(parts: OwnParts, config: Mapping[str, Any]) -> Parts | None:
+def find_parts(parts: OwnParts, config: Mapping[str, Any]) -> "Parts | None":
     """The parts, or those that a config file gives for a model's config of plain values."""
     if not isinstance(parts, str | os.PathLike):
         return parts
+    from hwr_jax.config import ExperimentConfig
+    from hwr_jax.config_files import open_config_file
+    from hwr_jax.training.parts import parts_of_file
+
     resolved = build_dataclass(ExperimentConfig, rename_config(config))
     return parts_of_file(open_config_file(os.fspath(parts)), resolved)
 

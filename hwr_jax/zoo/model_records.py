@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwr_jax.data.formats.table import format_of
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
 from hwr_jax.ink.model_input import describe_scale
@@ -19,6 +18,8 @@ from hwr_jax.nested import flatten
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from hwr_jax.data.formats.base import Format
 
 # As hwr_jax.models.trained has it, which imports jax.
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
@@ -96,9 +97,15 @@ class ModelRecord:
         return self.licence == describe_terms(self.trained_on)
 
 
+def _format_of(data: str) -> "Format | None":
+    from hwr_jax.data.formats.table import format_of  # A reader of images starts without all formats of data.
+
+    return format_of(data)
+
+
 def reads_what(data: str, evaluation: Mapping[str, Any] | None) -> str:
     """WORDS or LINES, by the data's format, else by the words a label of an evaluation; "" if neither says."""
-    format = format_of(data)
+    format = _format_of(data)
     kind = {"word": WORDS, "line": LINES}.get(format.unit if format else "", "")
     if kind or evaluation is None:
         return kind
@@ -119,7 +126,7 @@ def describe_input(config: Mapping[str, Any]) -> str:
 
 def describe_terms(data_names: Iterable[str]) -> str:
     """The licence note of a model trained on these data sets: a sentence for each source."""
-    formats = {name: format_of(name) for name in data_names}
+    formats = {name: _format_of(name) for name in data_names}
     sentences = (
         f"{format.terms.source}: {format.terms.details}."
         if format and format.terms
@@ -131,7 +138,7 @@ def describe_terms(data_names: Iterable[str]) -> str:
 
 def summarize_terms(data_names: Iterable[str]) -> str:
     """The same in a few words."""
-    formats = map(format_of, data_names)
+    formats = map(_format_of, data_names)
     words = (format.terms.terms if format and format.terms else NOT_RECORDED for format in formats)
     return ", ".join(dict.fromkeys(words))
 
@@ -288,7 +295,7 @@ def choose_model(records: Sequence[ModelRecord], *, page: bool) -> tuple[ModelRe
     """
     if page:
         what = "of the shipped models of lines on scanned pages"
-        fit = [one for one in records if one.reads == LINES and (form := format_of(one.data)) and form.from_scans]
+        fit = [one for one in records if one.reads == LINES and (form := _format_of(one.data)) and form.from_scans]
     else:
         what, fit = "of the shipped models of words", [one for one in records if one.reads == WORDS]
     if not fit:

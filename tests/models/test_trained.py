@@ -171,9 +171,11 @@ def test_pickled_arrays_are_refused(copy, model):
         load_exported(copy)
 
 
-def test_shipped_models_load_and_read(frames):
+def test_shipped_models_load_and_read(frames, tmp_path):
     for name in pretrained_names():
-        shipped = load_exported(Path(__file__).parents[2] / "hwr_jax" / "pretrained" / name)
+        (tmp_path / name).symlink_to(PRETRAINED / name)
+        # Elsewhere a model's shapes are checked when it is loaded; those of the package are checked here alone.
+        shipped = load_exported(tmp_path / name)
         height, width = shipped.preprocessing.height_px, shipped.preprocessing.width_px
         assert np.isfinite(shipped.log_probs(np.full((1, height, width), 255, np.uint8), np.full(1, width))[0]).all()
 
