@@ -1,6 +1,7 @@
 """Files of a source by name, whether it is a folder, a tar or a zip archive; no archive is trusted."""
 
 import bz2
+import codecs
 import contextlib
 import dataclasses
 import gzip
@@ -20,6 +21,8 @@ from hwr_jax.errors import InputError
 
 MAX_UNPACKED_BYTES = 8 * 2**30
 _CHUNK_BYTES = 2**20
+_MAC_FOLDER = "__MACOSX"
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _OPENERS: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _DAMAGED_TAR = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile)
 _DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
@@ -61,7 +64,7 @@ def read_tar(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_
             with tarfile.open(fileobj=bounded, mode="r:") as archive:
                 while (member := archive.next()) is not None:
                     members += 1
-                    if wanted(member.name) and not member.isdir():
+                    if wanted(member.name) and not member.isdir() and not _is_side_file(member.name):
                         _check_member(path, member.name, is_file=member.isreg())
                         yield SourceFile(member.name, cast(BinaryIO, archive.extractfile(member)).read())
                     archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep them all
@@ -78,7 +81,7 @@ def read_zip(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
-                if member.is_dir() or not wanted(member.filename):
+                if member.is_dir() or _is_side_file(member.filename) or not wanted(member.filename):
                     continue
                 _check_member(path, member.filename, is_file=not stat.S_ISLNK(member.external_attr >> 16))
                 parts = []
@@ -95,12 +98,34 @@ def read_zip(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_
 
 
 def walk_files(folder: Path) -> Iterator[SourceFile]:
-    """All files under a folder in the order of their names; links to folders are not followed."""
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
+    """All files under a folder in the order of their names, without what macOS puts beside them.
+
+    Links to folders elsewhere are followed; each folder is walked once. Links back into this one lead to no new file.
+    """
+    root = folder.resolve()
+    entered: set[Path] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if _leads_on(Path(parent, name), root, entered)]
         for name in sorted(names):
             path = Path(parent, name)
-            yield SourceFile(path.relative_to(folder).as_posix(), path)
+            if not _is_side_file(name):
+                yield SourceFile(path.relative_to(folder).as_posix(), path)
+
+
+def _leads_on(folder: Path, root: Path, entered: set[Path]) -> bool:
+    """Whether to walk into a folder, which is then noted in `entered`."""
+    target = folder.resolve()
+    leads_back = folder.is_symlink() and (target.is_relative_to(root) or root.is_relative_to(target))
+    if folder.name == _MAC_FOLDER or leads_back or target in entered:
+        return False
+    entered.add(target)
+    return True
+
+
+def _is_side_file(name: str) -> bool:
+    """Whether macOS keeps attributes under this name: ._x beside x, .DS_Store, or a folder of their own in archives."""
+    *folders, last = PurePosixPath(name).parts or ("",)
+    return _MAC_FOLDER in folders or last.startswith("._") or last == ".DS_Store"
 
 
 class Tree:
@@ -159,12 +184,20 @@ def open_tree(source: Path, wanted: Callable[[str], bool], *, max_bytes: int = M
         yield _ArchiveTree(read(source, wanted, max_bytes=max_bytes), spool)
 
 
-def decode_text(data: bytes) -> str:
-    """Text in UTF-8, with or without a byte order mark, or else in Latin-1."""
+def text_encoding(start: bytes) -> str:
+    """The encoding that a file's byte order mark tells, as Excel and Windows write it; UTF-8 without one."""
+    return next((encoding for mark, encoding in _MARKS.items() if start.startswith(mark)), "utf-8")
+
+
+def decode_text(data: bytes, otherwise: str = "latin-1") -> str:
+    """Text in UTF-8 or, where a byte order mark tells so, UTF-16; else in the encoding `otherwise`.
+
+    Raises UnicodeDecodeError if it is not in that either.
+    """
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(text_encoding(data))
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return data.decode(otherwise)
 
 
 def inside(folder: str, name: str) -> str | None:

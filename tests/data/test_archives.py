@@ -109,7 +109,7 @@ def test_a_file_that_is_no_archive_is_named(tmp_path: Path, content: bytes) -> N
         read_all(path)
 
 
-def test_walking_a_folder_is_sorted_and_follows_no_links_to_folders(tmp_path: Path) -> None:
+def test_walking_a_folder_is_sorted(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     for name in ("b/2.dat", "b/1.dat", "a/3.dat"):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -118,6 +118,35 @@ def test_walking_a_folder_is_sorted_and_follows_no_links_to_folders(tmp_path: Pa
     files = list(walk_files(tree))
     assert [file.name for file in files] == ["a/3.dat", "b/1.dat", "b/2.dat"]
     assert [file.read() for file in files] == [b"a/3.dat", b"b/1.dat", b"b/2.dat"]
+
+
+def test_links_to_folders_elsewhere_are_followed_once(tmp_path: Path) -> None:
+    tree, other = tmp_path / "tree", tmp_path / "other"
+    for path in (tree / "own/1.dat", other / "2.dat", other / "deep/3.dat"):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+    for name, target in {
+        "a": other / "deep", "b": other, "c": other, "back": tree / "own", "up": tmp_path, "gone": tmp_path / "no"
+    }.items():  # fmt: skip
+        (tree / name).symlink_to(target)
+    (other / "deep" / "round").symlink_to(other)
+    assert [file.name for file in walk_files(tree)] == ["gone", "a/3.dat", "b/2.dat", "own/1.dat"]
+
+
+def test_what_macos_keeps_beside_files_is_no_file(tmp_path: Path) -> None:
+    beside = {"._a.dat": b"", ".DS_Store": b"", "set/._b.dat": b"", "__MACOSX/set/._b.dat": b"", "__MACOSX/x": b""}
+    files = {"set/b.dat": b"b", **beside}
+    archive = write_tar(tmp_path / "archive.tar", "w", files)
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as packed:
+        for name, content in files.items():
+            packed.writestr(name, content)
+            (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "folder" / name).write_bytes(content)
+    assert [file.name for file in walk_files(tmp_path / "folder")] == ["set/b.dat"]
+    assert list(read_all(archive)) == ["set/b.dat"]
+    for source in (tmp_path / "archive.zip", archive, tmp_path / "folder" / "set"):
+        with open_tree(source, lambda name: True) as tree:
+            assert tree.names() == ["b.dat"]
 
 
 def test_the_start_of_a_file(tmp_path: Path) -> None:
