@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hwr_jax.data.formats.alto import parse_alto_lines
+from hwr_jax.data.formats.hugging_face import parse_hugging_face
 from hwr_jax.data.formats.iam import parse_iam_lines, parse_iam_words
-from hwr_jax.data.formats.manifest import parse_hugging_face, parse_manifest
+from hwr_jax.data.formats.manifest import parse_manifest
 from hwr_jax.data.formats.page_xml import parse_page_lines
 from hwr_jax.data.formats.text_files import parse_pairs, parse_rimes_lines
 from hwr_jax.data.formats.unipen import parse_unipen_lines, parse_unipen_words

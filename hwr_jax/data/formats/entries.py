@@ -13,7 +13,10 @@ from hwr_jax.data.splits import split_named
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pnm", ".jp2")
+IMAGE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pnm", ".jp2",
+    ".heic", ".heif", ".avif",  # which cannot be read: each becomes a skip that says so
+)  # fmt: skip
 WRITER_PATTERN = Option(
     "writer_pattern", "its first group, found in the path of an image or page, is the writer", "REGEX"
 )
@@ -45,6 +48,8 @@ def make_sample(id: str, text: str, writer: str, image: bytes | Path, split: str
         return Skip(id, "empty label")
     if printable(text) != text:
         return Skip(id, "label is not Unicode text")
+    if len(text.splitlines()) > 1:
+        return Skip(id, "label has several lines")
     return Sample(id, text, writer or id, image, split=split)
 
 

@@ -11,11 +11,11 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from hwr_jax.data.archives import decode_text, read_tar
+from hwr_jax.data.archives import decode_text, read_tar, walk_files
 from hwr_jax.data.formats.base import DataTerms, Format, Option, TellTotal, ignore_total
-from hwr_jax.data.formats.entries import check_image
+from hwr_jax.data.formats.entries import check_image, is_image
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
@@ -34,6 +34,8 @@ class _Kind:
 
 
 _FORM = r"[a-z]\d\d-\d\d\d[a-z]?"
+# Of a tree of one's own; what begins as IAM's ids must be one of the kind.
+_OWN_ID = re.compile(rf"(?!{_FORM}-)[\w.-]*\d")
 _LINE = "ok|err grey components x y w h text|of|line"
 _WORDS = _Kind("words", "words.txt", re.compile(_FORM + r"-\d\d-\d\d"), 1, 8, "id ok|err grey x y w h tag word")
 _LINES = _Kind("lines", "lines.txt", re.compile(_FORM + r"-\d\d"), 1, 8, f"id {_LINE}")
@@ -45,11 +47,12 @@ def _parse(
 ) -> Iterator[Sample | Skip]:
     """The images of one kind, each opened once to see that it is whole.
 
-    Ids are IAM's. A writer is forms.txt's writer id; where there is no forms.txt, or it does not name the form, the
-    form's id stands for its writer: then no form is in two splits, but a writer of several forms may be. The | of a
-    line's transcription becomes a space, also before punctuation, which is a word in lines.txt. Of sentences there is a
-    sample for each line that one runs over; its id does not begin with that of the line, so lists of lines do not name
-    it; lists of forms do. Samples come in the order of the labels, or of the archive if the images lie in one.
+    Ids are IAM's; in trees of one's own, the names of images up to their suffix, whatever their folders. A writer is
+    forms.txt's writer id; where there is no forms.txt, or it does not name the form, the form's id (of own ids all up
+    to the last -) stands for its writer: then no form is in two splits, but a writer of several forms may be. The | of
+    a line's transcription becomes a space, also before punctuation, which is a word in lines.txt. Of sentences there is
+    a sample for each line that one runs over; its id does not begin with that of the line, so lists of lines do not
+    name it; lists of forms do. Samples come in the order of the labels, or of the archive if the images lie in one.
 
     The source is a folder that holds words.txt (or ascii/words.txt, or ascii.tgz) and words/ (or words.tgz), and best
     forms.txt beside words.txt; or the path of words.tgz with the rest beside it. Lines and sentences likewise. With
@@ -60,11 +63,13 @@ def _parse(
     images, labels_file, texts = _find_files(source, kind)
     labels = [line for line in texts[kind.labels].splitlines() if line.strip() and not line.startswith("#")]
     rows = [line.split() for line in texts.get("forms.txt", "").splitlines() if not line.startswith("#")]
-    entries = _parse_labels(labels, {row[0]: row[1] for row in rows if len(row) >= 2}, kind, keep_err)
-    if not any(kind.id.fullmatch(entry.id) for entry in entries):
+    found = {} if images.is_file() else _images_by_id(images)
+    writers = {row[0]: row[1] for row in rows if len(row) >= 2}
+    entries = _parse_labels(labels, writers, kind, keep_err)
+    if not any(isinstance(entry, Sample) or kind.id.fullmatch(entry.id) for entry in entries):
         raise InputError(f"{labels_file}: no line looks like IAM's {kind.labels} ({kind.layout})")
     tell_total(len(entries))
-    with_images = _from_archive(entries, images) if images.is_file() else _from_folder(entries, images)
+    with_images = _from_archive(entries, images) if images.is_file() else _from_folder(entries, found)
     yield from map_in_order(check_image, with_images, workers=workers)
 
 
@@ -111,35 +116,44 @@ def _parse_labels(labels: list[str], writers: dict[str, str], kind: _Kind, keep_
         text = " ".join(fields[kind.columns :])
         if kind is not _WORDS:
             text = " ".join(filter(None, text.split("|")))
-        if not kind.id.fullmatch(entry_id) or len(fields) <= kind.status:
+        if not (kind.id.fullmatch(entry_id) or _OWN_ID.fullmatch(entry_id)) or len(fields) <= kind.status:
             entries.append(Skip(f"{kind.labels}, entry {number}", "line cannot be read", number))
         elif entry_id in seen:
             entries.append(Skip(f"{entry_id}, entry {number}", "id occurs twice", number))
-        elif fields[kind.status] not in (("ok", "err") if keep_err else ("ok",)):
-            entries.append(Skip(entry_id, f"segmentation marked {fields[kind.status]}"))
+        elif fields[kind.status] == "err" and not keep_err:
+            entries.append(Skip(entry_id, "segmentation marked err"))
         elif not text:
             entries.append(Skip(entry_id, "empty label", number))
         else:
-            form = "-".join(entry_id.split("-")[:2])
+            parts = entry_id.split("-")
+            form = "-".join(parts[:2] if kind.id.fullmatch(entry_id) else parts[:-1] or parts)
             entries.append(Sample(entry_id, unicodedata.normalize("NFC", text), writers.get(form, form), b"", number))
         seen.add(entry_id)
     return entries
 
 
-def _from_folder(entries: list[Sample | Skip], folder: Path) -> Iterator[Sample | Skip]:
+def _images_by_id(folder: Path) -> dict[str, Path]:
+    """Those of any folder of the tree, for trees of one's own are often flat."""
+    names = (file for file in walk_files(folder) if is_image(file.name))
+    return {PurePosixPath(file.name).stem: folder / file.name for file in names}
+
+
+def _from_folder(entries: list[Sample | Skip], images: dict[str, Path]) -> Iterator[Sample | Skip]:
     for entry in entries:
-        if isinstance(entry, Sample):
-            first, second = entry.id.split("-")[:2]
-            entry = dataclasses.replace(entry, image=folder / first / f"{first}-{second}" / f"{entry.id}.png")
-        yield entry
+        if isinstance(entry, Skip):
+            yield entry
+        elif entry.id in images:
+            yield dataclasses.replace(entry, image=images[entry.id])
+        else:
+            yield Skip(entry.id, "image: no such file", entry.position)
 
 
 def _from_archive(entries: list[Sample | Skip], archive: Path) -> Iterator[Sample | Skip]:
     """Skips first, then samples as their images come by, then those that never came."""
     yield from (entry for entry in entries if isinstance(entry, Skip))
-    missing = {f"{entry.id}.png": entry for entry in entries if isinstance(entry, Sample)}
-    for file in read_tar(archive, lambda name: name.rsplit("/", 1)[-1] in missing):
-        yield dataclasses.replace(missing.pop(file.name.rsplit("/", 1)[-1]), image=file.read())
+    missing = {entry.id: entry for entry in entries if isinstance(entry, Sample)}
+    for file in read_tar(archive, lambda name: is_image(name) and PurePosixPath(name).stem in missing):
+        yield dataclasses.replace(missing.pop(PurePosixPath(file.name).stem), image=file.read())
     yield from (Skip(entry.id, "image: no such file", entry.position) for entry in missing.values())
 
 

@@ -1,30 +1,40 @@
-"""Tables with a row an image: manifests (CSV, TSV or JSON lines), and Hugging Face data sets with an image column.
+"""Manifests: tables with a row an image, as CSV, TSV or JSON."""
 
-The latter are what `save_to_disk` wrote (Arrow files), or parquet files. They are read with pyarrow alone, a batch of
-rows at a time (`pip install -e '.[hugging_face]'`).
-"""
-
-import csv
+import dataclasses
 import io
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hwr_jax.data.archives import Tree, inside, open_tree
+from hwr_jax.data.archives import Tree, open_tree, text_encoding
 from hwr_jax.data.formats.base import Format, Option, TellTotal, ignore_total
+from hwr_jax.data.formats.csv_rows import CsvRows
 from hwr_jax.data.formats.entries import Entry, is_image, read_entries
+from hwr_jax.data.formats.image_paths import ImagePaths
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_named
 from hwr_jax.errors import InputError
 
-JSON_SUFFIXES = (".jsonl", ".ndjson")
-SUFFIXES = (".csv", ".tsv", *JSON_SUFFIXES)
+JSON_LINES = (".jsonl", ".ndjson")
+SUFFIXES = (".csv", ".tsv", *JSON_LINES)
+# Tables too where they are named, or where a folder holds none of the above: docTR's labels.json, ICDAR's gt.txt.
+OTHER_SUFFIXES = (".json", ".txt")
 # Which column holds what, where no option says so: the first of these names that the table has.
 COLUMN_NAMES = {
-    "image": ("image", "file_name", "filename", "image_path", "path", "file", "img", "image_file"),
-    "text": ("text", "transcription", "label", "transcript", "ground_truth", "gt", "sentence", "word"),
+    "image": ("image", "file_name", "filename", "image_path", "path", "file", "img", "image_file", "image_name"),
+    "text": (
+        "text",
+        "transcription",
+        "label",
+        "transcript",
+        "ground_truth",
+        "gt",
+        "sentence",
+        "word",
+        "words",
+        "labels",
+    ),
     "writer": ("writer", "writer_id", "author", "hand", "scribe"),
     "split": ("split", "subset", "partition"),
     "id": ("id", "sample_id"),
@@ -34,11 +44,7 @@ COLUMN_OPTIONS = tuple(
     for role in COLUMN_NAMES
 )
 _REQUIRED = ("image", "text")
-Row = Mapping[str, Any] | None  # None: a row that cannot be read
-
-
-class _Tsv(csv.excel_tab):
-    quoting = csv.QUOTE_NONE
+Row = tuple[int, Mapping[str, Any] | str]  # its line; values by column, or why it cannot be used
 
 
 def parse_manifest(
@@ -47,38 +53,55 @@ def parse_manifest(
     workers: int,
     tell_total: TellTotal = ignore_total,
     delimiter: str = "",
+    header: str = "",
+    quotes: str = "",
     manifest: str = "",
     **columns: str,
 ) -> Iterator[Sample | Skip]:
     """The images that a table lists, with their texts, in the rows' order.
 
-    Paths of images are relative to the table's folder. An id is the image's path, or what the id column holds. Without
+    Paths of images are relative to the table's folder; those of another machine are read as
+    `hwr_jax.data.formats.image_paths` says. An id is the image's path, or what the id column holds. Without
     a writer column every image is a writer of its own: then the splits by writer are splits by image.
 
     Args:
       source: the table; a folder or an archive (tar, zip) that holds it beside the images. Several tables of one name,
         as train/metadata.csv and test/metadata.csv, are read together; folders that are named as splits give them.
       delimiter: of CSV files; "" takes what parts the header line, a comma, a semicolon or a tab.
+      header: names of the columns of a CSV file without a header line, with commas between them. Of two columns, an
+        image and a text, it need not be given.
+      quotes: whether double quotes enclose fields of CSV files, "yes" or "no"; "" takes what the rows show.
       manifest: name of the table inside the source, where there are several.
       **columns: names of columns, see COLUMN_OPTIONS; one that is not named is found by the names in COLUMN_NAMES.
 
     Raises:
       InputError: the source is missing, holds no table, or the table has no column of images or of texts.
     """
-    if source.is_file() and source.suffix.lower() in SUFFIXES:
+    if source.is_file() and source.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES):
         source, manifest = source.parent, source.name
     if len(delimiter) > 1:
         raise InputError(f"--delimiter={delimiter}: must be one character")
-    with open_tree(source, lambda name: is_image(name) or is_table(name) or name.endswith(manifest or ".csv")) as tree:
+    if quotes not in ("", "yes", "no"):
+        raise InputError(f"--quotes={quotes}: must be yes or no")
+    reading = _Reading(source, columns, delimiter, header, quotes)
+    with open_tree(source, lambda name: is_image(name) or _is_table(name) or name.endswith(manifest or ".csv")) as tree:
         names = [manifest] if manifest else _find_tables(tree, source)
-        yield from read_entries(
-            (entry for name in names for entry in _entries(tree, name, columns, delimiter, source)), workers=workers
-        )
+        yield from read_entries((entry for name in names for entry in _entries(tree, name, reading)), workers=workers)
 
 
-def is_table(name: str) -> bool:
-    """Whether a file's name ends as those of manifests do."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    """How tables are to be read, see `parse_manifest`."""
+
+    source: Path
+    columns: Mapping[str, str]
+    delimiter: str
+    header: str
+    quotes: str
+
+
+def _is_table(name: str, suffixes: Sequence[str] = (*SUFFIXES, *OTHER_SUFFIXES)) -> bool:
+    return PurePosixPath(name).suffix.lower() in suffixes
 
 
 def choose_columns(given: Mapping[str, str], there: list[str], where: str) -> dict[str, str]:
@@ -101,7 +124,8 @@ def choose_columns(given: Mapping[str, str], there: list[str], where: str) -> di
 
 
 def _find_tables(tree: Tree, source: Path) -> list[str]:
-    tables = [name for name in tree.names() if is_table(name)]
+    names = tree.names()
+    tables = next(filter(None, ([n for n in names if _is_table(n, some)] for some in (SUFFIXES, OTHER_SUFFIXES))), [])
     if not tables:
         raise InputError(f"{source}: no table in it ({', '.join(SUFFIXES)}); give the manifest's path")
     if len({PurePosixPath(name).name for name in tables}) > 1:
@@ -109,32 +133,68 @@ def _find_tables(tree: Tree, source: Path) -> list[str]:
     return tables
 
 
-def _entries(tree: Tree, name: str, given: Mapping[str, str], delimiter: str, source: Path) -> Iterator[Entry | Skip]:
+def _entries(tree: Tree, name: str, reading: _Reading) -> Iterator[Entry | Skip]:
     content = tree.content(name)
     if content is None:
-        raise InputError(f"{source}: no {name} in it")
-    where = f"{source}/{name}" if content else f"{source}/{name} (empty)"
-    opened = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
-    folder = str(PurePosixPath(name).parent)
-    split_of_folder = next((part for part in PurePosixPath(folder).parts if split_named(part)), "")
-    with opened, io.TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
-        rows = _json_rows(file) if name.lower().endswith(JSON_SUFFIXES) else _csv_rows(file, name, delimiter)
-        columns: dict[str, str] = {}
-        try:
-            for number, row in enumerate(rows, start=1):
-                if row is None:
-                    yield Skip(f"{name}, row {number}", "row cannot be read")
-                    continue
-                columns = columns or choose_columns(given, list(row), where)
-                yield _entry(tree, folder, row, columns, split_of_folder, f"{name}, row {number}")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{where}: not UTF-8 text; convert it") from error
-        except csv.Error as error:
-            raise InputError(f"{where}: not a table ({error})") from error
+        raise InputError(f"{reading.source}: no {name} in it")
+    where = f"{reading.source}/{name}" if content else f"{reading.source}/{name} (empty)"
+
+    def open_bytes() -> io.BytesIO | io.BufferedReader:
+        return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+
+    with open_bytes() as file:
+        encoding = text_encoding(file.read(4))
+
+    def open_file() -> io.TextIOWrapper:
+        return io.TextIOWrapper(open_bytes(), encoding=encoding, newline="")
+
+    folder = PurePosixPath(name).parent
+    split_of_folder = next((part for part in folder.parts if split_named(part)), "")
+    paths = ImagePaths(tree, str(folder))
+    try:
+        columns, rows = _read_rows(open_file, name, where, reading)
+        for number, row in rows:
+            if isinstance(row, str):
+                yield Skip(f"{name}, line {number}", row)
+                continue
+            columns = columns or choose_columns(reading.columns, list(row), where)
+            yield _entry(tree, paths, row, columns, split_of_folder, f"{name}, line {number}")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: not UTF-8 text; save it as UTF-8") from error
+
+
+def _read_rows(
+    open_file: Callable[[], io.TextIOWrapper], name: str, where: str, reading: _Reading
+) -> tuple[dict[str, str], Iterable[Row]]:
+    """The columns by what they hold, {} where each row names its own; and the rows."""
+    if _is_table(name, JSON_LINES):
+        return {}, _json_lines(open_file)
+    if _is_table(name, (".json",)):
+        return {}, _json_rows(open_file, where)
+    table = CsvRows(
+        open_file, where, delimiter=reading.delimiter, quotes=reading.quotes, tabs=name.lower().endswith(".tsv")
+    )
+    names = [part.strip() for part in reading.header.split(",")] if reading.header else []
+    if not names and any(map(is_image, [*table.first, *" ".join(table.first[:1]).split()[:1]])):
+        names = _name_columns(table.first, where)
+    columns = choose_columns(reading.columns, names or table.first, where)
+    return columns, table.rows(names or table.first, columns["text"], header=not names)
+
+
+def _name_columns(row: Sequence[str], where: str) -> list[str]:
+    """Names for the columns of a table whose first line is a row. InputError if it does not show what they hold."""
+    if len(row) == 1:
+        raise InputError(f"{where}: no comma, semicolon or tab in its first line; rimes_lines reads lists of PATH TEXT")
+    if len(row) > 2:
+        names = ",".join("image" if is_image(value) else f"column{n}" for n, value in enumerate(row, start=1))
+        raise InputError(
+            f"{where}: its first line is a row, no header; name its columns, one of them text: --header={names}"
+        )
+    return ["image", "text"] if is_image(row[0]) else ["text", "image"]
 
 
 def _entry(
-    tree: Tree, folder: str, row: Mapping[str, Any], columns: Mapping[str, str], split: str, name: str
+    tree: Tree, paths: ImagePaths, row: Mapping[str, Any], columns: Mapping[str, str], split: str, name: str
 ) -> Entry | Skip:
     values = {}
     for role, column in columns.items():
@@ -146,34 +206,37 @@ def _entry(
         values[role] = str(value).strip()
     if not values["image"]:
         return Skip(name, "image missing")
-    path = inside(folder, values["image"])
+    path = paths.find(values["image"])
     sample_id = values.get("id") or path or values["image"]
     if path is None:
         return Skip(sample_id, "image: its path leaves the manifest's folder")
     return Entry(sample_id, tree.content(path), values["text"], values.get("writer", ""), values.get("split") or split)
 
 
-def _json_rows(file: io.TextIOWrapper) -> Iterator[Row]:
-    for line in file:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        yield row if isinstance(row, dict) else None
+def _json_lines(open_file: Callable[[], io.TextIOWrapper]) -> Iterator[Row]:
+    with open_file() as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                row = _parse_json(line)
+                yield number, row if isinstance(row, dict) else "row cannot be read: not a JSON object"
 
 
-def _csv_rows(file: io.TextIOWrapper, name: str, delimiter: str) -> Iterator[Row]:
-    header = file.readline()
-    tabs = name.lower().endswith(".tsv")
-    delimiter = delimiter or ("\t" if tabs else max(",;\t", key=header.count))
-    # Quotes mean themselves in TSV files, where nothing needs quoting.
-    dialect = _Tsv if tabs else csv.excel
-    names = next(csv.reader([header], dialect, delimiter=delimiter), [])
-    for row in csv.reader(file, dialect, delimiter=delimiter):
-        if row:
-            yield dict(zip(names, row, strict=True)) if len(row) == len(names) else None
+def _json_rows(open_file: Callable[[], io.TextIOWrapper], where: str) -> list[Row]:
+    """Rows of {"a.png": "text"}, {"a.png": {"text": ...}} or [{"image": "a.png", "text": ...}], numbered from 1."""
+    with open_file() as file:
+        found = _parse_json(file.read())
+    if isinstance(found, dict):
+        found = [{"image": key, **(v if isinstance(v, dict) else {"text": v})} for key, v in found.items()]
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise InputError(f'{where}: not a table; expected {{"IMAGE": "TEXT", ...}} or a list of objects')
+    return list(enumerate(found, start=1))
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 MANIFEST = Format(
@@ -183,102 +246,10 @@ MANIFEST = Format(
     options=(
         *COLUMN_OPTIONS,
         Option("delimiter", "of a CSV manifest (default: what parts its header line)", "CHARACTER"),
+        Option("header", "the columns of a CSV manifest without a header line, such as image,writer,text", "NAMES"),
+        Option(
+            "quotes", "whether double quotes enclose fields of a CSV manifest (default: as its rows show)", "yes|no"
+        ),
         Option("manifest", "which table of the source, where there are several"),
     ),
-)
-
-
-_ARROW_SUFFIXES = (".arrow", ".parquet")
-_BATCH_ROWS = 32
-
-
-def parse_hugging_face(
-    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, **columns: str
-) -> Iterator[Sample | Skip]:
-    """The rows of a data set that holds its images.
-
-    Ids are "FILE/ROW", or what the id column holds. Without a writer column every row is a writer of its own. A folder
-    or file that is named as a split (train/, test-00000-of-00001.parquet) gives it. The source is a folder that
-    `save_to_disk` wrote, a folder with parquet files, or one such file; columns are named as for `parse_manifest`.
-    Raises InputError: pyarrow is not installed; the source is missing, damaged, or holds no images and texts.
-    """
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise InputError("hugging_face: needs pyarrow; pip install 'hwr_jax[hugging_face]'") from error
-    names = _find_files(source)
-
-    def entries() -> Iterator[Entry | Skip]:
-        for name in names:
-            path = source / name if source.is_dir() else source
-            try:
-                yield from _arrow_entries(path, name, columns)
-            except InputError:
-                raise
-            except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
-                raise InputError(f"{path}: not a whole data set file ({' '.join(str(error).split())[:200]})") from error
-
-    yield from read_entries(entries(), workers=workers)
-
-
-def _find_files(source: Path) -> list[str]:
-    if not source.exists():
-        raise InputError(f"{source}: no such file or folder")
-    if source.is_file():
-        return [source.name]
-    found = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.suffix in _ARROW_SUFFIXES]
-    # What the library keeps beside the data of steps it once did.
-    names = sorted(name for name in found if not PurePosixPath(name).name.startswith(("cache-", "tmp")))
-    if not names:
-        raise InputError(f"{source}: no .arrow or .parquet files in it; give a folder that save_to_disk wrote")
-    return names
-
-
-def _arrow_entries(path: Path, name: str, given: Mapping[str, str]) -> Iterator[Entry | Skip]:
-    parts = re.split(r"[/\-.]", name)
-    split = next((part for part in parts if split_named(part)), "")
-    columns: dict[str, str] = {}
-    row = 0
-    for batch in _batches(path):
-        batch.validate(full=True)
-        columns = columns or choose_columns(given, batch.schema.names, str(path))
-        table = batch.select(sorted(set(columns.values())))
-        for values in table.to_pylist():
-            yield _arrow_entry({role: values[column] for role, column in columns.items()}, f"{name}/{row}", split)
-            row += 1
-
-
-def _batches(path: Path) -> Iterator[Any]:
-    import pyarrow
-    from pyarrow import parquet
-
-    if path.suffix == ".parquet":
-        with parquet.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=_BATCH_ROWS)
-        return
-    with pyarrow.memory_map(str(path)) as file:
-        # `save_to_disk` writes streams; other tools write files with an index.
-        has_index = file.read(6) == b"ARROW1"
-        file.seek(0)
-        opened = pyarrow.ipc.open_file(file) if has_index else pyarrow.ipc.open_stream(file)
-        batches = map(opened.get_batch, range(opened.num_record_batches)) if has_index else opened
-        for batch in batches:
-            for start in range(0, batch.num_rows, _BATCH_ROWS):
-                yield batch.slice(start, _BATCH_ROWS)
-
-
-def _arrow_entry(values: Mapping[str, Any], name: str, split: str) -> Entry | Skip:
-    image = values["image"]
-    if isinstance(image, Mapping):
-        image = image.get("bytes")
-    if not isinstance(image, bytes):
-        return Skip(name, "image is not in the table")
-    if not isinstance(values["text"], str):
-        return Skip(name, "text is no text")
-    found = {role: "" if values.get(role) is None else str(values[role]) for role in ("id", "writer", "split")}
-    return Entry(found["id"] or name, image, values["text"], found["writer"], found["split"] or split)
-
-
-HUGGING_FACE = Format(
-    "hugging_face", parse_hugging_face, "A Hugging Face data set with an image column.", options=COLUMN_OPTIONS
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hwr_jax.data.formats import alto, iam, manifest, page_xml, synthetic, text_files, unipen
+from hwr_jax.data.formats import alto, hugging_face, iam, manifest, page_xml, synthetic, text_files, unipen
 from hwr_jax.data.formats.base import Format, Options, Progress
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.sample import Sample, Skip
@@ -25,7 +25,7 @@ FORMATS: dict[str, Format] = {
         page_xml.FORMAT,
         manifest.MANIFEST,
         text_files.PAIRS,
-        manifest.HUGGING_FACE,
+        hugging_face.FORMAT,
     )
 }
 _WORD = "[A-Za-z][A-Za-z0-9_-]*"

@@ -23,11 +23,11 @@ _DERIVED = (".bin", ".nrm", ".dew")
 def parse_pairs(
     source: Path, *, workers: int, tell_total: TellTotal = ignore_total, writer_pattern: str = ""
 ) -> Iterator[Sample | Skip]:
-    """Images with a text file beside them (x.gt.txt, else x.txt), of any depth of folders, in the order of their names.
+    """Images with a text file beside them (x.gt.txt, else x.txt; or x.png.gt.txt), of any depth of folders, in order.
 
-    Ids are the images' paths without suffix. The writer is what `writer_pattern` finds in that path; without one it is
-    the image's folder where there are several, else every image is a writer of its own. The source is a folder or an
-    archive (tar, zip). Raises InputError: it is missing, or holds no pair.
+    Ids are the text files' paths without suffix. The writer is what `writer_pattern` finds in that path; without one
+    it is the image's folder where there are several, else every image is a writer of its own. The source is a folder or
+    an archive (tar, zip). Raises InputError: it is missing, or holds no pair.
     """
     pattern = entries.compile_pattern(writer_pattern, "writer_pattern")
     with open_tree(source, lambda name: entries.is_image(name) or name.lower().endswith(".txt")) as tree:
@@ -36,6 +36,8 @@ def parse_pairs(
         # Those of .gt.txt files last: they replace those of a .txt file of the same stem.
         by_suffix = sorted(names, key=lambda name: name.lower().endswith(".gt.txt"))
         texts = {_stem(name): name for name in by_suffix if not entries.is_image(name)}
+        for image in texts.keys() & set(filter(entries.is_image, names)):  # x.png.gt.txt names its image in full
+            images = {stem: name for stem, name in images.items() if name != image} | {image: image}
         texts = {stem: texts[stem] for stem in sorted(texts) if stem in images or texts[stem].endswith(".gt.txt")}
         if not texts.keys() & images.keys():
             raise InputError(f"{source}: no pairs in it; expected images with texts beside them (x.png and x.gt.txt)")
@@ -52,7 +54,7 @@ def _entry(
 ) -> entries.Entry | Skip:
     writer = entries.writer_of(stem, pattern) or (str(PurePosixPath(stem).parent) if folders else "")
     try:
-        text = tree.read(text_name).decode("utf-8-sig")
+        text = decode_text(tree.read(text_name), "utf-8")
     except UnicodeDecodeError:
         return Skip(stem, "text file is not UTF-8")
     except OSError:

@@ -145,6 +145,36 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
     assert outcomes == read(tmp_path, workers=1)
 
 
+@pytest.mark.parametrize("in_archive", [False, True])
+@pytest.mark.parametrize(("id", "writer"), [("sub-sub-0", "sub-sub"), ("anna-0", "anna"), ("scan_0", "scan_0")])
+@pytest.mark.parametrize("folder", ["", "deep/er/"])
+def test_trees_of_ones_own(tmp_path: Path, id: str, writer: str, folder: str, in_archive: bool) -> None:
+    """As people make them for programs that read IAM: ids of their own, columns without meaning, one flat folder."""
+    ids = [id, id.replace("0", "12"), "gone-7"]
+    write(tmp_path, {"words.txt": "".join(f"{one} X X X X X X X word{one}\n" for one in ids).encode()})
+    images = {f"{folder}{one}.{suffix}": png(one) for one, suffix in zip(ids, ("png", "jpg"), strict=False)}
+    if in_archive:
+        write_tgz(tmp_path / "words.tgz", images)
+    else:
+        write(tmp_path / "words", images)
+    outcomes = read(tmp_path)
+    samples = {o.id: o for o in outcomes if isinstance(o, Sample)}
+    assert {one: (o.text, o.image_bytes()) for one, o in samples.items()} == {
+        one: (f"word{one}", png(one)) for one in ids[:2]
+    }
+    assert samples[id].writer == writer
+    assert [(o.id, o.reason) for o in outcomes if isinstance(o, Skip)] == [("gone-7", "image: no such file")]
+
+
+def test_iams_ids_in_one_folder(tmp_path: Path) -> None:
+    tree = iam_tree(tmp_path / "tree")
+    flat = write(tmp_path / "flat", {"words.txt": WORDS.encode(), "forms.txt": FORMS.encode()})
+    write(flat / "words", {Path(name).name: content for name, content in image_files().items()})
+    assert read(flat)[0].image_bytes() == png("a01-000u-00-00")
+    check(read(flat))
+    assert [o.id for o in read(flat)] == [o.id for o in read(tree)]
+
+
 def test_the_total_is_told_first(tmp_path: Path) -> None:
     totals: list[int] = []
     next(parse_iam_words(iam_tree(tmp_path), workers=1, tell_total=totals.append))

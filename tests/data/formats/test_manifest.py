@@ -115,8 +115,9 @@ def test_rows_that_cannot_be_used_are_counted(folder: Path) -> None:
         "image: its path leaves the manifest's folder",
         "empty label",
         "split is none of train, validation and test",
-        "row cannot be read",
+        "row has fewer columns than the header",
     ]
+    assert outcomes[6].id == "data.csv, line 8"
 
 
 def test_json_lines_that_cannot_be_used_are_counted(folder: Path) -> None:
@@ -132,8 +133,9 @@ def test_json_lines_that_cannot_be_used_are_counted(folder: Path) -> None:
     outcomes = read(folder)
     assert texts(outcomes) == {"a.png": ("x", "7", "")}
     found = [o.reason for o in outcomes if isinstance(o, Skip)]
-    assert found == ["text missing", "row cannot be read", "row cannot be read", "image is no text",
-                     "label is not Unicode text", "row cannot be read"]  # fmt: skip
+    broken = "row cannot be read: not a JSON object"
+    assert found == ["text missing", broken, broken, "image is no text", "label is not Unicode text", broken]
+    assert next(o.id for o in outcomes if isinstance(o, Skip) and o.reason == broken) == "data.jsonl, line 3"
 
 
 def test_tables_of_splits_in_folders_of_their_own(tmp_path: Path) -> None:

@@ -54,6 +54,28 @@ def test_pairs_of_every_habit(tmp_path: Path) -> None:
     }
 
 
+def test_a_text_file_may_keep_the_suffix_of_its_image(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {"1.png": png(1), "1.png.gt.txt": "one", "2.jpg": png(2), "2.jpg.txt": "two"}
+    files |= {"3.png": png(3), "3.png.gt.txt": "png", "3.jpg": png(4), "3.jpg.gt.txt": "jpg"}
+    outcomes = list(parse_pairs(write(tmp_path, files), workers=1))
+    assert {o.id: (o.text, o.image_bytes()) for o in outcomes if isinstance(o, Sample)} == {
+        "1.png": ("one", png(1)), "2.jpg": ("two", png(2)), "3.png": ("png", png(3)), "3.jpg": ("jpg", png(4)),
+    }  # fmt: skip
+    assert len(outcomes) == 4
+
+
+def test_texts_of_several_lines_and_photos_of_phones_are_skipped_by_name(tmp_path: Path) -> None:
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40
+    files: dict[str, str | bytes] = {"1.png": png(), "1.gt.txt": "a\r\nb\r\n", "2.png": png(), "2.gt.txt": "\na\n\n"}
+    files |= {"3.heic": heic, "3.gt.txt": "x", "4.png": png(), "4.gt.txt": "\ufeffé".encode("utf-16-le")}
+    outcomes = list(parse_pairs(write(tmp_path, files), workers=1))
+    assert {o.id: o.text for o in outcomes if isinstance(o, Sample)} == {"2": "a", "4": "é"}
+    assert {o.id: o.reason for o in outcomes if isinstance(o, Skip)} == {
+        "1": "label has several lines",
+        "3": "image: not an image that can be read, but HEIC",
+    }
+
+
 def test_the_writer_is_the_folder_or_what_a_pattern_finds(tmp_path: Path) -> None:
     for name in ("anna/p1_1", "anna/p2_1", "bob/p1_1"):
         write(tmp_path, {f"{name}.png": png(), f"{name}.gt.txt": "x"})

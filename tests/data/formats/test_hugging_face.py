@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr_jax.data.formats.manifest import parse_hugging_face
+from hwr_jax.data.formats.hugging_face import parse_hugging_face
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 
@@ -58,7 +58,9 @@ def test_what_save_to_disk_wrote(tmp_path: Path, stream: bool) -> None:
         ("train/data-00000-of-00001.arrow/1", "text 1", "1", "train"),
     ]
     assert outcomes[1].image_bytes() == png(0)
-    assert [o.reason for o in outcomes if isinstance(o, Skip)] == ["image is not in the table"]
+    assert [o.reason for o in outcomes if isinstance(o, Skip)] == [
+        "image: the table holds its path alone, and there is no such file"
+    ]
 
 
 def test_parquet_files(tmp_path: Path) -> None:
@@ -87,3 +89,25 @@ def test_what_is_no_data_set_is_one_line(tmp_path: Path) -> None:
     write_arrow(tmp_path / "data.arrow", table().drop_columns(["label"]))
     with pytest.raises(InputError, match="which column holds the text"):
         read(tmp_path / "data.arrow")
+
+
+def test_paths_lead_to_images_beside_the_table_or_below_the_source(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    for number, name in enumerate(("data/images/0.png", "scans/1.png")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(png(number))
+    columns = {
+        "beside": [{"bytes": None, "path": "images/0.png"}],
+        "below": [{"bytes": None, "path": "/old/machine/scans/1.png"}],
+        "texts": ["0.png"],
+    }
+    for name, images in columns.items():
+        parquet.write_table(pyarrow.table({"image": images, "text": [name]}), tmp_path / "data" / f"{name}.parquet")
+    found = {o.text: o.image_bytes() for o in read(tmp_path) if isinstance(o, Sample)}
+    assert found == {"beside": png(0), "texts": png(0)}
+    assert {o.reason for o in read(tmp_path) if isinstance(o, Skip)} == {
+        "image: the table holds its path alone, and there is no such file"
+    }
+    parquet.write_table(pyarrow.table({"image": columns["below"], "text": ["below"]}), tmp_path / "below.parquet")
+    assert read(tmp_path / "below.parquet")[0].image_bytes() == png(1)
