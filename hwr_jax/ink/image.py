@@ -1,6 +1,7 @@
 """Any image file to grey pixels, or one line that says why not."""
 
 import io
+import re
 import threading
 import warnings
 from pathlib import Path
@@ -15,6 +16,18 @@ MAX_PIXELS = 100_000_000
 
 # Raster formats only: some of Pillow's other readers start external programs (EPS) or open other files.
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
+
+# An image that on white is nowhere darker than _PALE is white ink on nothing, if its opacity varies by _VARIES or more.
+_PALE, _VARIES = 240, 64
+
+# What people give instead of an image, by how its content begins, and what to do.
+_NO_IMAGES = (
+    (rb"%PDF", "a PDF (make an image of each page, for example with pdftoppm -r 300 -png)"),
+    (rb".{4}ftyp.{0,24}avi[fs]", "AVIF (save it as PNG)"),
+    (rb".{4}ftyp.{0,24}(hei|hev|mif1|msf1)", "HEIC (save it as JPEG, for example with heif-convert)"),
+    (rb"\s*<(svg|\?xml|!DOCTYPE|html)", "XML (hwr read --page takes ALTO and PAGE files)"),
+    (rb"PK\x03\x04", "a zip archive (unpack it)"),
+)
 
 # Pillow warns about odd headers and EXIF data. Warning filters belong to the whole process, so one thread at a time.
 _warning_filters = threading.Lock()
@@ -40,7 +53,9 @@ def open_grey(image: bytes | Path | Image.Image, name: str, *, upright: bool = T
     try:
         encoded = image.read_bytes() if isinstance(image, Path) else image
     except FileNotFoundError as error:
-        raise InputError(f"{name}: no such file") from error
+        raise InputError(f"{name}: {_describe_missing(name)}") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{name}: a folder (give the images in it, such as {name.rstrip('/')}/*.png)") from error
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error})") from error
     if encoded == b"":
@@ -57,13 +72,24 @@ def open_grey(image: bytes | Path | Image.Image, name: str, *, upright: bool = T
     except Image.DecompressionBombError as error:
         raise InputError(f"{name}: too many pixels (more than {MAX_PIXELS // 10**6} million)") from error
     except Image.UnidentifiedImageError as error:
-        raise InputError(f"{name}: not an image (of the formats {', '.join(FORMATS)})") from error
+        found = (what for start, what in _NO_IMAGES if re.match(start, encoded[:64], re.DOTALL))
+        but = next((f"that can be read, but {what}" for what in found), f"(of the formats {', '.join(FORMATS)})")
+        raise InputError(f"{name}: not an image {but}") from error
     except MemoryError as error:
         raise InputError(f"{name}: too large for this machine's memory") from error
     # From damaged files Pillow raises nearly anything: OSError, SyntaxError, ValueError, struct.error ...
     except Exception as error:
         cause = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name}: damaged image ({cause})") from error
+
+
+def _describe_missing(name: str) -> str:
+    if "://" in name:
+        return "an address, and nothing is fetched from the network (download it, for example with curl -O)"
+    if name == "-":
+        return "standard input is not read (save the image and give its path)"
+    hint = " (the shell expands * and ? only outside of quotes)" * any(mark in name for mark in "*?")
+    return f"no such file{hint}"
 
 
 def check_size(image: Image.Image, name: str) -> None:
@@ -78,6 +104,8 @@ def check_size(image: Image.Image, name: str) -> None:
 def to_grey(image: Image.Image) -> np.ndarray:
     """A Pillow image of any mode as uint8 [H, W]; what is transparent shows white.
 
+    Ink that would vanish on white is black instead: its opacity is what it shows.
+
     Raises ValueError: a colour mode that Pillow cannot convert.
     """
     if image.mode.startswith("I"):  # 16-bit grey ("I;16", "I;16B" ...), or 16 bits kept in 32 ("I")
@@ -89,7 +117,10 @@ def to_grey(image: Image.Image) -> np.ndarray:
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
-        image = Image.alpha_composite(white, layer).convert("RGB")
+        image = Image.alpha_composite(white, layer).convert("L")
+        opacity_HxW = np.asarray(layer.getchannel("A"))
+        if np.asarray(image).min() >= _PALE and np.ptp(opacity_HxW) >= _VARIES:
+            return 255 - opacity_HxW
     elif image.mode not in ("1", "L", "RGB"):
         image = image.convert("RGB")
     return np.asarray(image if image.mode == "L" else image.convert("L"))

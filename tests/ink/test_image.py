@@ -124,7 +124,11 @@ def test_20000_x_20_opens():
 BAD = {
     "zero bytes": (b"", "empty file"),
     "text": (b"once upon a time", "not an image"),
-    "pdf": (b"%PDF-1.4 ...", "not an image"),
+    "pdf": (b"%PDF-1.4 ...", "not an image that can be read, but a PDF (make an image of each page"),
+    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "but HEIC (save it as JPEG"),
+    "heic of another brand": (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf" + b"\0" * 40, "but HEIC (save it as JPEG"),
+    "avif": (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + b"\0" * 40, "but AVIF"),
+    "page file": (b'<?xml version="1.0"?><alto/>', "but XML (hwr read --page"),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n", "not an image"),
     "truncated png": (encode(Image.effect_noise((64, 64), 50))[:900], "damaged image"),
     "truncated jpeg": (encode(Image.effect_noise((64, 64), 50), "JPEG")[:900], "damaged image"),
@@ -173,8 +177,32 @@ def test_missing_file(tmp_path):
 
 
 def test_a_folder_is_not_an_image(tmp_path):
-    with pytest.raises(InputError, match=r"^folder: cannot be read \(Is a directory\)$"):
+    with pytest.raises(InputError, match=r"^folder: a folder \(give the images in it, such as folder/\*\.png\)$"):
         open_grey(tmp_path, "folder")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("https://example.org/a.png", "an address, and nothing is fetched"),
+        ("-", "standard input is not read"),
+        ("scans/*.png", "no such file (the shell expands * and ? only outside of quotes)"),
+    ],
+)
+def test_what_is_no_file_is_told_with_what_to_do(tmp_path, name, told):
+    with pytest.raises(InputError) as caught:
+        open_grey(tmp_path / "gone", name)
+    assert str(caught.value).startswith(f"{name}: {told}")
+
+
+def test_white_ink_on_nothing_is_the_ink():
+    white = Image.merge("RGBA", [Image.new("L", (40, 20), 255)] * 3 + [Image.fromarray(255 - STROKE)])
+    for image in (white, white.convert("LA")):
+        np.testing.assert_array_equal(open_grey(encode(image), "white"), STROKE)
+    half = np.where(STROKE == 0, 100, 0).astype(np.uint8)
+    white.putalpha(Image.fromarray(half))
+    np.testing.assert_array_equal(open_grey(encode(white), "half"), 255 - half)
+    assert (open_grey(encode(Image.new("RGBA", (4, 4), (255, 255, 255, 0))), "nothing") == 255).all()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
