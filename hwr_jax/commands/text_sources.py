@@ -43,10 +43,12 @@ def load_training_labels(model: "TrainedModel", data_dir: Path | None = None) ->
 
 def read_lines(paths: Sequence[Path]) -> list[str]:
     """The lines of UTF-8 files, one after the other. Raises InputError for a file that is missing or no text."""
+    from hwr_jax.data.archives import decode_text
+
     lines: list[str] = []
     for path in paths:
         try:
-            lines += path.read_text(encoding="utf-8").splitlines()
+            lines += decode_text(path.read_bytes(), "utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
     return lines

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hwr_jax.data.archives import decode_text
 from hwr_jax.decoding.language_model import (
     FIRST_CHARACTER_ID,
     NO_UNKNOWN_LOG10,
@@ -24,6 +25,7 @@ from hwr_jax.files import write_bytes
 GZIPPED = ".gz"
 # Tokens are separated by spaces, so the space itself needs a name.
 SPACE_TOKEN = "<space>"
+_KENLM = b"mmap lm http://kheafield.com/code"  # how KenLM's binary files begin
 # An n-gram as its line says it: tokens, log10 probability, log10 back-off.
 _NGram = tuple[tuple[str, ...], float, float]
 
@@ -47,13 +49,16 @@ def write_arpa(model: NGramModel, path: Path) -> None:
 def read_arpa(path: Path) -> NGramModel:
     """Reads a character model, of this package or another, gzipped where the path ends in .gz.
 
-    The start and end of a text are "<s>" and "</s>", the space is "<space>", unknown characters are "<unk>". Raises
+    The start and end of a text are "<s>" and "</s>", the space is "<space>", unknown characters are "<unk>", in
+    capitals too. A probability of 0, minus infinity, is read as 1e-99, which other programs write for it. Raises
     InputError: no such file; cut short or otherwise not a whole ARPA file; a model of words; n-grams twice or without
     their context.
     """
     try:
         content = path.read_bytes()
-        lines = (gzip.decompress(content) if path.suffix == GZIPPED else content).decode().split("\n")
+        if content.startswith(_KENLM):
+            raise InputError(f"{path}: KenLM's binary form; give the .arpa file that it was built from")
+        lines = decode_text(gzip.decompress(content) if path.suffix == GZIPPED else content, "utf-8").split("\n")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as an ARPA file: {error}") from error
     sections = _Parser(path, lines).parse()
@@ -109,9 +114,10 @@ class _Parser:
 
     def _parse_ngram(self, length: int, line: str) -> _NGram:
         fields = [field for field in line.replace("\t", " ").split(" ") if field]
-        tokens = tuple(" " if token == SPACE_TOKEN else token for token in fields[1 : length + 1])
+        tokens = tuple(map(_name_token, fields[1 : length + 1]))
         try:
-            log10_prob, log10_backoff = float(fields[0]), float(fields[length + 1]) if len(fields) > length + 1 else 0.0
+            values = float(fields[0]), float(fields[length + 1]) if len(fields) > length + 1 else 0.0
+            log10_prob, log10_backoff = (START_LOG10 if value == -math.inf else value for value in values)
         except ValueError:
             log10_prob = log10_backoff = math.nan
         if not (length + 1 <= len(fields) <= length + 2 and math.isfinite(log10_prob + log10_backoff)):
@@ -130,6 +136,12 @@ class _Parser:
 
     def _error(self, problem: str) -> InputError:
         return InputError(f"{self._path}, line {self.number}: not a whole ARPA file: {problem}")
+
+
+def _name_token(token: str) -> str:
+    """As we name it: some programs write <UNK>, <S> and </S>."""
+    lower = token.lower()
+    return " " if lower == SPACE_TOKEN else lower if lower in SPECIAL_TOKENS else token
 
 
 def _build_order(length: int, section: list[_NGram], ids: dict[str, int], below: list[NGramOrder]) -> NGramOrder:

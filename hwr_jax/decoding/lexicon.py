@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from hwr_jax.data.archives import decode_text
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 from hwr_jax.text.alphabet import Alphabet
@@ -70,7 +71,7 @@ def load_lexicon(path: Path, count: float = 1.0) -> Lexicon:
     space. `count` is of words without one. Raises InputError: no such file, or a line that is neither, or no words.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = decode_text(path.read_bytes(), "utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a UTF-8 word list: {error}") from error
     words: dict[str, float] = {}

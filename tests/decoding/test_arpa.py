@@ -33,6 +33,14 @@ ngram 2=2
 """
 
 
+def assert_equal(model, expected):
+    assert model.characters == expected.characters
+    for order, other in zip(model.orders, expected.orders, strict=True):
+        np.testing.assert_array_equal(order.ngrams_MxN, other.ngrams_MxN)
+        np.testing.assert_array_equal(order.log10_probs_M, other.log10_probs_M)
+        np.testing.assert_array_equal(order.log10_backoffs_M, other.log10_backoffs_M)
+
+
 @pytest.fixture
 def small(tmp_path):
     path = tmp_path / "small.arpa"
@@ -80,6 +88,34 @@ def test_windows_line_ends_and_text_before_the_data_are_read(small, tmp_path):
     assert read_arpa(path).log_prob("a") == read_arpa(small).log_prob("a")
 
 
+def test_what_other_programs_write_is_the_same_model(small, tmp_path):
+    expected = read_arpa(small)
+    other = tmp_path / "other.arpa"
+    for old, new in (("<s>", "<S>"), ("</s>", "</S>"), ("-99\t<s>", "-inf\t<s>"), ("-99\t<s>", "-Infinity\t<s>")):
+        assert old in SMALL
+        other.write_text(SMALL.replace(old, new))
+        assert_equal(read_arpa(other), expected)
+    for encoding in ("utf-8-sig", "utf-16"):
+        other.write_text(SMALL, encoding=encoding)
+        assert_equal(read_arpa(other), expected)
+
+
+def test_unknown_characters_in_capitals(small, tmp_path):
+    def with_unknown(token):
+        path = tmp_path / "unknown.arpa"
+        path.write_text(SMALL.replace("ngram 1=4", "ngram 1=5").replace("-0.4\ta", f"-1.5\t{token}\t-0.1\n-0.4\ta"))
+        return read_arpa(path)
+
+    assert_equal(with_unknown("<UNK>"), with_unknown("<unk>"))
+    assert with_unknown("<UNK>").characters == read_arpa(small).characters
+
+
+def test_kenlms_binary_form_is_named(tmp_path):
+    (tmp_path / "model.arpa").write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(range(256)))
+    with pytest.raises(InputError, match=r"KenLM's binary form; give the \.arpa file"):
+        read_arpa(tmp_path / "model.arpa")
+
+
 def test_a_file_cut_short_anywhere_is_wrong_input(tmp_path):
     path = tmp_path / "cut.arpa"
     for end in range(0, len(SMALL.rstrip()), 3):
@@ -124,7 +160,7 @@ def test_an_ngram_without_its_context_is_wrong_input(tmp_path):
 def test_no_file_and_no_text(tmp_path):
     with pytest.raises(InputError, match=r"missing\.arpa: cannot be read"):
         read_arpa(tmp_path / "missing.arpa")
-    (tmp_path / "binary.arpa").write_bytes(b"\xff\xfe\x00mmap lm")
+    (tmp_path / "binary.arpa").write_bytes(b"\xff\x00mmap lm")
     with pytest.raises(InputError, match=r"binary\.arpa: cannot be read"):
         read_arpa(tmp_path / "binary.arpa")
 

@@ -69,6 +69,12 @@ def test_wrong_files(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path, encoding):
+    (tmp_path / "words.txt").write_text("ship\nh\u00e9\n", encoding=encoding)
+    assert dict(load_lexicon(tmp_path / "words.txt").words) == {"ship": 1.0, "h\u00e9": 1.0}
+
+
 def test_no_file_and_no_count(tmp_path):
     with pytest.raises(InputError, match="missing"):
         load_lexicon(tmp_path / "missing.txt")
