@@ -185,11 +185,15 @@ class _Weights:
         return tuple(layers), len(poolings)
 
     def _check_numbers(self, layers: Mapping[str, Any]) -> None:
-        for name in layers:
-            kind, number = _class_and_number(name)
-            before = kind if number == 1 else f"{kind}_{number - 1}"
-            if number and before not in layers:
-                raise InputError(f"{self._path}: layer {before} is missing, though there is {name}")
+        """Keras 2.12 and 2.13 count a layer with weights twice, so the second convolution is conv2d_2."""
+        found = sorted(map(_class_and_number, layers))
+        kinds = [kind for kind, _ in found]
+        places = [(kind, kinds[:index].count(kind), number) for index, (kind, number) in enumerate(found)]
+        wrong = [[(kind, step * n, number) for kind, n, number in places if number != step * n] for step in (1, 2)]
+        if all(wrong):
+            kind, wanted, number = wrong[0][0]
+            before = f"{kind}_{wanted}" if wanted else kind
+            raise InputError(f"{self._path}: layer {before} is missing, though there is {kind}_{number}")
 
     def _read_keras_2(self, root: Any) -> tuple[WeightedLayer, ...]:
         """Layers are stored by their own names; attributes hold the order of layers and weights."""

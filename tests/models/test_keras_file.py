@@ -36,6 +36,23 @@ def test_other_places_of_the_layers(weights_file, keras_tree, container, edit_hd
     assert same_tree(load_keras_weights(weights_file).tree, keras_tree)
 
 
+def test_numbers_of_layers_of_keras_2_12(weights_file, keras_tree, edit_hdf5, same_tree):
+    """Layers with weights are counted twice there, others once."""
+
+    def change(content):
+        for kind in ("conv2d", "dense", "bidirectional"):
+            content.move(f"layers/{kind}_1", f"layers/{kind}_2")
+        content.move("layers", "_layer_checkpoint_dependencies")
+
+    edit_hdf5(weights_file, change)
+    assert same_tree(load_keras_weights(weights_file).tree, keras_tree)
+    edit_hdf5(
+        weights_file, lambda content: content.move(*(f"_layer_checkpoint_dependencies/dense_{n}" for n in (2, 1)))
+    )
+    with pytest.raises(InputError, match="layer bidirectional_1 is missing, though there is bidirectional_2"):
+        load_keras_weights(weights_file)
+
+
 def test_backslashes_of_windows(weights_file, keras_tree, same_tree):
     import h5py
 
