@@ -21,7 +21,8 @@ from experiments.sweeps.state import RunState, count_statuses, read_state
 from hwr_jax.commands.options import Parser, positive
 from hwr_jax.commands.options import run as run_command
 from hwr_jax.errors import InputError
-from hwr_jax.reports.tables import align_columns, count_of
+from hwr_jax.messages import count_of
+from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.workdir import hold
 
 # What a rerun starts by itself, and what it leaves alone without --retry.

@@ -6,7 +6,6 @@ builds on another begins with `config = load_config_file("unipen_words")`. Nothi
 
 import ast
 import dataclasses
-import difflib
 import importlib.util
 import re
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from hwr_jax.errors import InputError
+from hwr_jax.messages import suggest
 from hwr_jax.renames import GROUPS
 
 _PACKAGE = Path(__file__).parent
@@ -104,9 +104,9 @@ def find_config_file(name: str) -> tuple[Path, str | None]:
         return path, arg
     stem, colon, arg = name.partition(":")
     if stem not in (names := config_names()):
-        close = difflib.get_close_matches(stem, names, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise InputError(f"config {name}: no such config; {hint}hwr configs lists them, and your own is FILE.py")
+        raise InputError(
+            f"config {name}: no such config; {f'{suggest(stem, names)} '.lstrip()}hwr configs lists them, and your own is FILE.py"
+        )
     return CONFIGS / f"{stem}.py", arg if colon else None
 
 

@@ -21,6 +21,7 @@ from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_traini
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.splits import rule_name
+from hwr_jax.messages import count_of
 from hwr_jax.models import ops
 from hwr_jax.models.recognizer import Recognizer, layer_table
 from hwr_jax.models.trained import make_log_probs
@@ -304,7 +305,7 @@ def _describe(
     """Says what is going to be trained, and writes what was left out into left_out.json."""
     parameters = sum(row.parameters for row in layer_table(config.model, alphabet.num_classes, parts.encoder))
     steps = config.total_steps(len(training))
-    devices = f"{jax.device_count()} {jax.devices()[0].platform} device" + "s" * (jax.device_count() > 1)
+    devices = count_of(jax.device_count(), f"{jax.devices()[0].platform} device")
     kind = choose_kind(config.training.parallel) if len(workdirs) == 1 else f"{len(workdirs)} runs as one program"
     report(f"{parameters:,} parameters, {len(alphabet.characters)} characters, {kind} on {devices}")
     if kernels := ops.describe_kernels():

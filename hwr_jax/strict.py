@@ -1,7 +1,6 @@
 """Plain mappings to frozen dataclasses, strictly: an unknown field is an error that names the nearest right one."""
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -9,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from hwr_jax.errors import InputError
+from hwr_jax.messages import suggest
 
 T = TypeVar("T")
 
@@ -24,9 +24,7 @@ def build_dataclass(cls: type[T], values: Mapping[str, Any], where: str = "confi
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in values:
         if name not in names:
-            close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else f"the fields are {', '.join(sorted(names))}"
-            raise InputError(f"{where}.{name}: no such field; {hint}")
+            raise InputError(f"{where}.{name}: no such field; {suggest(name, sorted(names), 'the fields are')}")
     built = {name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()}
     try:
         return cls(**built)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 from hwr_jax.data.parallel import count_cores
+from hwr_jax.messages import count_of
 
 # Of a GPU that several runs share, jax may hold so much in all; alone, it would take 75 % for the first run.
 SHARED_MEMORY_FRACTION = 0.9
@@ -55,7 +56,7 @@ def divide_threads(cores: int, parallel: int, environment: Mapping[str, str]) ->
     if parallel == 1 or THREADS_VARIABLE in environment:
         return [Share()] * parallel
     each = max(1, cores // parallel)
-    return [Share(f"with {each} thread{'s' * (each > 1)}", {THREADS_VARIABLE: str(each)})] * parallel
+    return [Share(f"with {count_of(each, 'thread')}", {THREADS_VARIABLE: str(each)})] * parallel
 
 
 def find_gpus() -> list[str]:

@@ -18,7 +18,7 @@ from experiments.launch.job import CHECKOUT, Job, Launcher
 from experiments.sweeps.state import LOG_FILE, RunState, complete_status, last_line, read_state
 from hwr_jax.commands.options import positive
 from hwr_jax.evaluation.run_files import read_json_if_whole
-from hwr_jax.reports.tables import count_of
+from hwr_jax.messages import count_of
 
 _POLL_SECONDS = 0.1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -18,8 +18,8 @@ from hwr_jax.commands.options import positive, run
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import read_json_if_whole
 from hwr_jax.files import write_text
+from hwr_jax.messages import count_of
 from hwr_jax.reports.page import render
-from hwr_jax.reports.tables import count_of
 from hwr_jax.training.workdir import write_json
 
 FOLDER, _SCRIPT, _JOBS, _SUBMISSION = "slurm", "job.sh", "jobs.jsonl", "submission.json"

@@ -20,7 +20,7 @@ from experiments.launch.tpu_vm_machine import ABSENT, COMING, GONE, READY, Machi
 from experiments.sweeps.state import read_state
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import read_json_if_whole
-from hwr_jax.reports.tables import count_of
+from hwr_jax.messages import count_of
 from hwr_jax.training.workdir import write_json
 
 RECORD_FILE = "tpu_vm.json"

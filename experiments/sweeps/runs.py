@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import difflib
 import hashlib
 import itertools
 import json
@@ -16,6 +15,7 @@ from hwr_jax.commands.options import load_config
 from hwr_jax.config import NUMBERS, resolve_config
 from hwr_jax.config_files import open_config_file
 from hwr_jax.errors import InputError
+from hwr_jax.messages import suggest
 from hwr_jax.nested import flatten
 from hwr_jax.reports.tables import show_value
 from hwr_jax.strict import to_plain
@@ -161,8 +161,8 @@ def _check_point(point: Any, fields: Sequence[str], overrides: Sequence[str]) ->
         if name in fixed:
             problems.append(f"--config.{name}: the sweep sets {name} itself")
         elif name not in fields:
-            close = difflib.get_close_matches(name, fields, n=1, cutoff=0.5)
-            problems.append(f"{name}: no such field" + (f"; did you mean {close[0]!r}?" if close else ""))
+            group = [field for field in fields if field.startswith(name.partition(".")[0] + ".")]
+            problems.append(f"{name}: no such field; {suggest(name, group or fields, 'the fields are')}")
     if problems:
         raise InputError(", ".join(problems))
     return {name: _plain(name, value) for name, value in point.items()}
@@ -190,4 +190,4 @@ def _list_points(points: Sequence[int]) -> str:
     # Numbers in a row keep their distance from their index.
     rows = [[n for _, n in row] for _, row in itertools.groupby(enumerate(points), lambda pair: pair[1] - pair[0])]
     listed = ", ".join(f"{row[0]}-{row[-1]}" if len(row) > 1 else str(row[0]) for row in rows)
-    return f"point{'s' * (len(points) > 1)} {listed}"
+    return f"{'point' if len(points) == 1 else 'points'} {listed}"

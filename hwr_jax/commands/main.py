@@ -1,9 +1,10 @@
 """`hwr COMMAND ...`: finds the command; each is a module of this package with a `main(argv)`."""
 
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
+
+from hwr_jax.messages import suggest
 
 # Name to what it does. The module has the same name; it is imported when asked for, so that --help is quick.
 COMMANDS = {
@@ -42,9 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(usage())
         return 0
     if name not in COMMANDS:
-        close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"the commands are {', '.join(COMMANDS)}"
-        print(f"hwr: no command {name!r}; {hint}", file=sys.stderr)
+        print(f"hwr: no command {name!r}; {suggest(name, COMMANDS, 'the commands are')}", file=sys.stderr)
         return 1
     from hwr_jax.commands.options import run
 

@@ -1,13 +1,12 @@
 """`hwr models`: the models of the package, of a folder or of runs, with what is recorded of them."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwr_jax.commands.options import Parser, run
+from hwr_jax.commands.options import Parser, print_json, run
 from hwr_jax.errors import InputError
 from hwr_jax.reports.tables import align_columns, markdown_table
 
@@ -38,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     records = shipped_records() if shipped else [one for path in options.models for one in find_records(Path(path))]
     defaults = _find_defaults(records) if shipped else {}
     if options.json:
-        print(json.dumps([_plain(record, defaults) for record in records], indent=2, ensure_ascii=False))
+        print_json([_plain(record, defaults) for record in records], indent=2)
         return 0
     rows = [_row(record) for record in records]
     if options.markdown:

@@ -1,8 +1,11 @@
 """What all commands share: flags, the config of `--config`, and errors as one line and an exit status."""
 
 import argparse
+import io
+import json
 import logging
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -11,9 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hwr_jax.errors import InputError
+from hwr_jax.messages import suggest
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
+
+# A flag whose value begins with ~/. Alphabets are no paths, whatever they begin with.
+_HOME = re.compile(r"^(--[\w.]+(?<!alphabet)=)~/")
 
 MODEL_HELP = "a model of the package (hwr models lists them), an exported folder, or a run's folder"
 
@@ -22,13 +29,17 @@ def run(name: str, command: Callable[[Sequence[str]], int], argv: Sequence[str],
     """Runs a command; wrong input and failed reads or writes become one line on stderr and status 1.
 
     The command takes `argv` and returns the exit status. In that line its name stands behind `program`, which is "" for
-    a command of its own.
+    a command of its own. `~` after = is the home folder, also where the shell leaves it. Characters that the terminal
+    lacks are spelled out.
     """
     keep_programs()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # Not where a test or a notebook catches what is printed.
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(format=f"{program}{name}: %(message)s", level=logging.WARNING)
     logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax warns of every folder opened for reading alone.
     try:
-        return command(argv)
+        return command(_expand_home(argv))
     except InputError as error:
         print(f"{program}{name}: {error}", file=sys.stderr)
     except BrokenPipeError:
@@ -41,6 +52,17 @@ def run(name: str, command: Callable[[Sequence[str]], int], argv: Sequence[str],
         where = f"{error.filename}: " if error.filename else ""
         print(f"{program}{name}: {where}{error.strerror or error}", file=sys.stderr)
     return 1
+
+
+def _expand_home(argv: Sequence[str]) -> list[str]:
+    """The arguments, flags such as --workdir=~/runs with the user's own home folder. What follows -- stays as it is."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    return [_HOME.sub(lambda flag: flag[1] + os.path.expanduser("~/"), arg) for arg in argv[:end]] + list(argv[end:])
+
+
+def print_json(values: Any, indent: int | None = None) -> None:
+    """Prints JSON that a terminal of any encoding can show."""
+    print(json.dumps(values, indent=indent, ensure_ascii=not (sys.stdout.encoding or "").lower().startswith("utf")))
 
 
 def keep_programs() -> None:
@@ -177,6 +199,8 @@ def load_config(argv: Sequence[str]) -> "tuple[ConfigDict, list[str]]":
         )
     config = load_config_file(files[0])
     _refuse_old_names(overrides)
+    for override in overrides:
+        _check_override(config, override)
     values = flags.FlagValues()
     override_argv = ["hwr", *overrides]
     try:
@@ -197,6 +221,38 @@ def _refuse_old_names(overrides: Sequence[str]) -> None:
             raise InputError(f"--config.{name}: is called --config.{FIELDS[name]} now")
         if value in VALUES.get(name, {}):
             raise InputError(f"{override}: {value} is called {VALUES[name][value]} now")
+
+
+def _check_override(config: "ConfigDict", override: str) -> None:
+    """Raises InputError, which names the nearest field, where the config has no such field, or it is a group."""
+    from ml_collections import ConfigDict
+
+    name, _, value = override.removeprefix("--config.").partition("=")
+    group: Any = config
+    path = "config"
+    for part in name.split("."):
+        if not isinstance(group, ConfigDict):
+            raise InputError(f"{override}: {path} is a value, not a group of fields")
+        field = part.partition("[")[0]
+        if field not in group:
+            raise InputError(
+                f"{override}: {path} has no field {field!r}; {suggest(field, sorted(group), 'the fields are')}"
+            )
+        group, path = group[field], f"{path}.{field}"
+    if isinstance(group, ConfigDict):
+        such = f", such as --config.{name}.name={value}" if "name" in group else ""
+        raise InputError(f"{override}: is a group of fields{such}; the fields are {', '.join(sorted(group))}")
+    for kind, what in ((int, "a whole number"), (float, "a number")):
+        if type(group) is kind and not _is(kind, value):
+            raise InputError(f"{override}: must be {what}, not {value!r}")
+
+
+def _is(kind: Callable[[str], float], text: str) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _keep_one_length(config: "ConfigDict", overrides: Sequence[str]) -> None:

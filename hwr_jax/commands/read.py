@@ -1,14 +1,13 @@
 """`hwr read`: images to text, and with --page whole pages."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.decoders import add_decoder_options, add_parts_option, resolve_decoder
-from hwr_jax.commands.options import Parser, run
+from hwr_jax.commands.options import Parser, print_json, run
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ def _print(name: str, values: dict[str, Any], reading: "Reading", options: argpa
                 {name: round(value, 2) if isinstance(value, float) else value for name, value in vars(box).items()}
                 for box in reading.boxes
             ]
-        print(json.dumps(values, ensure_ascii=False))
+        print_json(values)
         return
     ranges = ("-" if box.left is None else f"{box.left:.1f}-{box.right:.1f}" for box in reading.boxes)
     boxes = "\t" + " ".join(ranges) if options.boxes else ""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from hwr_jax.evaluation.compare import Comparison, tell_verdict
 from hwr_jax.evaluation.recorded import RecordedRun
+from hwr_jax.messages import count_of
 from hwr_jax.reports.tables import (
     ABSENT,
     align_columns,
-    count_of,
     escape_markdown,
     markdown_table,
     show_bytes,

@@ -10,7 +10,8 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from hwr_jax.reports.tables import ABSENT, count_of, show_interval, show_number, show_percent
+from hwr_jax.messages import count_of
+from hwr_jax.reports.tables import ABSENT, show_interval, show_number, show_percent
 from hwr_jax.text.distance import align
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"

@@ -12,11 +12,11 @@ from hwr_jax.evaluation.predictions import write_predictions
 from hwr_jax.evaluation.run_files import group_of, points_of, read_json_if_whole, read_metrics
 from hwr_jax.evaluation.summary import count_confusions, select_random, select_worst, sum_by_writer
 from hwr_jax.files import write_bytes, write_text
+from hwr_jax.messages import count_of
 from hwr_jax.nested import flatten
 from hwr_jax.reports.chart import Series, bar_chart, color_of, line_chart
 from hwr_jax.reports.page import render
 from hwr_jax.reports.sheet import draw_evaluation_sheet
-from hwr_jax.reports.tables import count_of
 from hwr_jax.training.workdir import write_json
 
 MAX_CONFUSIONS, MAX_SAMPLES, MAX_WRITERS = 24, 36, 400

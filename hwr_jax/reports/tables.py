@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence
 
 ABSENT = "-"
 _CELL_WIDTHS = (40, 30, 24, 18, 14)
@@ -73,12 +73,6 @@ def code(text: str) -> str:
 def character(text: str) -> str:
     """A character of a confusion in Markdown; "" is nothing."""
     return {"": "nothing", " ": "space"}.get(text) or code(text)
-
-
-def count_of(things: int | Sized, noun: str) -> str:
-    """ "1 writer", "37 writers"."""
-    number = things if isinstance(things, int) else len(things)
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def show_percent(rate: float | None) -> str:

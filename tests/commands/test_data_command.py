@@ -98,7 +98,10 @@ def test_show_works_on_raw_data(unipen: Path, tmp_path: Path, capsys: pytest.Cap
         ([], "prepare|check|show"),
         (["prepare"], "NAME"),
         (["look", "unipen_words"], "invalid choice: 'look'"),
-        (["prepare", "unipen"], "data 'unipen': no such data set; did you mean unipen_words?"),
+        (
+            ["prepare", "unipen"],
+            "data 'unipen': no such data set (a name of your own stands after a format, as in pairs/unipen",
+        ),
         (["prepare", "unipen_words"], "the source is missing; give the path of the raw data with --source=PATH"),
         (["prepare", "unipen_words", "--source=/nowhere"], "/nowhere: no such file or folder"),
         (["prepare", "synthetic", "--config=quickstart"], "unrecognized arguments: --config=quickstart"),

@@ -1,5 +1,6 @@
 """`hwr`: usage, unknown commands, and errors in one line with status 1."""
 
+import io
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 
 from hwr_jax.commands import show
 from hwr_jax.commands.main import COMMANDS, main
-from hwr_jax.commands.options import keep_programs, run
+from hwr_jax.commands.options import keep_programs, print_json, run
 from hwr_jax.errors import InputError
 
 
@@ -52,6 +53,42 @@ def failing(error: BaseException):
 def test_errors_of_the_user_and_the_disk_are_one_line(error, status, line, capsys):
     assert run("test", failing(error), []) == status
     assert capsys.readouterr() == ("", line)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("--workdir=~/runs/x", "--workdir=/home/me/runs/x"),
+        ("--config.data.split=~/lists", "--config.data.split=/home/me/lists"),
+        ("--source=~/", "--source=/home/me/"),
+        ("--alphabet=~/abc", "--alphabet=~/abc"),
+        ("--config.model.alphabet=~/abc", "--config.model.alphabet=~/abc"),
+        ("--text=a~/b", "--text=a~/b"),
+        ("~/a.png", "~/a.png"),
+    ],
+)
+def test_a_tilde_that_the_shell_leaves_is_the_home_folder(given, taken, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    seen = []
+    run("test", lambda argv: seen.extend(argv) or 0, [given, "--", "--source=~/x"])
+    assert seen == [taken, "--", "--source=~/x"]
+
+
+def test_characters_that_the_terminal_lacks_are_spelled_out(monkeypatch):
+    def command(argv):
+        print("caf\u00e9 \udce9")
+        print_json({"text": "caf\u00e9"})
+        print("caf\u00e9", file=sys.stderr)
+        return 0
+
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding="ascii") for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    assert run("test", command, []) == 0
+    for stream in streams.values():
+        stream.flush()
+    assert streams["stdout"].buffer.getvalue() == b'caf\\xe9 \\udce9\n{"text": "caf\\u00e9"}\n'
+    assert streams["stderr"].buffer.getvalue() == b"caf\\xe9\n"
 
 
 def test_errors_of_ours_keep_their_traceback():

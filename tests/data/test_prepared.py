@@ -147,7 +147,7 @@ def test_an_empty_split_is_an_empty_sequence(tmp_path: Path) -> None:
 
 
 def test_wrong_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="did you mean unipen_words"):
+    with pytest.raises(InputError, match="did you mean 'unipen_words'"):
         prepare("unipen_word", None, tmp_path)
     with pytest.raises(InputError, match="the source is missing"):
         prepare("unipen_words", None, tmp_path)

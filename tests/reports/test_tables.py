@@ -6,7 +6,6 @@ from hwr_jax.reports.tables import (
     align_columns,
     character,
     code,
-    count_of,
     markdown_table,
     show_bytes,
     show_number,
@@ -42,8 +41,6 @@ def test_columns_are_aligned_and_long_cells_go_on_below():
         (show_number(424_081), "424,081"),
         (show_number(None), "-"),
         (show_value([3e-4, "a"]), "(0.0003, a)"),
-        (count_of(1, "writer"), "1 writer"),
-        (count_of("ab" * 600, "character"), "1,200 characters"),
     ],
 )
 def test_how_numbers_are_shown(shown, expected):

@@ -1,7 +1,6 @@
 """The data formats by name, and data sets read from their raw source."""
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from hwr_jax.data.formats.base import Format, Options, Progress
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
+from hwr_jax.messages import suggest
 
 FORMATS: dict[str, Format] = {
     format.name: format
@@ -47,9 +47,8 @@ def check_data_name(name: str, own: Format | None = None) -> Format:
     format = own if own is not None and own.name == format_name else FORMATS.get(format_name)
     if format is None:
         names = [*FORMATS, *([own.name] if own else [])]
-        close = difflib.get_close_matches(format_name, names, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]}?" if close else f"the data sets are {', '.join(names)}"
-        raise InputError(f"data {name!r}: no such data set; {hint}")
+        form = "" if slash else f" (a name of your own stands after a format, as in pairs/{name} or manifest/{name})"
+        raise InputError(f"data {name!r}: no such data set{form}; {suggest(format_name, names, 'the formats are')}")
     takes_own_name = format.name != SYNTHETIC
     if not (OWN_NAME.fullmatch(name) if takes_own_name else not slash or SyntheticParams.parse(own_name)):
         raise InputError(f"data {name!r}: a name of your own looks like manifest/letters, and synthetic takes none")

@@ -22,7 +22,7 @@ def test_a_format_of_ones_own_has_a_name_beside_the_others() -> None:
     own = Format("letters", parse_synthetic)
     assert check_data_name("letters/second", own) is own
     assert check_data_name("pairs", own) is FORMATS["pairs"]
-    with pytest.raises(InputError, match="did you mean letters"):
+    with pytest.raises(InputError, match="did you mean 'letters'"):
         check_data_name("leters", own)
     with pytest.raises(InputError, match="'My letters': a format's name is lower case letters"):
         Format("My letters", parse_synthetic)
@@ -52,9 +52,9 @@ def test_options_are_those_of_the_reader(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("unipen", "did you mean unipen_(words|lines)"),
-        ("iam", "did you mean iam_(words|lines)"),
-        ("?", "the data sets are synthetic, "),
+        ("unipen", "did you mean 'unipen_(words|lines)'"),
+        ("iam", "did you mean 'iam_(words|lines)'"),
+        ("?", "as in pairs/. or manifest/.\\); the formats are synthetic, "),
     ],
 )
 def test_a_wrong_name_gets_a_hint(name: str, hint: str) -> None:
