@@ -104,9 +104,8 @@ def find_config_file(name: str) -> tuple[Path, str | None]:
         return path, arg
     stem, colon, arg = name.partition(":")
     if stem not in (names := config_names()):
-        raise InputError(
-            f"config {name}: no such config; {f'{suggest(stem, names)} '.lstrip()}hwr configs lists them, and your own is FILE.py"
-        )
+        near = f"{suggest(stem, names)} ".lstrip()
+        raise InputError(f"config {name}: no such config; {near}hwr configs lists them, and your own is FILE.py")
     return CONFIGS / f"{stem}.py", arg if colon else None
 
 
