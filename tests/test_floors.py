@@ -14,6 +14,7 @@ FLOORS = ("text", "ink", "data", "models", "decoding", "training", "evaluation",
 FOUNDATIONS = (
     "cache",
     "errors",
+    "messages",
     "progress",
     "files",
     "nested",

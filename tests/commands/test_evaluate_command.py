@@ -171,7 +171,7 @@ def test_a_run_gets_its_files_and_its_report(tmp_path, capsys):
         ([], "one of the arguments --workdir --model is required"),
         (["--workdir=/nowhere"], "--workdir=/nowhere: holds no run"),
         (["--model=no_such_model"], "model 'no_such_model'"),
-        (["--model=MODEL", "--data=iam_wrods", "--source=x"], "did you mean iam_words"),
+        (["--model=MODEL", "--data=iam_wrods", "--source=x"], "did you mean 'iam_words'"),
         (["--model=MODEL", "--data=iam_words", "--source=/nowhere", "--split=all"], "/nowhere"),
         (["--model=MODEL", "--data=unipen_words", "--data_dir=EMPTY"], "not prepared"),
         (["--model=MODEL", "--output=numbers.txt"], "must end in .json"),

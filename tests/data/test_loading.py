@@ -110,7 +110,7 @@ def test_a_source_that_is_not_there_is_wrong_input(tmp_path):
 
 
 def test_an_unknown_name_is_wrong_input(tmp_path):
-    with pytest.raises(InputError, match="did you mean unipen_words"):
+    with pytest.raises(InputError, match="did you mean 'unipen_words'"):
         ensure_prepared(DataConfig(name="unipen", data_dir=str(tmp_path)))
 
 
