@@ -108,7 +108,7 @@ def _read_lines(lines: Sequence[PageLine], page_HxW: np.ndarray, reader: Reader,
     numbers = list(crops)
     for start in range(0, len(numbers), BATCH_SIZE):
         batch = numbers[start : start + BATCH_SIZE]
-        found = reader.read([crops[number] for number in batch], n_best, boxes=True, keep_going=True)
+        found = reader.read([crops[number] for number in batch], n_best, boxes=True, keep_going=True, are_crops=True)
         readings |= zip(batch, map(_of_line, found), strict=True)
     return [readings[number] for number in range(len(lines))]
 

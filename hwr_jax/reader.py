@@ -16,11 +16,21 @@ from hwr_jax.decoding.settings import DecoderSettings
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
-from hwr_jax.ink.preprocessing import ink_columns, place_image, preprocess
+from hwr_jax.ink.preprocessing import ink_columns, is_blank, place_image, preprocess
+from hwr_jax.ink.text_rows import count_page_rows, looks_like_line
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import OwnParts, choose_model_decoder, load_model
+from hwr_jax.zoo.model_records import default_name
 
-ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
+
+@runtime_checkable
+class OpenFile(Protocol):
+    """A file opened for reading bytes."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image | OpenFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +64,7 @@ class Reading:
       boxes: one a character, where they were asked for. The borders are halfway between what the recognizer takes for
         neighbouring characters: they say where a character is, not how wide it is.
       problem: why there is no text, or None.
+      looks_like_line: the ink is as wide as that of several words.
     """
 
     text: str
@@ -61,6 +72,7 @@ class Reading:
     n_best: tuple[Alternative, ...] = ()
     boxes: tuple[CharacterBox, ...] = ()
     problem: str | None = None
+    looks_like_line: bool = False
 
 
 @runtime_checkable
@@ -102,17 +114,26 @@ class Reader:
         return f"Reader({name}, {image}, {characters} characters, {type(self.decoder).__name__})"
 
     def read(
-        self, images: ImageLike | Sequence[ImageLike], n_best: int = 1, boxes: bool = False, *, keep_going: bool = False
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        n_best: int = 1,
+        boxes: bool = False,
+        *,
+        keep_going: bool = False,
+        are_crops: bool = False,
     ) -> list[Reading]:
         """Reads one image or several, in order.
 
+        A blank image, and one that looks like a page, gives a reading without text and with a `problem`.
+
         Args:
-          images: each the path of an image file, the bytes of one, a uint8 array [H, W] (grey) or [H, W, 3 or 4] (RGB,
-            RGBA), or a Pillow image. Dark on light and light on dark are both read; files and Pillow images are
-            turned upright by their EXIF orientation.
+          images: each the path of an image file, the bytes of one, a file opened to read bytes, a uint8 array [H, W]
+            (grey) or [H, W, 3 or 4] (RGB, RGBA), or a Pillow image. Dark on light and light on dark are both read;
+            files and Pillow images are turned upright by their EXIF orientation.
           n_best: the most texts an image; greedy decoding knows one.
           boxes: whether to say where the characters are.
           keep_going: whether an image that cannot be read gives a reading with a `problem`.
+          are_crops: whether all are known to be words or lines, such as those cut out of a page.
 
         Returns:
           One reading an image, so for one alone a list of one.
@@ -120,7 +141,7 @@ class Reader:
         Raises:
           InputError: an image cannot be read, named by its path or its index in `images`.
         """
-        if isinstance(images, str | bytes | os.PathLike | np.ndarray | Image.Image):
+        if isinstance(images, str | bytes | os.PathLike | np.ndarray | Image.Image | OpenFile):
             images = [images]
         readings: list[Reading] = []
         for start in range(0, len(images), BATCH_SIZE):
@@ -139,6 +160,7 @@ class Reader:
             if opened:
                 greys, preprocessed = zip(*opened.values(), strict=True)
                 found = self.read_preprocessed(np.stack(preprocessed), n_best, greys if boxes else None)
+                found = found if are_crops else list(map(_look_again, found, greys))
                 batch |= zip(opened, found, strict=True)
             readings += [batch[index] for index in sorted(batch)]
         return readings
@@ -187,7 +209,7 @@ class Reader:
 
 
 def load(
-    name_or_path: str | os.PathLike[str],
+    name_or_path: str | os.PathLike[str] | None = None,
     decoder: str | os.PathLike[str] | DecoderSettings | Decoder = "greedy",
     parts: OwnParts = None,
 ) -> Reader:
@@ -195,7 +217,7 @@ def load(
 
     Args:
       name_or_path: the name of a model that comes with the package ("unipen_words"), the folder of an exported one, or
-        the workdir of a run.
+        the workdir of a run; None: the package's model of words with the lowest recorded CER.
       decoder: "greedy", "beam", "tuned" (decoder.json in the model's folder), a file of settings (FILE.json),
         `DecoderSettings`, a name in the decoders of `parts`, or an object with `decode`.
       parts: with one's own encoder or decoders, or the config file that gives them; a run with an encoder of one's own
@@ -204,7 +226,7 @@ def load(
     Raises:
       InputError: there is no such model or decoder, or a file of either is damaged.
     """
-    name = os.fspath(name_or_path)
+    name = os.fspath(name_or_path or default_name(page=False))
     model = load_model(name, parts=parts)
     return Reader(model, choose_model_decoder(decoder, name, model, parts).decoder)
 
@@ -216,7 +238,22 @@ def _reading(found: tuple[Hypothesis, ...], boxes: tuple[CharacterBox, ...]) -> 
     return Reading(n_best[0].text, n_best[0].probability, n_best, boxes)
 
 
+def _look_again(reading: Reading, grey_HxW: np.ndarray) -> Reading:
+    """The reading, unless the image is that of no word or line."""
+    rows = 0 if is_blank(grey_HxW) else count_page_rows(grey_HxW)
+    if rows is None:
+        return dataclasses.replace(reading, looks_like_line=looks_like_line(grey_HxW))
+    how = "give images of single words or lines, or its ALTO or PAGE file with hwr read --page"
+    return Reading(
+        "", 0.0, problem=f"looks like a page with {rows} lines; {how}" if rows else "blank: there is no ink in it"
+    )
+
+
 def _grey(image: ImageLike, name: str) -> np.ndarray:
+    if isinstance(image, OpenFile):
+        image = image.read()
+        if isinstance(image, str):
+            raise InputError(f"{name}: a file opened as text; open it with open(PATH, 'rb')")
     if isinstance(image, str | os.PathLike):
         image = Path(image)
     if isinstance(image, np.ndarray):

@@ -105,6 +105,38 @@ def test_blank_images_read_as_nothing():
     assert [reading.text for reading in Reader(WidthModel()).read(blank)] == ["", "", ""]
 
 
+def test_what_a_blank_image_and_a_page_show_is_told():
+    page = np.full((900, 700), 255, np.uint8)
+    for row in range(10):
+        for column in range(12):
+            page[40 + 80 * row : 70 + 80 * row, 50 + 50 * column : 54 + 50 * column] = 0
+    blank, read, wide = Reader(WidthModel()).read([np.full((4, 12), 9, np.uint8), draw_blocks(2), page])
+    assert (blank.text, blank.problem) == ("", "blank: there is no ink in it")
+    assert (read.text, read.problem) == ("ab", None)
+    assert wide.text == ""
+    assert wide.problem is not None
+    assert wide.problem.startswith("looks like a page with 10 lines; give images of single words or lines")
+    assert Reader(WidthModel()).read(page, are_crops=True)[0].problem is None
+
+
+def test_an_open_file_is_read(tmp_path):
+    path = tmp_path / "two.png"
+    path.write_bytes(encode(draw_blocks(2)))
+    with path.open("rb") as file:
+        assert [reading.text for reading in Reader(WidthModel()).read(file)] == ["ab"]
+    readings = Reader(WidthModel()).read([io.BytesIO(encode(draw_blocks(1))), path])
+    assert [reading.text for reading in readings] == ["a", "ab"]
+    with (
+        path.open(encoding="latin-1") as file,
+        pytest.raises(InputError, match=r"opened as text; open it with open\(PATH, 'rb'\)"),
+    ):
+        Reader(WidthModel()).read(file)
+
+
+def test_the_default_model_is_the_best_of_words():
+    assert repr(hwr_jax.load()).startswith("Reader(unipen_words_large, ")
+
+
 def test_no_images_no_readings():
     assert Reader(WidthModel()).read([]) == []
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hwr_jax.commands.decoders import add_decoder_options, add_parts_option, resolve_decoder
 from hwr_jax.commands.options import Parser, print_json, run
 from hwr_jax.errors import InputError
+from hwr_jax.messages import count_of
 
 if TYPE_CHECKING:
     from hwr_jax.reader import Reader, Reading
@@ -102,6 +103,7 @@ def _read_images(reader: "Reader", drawings: Sequence[Path], options: argparse.N
     """Whether reading failed, image by image."""
     from hwr_jax.data.batches import BATCH_SIZE
 
+    like_lines: list[str] = []
     for start in range(0, len(options.images), BATCH_SIZE):
         paths = options.images[start : start + BATCH_SIZE]
         readings = reader.read(paths, options.n_best, options.boxes, keep_going=True)
@@ -112,8 +114,22 @@ def _read_images(reader: "Reader", drawings: Sequence[Path], options: argparse.N
                     _draw(drawings[index], path, reading)
             else:
                 _say(f"{path}: {reading.problem}")
+            like_lines += [path] * reading.looks_like_line
             yield bool(reading.problem)
         sys.stdout.flush()
+    if like_lines and (lines := _models_of_lines(reader)):
+        images = like_lines[0] if len(like_lines) == 1 else f"{like_lines[0]} and {count_of(like_lines[1:], 'other')}"
+        _say(f"{images}: wide as a line, but this model reads single words; these read lines: {', '.join(lines)}")
+
+
+def _models_of_lines(reader: "Reader") -> list[str]:
+    """The package's models of lines, if the reader's own is one of words."""
+    from hwr_jax.models.trained import TrainedModel
+    from hwr_jax.zoo.model_records import LINES, WORDS, reads_what, shipped_records
+
+    config = reader.model.config if isinstance(reader.model, TrainedModel) else {}
+    data = config.get("data", {}).get("name", "")
+    return [one.name for one in shipped_records() if one.reads == LINES] if reads_what(data, None) == WORDS else []
 
 
 def _read_page(reader: "Reader", path: Path, output: Path | None, options: argparse.Namespace, made_by: str) -> bool:

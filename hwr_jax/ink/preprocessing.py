@@ -109,11 +109,21 @@ def ink_columns(grey_HxW: np.ndarray) -> tuple[float, float] | None:
     Args:
       grey_HxW: uint8, dark on light or light on dark.
     """
-    if int(grey_HxW.max()) - int(grey_HxW.min()) < MIN_CONTRAST:
+    if is_blank(grey_HxW):
         return None
-    dark_HxW = _dark(grey_HxW)
-    inked = np.flatnonzero((~dark_HxW if _mostly_dark(dark_HxW) else dark_HxW).any(axis=0))
+    inked = np.flatnonzero(find_ink(grey_HxW).any(axis=0))
     return float(inked[0]), float(inked[-1]) + 1
+
+
+def is_blank(grey_HxW: np.ndarray) -> bool:
+    """Whether the grey levels, uint8, differ by less than ink does from its background."""
+    return int(grey_HxW.max()) - int(grey_HxW.min()) < MIN_CONTRAST
+
+
+def find_ink(grey_HxW: np.ndarray) -> np.ndarray:
+    """Which pixels, uint8, are ink, bool [H, W]; dark on light or light on dark."""
+    dark_HxW = _dark(grey_HxW)
+    return ~dark_HxW if _mostly_dark(dark_HxW) else dark_HxW
 
 
 def images_to_input(images_BxHxW: Any, kind: str) -> Any:

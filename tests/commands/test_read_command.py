@@ -66,6 +66,36 @@ def test_bad_images_get_an_error_line_and_the_rest_go_on(model_folder, words, tm
         assert error.startswith(f"hwr read: {path}: ")
 
 
+def test_pages_and_blank_images_fail_alone(model_folder, words, tmp_path, capsys):
+    page = Image.new("L", (700, 900), 255)
+    for row in range(9):
+        for column in range(12):
+            ImageDraw.Draw(page).rectangle((50 + 50 * column, 60 + 90 * row, 54 + 50 * column, 90 + 90 * row), fill=0)
+    page.save(tmp_path / "page.png")
+    Image.new("L", (90, 30), 255).save(tmp_path / "blank.png")
+    assert (
+        read.main([f"--model={model_folder}", str(tmp_path / "page.png"), str(tmp_path / "blank.png"), words[0]]) == 1
+    )
+    captured = capsys.readouterr()
+    assert [line.split("\t")[0] for line in captured.out.splitlines()] == [words[0]]
+    assert f"hwr read: {tmp_path}/page.png: looks like a page with 9 lines; give images of" in captured.err
+    assert f"hwr read: {tmp_path}/blank.png: blank: there is no ink in it" in captured.err
+
+
+def test_a_model_of_words_tells_which_read_lines(tmp_path, capsys):
+    line = str(tmp_path / "line.png")
+    image = Image.new("L", (700, 40), 255)
+    ImageDraw.Draw(image).text((10, 2), "several words are on this line, not one", 0, ImageFont.load_default(28))
+    image.save(line)
+    assert read.main(["--model=unipen_words_seed", line]) == 0
+    told = capsys.readouterr().err
+    assert f"hwr read: {line}: wide as a line, but this model reads single words; these read lines: " in told
+    assert "unipen_lines_large" in told
+    assert read.main(["--model=unipen_words_seed", draw_word(tmp_path / "one.png", "one")]) == 0
+    assert read.main(["--model=unipen_lines", line]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_only_bad_images(model_folder, tmp_path, capsys):
     assert read.main([f"--model={model_folder}", str(tmp_path / "gone.png")]) == 1
     assert capsys.readouterr().out == ""
