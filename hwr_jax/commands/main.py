@@ -32,15 +32,22 @@ def usage() -> str:
 commands:
 {commands}
 
-`hwr COMMAND --help` explains a command. A first run, which needs no data:
+`hwr help COMMAND` explains a command, `hwr --version` says which version this is. A first run, which needs no data:
   hwr train --config=quickstart --workdir=runs/quickstart"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script. Returns the exit status."""
     name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if name == "help" and rest:
+        name, rest = rest[0], ["--help"]
     if name in ("-h", "--help", "help"):
         print(usage())
+        return 0
+    if name in ("-V", "--version"):
+        from hwr_jax import __version__
+
+        print(f"hwr_jax {__version__}")
         return 0
     if name not in COMMANDS:
         print(f"hwr: no command {name!r}; {suggest(name, COMMANDS, 'the commands are')}", file=sys.stderr)

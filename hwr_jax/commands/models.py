@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,11 @@ _EPILOG = """examples:
   hwr models runs/                 all runs in a folder
   hwr models --card runs/words     the card of a run, as its evaluation wrote it
 """
-_HEAD = ("model", "reads", "parameters", "CER %", "WER %", "measured on", "MB", "trained on", "data's licence")
-_NUMBERS = (2, 3, 4, 6)
+_HEAD = ("model", "reads", "language", "made of", "CER %", "MB")
+_NUMBERS = (4, 5)
+_DETAILS_HEAD = ("model", "reads", "parameters", "CER %", "WER %", "measured on", "MB", "trained on", "data's licence")
+_DETAILS_NUMBERS = (2, 3, 4, 6)
+_WIDTH = 80
 
 
 def main(argv: Sequence[str]) -> int:
@@ -39,20 +43,27 @@ def main(argv: Sequence[str]) -> int:
     if options.json:
         print_json([_plain(record, defaults) for record in records], indent=2)
         return 0
-    rows = [_row(record) for record in records]
+    details = [_DETAILS_HEAD, *map(_describe, records)]
     if options.markdown:
-        print(markdown_table([_HEAD, *rows], right=_NUMBERS))
+        print(markdown_table(details, right=_DETAILS_NUMBERS))
+        return 0
+    if options.details:
+        print(align_columns(details, right=_DETAILS_NUMBERS, rule=True))
     else:
-        print(align_columns([_HEAD, *rows], right=_NUMBERS, rule=True))
-        print("\n".join(["", *_notes(records, defaults)]))
+        print(align_columns([_HEAD, *map(_row, records)], right=_NUMBERS, max_width=_WIDTH, rule=True))
+    notes = [*_notes(records, defaults), *(_describe_licences(records) if options.details else [])]
+    if shipped and not options.details:
+        notes.append("hwr models NAME prints a model's card, hwr models --details all columns and the licences.")
+    print("\n".join(["", *(textwrap.fill(note, _WIDTH) for note in notes)]))
     return 0
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="hwr models",
-        description="Lists the models of the package, or of the folders given: what they read, parameters, training "
-        "data, recorded CER and WER with 95 % intervals, size and licence. For a name, prints the card.",
+        description="Lists the models of the package, or of the folders given: whether they read words or lines, the "
+        "language, whether they learnt from ink or from pen strokes, the recorded CER with its 95 % interval, and the "
+        "size. For a name, prints the card.",
         epilog=_EPILOG,
     )
     parser.add_argument(
@@ -63,7 +74,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="a list of objects, with the evaluations in full")
-    form.add_argument("--markdown", action="store_true", help="the table in Markdown")
+    form.add_argument(
+        "--details", action="store_true", help="parameters, WER, training data and licences too, in a wide table"
+    )
+    form.add_argument("--markdown", action="store_true", help="the wide table in Markdown")
     form.add_argument("--card", action="store_true", help="print the cards instead")
     options = parser.parse_args(argv)
     if options.card and not options.models:
@@ -121,6 +135,13 @@ def _find_defaults(records: "Sequence[ModelRecord]") -> dict[str, tuple[str, str
 
 def _row(record: "ModelRecord") -> tuple[str, ...]:
     found = record.evaluation or {}
+    cer = _rate(found, "cer") if found else str(record.status.get("status", "-"))
+    told = (record.reads or "-", record.language or "-", record.medium or "-")
+    return record.name, *told, cer, f"{record.file_bytes / 1e6:.1f}"
+
+
+def _describe(record: "ModelRecord") -> tuple[str, ...]:
+    found = record.evaluation or {}
     reads = ", ".join(part for part in (record.reads, record.input_size) if part)
     return (
         record.name,
@@ -144,8 +165,6 @@ def _rate(values: Mapping[str, Any], name: str) -> str:
 
 
 def _notes(records: "Sequence[ModelRecord]", defaults: Mapping[str, tuple[str, str]]) -> list[str]:
-    from hwr_jax.zoo.model_records import describe_terms
-
     notes = [f"{command} takes {name} by itself: {why}." for name, (command, why) in defaults.items()]
     notes += ["CER and WER as recorded: greedy, on the model's own data, with 95 % bootstrap intervals over writers."]
     notes += [
@@ -153,11 +172,17 @@ def _notes(records: "Sequence[ModelRecord]", defaults: Mapping[str, tuple[str, s
         for record in records
         if record.stale
     ]
+    return notes
+
+
+def _describe_licences(records: "Sequence[ModelRecord]") -> list[str]:
+    from hwr_jax.zoo.model_records import describe_terms
+
     shipped = [record for record in records if record.shipped]
     usual = dict.fromkeys(name for record in shipped if record.has_usual_terms for name in record.trained_on)
     sentences = dict.fromkeys(describe_terms([name]) for name in usual)
     own = [f"{record.name}: {record.licence}" for record in shipped if not record.has_usual_terms]
-    return [*notes, *sentences, *own]
+    return [*sentences, *own]
 
 
 def _plain(record: "ModelRecord", defaults: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
@@ -167,6 +192,8 @@ def _plain(record: "ModelRecord", defaults: Mapping[str, tuple[str, str]]) -> di
         "shipped": record.shipped,
         "default_of": [command for name, (command, _) in defaults.items() if name == record.name],
         "reads": record.reads or None,
+        "language": record.language or None,
+        "medium": record.medium or None,
         "frame": record.input_size or None,
         "parameters": record.parameters,
         "trained_on": list(record.trained_on),

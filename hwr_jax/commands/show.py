@@ -5,6 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from hwr_jax.commands.options import Parser, run
+from hwr_jax.messages import count_of
+
+_STAND_IN = "iam79"  # for an alphabet that only the data tell
 
 
 def main(argv: Sequence[str]) -> int:
@@ -28,10 +31,12 @@ def main(argv: Sequence[str]) -> int:
             print(f"{name} = {json.dumps(value, ensure_ascii=False)}")
         return 0
     from hwr_jax.models.recognizer import layer_table
-    from hwr_jax.text.alphabet import resolve_alphabet
+    from hwr_jax.text.alphabet import FROM_TRAINING, resolve_alphabet
 
     model = config.model
-    rows = layer_table(model, resolve_alphabet(model.alphabet).num_classes)
+    from_data = model.alphabet == FROM_TRAINING
+    alphabet = resolve_alphabet(_STAND_IN if from_data else model.alphabet)
+    rows = layer_table(model, alphabet.num_classes)
     image: tuple[int, ...] = (model.width_px, model.height_px, 1)
     shapes = [("image", "Input", image, 0)]
     shapes += [(row.name, row.kind, row.output_shape, row.parameters) for row in rows]
@@ -43,6 +48,9 @@ def main(argv: Sequence[str]) -> int:
     print("-" * 72)
     total = sum(row.parameters for row in rows)
     print(f"{'total':<60}{total:>12,}")
+    if from_data:
+        characters = count_of(alphabet.characters, "character")
+        print(f"The alphabet comes from the training data; this is with {_STAND_IN}, {characters}.")
     return 0
 
 

@@ -77,6 +77,21 @@ class ModelRecord:
         return reads_what(self.data, self.evaluation)
 
     @property
+    def language(self) -> str:
+        """Of most of its training texts, as recorded with the model, else by its data's format; "" if neither says."""
+        format = _format_of(self.data)
+        return str(self.about.get("language") or (format.language if format else ""))
+
+    @property
+    def medium(self) -> str:
+        """INK or STROKES of `hwr_jax.data.formats.base`, likewise."""
+        from hwr_jax.data.formats.base import INK
+
+        format = _format_of(self.data)
+        known = INK if format and format.from_scans else format.medium if format else ""
+        return str(self.about.get("medium") or known)
+
+    @property
     def input_size(self) -> str:
         """Size of its input images, width first, such as "128 x 32 px"."""
         return describe_input(self.config)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import hwr_jax
 from hwr_jax.commands import show
 from hwr_jax.commands.main import COMMANDS, main
 from hwr_jax.commands.options import keep_programs, print_json, run
@@ -21,6 +22,23 @@ def test_usage_names_every_command(argv, capsys):
     assert out.startswith("usage: hwr COMMAND")
     assert all(name in out for name in ("train", "evaluate", "read", "data", "show", "export"))
     assert "hwr train --config=quickstart" in out
+
+
+def test_the_version_and_the_help_of_a_command(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"hwr_jax {hwr_jax.__version__}\n"
+    with pytest.raises(SystemExit):
+        main(["help", "show"])
+    assert capsys.readouterr().out.startswith("usage: hwr show ")
+    assert main(["help", "shwo"]) == 1
+    assert "did you mean 'show'?" in capsys.readouterr().err
+
+
+def test_show_takes_a_config_whose_alphabet_the_data_tell(capsys):
+    assert main(["show", "--config=copiste_lines"]) == 0
+    out = capsys.readouterr().out
+    assert "The alphabet comes from the training data; this is with iam79, 79 characters." in out
+    assert "424,210" in out
 
 
 def test_an_unknown_command_is_wrong_input(capsys):

@@ -18,7 +18,7 @@ def columns(line: str) -> list[str]:
 
 
 def test_the_models_of_the_package(capsys):
-    assert models.main([]) == 0
+    assert models.main(["--details"]) == 0
     out = capsys.readouterr().out
     names = sorted(path.parent.name for path in PRETRAINED.glob("*/model.json"))
     lines = out.splitlines()
@@ -37,6 +37,18 @@ def test_the_models_of_the_package(capsys):
     defaults = {command: name for name, entry in found.items() for command in entry["default_of"]}
     assert set(defaults) == {"hwr read", "hwr read --page"}
     assert all(f"{command} takes {name} by itself" in out for command, name in defaults.items())
+
+
+def test_the_table_for_people_fits_a_terminal(capsys):
+    assert models.main([]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    rows = {line.split()[0]: columns(line) for line in out.splitlines()[:20] if line}
+    assert [cell.strip() for cell in rows["model"]] == ["model", "reads", "language", "made of", "CER %", "MB"]
+    assert [cell.strip() for cell in rows["unipen_words"]][1:4] == ["words", "English", "strokes"]
+    assert [cell.strip() for cell in rows["copiste_lines_large"]][1:4] == ["lines", "French", "ink"]
+    assert "(4.65 - 8.61)" in rows["copiste_lines_large"][4]
+    assert "hwr read takes unipen_words_large by itself" in out
 
 
 def test_the_docs_have_the_table(repository, capsys):
@@ -59,7 +71,7 @@ def test_a_folder_of_runs(model_folder, tmp_path, write_evaluation_json, capsys)
         write_json(tmp_path / name / "config.json", config)
     write_json(tmp_path / "b" / "status.json", {"status": "running"})
     write_evaluation_json(tmp_path / "a" / "evaluation" / "test.json", parameters=1234)
-    assert models.main([str(tmp_path), str(model_folder)]) == 0
+    assert models.main(["--details", str(tmp_path), str(model_folder)]) == 0
     out = capsys.readouterr().out
     rows = [columns(line) for line in out.splitlines()[2:5]]
     assert [row[0] for row in rows] == ["a", "b", "tiny"]
@@ -72,7 +84,7 @@ def test_a_folder_of_runs(model_folder, tmp_path, write_evaluation_json, capsys)
         "40 test",
         "0.0",
         "synthetic",
-        "no one's",
+        "none: made up",
     ]
     assert "running" in [cell.strip() for cell in rows[1]]
     assert "by itself" not in out

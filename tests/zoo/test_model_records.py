@@ -172,7 +172,7 @@ def test_words_or_lines():
 def test_terms_are_of_data_sets_that_there_are():
     assert describe_terms(["unipen_words", "unipen_lines"]) == describe_terms(["unipen_lines"])
     assert summarize_terms(["copiste_lines", "unipen_words"]) == "CC BY 4.0"
-    assert summarize_terms(["synthetic", "pairs/x"]) == "no one's, not recorded"
+    assert summarize_terms(["synthetic", "pairs/x"]) == "none: made up, not recorded"
     for name in ("unipen_words", "unipen_words/with_cut_lines", "copiste_lines"):
         assert "CC BY 4.0" in describe_terms([name])
     assert json.dumps(describe_terms(["pairs/x"])) == '"pairs/x: terms not recorded."'

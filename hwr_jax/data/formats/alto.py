@@ -242,5 +242,6 @@ COPISTE = page_samples.page_format(
     parse_copiste_lines,
     "Lines of Copiste d'un jour (BAnQ), CC BY 4.0.",
     options=(),
+    language="French",
     terms=DataTerms("Copiste d'un jour, Bibliothèque et Archives nationales du Québec (BAnQ)", *2 * ("CC BY 4.0",)),
 )

@@ -8,6 +8,7 @@ from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 
 # Values of a format's options by name, for its `parse`.
+INK, STROKES = "ink", "strokes"
 Options = Mapping[str, str | bool]
 TellTotal = Callable[[int], None]
 # Takes the number of items read, and of those there are, None while that is not known.
@@ -48,6 +49,8 @@ class Format:
     unit: str = ""  # "word" or "line", what an image shows; "" where the format does not say
     page_id: re.Pattern[str] | None = None  # its first group is the page in a sample's id; None where ids name no page
     from_scans: bool = False  # the images are cut out of scanned pages
+    language: str = ""  # of most of the texts; "" where that is not known
+    medium: str = ""  # INK on paper, or the STROKES of a pen on a screen; "" where the format may hold both
     needs_source: bool = True  # False for data that are made up
     terms: DataTerms | None = None  # under which the data are given; None where that is not known
 

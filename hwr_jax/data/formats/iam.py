@@ -12,9 +12,10 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from hwr_jax.data.archives import decode_text, read_tar, walk_files
-from hwr_jax.data.formats.base import DataTerms, Format, Option, TellTotal, ignore_total
+from hwr_jax.data.formats.base import INK, DataTerms, Format, Option, TellTotal, ignore_total
 from hwr_jax.data.formats.entries import check_image, is_image
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
@@ -165,8 +166,9 @@ _KEEP_ERR = (Option("keep_err", "keep what is marked err", switch=True),)
 _TERMS = DataTerms(
     "IAM Handwriting Database", "terms of IAM", "given to those who register with its makers, whose terms hold"
 )
+_KNOWN: dict[str, Any] = {"language": "English", "medium": INK, "terms": _TERMS}
 FORMATS = tuple(
-    Format(f"iam_{kind}", parse, f"{what} of the IAM handwriting database.", options, unit, _PAGE_ID, terms=_TERMS)
+    Format(f"iam_{kind}", parse, f"{what} of the IAM handwriting database.", options, unit, _PAGE_ID, **_KNOWN)
     for kind, parse, what, options, unit in (
         ("words", parse_iam_words, "Words", (), "word"),
         ("lines", parse_iam_lines, "Lines", _KEEP_ERR, "line"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hwr_jax.data.formats.base import DataTerms, Format, TellTotal, ignore_total
+from hwr_jax.data.formats.base import STROKES, DataTerms, Format, TellTotal, ignore_total
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample
 from hwr_jax.errors import InputError
@@ -84,6 +84,8 @@ FORMAT = Format(
     parse_synthetic,
     "Words written by synthetic writers.",
     unit="word",
+    language="English",
+    medium=STROKES,
     needs_source=False,
-    terms=DataTerms("synthetic writers of hwr_jax", "no one's", "made up by hwr_jax, of no one's handwriting"),
+    terms=DataTerms("synthetic writers of hwr_jax", "none: made up", "made up by hwr_jax, of no one's handwriting"),
 )

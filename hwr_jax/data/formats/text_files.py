@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from hwr_jax.data.archives import Tree, decode_text, inside, open_tree
 from hwr_jax.data.formats import entries
-from hwr_jax.data.formats.base import Format, TellTotal, ignore_total
+from hwr_jax.data.formats.base import INK, Format, TellTotal, ignore_total
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_named
 from hwr_jax.errors import InputError
@@ -148,4 +148,6 @@ RIMES = Format(
     "Line images named by a text list, as those of RIMES.",
     options=(entries.WRITER_PATTERN,),
     unit="line",
+    language="French",
+    medium=INK,
 )

@@ -18,7 +18,7 @@ import numpy as np
 
 from hwr_jax.data.archives import SourceFile, decode_text, read_tar, walk_files
 from hwr_jax.data.formats import unipen_ink
-from hwr_jax.data.formats.base import DataTerms, Format, Option, TellTotal, ignore_total
+from hwr_jax.data.formats.base import STROKES, DataTerms, Format, Option, TellTotal, ignore_total
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
@@ -308,6 +308,8 @@ def _load_files(source: Path, categories: tuple[str, ...]) -> dict[str, SourceFi
 
 _format = functools.partial(
     Format,
+    language="English",
+    medium=STROKES,
     terms=DataTerms(
         "UNIPEN train_r01_v07, International Unipen Foundation, Zenodo, doi 10.5281/zenodo.1195803",
         "CC BY 4.0",
