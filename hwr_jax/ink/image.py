@@ -72,7 +72,8 @@ def open_grey(image: bytes | Path | Image.Image, name: str, *, upright: bool = T
     except Image.DecompressionBombError as error:
         raise InputError(f"{name}: too many pixels (more than {MAX_PIXELS // 10**6} million)") from error
     except Image.UnidentifiedImageError as error:
-        found = (what for start, what in _NO_IMAGES if re.match(start, encoded[:64], re.DOTALL))
+        begin = encoded[:64] if isinstance(encoded, bytes) else b""
+        found = (what for start, what in _NO_IMAGES if re.match(start, begin, re.DOTALL))
         but = next((f"that can be read, but {what}" for what in found), f"(of the formats {', '.join(FORMATS)})")
         raise InputError(f"{name}: not an image {but}") from error
     except MemoryError as error:
