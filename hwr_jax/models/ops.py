@@ -111,21 +111,26 @@ def convolve_frames(x_BxTxF: Float[Array, "B T F"], kernel_KxF: Float[Array, "K 
 # compiler cannot know it.
 
 
-def hide(count: int, witness: Array) -> Array | int:
+def hide(count: int, witness: Array) -> Array:
     """The count, on CPUs such that the compiler cannot know it; `witness` is a number of the program's input, int32.
 
     It is from 0 up, as a count of steps is.
     """
-    return jnp.where(witness < 0, 0, count) if jax.default_backend() == "cpu" else count
+    return jnp.where(_always(witness), count, 0)
 
 
 def compute_apart(function: Callable[..., Any], witness: Array, *arguments: Any) -> Any:
     """`function(*arguments)`, on CPUs as a program of its own; for the witness see `hide`."""
-    if jax.default_backend() != "cpu":
-        return function(*arguments)
     shapes = jax.eval_shape(function, *arguments)
 
     def never(*_: Any) -> Any:
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
-    return lax.cond(witness >= 0, function, never, *arguments)
+    return lax.cond(_always(witness), function, never, *arguments)
+
+
+def _always(witness: Array) -> Array:
+    """True: elsewhere than on CPUs as a constant, for which the compiler leaves out what hangs on it."""
+    return lax.platform_dependent(
+        witness, cpu=lambda count: count >= 0, default=lambda count: jnp.ones_like(count, bool)
+    )

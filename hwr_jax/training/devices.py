@@ -1,7 +1,7 @@
 """Training steps over one device or many: jit, pmap, or jit over a mesh. The only file that knows which."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -34,18 +34,22 @@ def choose_kind(parallel: str) -> str:
     return "pmap" if jax.device_count() > 1 else "jit"
 
 
-def make_placement(parallel: str, make_step: MakeStep, batch_size: int) -> Placement:
+def make_placement(
+    parallel: str, make_step: MakeStep, batch_size: int, devices: Sequence[jax.Device] | None = None
+) -> Placement:
     """Places a step on the devices, for `training.parallel` and the size of the global batch.
 
-    `make_step` is given the name of the axis over devices, or None, and returns the step. Raises InputError: the batch
-    cannot be divided evenly, or jit is asked for with several processes.
+    `make_step` is given the name of the axis over devices, or None, and returns the step. `devices` are those of pmap
+    and mesh; None: all there are. Raises InputError: the batch cannot be divided evenly, or jit is asked for with
+    several processes.
     """
     kind = choose_kind(parallel)
     if kind == "jit" and jax.process_count() > 1:
         raise InputError("training.parallel: jit runs on one device; with several processes use pmap or mesh")
-    if kind != "jit" and batch_size % jax.device_count():
-        raise InputError(f"data.batch_size: {batch_size} cannot be divided evenly over {jax.device_count()} devices")
-    return {"jit": _jit_placement, "pmap": _pmap_placement, "mesh": _mesh_placement}[kind](make_step)
+    count = len(devices) if devices else jax.device_count()
+    if kind != "jit" and batch_size % count:
+        raise InputError(f"data.batch_size: {batch_size} cannot be divided evenly over {count} devices")
+    return {"jit": _jit_placement, "pmap": _pmap_placement, "mesh": _mesh_placement}[kind](make_step, devices)
 
 
 def keep_on_device(samples: Samples, on_device: str, steps_per_dispatch: int) -> bool:
@@ -59,16 +63,16 @@ def keep_on_device(samples: Samples, on_device: str, steps_per_dispatch: int) ->
     return sum(array.nbytes for array in samples.values()) <= limit / 2
 
 
-def _jit_placement(make_step: MakeStep) -> Placement:
+def _jit_placement(make_step: MakeStep, _: Sequence[jax.Device] | None) -> Placement:
     steps = jax.jit(make_steps(make_step(None)), donate_argnums=0)
     return Placement("jit", steps, jax.device_put, jax.device_put, jax.device_get)
 
 
-def _pmap_placement(make_step: MakeStep) -> Placement:
-    local = jax.local_device_count()
+def _pmap_placement(make_step: MakeStep, devices: Sequence[jax.Device] | None) -> Placement:
+    local = len(devices) if devices else jax.local_device_count()
     # The state lies once on every device, along a leading axis; the batch is divided along one.
     copies = np.zeros(local, dtype=np.int8)
-    replicate = jax.pmap(lambda tree, _: tree, axis_name=AXIS, in_axes=(None, 0))
+    replicate = jax.pmap(lambda tree, _: tree, axis_name=AXIS, in_axes=(None, 0), devices=devices)
 
     def place_batches(batches: Batch) -> Any:
         def divide(value_KxB: np.ndarray) -> np.ndarray:
@@ -79,16 +83,17 @@ def _pmap_placement(make_step: MakeStep) -> Placement:
 
     return Placement(
         "pmap",
-        jax.pmap(make_steps(make_step(AXIS)), axis_name=AXIS, donate_argnums=0),
+        jax.pmap(make_steps(make_step(AXIS)), axis_name=AXIS, donate_argnums=0, devices=devices),
         lambda tree: replicate(tree, copies),
         place_batches,
         lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf.addressable_shards[0].data)[0], tree),
     )
 
 
-def _mesh_placement(make_step: MakeStep) -> Placement:
+def _mesh_placement(make_step: MakeStep, devices: Sequence[jax.Device] | None) -> Placement:
+    count = len(devices) if devices else jax.device_count()
     # make_mesh's default axes are Explicit, under which the scans of optax.ctc_loss fail.
-    mesh: Mesh = jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+    mesh: Mesh = jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
     everywhere, divided = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(None, AXIS))
 
     def place(tree: Any) -> Any:

@@ -94,7 +94,7 @@ def train_vectorized(
             advance(
                 [trials[index] for index in indices],
                 _stack([states[index] for index in indices]).replace(step=states[indices[0]].step),
-                _make_placement(group, numbers, total_steps, alphabet, batches_differ=reshuffled),
+                make_placement(group, numbers, total_steps, alphabet, batches_differ=reshuffled),
                 group[0],
                 [config.seed for config in (group if reshuffled else group[:1])],
                 samples,
@@ -125,7 +125,7 @@ def _take(state: TrainState, index: int) -> TrainState:
     return one.replace(step=state.step)
 
 
-def _make_placement(
+def make_placement(
     configs: Sequence[ExperimentConfig],
     numbers: Mapping[str, list[Any]],
     total_steps: int,
@@ -133,6 +133,11 @@ def _make_placement(
     *,
     batches_differ: bool,
 ) -> Placement:
+    """Places the vmapped step of runs that differ in `numbers`, see `varying_numbers`, on the first device.
+
+    States have an axis of runs but for the step; the batches have one where `batches_differ`.
+    """
+
     def steps_of_one(
         values: Mapping[str, Any], state: TrainState, resident: DeviceBatch, batches: DeviceBatch
     ) -> TrainState:
