@@ -47,7 +47,8 @@ def import_keras(
     Args:
       file: a .keras file, a .weights.h5 file, or the .h5 of Keras 2.
       alphabet: a name, the characters in the order of the model's classes, or a text file, see `read_characters`.
-      preprocessing: how its images were preprocessed, "keras" or "word"; None: as the config, or "keras".
+      preprocessing: how its images were preprocessed, "keras" or "word"; None: as the file says, else as the config,
+        or "keras".
       width_px: of its images, where the file has weights alone; None: 128.
       config: by which the run is to be trained further; None: the published example's.
 
@@ -66,15 +67,21 @@ def import_keras(
     if config is None:
         # The recipe of the Keras example as published.
         published = resolve_config(load_config_file("keras_example"))
-        data = dataclasses.replace(published.data, preprocessing=preprocessing or "keras")
+        kind = preprocessing or weights.preprocessing or "keras"
+        scale = weights.horizontal_scale if kind == weights.preprocessing else 1.0
+        data = dataclasses.replace(published.data, preprocessing=kind, horizontal_scale=scale)
         resolved = dataclasses.replace(published, data=data, model=model)
     else:
         resolved = resolve_config(config)
-        _check_same_model(resolved, model, file, alphabet, preprocessing)
+        _check_same_model(resolved, model, file, alphabet, preprocessing or weights.preprocessing)
     with hold(workdir):
         _refuse_other_run(workdir)
         _write_run(workdir, file, resolved, characters, tree)
     notes = weights.notes
+    if not (preprocessing or weights.preprocessing):
+        kind = resolved.data.preprocessing
+        note = f"the file does not say how its images were preprocessed, so they are taken to be {kind!r}"
+        notes = (*notes, f"{note}; --preprocessing={'keras' if kind == 'word' else 'word'} if not")
     if characters != given:
         notes = (*notes, "the classes were put into the code point order of their characters")
     return ImportedRun(resolved, characters, sum(leaf.size for leaf in jax.tree.leaves(tree)), notes)

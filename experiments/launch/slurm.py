@@ -4,10 +4,12 @@
 """
 
 import argparse
+import contextlib
 import os
 import shlex
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from experiments.console import say
@@ -61,14 +63,30 @@ def launch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     if options.dry_run:
         print(f"# {folder / _SCRIPT}\n{make_script(folder)}\n{shlex.join(command)}")
         return 0
-    write_jobs(folder / _JOBS, jobs)
-    write_text(folder / _SCRIPT, make_script(folder))
-    for job in jobs:
-        job.workdir.mkdir(parents=True, exist_ok=True)
-    number = ask(command).split(";")[0].strip()
+    with _nothing_left_if_it_fails(folder, *(job.workdir for job in jobs)):
+        write_jobs(folder / _JOBS, jobs)
+        write_text(folder / _SCRIPT, make_script(folder))
+        for job in jobs:
+            job.workdir.mkdir(parents=True, exist_ok=True)
+        number = ask(command).split(";")[0].strip()
     write_json(folder / _SUBMISSION, {"job": number, "names": [job.name for job in jobs]})
     say(f"{count_of(jobs, 'job')} submitted as {number}; squeue --job={number}, scancel {number}; output in {folder}")
     return 0
+
+
+@contextlib.contextmanager
+def _nothing_left_if_it_fails(folder: Path, *others: Path) -> Iterator[None]:
+    """Takes away what the block makes if it fails: `folder`, and of the others and all parents those that were new."""
+    paths = {path for made in (folder, *others) for path in (made.absolute(), *made.absolute().parents)}
+    new = sorted((path for path in paths if not path.exists()), key=lambda path: len(path.parts), reverse=True)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in new:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
 
 
 SLURM = Launcher(add_flags, launch)

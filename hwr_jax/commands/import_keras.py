@@ -34,7 +34,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--preprocessing",
         choices=("keras", "word"),
-        help="how its images were preprocessed (default keras: as in the example, black padding and bilinear)",
+        help="how its images were preprocessed (default: as a file of hwr export says, else keras: as in the example, "
+        "black padding and bilinear)",
     )
     parser.add_argument(
         "--width_px", type=positive, metavar="N", help="width of its images, if FILE has weights alone (default 128)"

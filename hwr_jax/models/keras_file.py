@@ -22,6 +22,9 @@ MOST_JSON_BYTES = 1 << 24
 MOST_OBJECTS = 10_000
 DEEPEST = 30
 
+# The member of a .keras file in which we say what Keras does not know; it leaves the member alone, and out of copies.
+ABOUT = "hwr_jax.json"
+
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 # The group that holds a model's layers: of Keras 3 (and TensorFlow 2.16 on), and of Keras 2.12 to 2.15.
@@ -76,6 +79,7 @@ class KerasFile:
     layers: tuple[WeightedLayer, ...]  # those with weights; layers of one kind are in the model's order
     poolings: int  # number of max poolings, 0 where the file does not tell
     config: Mapping[str, Any] | None  # the architecture as Keras describes it, None where only weights were saved
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what `save_keras` adds, else empty
 
 
 def read_keras_file(path: Path) -> KerasFile:
@@ -91,13 +95,14 @@ def read_keras_file(path: Path) -> KerasFile:
 
     content = _read_whole(path)
     try:
-        config = None
+        config: Mapping[str, Any] | None = None
+        about: Mapping[str, Any] = {}
         if zipfile.is_zipfile(io.BytesIO(content)):
-            content, config = _unzip(content, path)
+            content, config, about = _unzip(content, path)
         if not content.startswith(HDF5_SIGNATURE):
             raise InputError(f"{path}: neither a .keras file nor HDF5 weights (.weights.h5 or .h5)")
         with h5py.File(io.BytesIO(content), "r") as file:
-            return _Weights(path, file).read(config)
+            return dataclasses.replace(_Weights(path, file).read(config), about=about)
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib, json and h5py each have errors of their own for damaged files.
@@ -115,7 +120,7 @@ def _read_whole(path: Path) -> bytes:
         raise InputError(f"{path}: no such file") from error
 
 
-def _unzip(content: bytes, path: Path) -> tuple[bytes, Mapping[str, Any]]:
+def _unzip(content: bytes, path: Path) -> tuple[bytes, Mapping[str, Any], Mapping[str, Any]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
 
         def member(name: str, most_bytes: int) -> bytes:
@@ -131,7 +136,8 @@ def _unzip(content: bytes, path: Path) -> tuple[bytes, Mapping[str, Any]]:
         config = json.loads(member("config.json", MOST_JSON_BYTES))
         if not isinstance(config, Mapping):
             raise InputError(f"{path}: config.json does not describe a model")
-        return member("model.weights.h5", MOST_BYTES), config
+        about = json.loads(member(ABOUT, MOST_JSON_BYTES)) if ABOUT in archive.namelist() else {}
+        return member("model.weights.h5", MOST_BYTES), config, about if isinstance(about, dict) else {}
 
 
 class _Weights:

@@ -1,7 +1,9 @@
 """The seed model's weights from Keras files and into them."""
 
 import dataclasses
+import json
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes
-from hwr_jax.models.keras_file import Architecture, WeightedLayer, read_architecture, read_keras_file
+from hwr_jax.models.keras_file import ABOUT, Architecture, WeightedLayer, read_architecture, read_keras_file
 from hwr_jax.models.keras_model import build_keras_model
 from hwr_jax.models.recognizer import CLASSES
 from hwr_jax.models.trained import TrainedModel
@@ -38,6 +40,8 @@ class KerasWeights:
     num_classes: int  # of its output
     tree: Tree  # our parameters, float32
     notes: tuple[str, ...]  # what the file does not tell or what was not taken over, for people
+    preprocessing: str | None  # how its images were preprocessed, None where the file does not tell
+    horizontal_scale: float  # and drawn wider; 1 where it does not tell
 
 
 def load_keras_weights(path: Path, width_px: int | None = None) -> KerasWeights:
@@ -86,6 +90,8 @@ def load_keras_weights(path: Path, width_px: int | None = None) -> KerasWeights:
         num_classes=denses[1].arrays[0].shape[1],
         tree=tree,
         notes=architecture.notes if architecture else (WEIGHTS_ALONE,),
+        preprocessing=kind if (kind := file.about.get("preprocessing")) in ("keras", "word") else None,
+        horizontal_scale=scale if isinstance(scale := file.about.get("horizontal_scale"), float) else 1.0,
     )
 
 
@@ -130,6 +136,10 @@ def save_keras(model: TrainedModel, path: Path) -> None:
         keras_model.get_layer(name).set_weights([np.asarray(arrays[part]) for part in order])
     with tempfile.TemporaryDirectory() as folder:
         keras_model.save(Path(folder) / "model.keras")
+        size = model.preprocessing
+        about = {"preprocessing": size.kind, "horizontal_scale": float(size.horizontal_scale)}
+        with zipfile.ZipFile(Path(folder) / "model.keras", "a") as archive:
+            archive.writestr(ABOUT, json.dumps(about))
         write_bytes(path, (Path(folder) / "model.keras").read_bytes())
 
 

@@ -53,6 +53,21 @@ def test_numbers_of_layers_of_keras_2_12(weights_file, keras_tree, edit_hdf5, sa
         load_keras_weights(weights_file)
 
 
+def test_what_we_say_in_a_file_is_read_and_anything_else_is_nothing(weights_file, zip_keras, keras_description):
+    path = zip_keras(keras_description)
+    assert load_keras_weights(path).preprocessing is None
+    for said, preprocessing, scale in (
+        ({"preprocessing": "word", "horizontal_scale": 1.5}, "word", 1.5),
+        ({"preprocessing": "other", "horizontal_scale": "x"}, None, 1.0),
+        ([], None, 1.0),
+    ):
+        path = zip_keras(keras_description)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("hwr_jax.json", json.dumps(said))
+        weights = load_keras_weights(path)
+        assert (weights.preprocessing, weights.horizontal_scale) == (preprocessing, scale)
+
+
 def test_backslashes_of_windows(weights_file, keras_tree, same_tree):
     import h5py
 

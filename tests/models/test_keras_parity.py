@@ -14,10 +14,12 @@ import optax
 import pytest
 
 from hwr_jax.config import ExperimentConfig, ModelConfig, OptimizerConfig
+from hwr_jax.keras_import import import_keras
 from hwr_jax.models.keras_weights import AFFINE, BIDIRECTIONAL, load_keras_weights
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.models.trained import build_trained, save_exported
 from hwr_jax.strict import to_plain
+from hwr_jax.training.load import load_model
 from hwr_jax.training.losses import ctc_losses, keras_ctc_losses
 from hwr_jax.training.optimizer import build_optimizer
 
@@ -137,8 +139,12 @@ def test_keras_loads_and_predicts_with_what_we_write(run_keras, images, probabil
     assert said.split()[:2] == ["handwriting_recognizer", "424081"]
     ours = probabilities_of(tree, images)
     np.testing.assert_allclose(np.load(tmp_path / "probabilities.npy"), ours, atol=1e-5)
-    # And back, bit for bit.
-    jax.tree.map(np.testing.assert_array_equal, load_keras_weights(tmp_path / "ours.keras").tree, dict(tree))
+    # And back, bit for bit, with the preprocessing that Keras knows nothing of.
+    weights = load_keras_weights(tmp_path / "ours.keras")
+    jax.tree.map(np.testing.assert_array_equal, weights.tree, dict(tree))
+    assert (weights.preprocessing, weights.horizontal_scale) == ("word", 1.0)
+    import_keras(tmp_path / "ours.keras", characters, tmp_path / "run")
+    assert load_model(str(tmp_path / "run")).preprocessing == model.preprocessing
 
 
 @pytest.fixture(scope="module")

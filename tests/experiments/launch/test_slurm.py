@@ -136,11 +136,18 @@ def test_no_slurm_and_a_refusal_are_reported(tmp_path, stub, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(InputError, match="no command sbatch here"):
         launch(jobs_in(tmp_path, "x"), options_of(workdir=tmp_path))
+    before = sorted(tmp_path.rglob("*"))
     monkeypatch.undo()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     stub("sbatch", "echo 'sbatch: error: invalid partition' >&2; exit 1")
+    (tmp_path / "y").mkdir()
+    (tmp_path / "y" / "kept").touch()
     with pytest.raises(InputError, match="invalid partition"):
-        launch(jobs_in(tmp_path, "x"), options_of(workdir=tmp_path))
+        launch(jobs_in(tmp_path, "new/x", "y"), options_of(workdir=tmp_path / "runs"))
+    added = {tmp_path / "bin" / "sbatch", tmp_path / "sbatch.calls", tmp_path / "y", tmp_path / "y" / "kept"}
+    assert {*tmp_path.rglob("*")} - {*before} <= added, "a failed submission leaves nothing behind"
+    assert (tmp_path / "y" / "kept").exists()
+    assert not (tmp_path / "slurm").exists()
 
 
 def test_a_dry_run_writes_nothing(tmp_path, capsys):
