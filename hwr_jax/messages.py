@@ -25,3 +25,10 @@ def suggest(word: str, right: Iterable[str], otherwise: str = "") -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return otherwise and f"{otherwise} {', '.join(choices)}"
+
+
+def describe_unread(error: Exception) -> str:
+    """Why a text file could not be read, and what to do, without Python's own words."""
+    if isinstance(error, UnicodeError):
+        return "not UTF-8; save it as UTF-8 text"
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -80,7 +80,8 @@ def _convert_union(hint: Any, value: Any, where: str) -> Any:
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raises InputError if the value is none of the choices."""
     if value not in choices:
-        raise InputError(f"{name}: {value!r} is none of {', '.join(choices)}")
+        near = suggest(value, choices)
+        raise InputError(f"{name}: {value!r} is none of {', '.join(choices)}{near and f'; {near}'}")
 
 
 def check_not_negative(group: str, config: Any, names: tuple[str, ...]) -> None:

@@ -121,20 +121,27 @@ def _prepare(args: argparse.Namespace) -> int:
             progress=progress,
             say=lambda line: print(f"hwr data: {line}", file=sys.stderr, flush=True),
         )
-    print(_describe_prepared(info))
+    print(_describe_prepared(info, args.data_dir))
     if info.gives_splits:
         print("The source gives splits of its own; they are used with --config.data.split=given.")
     print("It was prepared before; nothing was done." if info.reused else f"{time.monotonic() - start:.0f} s")
     return 0
 
 
-def _describe_prepared(info: "PreparedInfo") -> str:
-    """The folder, a line a split, and the skips by reason."""
+def _describe_prepared(info: "PreparedInfo", data_dir: Path | None) -> str:
+    """The folder, a line a split, and the skips by reason with the first ids of each."""
+    from hwr_jax.data.prepared import load_skipped
+
+    ids: dict[str, list[str]] = {}
+    for id, reason in load_skipped(info.name, data_dir).items():
+        ids.setdefault(reason.partition(" (")[0], []).append(id)
     lines = [f"{info.name} {info.version}: {info.folder}", f"  {'split':<12}{'samples':>10}{'writers':>10}"]
     lines += [f"  {name:<12}{split.samples:>10,}{split.writers:>10,}" for name, split in info.splits.items()]
     total = sum(info.skipped.values())
     lines += [f"  {'skipped':<12}{total:>10,}" + ("   (ids in skipped.json)" if total else "")]
-    lines += [f"    {count:>20,}  {reason}" for reason, count in info.skipped.items()]
+    for reason, count in info.skipped.items():
+        some = ids.get(reason.partition(" (")[0], [])
+        lines.append(f"    {count:>20,}  {reason}: {'; '.join(some[:3])}{' ...' * (len(some) > 3)}")
     return "\n".join(lines)
 
 

@@ -105,7 +105,15 @@ class Parser(argparse.ArgumentParser):
         for old, new in FLAGS.items():
             if f"unrecognized arguments: {old}" in message:
                 raise InputError(f"{old}: is called {new} now")
-        raise InputError(f"{message} (see {self.prog} --help)")
+        near = ""
+        if unknown := re.match(r"unrecognized arguments: (--[\w.]+)", message):
+            near = suggest(unknown[1], sorted(self._flags()))
+        raise InputError(f"{message}{near and f'; {near}'} (see {self.prog} --help)")
+
+    def _flags(self) -> set[str]:
+        """Its own, and those of its subcommands."""
+        below = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return set(self._option_string_actions).union(*(each._flags() for group in below for each in group.values()))
 
     def add_config_flags(self, *, required: bool = True, parts: bool = False) -> None:
         """--config=NAME_OR_FILE[:arg] and --config.GROUP.FIELD=VALUE; `parse` gives the config they make.

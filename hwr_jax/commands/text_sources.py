@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hwr_jax.commands.options import MODEL_HELP, Parser
 from hwr_jax.errors import InputError
+from hwr_jax.messages import describe_unread
 
 if TYPE_CHECKING:
     from hwr_jax.models.trained import TrainedModel
@@ -50,5 +51,5 @@ def read_lines(paths: Sequence[Path]) -> list[str]:
         try:
             lines += decode_text(path.read_bytes(), "utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+            raise InputError(f"{path}: cannot be read as UTF-8 text: {describe_unread(error)}") from error
     return lines

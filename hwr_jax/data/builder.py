@@ -123,9 +123,9 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
                 if sample.split:
                     given[sample.id] = sample.split
         if not seen:
-            raise InputError(
-                f"{self._source}: no usable sample; {describe_skips(collections.Counter(skipped.values()))}"
-            )
+            reasons = describe_skips(collections.Counter(skipped.values()))
+            first = f" (the first is {next(iter(skipped))})" if skipped else ""
+            raise InputError(f"{self._source}: no usable sample; {reasons}{first}")
         _write_json(folder / SUMMARY_FILE, self._summarize(spools, skipped))
         _write_json(folder / SKIPPED_FILE, skipped)
         if given:

@@ -21,6 +21,7 @@ from hwr_jax.decoding.language_model import (
 )
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes
+from hwr_jax.messages import describe_unread
 
 GZIPPED = ".gz"
 # Tokens are separated by spaces, so the space itself needs a name.
@@ -60,7 +61,7 @@ def read_arpa(path: Path) -> NGramModel:
             raise InputError(f"{path}: KenLM's binary form; give the .arpa file that it was built from")
         lines = decode_text(gzip.decompress(content) if path.suffix == GZIPPED else content, "utf-8").split("\n")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as an ARPA file: {error}") from error
+        raise InputError(f"{path}: cannot be read as an ARPA file: {describe_unread(error)}") from error
     sections = _Parser(path, lines).parse()
     unigrams = [ngram[0] for ngram, _, _ in sections[0]]
     characters = "".join(sorted(token for token in unigrams if token not in SPECIAL_TOKENS))

@@ -11,6 +11,7 @@ from pathlib import Path
 from hwr_jax.data.archives import decode_text
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
+from hwr_jax.messages import describe_unread
 from hwr_jax.text.alphabet import Alphabet
 
 # How a file names the space, as ARPA files do: see hwr_jax.decoding.arpa.
@@ -73,7 +74,7 @@ def load_lexicon(path: Path, count: float = 1.0) -> Lexicon:
     try:
         lines = decode_text(path.read_bytes(), "utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a UTF-8 word list: {error}") from error
+        raise InputError(f"{path}: cannot be read as a UTF-8 word list: {describe_unread(error)}") from error
     words: dict[str, float] = {}
     signs: dict[str, float] = {}
     for number, line in enumerate(lines, start=1):

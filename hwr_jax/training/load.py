@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hwr_jax.decoding.decoder import Decoder
 from hwr_jax.decoding.settings import ChosenDecoder, DecoderSettings, choose_decoder
 from hwr_jax.errors import InputError
+from hwr_jax.messages import suggest
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
 from hwr_jax.renames import rename_config
 from hwr_jax.strict import build_dataclass
@@ -36,8 +37,10 @@ def load_model(name_or_path: str, checkpoint: str = "best", parts: OwnParts = No
     if (folder / "checkpoints").is_dir():
         return load_run(folder, checkpoint, parts)
     known = ", ".join(pretrained_names()) or "none yet"
+    near = suggest(name_or_path, pretrained_names())
     raise InputError(
         f"model {name_or_path!r}: neither a shipped model ({known}), nor an exported folder, nor the workdir of a run"
+        f"{near and f'; {near}'}"
     )
 
 

@@ -46,11 +46,20 @@ def test_prepare_reports_splits_skips_and_folder(
     assert lines[0] == ["unipen_words", "1.1.0:", str(tmp_path / "data" / "unipen_words" / "1.1.0")]
     assert ["train", "2", "1"] in lines
     assert ["test", "0", "0"] in lines
-    assert ["1", "quality", "BAD"] in lines
+    assert ["1", "quality", "BAD:", "unipen/abc/abc7_0000/2"] in lines
     assert data.main(argv) == 0
     assert "It was prepared before; nothing was done." in capsys.readouterr().out
     assert data.main([*argv, "--overwrite"]) == 0
     assert "prepared before" not in capsys.readouterr().out
+
+
+def test_prepare_names_the_lines_of_rows_that_it_skips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (30, 20), 200).save(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("image,text,writer\n" + "b.png,x\n" * 5 + "a.png,x,w\n")
+    argv = ["prepare", "manifest/t", f"--source={tmp_path / 't.csv'}", f"--data_dir={tmp_path / 'data'}", "--workers=1"]
+    assert data.main(argv) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "5 row has fewer columns than the header: t.csv, line 2; t.csv, line 3; t.csv, line 4 ..." in said
 
 
 def test_prepare_takes_the_parameters_of_synthetic_data(tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ def test_the_parsers_errors_are_wrong_input():
         ([], r"--number \(see hwr test --help\)"),
         (["--number=x"], "invalid int value: 'x'"),
         (["--number=1", "--othr"], "unrecognized arguments: --othr"),
+        (["--number=1", "--nubmer=2"], "unrecognized arguments: --nubmer=2; did you mean '--number'"),
         (["--num=1"], "--number"),
     ):
         with pytest.raises(InputError, match=says):
