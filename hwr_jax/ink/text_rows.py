@@ -24,15 +24,14 @@ _LINE_ASPECT, _SPACED_ASPECT, _GAPS, _GAP = 18.0, 12.0, 2, 0.5
 
 
 def count_page_rows(grey_HxW: np.ndarray) -> int | None:
-    """About how many rows of writing a page has, 0 where it is blank; None for what may be a word or a line.
+    """About how many rows of writing a page has, 0 for blank paper of any size; None for what may be a word or a line.
 
     Takes uint8, dark on light or light on dark.
     """
     height, width = grey_HxW.shape
-    if height < _PAGE_HEIGHT_PX or width > _PAGE_ASPECT * height:
-        return None
     rows = count_text_rows(grey_HxW)
-    return rows if not rows or rows >= _PAGE_ROWS else None
+    is_page = height >= _PAGE_HEIGHT_PX and width <= _PAGE_ASPECT * height and rows >= _PAGE_ROWS
+    return rows if is_page or not rows else None
 
 
 def count_text_rows(grey_HxW: np.ndarray) -> int:
