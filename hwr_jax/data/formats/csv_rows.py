@@ -49,7 +49,8 @@ class CsvRows:
             first = file.readline()
         told = re.fullmatch(r"sep=(.)\s*", first)
         self._begin = 2 if told else 1  # Excel's own first line
-        shown = "\t" if tabs or "\t" in first else max(",;", key=first.count)
+        usual = max(",;", key=first.count)
+        shown = "\t" if tabs or "\t" in first else "|" if usual not in first and "|" in first else usual
         self._delimiter = delimiter or (told[1] if told else shown)
         self._style, self._quoted = self._choose_style(quotes, tabs)
         records = (fields for _, _, fields in self._records(self._style) if fields)

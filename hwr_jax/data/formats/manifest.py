@@ -177,8 +177,11 @@ def _read_rows(
     names = [part.strip() for part in reading.header.split(",")] if reading.header else []
     if not names and any(map(is_image, [*table.first, *" ".join(table.first[:1]).split()[:1]])):
         names = _name_columns(table.first, where)
-    columns = choose_columns(reading.columns, names or table.first, where)
-    return columns, table.rows(names or table.first, columns["text"], header=not names)
+    names, header = names or table.first, not names
+    if twice := [name for number, name in enumerate(names) if name and name in names[:number]]:
+        raise InputError(f"{where}: two columns are called {twice[0]!r}; rename one in the table")
+    columns = choose_columns(reading.columns, names, where)
+    return columns, table.rows(names, columns["text"], header=header)
 
 
 def _name_columns(row: Sequence[str], where: str) -> list[str]:

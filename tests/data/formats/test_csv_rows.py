@@ -123,6 +123,12 @@ def test_a_comma_that_ends_all_rows_is_none_of_the_text(folder) -> None:
 def test_spaces_after_commas_and_the_first_line_of_excel(folder) -> None:
     assert labels(read(folder / "x.csv", 'image, text, writer\n0.png, "a, b", w\n1.png, c, w\n')) == ["a, b", "c"]
     assert labels(read(folder / "x.csv", "sep=|\nimage|text\n0.png|a, b\n")) == ["a, b"]
+    assert labels(read(folder / "x.csv", "image|text\n0.png|a, b\n")) == ["a, b"]
+
+
+def test_two_columns_of_one_name_are_refused(folder) -> None:
+    with pytest.raises(InputError, match=r"two columns are called 'text'; rename one"):
+        read(folder / "x.csv", "image,text,text\n0.png,a,b\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
