@@ -56,12 +56,8 @@ def by_kernel(x: Array, kernel: Array) -> Array:
 
 def _kernel_backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, kernel = residuals
-
-    def add(d_kernel: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
-        return d_kernel + _kernel_gradient(*part), None
-
-    d_kernel, _ = lax.scan(add, _zero_gradient(kernel), (_divide(x), _divide(gradient)))
-    return by_kernel(gradient, turn_kernel(kernel)), d_kernel.reshape(kernel.shape)
+    d_kernel = library.call("convolution_gradient", jax.ShapeDtypeStruct(kernel.shape, jnp.float32))(x, gradient)
+    return by_kernel(gradient, turn_kernel(kernel)), d_kernel
 
 
 by_kernel.defvjp(_keep_operands(by_kernel), _kernel_backward)

@@ -10,11 +10,12 @@
 
 #include "xla/ffi/api/c_api.h"
 
-extern "C" XLA_FFI_Handler hwr_jax_convolve, hwr_jax_convolve_and_pool, hwr_jax_kernel_gradient, hwr_jax_image_gradient, hwr_jax_lstm,
-    hwr_jax_lstm_inference, hwr_jax_lstm_gradient;
+extern "C" XLA_FFI_Handler hwr_jax_convolve, hwr_jax_convolution_gradient, hwr_jax_convolve_and_pool, hwr_jax_kernel_gradient,
+    hwr_jax_image_gradient, hwr_jax_lstm, hwr_jax_lstm_inference, hwr_jax_lstm_gradient;
 
 static const std::map<std::string, XLA_FFI_Handler*> KERNELS = {
     {"convolve", hwr_jax_convolve},
+    {"convolution_gradient", hwr_jax_convolution_gradient},
     {"convolve_and_pool", hwr_jax_convolve_and_pool},
     {"kernel_gradient", hwr_jax_kernel_gradient},
     {"image_gradient", hwr_jax_image_gradient},

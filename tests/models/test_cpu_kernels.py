@@ -252,6 +252,7 @@ def digest_of_all_kernels():
         x, kernel, bias, gradient = block_operands(21, 40, 8, channels, 48)
         pooled, kept = convolution._pooled_forward(x, kernel, bias)
         results += [pooled, *convolution._pooled_backward(kept, gradient)]
+    results += convolution._kernel_backward((x, kernel), jnp.repeat(jnp.repeat(gradient, 2, 1), 2, 2))
     return hashlib.sha256(b"".join(np.asarray(result).tobytes() for result in results)).hexdigest()
 
 
@@ -302,7 +303,7 @@ def assert_close(tree, expected):
 def test_gradients_of_a_model_with_and_without(model_gradients, monkeypatch):
     gradient, parameters, images = model_gradients
     text = jax.jit(gradient).lower(parameters, images).as_text()
-    of_others = {"convolve", "lstm_inference"}  # the residual stack's, and inference's
+    of_others = {"convolve", "convolution_gradient", "lstm_inference"}  # the residual stack's, and inference's
     called = {target for target in library.TARGETS if f"@{target}_{library.use_library()}(" in text}
     assert called == {*library.TARGETS} - of_others
     with_kernels = jax.jit(gradient)(parameters, images)
@@ -405,6 +406,7 @@ def test_neon_has_the_bits_of_other_vectors(run_on_arm, monkeypatch):
             pooled, kept = convolution._pooled_forward(x, kernel, bias)
             yield from (pooled, kept[2], *convolution._pooled_backward(kept, gradient))
         yield convolution.by_kernel(x, kernel)
+        yield from convolution._kernel_backward((x, kernel), jnp.repeat(jnp.repeat(gradient, 2, 1), 2, 2))
 
     def call_on_arm(name, results):
         def run(*operands):

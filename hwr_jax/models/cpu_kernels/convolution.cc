@@ -211,6 +211,12 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> image, ffi::Buffe
   return ffi::Error::Success();
 }
 
+// Adds all others to the first.
+void add_groups(float* sums, int64_t groups, int64_t size) {
+  for (int64_t group = 1; group < groups; ++group)
+    for (int64_t at = 0; at < size; ++at) sums[at] += sums[group * size + at];
+}
+
 ffi::Error KernelGradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> image, ffi::Buffer<ffi::S8> corners,
                           ffi::Buffer<ffi::F32> gradient, ffi::ResultBuffer<ffi::F32> d_kernel, ffi::ResultBuffer<ffi::F32> d_bias) {
   const Shape shape = shape_of(image, d_bias->dimensions()[0]);
@@ -230,8 +236,7 @@ ffi::Error KernelGradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> image, ffi
                                   frame + padded, sums + group * size);
     }
   });
-  for (int64_t group = 1; group < groups; ++group)
-    for (int64_t at = 0; at < size; ++at) sums[at] += sums[group * size + at];
+  add_groups(sums, groups, size);
   std::memcpy(d_kernel->typed_data(), sums, 9 * shape.channels * shape.features * sizeof(float));
   std::memcpy(d_bias->typed_data(), sums + rows * shape.features, shape.features * sizeof(float));
   return ffi::Error::Success();
@@ -290,9 +295,27 @@ ffi::Error Convolve(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> image, ffi::Buff
   return ffi::Error::Success();
 }
 
+// The kernel's gradient of the convolution and nothing else.
+ffi::Error ConvolutionGradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> image, ffi::Buffer<ffi::F32> gradient,
+                               ffi::ResultBuffer<ffi::F32> d_kernel) {
+  const Shape shape = shape_of(image, gradient.dimensions()[3]);
+  const int64_t groups = std::clamp<int64_t>(shape.samples, 1, GROUPS), size = 9 * shape.channels * shape.features;
+  Scratch totals(groups * size);
+  float* const sums = totals.data();
+  for_each_task(pool, groups, [&](int64_t group) {
+    const int64_t first = shape.samples * group / groups, last = shape.samples * (group + 1) / groups;
+    winograd::add_up_kernel(shape, last - first, image.typed_data() + first * shape.pixels() * shape.channels,
+                            gradient.typed_data() + first * shape.pixels() * shape.features, sums + group * size);
+  });
+  add_groups(sums, groups, size);
+  std::memcpy(d_kernel->typed_data(), sums, size * sizeof(float));
+  return ffi::Error::Success();
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_convolve_and_pool, Forward);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_kernel_gradient, KernelGradient);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_image_gradient, ImageGradient);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_convolve, Convolve);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(hwr_jax_convolution_gradient, ConvolutionGradient);

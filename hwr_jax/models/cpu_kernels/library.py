@@ -26,9 +26,10 @@ from hwr_jax.cache import cache_folder
 from hwr_jax.errors import InputError
 
 SOURCES = ("convolution.cc", "lstm.cc")
-HEADERS = ("activations.h", "pooled.h", "tasks.h", "vectors.h", "winograd.h")
+HEADERS = ("activations.h", "pooled.h", "products.h", "tasks.h", "vectors.h", "winograd.h")
 TARGETS = (
     "convolve",
+    "convolution_gradient",
     "convolve_and_pool",
     "kernel_gradient",
     "image_gradient",

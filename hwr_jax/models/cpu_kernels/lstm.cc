@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "activations.h"
+#include "products.h"
 #include "tasks.h"
 #include "vectors.h"
 #include "xla/ffi/api/ffi.h"
@@ -19,8 +20,8 @@ namespace ffi = xla::ffi;
 namespace {
 
 constexpr int64_t SAMPLES_A_TASK = 16;
-// Samples whose sums are in registers: all four gates of a vector of units, or vectors of units alone.
-constexpr int TOGETHER = REGISTERS == 32 ? 4 : 3, TOGETHER_BACK = REGISTERS == 32 ? 4 : 6, ABREAST = REGISTERS == 32 ? 4 : 2;
+// Samples for which the sums of a vector of units, all four gates, are in registers.
+constexpr int SAMPLES_TOGETHER = REGISTERS == 32 ? 4 : 3;
 
 struct Shape {
   int64_t samples, frames, units;
@@ -89,31 +90,6 @@ __attribute__((noinline)) void advance(const Places* places, const float* kernel
   }
 }
 
-// Adds `d_z` [SAMPLES, 4 U] times `kernel` [4 U, U] to VECTORS of units of `d_hidden`, rows of U.
-template <int SAMPLES, int VECTORS>
-__attribute__((noinline)) void propagate(const float* const* d_z, const float* kernel, int64_t units, float* d_hidden) {
-  Vector sums[SAMPLES][VECTORS];
-#pragma GCC unroll 4
-  for (int s = 0; s < SAMPLES; ++s)
-#pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) sums[s][v] = Vector{};
-  for (int64_t row = 0; row < 4 * units; ++row, kernel += units) {
-    Vector weights[VECTORS];
-#pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) weights[v] = load(kernel + v * LANES);
-#pragma GCC unroll 4
-    for (int s = 0; s < SAMPLES; ++s) {
-      const Vector value = repeat(d_z[s][row]);
-#pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; ++v) sums[s][v] = multiply_add(value, weights[v], sums[s][v]);
-    }
-  }
-#pragma GCC unroll 4
-  for (int s = 0; s < SAMPLES; ++s)
-#pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) store(d_hidden + s * units + v * LANES, sums[s][v]);
-}
-
 // What a task reads and writes: projections [B, T, 4 U] of both directions, recurrent kernels [2, U / LANES, U, 4, LANES], hidden [B, T, 2 U];
 // and if kept cells [2, B, T, U] and gates after their activations [2, B, T, 4 U].
 struct Arrays {
@@ -142,7 +118,7 @@ void run(const Shape& shape, const Share& share, const Arrays& arrays) {
       }
     }
     for (int64_t unit = 0; unit < units; unit += LANES) {
-      for_parts<TOGETHER>(count, [&](auto samples, int64_t s) {
+      for_parts<SAMPLES_TOGETHER>(count, [&](auto samples, int64_t s) {
         advance<samples(), KEEP>(places + s, kernel + unit * 4 * units, units, unit, step ? before + s * units : nullptr, after + s * units,
                                  cells + s * units);
       });
@@ -184,7 +160,6 @@ ffi::Error Gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> d_hidden, ffi::B
     Scratch states(2 * count * units);
     float *const from_hidden = states.data(), *const from_cell = from_hidden + count * units;
     for (int64_t step = shape.frames - 1; step >= 0; --step) {
-      const float* d_z[SAMPLES_A_TASK];
       for (int64_t s = 0; s < count; ++s) {
         const int64_t sample = share.first + s, now = share.frame(step);
         const int64_t row = (share.direction * shape.samples + sample) * shape.frames;
@@ -193,7 +168,6 @@ ffi::Error Gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> d_hidden, ffi::B
         const float* before = step ? cells.typed_data() + (row + share.frame(step - 1)) * units : nullptr;
         const float* d_out = d_hidden.typed_data() + (sample * shape.frames + now) * 2 * units + share.direction * units;
         float* out = d_projected + (sample * shape.frames + now) * 4 * units;
-        d_z[s] = out;
         for (int64_t unit = 0; unit < units; unit += LANES) {
           const auto kept = [&](int which) { return load(gate + which * units + unit); };
           const Vector i = kept(0), f = kept(1), g = kept(2), o = kept(3), tanh_cell = hyperbolic_tangent(load(cell + unit));
@@ -208,11 +182,8 @@ ffi::Error Gradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> d_hidden, ffi::B
           store(from_cell + s * units + unit, d_c * f);
         }
       }
-      for_parts<TOGETHER_BACK>(count, [&](auto samples, int64_t s) {
-        for_parts<ABREAST>(units / LANES, [&](auto vectors, int64_t vector) {
-          propagate<samples(), vectors()>(d_z + s, kernel + vector * LANES, units, from_hidden + s * units + vector * LANES);
-        });
-      });
+      const Matrix d_z{d_projected + (share.first * shape.frames + share.frame(step)) * 4 * units, shape.frames * 4 * units, 1};
+      multiply(d_z, count, 4 * units, kernel, units, units, from_hidden, units);
     }
   });
   return ffi::Error::Success();

@@ -37,12 +37,17 @@ void for_strips(xla::ffi::ThreadPool& pool, const Shape& shape, int64_t windows,
   });
 }
 
+// Where a strip's window begins in its sample [W, H, F]; windows are counted from the strip's first.
+inline int64_t place_of_window(const Shape& shape, const Strip& strip, int64_t window) {
+  const int64_t w = 2 * (strip.first + window / shape.windows()), h = 2 * (window % shape.windows());
+  return (w * shape.height + h) * shape.features;
+}
+
 // Writes a window's four pixels of a vector of features, H runs faster, where they belong: `sample` is [W, H, F] from the first of these features.
 inline __attribute__((always_inline)) void write_window(const Vector (&pixels)[4], const Shape& shape, const Strip& strip, int64_t window,
                                                         float* sample) {
-  const int64_t w = 2 * (strip.first + window / shape.windows()), h = 2 * (window % shape.windows());
-  for (int which = 0; which < 4; ++which)
-    store(sample + ((w + which / 2) * shape.height + h + which % 2) * shape.features, pixels[which]);
+  float* const first = sample + place_of_window(shape, strip, window);
+  for (int which = 0; which < 4; ++which) store(first + (which / 2 * shape.height + which % 2) * shape.features, pixels[which]);
 }
 
 // Pools and rectifies a window's four pixels of a vector of features, H runs faster; stores the maximum and its corner.

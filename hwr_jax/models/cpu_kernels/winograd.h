@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 #include "pooled.h"
+#include "products.h"
 #include "tasks.h"
 #include "vectors.h"
 
@@ -18,8 +20,6 @@ namespace winograd {
 constexpr int SUMS = 16;
 // That are computed together, if columns are that short: what is made of them stays in a core's second cache.
 constexpr int64_t WINDOWS = 32, FEATURES = 64;
-// Of a product of matrices: windows, and vectors of features, whose sums are in registers.
-constexpr int TOGETHER = REGISTERS == 32 ? 4 : 6, ABREAST = REGISTERS == 32 ? 4 : 2;
 
 // [3, 3, C, F] to [16, C, F]: G k G', with the rows (1, 0, 0), (1, 1, 1) / 2, (1, -1, 1) / 2, (0, 0, 1) of G.
 inline Scratch transform_kernel(const float* kernel, int64_t channels, int64_t features) {
@@ -87,32 +87,6 @@ void transform_windows(const Shape& shape, const Strip& strip, Column column, fl
   }
 }
 
-// Adds up over channels: `seen` [COUNT, C] times VECTORS of features of `kernel` [C, F], to `products` [COUNT, FEATURES].
-// A function of its own: inlined, it leaves too few registers, and every weight goes through memory.
-template <int COUNT, int VECTORS>
-__attribute__((noinline)) void multiply(const float* seen, const float* kernel, int64_t channels, int64_t features, float* products) {
-  Vector sums[COUNT][VECTORS];
-#pragma GCC unroll 8
-  for (int w = 0; w < COUNT; ++w)
-#pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) sums[w][v] = Vector{};
-  for (int64_t c = 0; c < channels; ++c, kernel += features) {
-    Vector weights[VECTORS];
-#pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) weights[v] = load(kernel + v * LANES);
-#pragma GCC unroll 8
-    for (int w = 0; w < COUNT; ++w) {
-      const Vector value = repeat(seen[w * channels + c]);
-#pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; ++v) sums[w][v] = multiply_add(value, weights[v], sums[w][v]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int w = 0; w < COUNT; ++w)
-#pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) store(products + w * FEATURES + v * LANES, sums[w][v]);
-}
-
 // The window's four pixels, H runs faster, of its 16 products, `stride` apart.
 inline __attribute__((always_inline)) void transform_products(const float* products, int64_t stride, Vector (&pixels)[4]) {
   // a + b + c and b - c - d.
@@ -142,14 +116,8 @@ void convolve(const Shape& shape, const Strip& strip, Column column, const float
   for (int64_t first = 0; first < features; first += FEATURES) {
     const int64_t count = std::min(FEATURES, features - first);
     for (int sum = 0; sum < SUMS; ++sum)
-      for_parts<ABREAST>(count / LANES, [&](auto vectors, int64_t vector) {
-        const float* own = seen + sum * seen_stride;
-        const float* weights = kernel + sum * channels * features + first + vector * LANES;
-        float* output = products + sum * stride + vector * LANES;
-        for_parts<TOGETHER>(windows, [&](auto some, int64_t w) {
-          multiply<some(), vectors()>(own + w * channels, weights, channels, features, output + w * FEATURES);
-        });
-      });
+      multiply({seen + sum * seen_stride, channels, 1}, windows, channels, kernel + sum * channels * features + first, features, count,
+               products + sum * stride, FEATURES);
     for (int64_t w = 0; w < windows; ++w)
       for (int64_t feature = 0; feature < count; feature += LANES) {
         Vector pixels[4];
@@ -159,18 +127,89 @@ void convolve(const Shape& shape, const Strip& strip, Column column, const float
   }
 }
 
+// What `transform_windows` takes as `column`, of a sample; `outside` is a column of zeros.
+inline auto column_of(const Shape& shape, const float* sample, const Scratch& outside) {
+  return [&shape, sample, zeros = outside.data()](int64_t w) {
+    return 0 <= w && w < shape.width ? sample + w * shape.height * shape.channels : zeros;
+  };
+}
+
 // Convolves images [B, W, H, C] with a kernel [3, 3, C, F]; `finish_of(strip)` is what `convolve` takes as `finish`.
 template <typename FinishOf>
 void convolve_images(xla::ffi::ThreadPool& pool, const Shape& shape, const float* images, const float* kernel, FinishOf finish_of) {
   const Scratch transformed = transform_kernel(kernel, shape.channels, shape.features);
   const Scratch outside(shape.height * shape.channels);
   for_strips(pool, shape, WINDOWS, [&](const Strip& strip) {
-    const float* sample = images + strip.sample * shape.pixels() * shape.channels;
-    const auto column = [&](int64_t w) {
-      return 0 <= w && w < shape.width ? sample + w * shape.height * shape.channels : outside.data();
-    };
+    const auto column = column_of(shape, images + strip.sample * shape.pixels() * shape.channels, outside);
     convolve(shape, strip, column, transformed.data(), finish_of(strip));
   });
+}
+
+// The gradients of a strip's pixels, rows of `features`, to those of its 16 products, `given` [16, windows, count].
+inline void transform_gradients(const Shape& shape, const Strip& strip, const float* gradients, int64_t count, float* given) {
+  const int64_t stride = stride_of(strip.columns() * shape.windows(), count);
+  // a, a + b, a - b, -b.
+  const auto transform = [](Vector a, Vector b, Vector(&sums)[4]) { sums[0] = a, sums[1] = a + b, sums[2] = a - b, sums[3] = -b; };
+  for (int64_t window = 0; window < strip.columns() * shape.windows(); ++window)
+    for (int64_t feature = 0; feature < count; feature += LANES) {
+      const float* pixel = gradients + place_of_window(shape, strip, window) + feature;
+      const auto gradient = [&](int w, int h) { return load(pixel + (w * shape.height + h) * shape.features); };
+      Vector upper[4], lower[4];
+      transform(gradient(0, 0), gradient(1, 0), upper);
+      transform(gradient(0, 1), gradient(1, 1), lower);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        Vector sums[4];
+        transform(upper[i], lower[i], sums);
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) store(given + (4 * i + j) * stride + window * count + feature, sums[j]);
+      }
+    }
+}
+
+// [16, C, count] to [3, 3, C, F], of which `result` is the first: G' s G.
+inline void transform_sums(const float* sums, const Shape& shape, int64_t count, float* result) {
+  const auto transform = [](Vector a, Vector b, Vector c, Vector d, Vector(&taps)[3]) {
+    const Vector middle = 0.5f * (b + c);
+    taps[0] = a + middle, taps[1] = 0.5f * (b - c), taps[2] = middle + d;
+  };
+  for (int64_t channel = 0; channel < shape.channels; ++channel)
+    for (int64_t feature = 0; feature < count; feature += LANES) {
+      const auto sum = [&](int which) { return load(sums + (which * shape.channels + channel) * count + feature); };
+      Vector rows[4][3];
+      for (int i = 0; i < 4; ++i) transform(sum(4 * i), sum(4 * i + 1), sum(4 * i + 2), sum(4 * i + 3), rows[i]);
+      for (int j = 0; j < 3; ++j) {
+        Vector taps[3];
+        transform(rows[0][j], rows[1][j], rows[2][j], rows[3][j], taps);
+        for (int i = 0; i < 3; ++i) store(result + ((3 * i + j) * shape.channels + channel) * shape.features + feature, taps[i]);
+      }
+    }
+}
+
+// The kernel's gradient [3, 3, C, F] of some samples, from their images and the gradients [W, H, F] of their results.
+inline void add_up_kernel(const Shape& shape, int64_t samples, const float* images, const float* gradients, float* result) {
+  static thread_local Scratch seen_scratch, given_scratch, sums_scratch;
+  const int64_t channels = shape.channels, features = shape.features, columns = std::max<int64_t>(1, WINDOWS / shape.windows());
+  const Scratch outside(shape.height * channels);
+  for (int64_t first = 0; first < features; first += FEATURES) {
+    const int64_t count = std::min(FEATURES, features - first);
+    float* const sums = sums_scratch.resize(SUMS * channels * count);
+    std::memset(sums, 0, SUMS * channels * count * sizeof(float));
+    for (int64_t sample = 0; sample < samples; ++sample)
+      for (int64_t w = 0; w < shape.width / 2; w += columns) {
+        const Strip strip{sample, w, std::min(shape.width / 2, w + columns)};
+        const int64_t windows = strip.columns() * shape.windows(), seen_stride = stride_of(windows, channels);
+        const int64_t given_stride = stride_of(windows, count);
+        float* const seen = seen_scratch.resize(SUMS * seen_stride);
+        float* const given = given_scratch.resize(SUMS * given_stride);
+        transform_windows(shape, strip, column_of(shape, images + sample * shape.pixels() * channels, outside), seen);
+        transform_gradients(shape, strip, gradients + sample * shape.pixels() * features + first, count, given);
+        for (int sum = 0; sum < SUMS; ++sum)
+          multiply<true>({seen + sum * seen_stride, 1, channels}, channels, windows, given + sum * given_stride, count, count,
+                         sums + sum * channels * count, count);
+      }
+    transform_sums(sums, shape, count, result + first);
+  }
 }
 
 }  // namespace winograd
