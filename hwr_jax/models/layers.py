@@ -20,7 +20,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Key
 
 from hwr_jax.config import is_zero
-from hwr_jax.models.ops import bidirectional_lstm, convolve_3x3, convolve_and_pool
+from hwr_jax.models.ops import bidirectional_lstm, convolve_3x3, convolve_and_pool, normalize
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}  # of the computation; parameters are float32
 
@@ -101,8 +101,6 @@ class PooledConv(Conv):
 class ChannelNorm(nn.Module):
     """Mean 0 and variance 1 over the channels of every pixel, then scale and bias (Ba et al. 2016); in float32."""
 
-    epsilon: float = 1e-5
-
     @nn.compact
     def __call__(
         self, x_BxWxHxC: Float[Array, "*shape C"], keys_B: Keys = None, inside_BxW: Columns = None
@@ -110,10 +108,8 @@ class ChannelNorm(nn.Module):
         channels = x_BxWxHxC.shape[-1]
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
-        x = x_BxWxHxC.astype(jnp.float32)
-        centred = x - x.mean(axis=-1, keepdims=True)
-        normal = centred * jax.lax.rsqrt((centred * centred).mean(axis=-1, keepdims=True) + self.epsilon)
-        scale, bias = (values.reshape((1,) * (x.ndim - 1) + (-1,)) for values in (scale, bias))
+        normal = normalize(x_BxWxHxC.astype(jnp.float32))
+        scale, bias = (values.reshape((1,) * (normal.ndim - 1) + (-1,)) for values in (scale, bias))
         return (normal * scale + bias).astype(x_BxWxHxC.dtype)
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from hwr_jax.models import bidirectional, convolution
+from hwr_jax.models import bidirectional, convolution, normalization
 from hwr_jax.models.cpu_kernels import library
 
 
@@ -104,6 +104,11 @@ def bidirectional_lstm(
 def convolve_frames(x_BxTxF: Float[Array, "B T F"], kernel_KxF: Float[Array, "K F"]) -> Float[Array, "B T F"]:
     """Convolution over frames, same padding, every feature by itself."""
     return (convolution.frames_by_xla if _plain() else convolution.frames_by_shifts)(x_BxTxF, kernel_KxF)
+
+
+def normalize(x: Float[Array, "*shape C"]) -> Float[Array, "*shape C"]:
+    """Mean 0 and variance 1 over the channels."""
+    return normalization.plain(x) if _plain() else normalization.in_closed_form(x)
 
 
 # XLA on CPUs fuses what lies before into each of several readers, and computes it as often. A barrier does not help, it
