@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hwr_jax.commands.options import Parser, positive, run
+from hwr_jax.messages import count_of
 
 _EPILOG = """FILE is a .keras file, a .weights.h5 file or the .h5 of Keras 2. It holds the model of the example
 "handwriting_recognizer" in any sizes, with or without the layer for the loss, whatever the names of its layers.
@@ -50,8 +51,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"hwr import-keras: {note}", file=sys.stderr)
     model, workdir = done.config.model, options.workdir
     print(
-        f"{workdir}: {done.parameters:,} parameters, {len(done.characters)} characters, images {model.width_px} x "
-        f"{model.height_px} px preprocessed as {done.config.data.preprocessing!r}\n"
+        f"{workdir}: {done.parameters:,} parameters, {count_of(done.characters, 'character')}, images "
+        f"{model.width_px} x {model.height_px} px preprocessed as {done.config.data.preprocessing!r}\n"
         f"Read images:  hwr read --model={workdir} IMAGE ...\n"
         f"Measure it:   hwr evaluate --workdir={workdir} --data=NAME --source=PATH --split=all\n"
         f"Pack it:      hwr export --workdir={workdir} --output=DIR"

@@ -9,6 +9,7 @@ from pathlib import Path
 from hwr_jax.commands.options import Parser, positive, run
 from hwr_jax.commands.text_sources import add_source_options, load_recognizer, load_training_labels, read_lines
 from hwr_jax.errors import InputError
+from hwr_jax.messages import count_of
 
 SUFFIXES = (".arpa", ".arpa.gz")
 # As `hwr_jax.decoding.smoothing.SMOOTHINGS` has them; named here so that --help does not wait for numpy.
@@ -42,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     write_arpa(trained, options.output)
     print(
         f"{options.output}: order {trained.order}, {trained.num_ngrams:,} n-grams of {len(trained.characters)} "
-        f"characters, {options.output.stat().st_size / 1e6:.1f} MB, from {len(texts):,} texts, "
+        f"characters, {options.output.stat().st_size / 1e6:.1f} MB, from {count_of(texts, 'text')}, "
         f"{time.monotonic() - started:.0f} s"
     )
     if unknown := sorted({c for text in texts for c in text if not c.isspace()} - set(trained.characters)):

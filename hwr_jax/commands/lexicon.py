@@ -9,6 +9,7 @@ from pathlib import Path
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.commands.text_sources import add_source_options, load_recognizer, load_training_labels, read_lines
 from hwr_jax.errors import InputError
+from hwr_jax.messages import count_of
 
 _EXAMPLES = """examples:
   hwr lexicon --model=unipen_words --labels --english_words --output=words.txt
@@ -37,9 +38,9 @@ def main(argv: Sequence[str]) -> int:
     if not words:
         raise InputError("lexicon: no words in what was given; nothing is written")
     write_lexicon(Lexicon(words, lexicon.signs), options.output)
-    print(f"{options.output}: {len(words):,} words, {len(lexicon.signs):,} signs")
+    print(f"{options.output}: {count_of(words, 'word')}, {count_of(lexicon.signs, 'sign')}")
     if left_out:
-        print(f"{len(left_out):,} words are left out: the model's alphabet cannot spell them, as {left_out[0]!r}")
+        print(f"left out: {count_of(left_out, 'word')} that the model's alphabet cannot spell, as {left_out[0]!r}")
     return 0
 
 

@@ -154,7 +154,7 @@ def _read_page(reader: "Reader", path: Path, output: Path | None, options: argpa
     if not read:
         _say(f"{path}: no line could be read; nothing is written")
         return False
-    message = f"{path}: {read} of {len(page.lines)} lines read"
+    message = f"{path}: {read} of {count_of(page.lines, 'line')} read"
     if output is None or page.written is None:
         _say(f"{message}; --output=DIR writes them into a copy of the file")
         return read == len(page.lines)

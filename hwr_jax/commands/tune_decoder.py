@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser, add_data_flags, json_path, run
 from hwr_jax.errors import InputError
+from hwr_jax.messages import count_of
 from hwr_jax.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ def _describe(settings: "DecoderSettings", about: Mapping[str, Any], seconds: fl
     rows = [
         ("decoder", settings.label),
         ("weights", f"{shown or 'none'}   ({about['weights_tried']} tried in {seconds:.0f} s)"),
-        ("validation", f"CER {100 * about['cer']:.2f} %, WER {100 * about['wer']:.2f} %, {about['samples']:,} samples"),
+        (
+            "validation",
+            f"CER {100 * about['cer']:.2f} %, WER {100 * about['wer']:.2f} %, {count_of(about['samples'], 'sample')}",
+        ),
         (
             "temperature",
             f"{settings.temperature:.3f}   expected calibration error {about['expected_calibration_error']:.4f}, "

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from hwr_jax.errors import InputError
+from hwr_jax.messages import count_of
 
 MAX_UNPACKED_BYTES = 8 * 2**30
 _CHUNK_BYTES = 2**20
@@ -72,7 +73,9 @@ def read_tar(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_
             if not members:
                 kinds = ".tar, .tar.gz, .tar.bz2, .tar.xz"
                 raise InputError(f"{path}: not a tar archive ({kinds}), or a damaged one") from error
-            raise InputError(f"{path}: the archive is cut short or damaged after {members:,} members") from error
+            raise InputError(
+                f"{path}: the archive is cut short or damaged after {count_of(members, 'member')}"
+            ) from error
 
 
 def read_zip(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[SourceFile]:

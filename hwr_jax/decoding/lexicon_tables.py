@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from hwr_jax.decoding.lexicon import VARIANTS, Lexicon, expand_variants, is_letter
 from hwr_jax.errors import InputError
+from hwr_jax.messages import count_of
 from hwr_jax.text.alphabet import Alphabet
 
 # A word being spelled is at a node of the trie. Two nodes are special: no word begun yet, and a word that has left the
@@ -114,7 +115,7 @@ def build_lexicon_tables(
     words = {word: count for word, count in forms.items() if not alphabet.outside(word)}
     if not words:
         raise InputError(
-            f"lexicon: none of its {len(lexicon.words)} words can be spelled with the recognizer's alphabet, "
+            f"lexicon: none of its {count_of(lexicon.words, 'word')} can be spelled with the recognizer's alphabet, "
             f"such as {next(iter(lexicon.words))!r}"
         )
     signs = {c: lexicon.signs.get(c, 0.0) + _SIGN_COUNT_ADDED for c in alphabet.characters if not is_letter(c)}

@@ -70,7 +70,7 @@ def test_a_lexicon_of_all_sources(model_folder, data_dir, training_labels, tmp_p
     assert found.words["the"] == 4 + labels.words.get("the", 0)
     assert found.signs == (labels + count_tokens([","]) + count_tokens(["   "])).signs
     assert set(found.words) == {*labels.words, "zyx", "the", "end"}
-    assert "1 words are left out: the model's alphabet cannot spell them, as 'naïve'" in capsys.readouterr().out
+    assert "left out: 1 word that the model's alphabet cannot spell, as 'naïve'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
