@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+GZIPPED = ".gz"  # the suffix of language models and word lists that are read and written through gzip
+
 
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 through a neighbour that is renamed, so that readers never see half a file. Raises OSError."""

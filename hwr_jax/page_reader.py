@@ -144,7 +144,7 @@ def _word_boxes(
             return ()
         elif is_inside:
             words[-1] += box.character
-            columns[-1] = (columns[-1][0], box.right)
+            columns[-1] = (min(columns[-1][0], box.left), max(columns[-1][1], box.right))
         else:
             words.append(box.character)
             columns.append((box.left, box.right))

@@ -12,13 +12,14 @@ from PIL import Image
 from hwr_jax.data.batches import BATCH_SIZE
 from hwr_jax.decoding.alignment import keep_characters, locate_characters, settle_characters
 from hwr_jax.decoding.decoder import RAN_OUT, Decoder, GreedyDecoder, Hypothesis
-from hwr_jax.decoding.settings import DecoderSettings
+from hwr_jax.decoding.settings import DecoderChoice
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.ink.preprocessing import ink_columns, is_blank, place_image, preprocess
 from hwr_jax.ink.text_rows import count_page_rows, looks_like_line
 from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.text.direction import to_logical
 from hwr_jax.training.load import OwnParts, choose_model_decoder, load_model
 from hwr_jax.zoo.model_records import default_name
 
@@ -102,16 +103,17 @@ class Reader:
     ```
     """
 
-    def __init__(self, model: Model, decoder: Decoder | None = None) -> None:
-        """Takes what gives an image's log probabilities, and what makes texts of them; None: greedy."""
+    def __init__(self, model: Model, decoder: Decoder | None = None, decoder_label: str = "") -> None:
+        """Takes what gives an image's log probabilities, and what makes texts of them (None: greedy) with its label."""
         self.model = model
         self.decoder = decoder or GreedyDecoder(model.alphabet)
+        self.decoder_label = decoder_label or type(self.decoder).__name__
 
     def __repr__(self) -> str:
         name, size = getattr(self.model, "name", type(self.model).__name__), self.model.preprocessing
         image = f"{size.kind} {size.height_px} x {size.width_px} px"
         characters = len(self.model.alphabet.characters)
-        return f"Reader({name}, {image}, {characters} characters, {type(self.decoder).__name__})"
+        return f"Reader({name}, {image}, {characters} characters, {self.decoder_label})"
 
     def read(
         self,
@@ -196,21 +198,21 @@ class Reader:
         located = locate_characters(log_probs_BxTxK, texts, self.model.stride_px, frames_B)
         boxes = []
         for ids, columns_Lx2, grey_HxW in zip(texts, located, greys, strict=True):
-            characters = [alphabet.decode([id]) for id in ids]
+            characters, order = to_logical("".join(alphabet.characters[id - 1] for id in ids))
             if columns_Lx2 is None:
                 boxes.append(tuple(CharacterBox(character, None, None) for character in characters))
                 continue
             height_px, width_px = grey_HxW.shape
             seen_Lx2 = place_image(height_px, width_px, preprocessing).to_image(columns_Lx2)
             settled_Lx2 = settle_characters(seen_Lx2, ink_columns(grey_HxW) or (0.0, float(width_px)))
-            columns = zip(characters, settled_Lx2.tolist(), strict=True)
+            columns = zip(characters, settled_Lx2[order].tolist(), strict=True)
             boxes.append(tuple(CharacterBox(character, left, right) for character, (left, right) in columns))
         return boxes
 
 
 def load(
     name_or_path: str | os.PathLike[str] | None = None,
-    decoder: str | os.PathLike[str] | DecoderSettings | Decoder = "greedy",
+    decoder: DecoderChoice = "greedy",
     parts: OwnParts = None,
 ) -> Reader:
     """A reader with a trained model.
@@ -228,7 +230,8 @@ def load(
     """
     name = os.fspath(name_or_path or default_name(page=False))
     model = load_model(name, parts=parts)
-    return Reader(model, choose_model_decoder(decoder, name, model, parts).decoder)
+    chosen = choose_model_decoder(decoder, name, model, parts)
+    return Reader(model, chosen.decoder, chosen.label)
 
 
 def _reading(found: tuple[Hypothesis, ...], boxes: tuple[CharacterBox, ...]) -> Reading:

@@ -18,8 +18,7 @@ from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preproc
 from hwr_jax.data.sample import Sample, Skip, describe_skips
 from hwr_jax.data.splits import BY_WRITER, SPLITS, rule_name, split_of
 from hwr_jax.data.stored_images import Images
-from hwr_jax.decoding.decoder import Decoder
-from hwr_jax.decoding.settings import ChosenDecoder, DecoderSettings, choose_decoder
+from hwr_jax.decoding.settings import ChosenDecoder, DecoderChoice, choose_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.evaluate import Evaluation, LogProbs, evaluate_samples
 from hwr_jax.evaluation.example_metric import EXAMPLE_METRIC, metric_of_results
@@ -114,7 +113,7 @@ def evaluate(
     data: str | None = None,
     source: str | os.PathLike[str] | None = None,
     split: str = "test",
-    decoder: str | os.PathLike[str] | DecoderSettings | Decoder = "greedy",
+    decoder: DecoderChoice = "greedy",
     parts: OwnParts = None,
     output: str | os.PathLike[str] | None = None,
     *,

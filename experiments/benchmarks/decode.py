@@ -24,7 +24,7 @@ from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
 from hwr_jax.decoding.language_model import build_ngram_tables
 from hwr_jax.decoding.lexicon import build_lexicon
 from hwr_jax.decoding.lexicon_tables import build_lexicon_tables
-from hwr_jax.decoding.settings import TextParts, usual_weights
+from hwr_jax.decoding.settings import DecoderSettings, TextFile, TextParts, usual_weights
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.ink.words import load_words
 from hwr_jax.models.trained import PRETRAINED, load_exported
@@ -113,7 +113,8 @@ def our_ways(alphabet: Alphabet, width: int, rows: int) -> list[Way]:
         (f"{OURS} + lexicon", False, True),
         (f"{OURS} + language model + lexicon", True, True),
     ):
-        weights = usual_weights(language_model=with_ngrams, lexicon=with_lexicon)
+        ngrams_file, lexicon_file = (TextFile("in memory") if given else None for given in (with_ngrams, with_lexicon))
+        weights = usual_weights(DecoderSettings(OURS, language_model=ngrams_file, lexicon=lexicon_file))
         parts = TextParts(ngrams if with_ngrams else None, lexicon if with_lexicon else None, {})
         text_model = parts.build_text_model(weights)
         decoders[label] = BeamDecoder(alphabet, text_model, width=width, candidates=CANDIDATES)

@@ -2,7 +2,9 @@
 
 import argparse
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +13,15 @@ from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
     from hwr_jax.decoding.settings import DecoderSettings
+    from hwr_jax.text.alphabet import Alphabet
 
+NONE = "none"  # in place of a language model or a lexicon
 # Of beam search: flag, type, metavar, help.
 _FLAGS: tuple[tuple[str, Any, str, str], ...] = (
     ("beam_width", int, "N", "prefixes kept after each frame (default 32)"),
     ("candidates", int, "N", "characters tried in each frame, 0 for all (default 12)"),
-    ("language_model", str, "FILE.arpa[.gz]", "made by hwr language-model train"),
-    ("lexicon", str, "FILE", "one word a line, maybe with a tab and its count"),
+    ("language_model", str, "FILE.arpa[.gz]", "made by hwr language-model train; english: the package's; or none"),
+    ("lexicon", str, "FILE", "one word a line, maybe with a tab and its count; english: the package's; or none"),
     ("language_model_weight", float, "X", "factor of the language model's log probability"),
     ("length_bonus", float, "NATS", "added for each character"),
     ("lexicon_weight", float, "X", "factor of the words' log probability"),
@@ -40,7 +44,11 @@ def add_parts_option(parser: Parser) -> None:
 
 def add_decoder_options(parser: Parser, *, default: str = "greedy", temperature: bool = True) -> None:
     """--decoder and what it takes; --temperature only if asked for."""
-    group = parser.add_argument_group("decoder (see docs/decoding.md)")
+    group = parser.add_argument_group(
+        "decoder (see docs/decoding.md)",
+        "beam takes the English language model and lexicon of the package where the model's letters are English and "
+        "neither is named; --language_model=none leaves both out.",
+    )
     group.add_argument(
         "--decoder",
         metavar="greedy|beam|tuned|FILE.json",
@@ -55,24 +63,24 @@ def add_decoder_options(parser: Parser, *, default: str = "greedy", temperature:
         parser.set_defaults(temperature=None)
 
 
-def resolve_decoder(options: argparse.Namespace, model: str) -> "DecoderSettings | str":
-    """As `resolve_settings`; with --parts a name that is in no table stays: the parts may hold such a decoder."""
+def resolve_decoder(options: argparse.Namespace, model: str) -> "Callable[[Alphabet], DecoderSettings] | str":
+    """`resolve_settings` of an alphabet; with --parts a name that is in no table: the parts may hold such a decoder."""
     from hwr_jax.decoding.settings import DECODERS, TUNED
 
     if not options.parts or options.decoder in (*DECODERS, TUNED) or options.decoder.endswith(".json"):
-        return resolve_settings(options, model)
+        return functools.partial(resolve_settings, options, model)
     if given := next((name for name, *_ in _FLAGS if getattr(options, name) is not None), None):
         raise InputError(f"--{given}: has no effect on a decoder of one's own; leave it out")
     return str(options.decoder)
 
 
-def resolve_settings(options: argparse.Namespace, model: str) -> "DecoderSettings":
+def resolve_settings(options: argparse.Namespace, model: str, alphabet: "Alphabet") -> "DecoderSettings":
     """The settings that the flags ask for; a flag takes the place of what the tuned file says.
 
-    `model` is the name or path of the model, beside which "tuned" looks. Raises InputError: no such decoder or file, or
-    a flag that would change nothing.
+    `model` is the name or path of the model, beside which "tuned" looks; `alphabet` is the model's. Raises InputError:
+    no such decoder or file, or a flag that would change nothing.
     """
-    from hwr_jax.decoding.settings import DECODERS, GREEDY, TextFile, find_settings, usual_weights
+    from hwr_jax.decoding.settings import DECODERS, GREEDY, TextFile, find_settings, usual_weights, with_english
     from hwr_jax.training.load import model_folder
 
     given: dict[str, Any] = {name: value for name, *_ in _FLAGS if (value := getattr(options, name)) is not None}
@@ -80,17 +88,18 @@ def resolve_settings(options: argparse.Namespace, model: str) -> "DecoderSetting
     if settings.decoder == GREEDY and given:
         raise InputError(f"--{next(iter(given))}: has no effect on greedy decoding; give --decoder=beam")
     weights = {field: given.pop(name) for name, field in _WEIGHTS.items() if name in given}
-    given |= {name: TextFile(given[name]) for name in ("language_model", "lexicon") if name in given}
+    files = [name for name in ("language_model", "lexicon") if name in given]
+    given |= {name: None if given[name] == NONE else TextFile(given[name]) for name in files}
     given |= {} if options.temperature is None else {"temperature": options.temperature}
     settings = dataclasses.replace(settings, **given)
+    usual = settings.weights
+    if options.decoder in DECODERS:
+        settings = settings if files else with_english(settings, alphabet)
+        usual = usual_weights(settings)
     for flag, name in _WEIGHTS.items():
         if name in weights and name not in settings.weights_in_use:
             part = "--language_model" if name == "language_model" else "--lexicon"
             raise InputError(f"--{flag}: has no effect without {part}")
         if math.isnan(weights.get(name, 0.0)):
             raise InputError(f"--{flag}={weights[name]}: not a number")
-    if options.decoder in DECODERS:
-        usual = usual_weights(language_model=bool(settings.language_model), lexicon=bool(settings.lexicon))
-    else:
-        usual = settings.weights
     return dataclasses.replace(settings, weights=dataclasses.replace(usual, **weights))

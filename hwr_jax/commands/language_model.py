@@ -39,7 +39,13 @@ def main(argv: Sequence[str]) -> int:
         texts += load_words()
     alphabet = model.alphabet if model else resolve_alphabet(options.alphabet) if options.alphabet else None
     characters = alphabet.characters if alphabet else None
-    trained = train_language_model(texts, order=options.order, smoothing=options.smoothing, characters=characters)
+    trained = train_language_model(
+        texts,
+        order=options.order,
+        smoothing=options.smoothing,
+        characters=characters,
+        min_count=options.min_count,
+    )
     write_arpa(trained, options.output)
     print(
         f"{options.output}: order {trained.order}, {trained.num_ngrams:,} n-grams of {len(trained.characters)} "
@@ -65,6 +71,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     train.add_argument("--order", type=positive, default=6, help="characters of the longest n-grams (default 6)")
     train.add_argument("--smoothing", choices=SMOOTHINGS, default=SMOOTHINGS[0], help=f"default {SMOOTHINGS[0]}")
+    train.add_argument(
+        "--min_count",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="leave out n-grams of more than three characters that occur less often, for a small file (default 1)",
+    )
     train.add_argument("--output", type=Path, required=True, metavar="FILE.arpa[.gz]")
     options = parser.parse(argv)
     if not options.output.name.endswith(SUFFIXES):

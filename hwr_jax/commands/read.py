@@ -21,17 +21,18 @@ def main(argv: Sequence[str]) -> int:
     outputs = _name_outputs(options.images, options.output) if options.output else {}
     drawings = _name_drawings(options.images, options.boxes_dir) if options.boxes_dir else []
 
+    from hwr_jax.decoding.decoder import GreedyDecoder
     from hwr_jax.reader import load
     from hwr_jax.zoo.model_records import default_name
 
     name = options.model or default_name(options.page)
-    settings = resolve_decoder(options, name)
-    decoder = settings if isinstance(settings, str) else settings.decoder
-    if options.n_best > 1 and decoder == "greedy":
+    reader = load(name, resolve_decoder(options, name), options.parts)
+    if options.n_best > 1 and isinstance(reader.decoder, GreedyDecoder):
         raise InputError(f"--n_best={options.n_best}: greedy decoding gives one text; give --decoder=beam")
-    reader = load(name, settings, options.parts)
+    if "English" in reader.decoder_label and not (options.language_model or options.lexicon):
+        _say(f"decoder {reader.decoder_label}; --language_model=none leaves out what the package knows of English")
     if options.page:
-        made_by = f"model {Path(name).name}, decoder {decoder}"
+        made_by = f"model {Path(name).name}, decoder {reader.decoder_label}"
         paths = dict.fromkeys(map(Path, options.images))
         failed = [not _read_page(reader, path, outputs.get(path), options, made_by) for path in paths]
     else:

@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     if path is None:
         raise InputError(f"--output: model {name!r} comes with the package; say where to write, such as decoder.json")
     model = load_model(name, options.checkpoint)
-    settings = resolve_settings(options, name)
+    settings = resolve_settings(options, name, model.alphabet)
     parts = load_text_parts(settings, model.alphabet)
     config = data_config(model, data_dir=options.data_dir, workers=options.workers)
     samples = load_samples(config, "validation", model)

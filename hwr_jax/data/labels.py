@@ -10,6 +10,7 @@ from hwr_jax.config import DataConfig
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.stored_images import select_images
 from hwr_jax.text.alphabet import UNKNOWN, Alphabet
+from hwr_jax.text.direction import to_visual
 from hwr_jax.text.normalization import normalize_text
 
 
@@ -32,7 +33,7 @@ def final_label(text: str, config: DataConfig) -> str:
 
 def frames_needed(text: str) -> int:
     """CTC frames that `text` takes at least: one a character, and a blank between equal neighbours (Graves 2006)."""
-    return len(text) + sum(a == b for a, b in itertools.pairwise(text))
+    return len(text) + sum(a == b for a, b in itertools.pairwise(to_visual(text)))
 
 
 def why_untrainable(text: str, alphabet: Alphabet, frames: int) -> str | None:

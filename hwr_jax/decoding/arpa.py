@@ -20,10 +20,9 @@ from hwr_jax.decoding.language_model import (
     encode_ngrams,
 )
 from hwr_jax.errors import InputError
-from hwr_jax.files import write_bytes
+from hwr_jax.files import GZIPPED, write_bytes
 from hwr_jax.messages import describe_unread
 
-GZIPPED = ".gz"
 # Tokens are separated by spaces, so the space itself needs a name.
 SPACE_TOKEN = "<space>"
 _KENLM = b"mmap lm http://kheafield.com/code"  # how KenLM's binary files begin

@@ -129,13 +129,31 @@ class NGramTables:
     start: Int[Array, ""]  # the context at the start of a text, int32
 
 
+def restrict_characters(model: NGramModel, alphabet: Alphabet) -> NGramModel:
+    """The model without the n-grams that hold a character outside the alphabet, the space aside."""
+    characters = "".join(character for character in model.characters if character in alphabet.characters + " ")
+    old_ids = [*range(FIRST_CHARACTER_ID), *(encode_text(characters, model.characters).tolist())]
+    new_ids_V = np.full(model.num_tokens, -1, np.int32)
+    new_ids_V[old_ids] = np.arange(len(old_ids))
+    orders = []
+    for order in model.orders:
+        ngrams_MxN = new_ids_V[order.ngrams_MxN]
+        kept_M = (ngrams_MxN >= 0).all(axis=1)
+        orders.append(NGramOrder(ngrams_MxN[kept_M], order.log10_probs_M[kept_M], order.log10_backoffs_M[kept_M]))
+    return NGramModel(characters, tuple(orders))
+
+
 def build_ngram_tables(model: NGramModel, alphabet: Alphabet, where: str = "language model") -> NGramTables:
     """The tables of a model. Characters of the alphabet that the model lacks are unknown characters to it.
+
+    For an alphabet without the space, a text is one word of the running text that the model knows: it begins after a
+    space, and ends where the text or the word does.
 
     `where` names the model in messages, such as its path. Raises InputError: the model knows characters that the
     alphabet lacks, as one of another alphabet does; or the tables are too large.
     """
-    if outside := alphabet.outside(model.characters):
+    outside = alphabet.outside(model.characters)
+    if outside.strip():
         listed = " ".join(map(repr, outside[:8])) + (" ..." if len(outside) > 8 else "")
         raise InputError(
             f"{where}: has characters that are not in the recognizer's alphabet: {listed}; train it for this alphabet"
@@ -147,13 +165,18 @@ def build_ngram_tables(model: NGramModel, alphabet: Alphabet, where: str = "lang
             f"{model.order}, or on less text"
         )
     log_probs_SxV, next_SxV = _resolve(model, num_contexts)
+    start, log_ends_S = next_SxV[0, START_ID], log_probs_SxV[:, END_ID]
+    if outside:
+        space = encode_text(" ", model.characters)[0]
+        start = next_SxV[0, space] or start  # a model of an order below 2, or of texts without spaces, has no such row
+        log_ends_S = np.logaddexp(log_ends_S, log_probs_SxV[:, space])
     tokens_K = np.full(alphabet.num_classes, UNKNOWN_ID)
     tokens_K[1 : len(alphabet.characters) + 1] = encode_text(alphabet.characters, model.characters)
     return NGramTables(
         jnp.asarray(log_probs_SxV[:, tokens_K]),
         jnp.asarray(next_SxV[:, tokens_K]),
-        jnp.asarray(log_probs_SxV[:, END_ID]),
-        jnp.asarray(next_SxV[0, START_ID]),
+        jnp.asarray(log_ends_S),
+        jnp.asarray(start),
     )
 
 

@@ -2,15 +2,17 @@
 
 import dataclasses
 import functools
+import gzip
 import math
 import unicodedata
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from hwr_jax.data.archives import decode_text
 from hwr_jax.errors import InputError
-from hwr_jax.files import write_text
+from hwr_jax.files import GZIPPED, write_bytes
 from hwr_jax.messages import describe_unread
 from hwr_jax.text.alphabet import Alphabet
 
@@ -59,21 +61,24 @@ def count_tokens(texts: Iterable[str]) -> Lexicon:
 
 
 def write_lexicon(lexicon: Lexicon, path: Path) -> None:
-    """Writes a lexicon as `load_lexicon` reads it: signs first, each part in code point order. Raises OSError."""
+    """Writes a lexicon as `load_lexicon` reads it: signs first, each part in code point order; gzipped where the path
+    ends in .gz. Raises OSError."""
     entries = [(SPACE_ENTRY if sign.isspace() else sign, count) for sign, count in sorted(lexicon.signs.items())]
     entries += sorted(lexicon.words.items())
-    write_text(path, "".join(f"{entry}\t{count:.12g}\n" for entry, count in entries))
+    content = "".join(f"{entry}\t{count:.12g}\n" for entry, count in entries).encode()
+    write_bytes(path, gzip.compress(content, mtime=0) if path.suffix == GZIPPED else content)
 
 
 def load_lexicon(path: Path, count: float = 1.0) -> Lexicon:
-    """Reads a UTF-8 file with one word a line, which a tab and a count may follow.
+    """Reads a UTF-8 file, gzipped where it ends in .gz, with one word a line, which a tab and a count may follow.
 
     A line with a single character that is no letter, such as a comma, says how often that sign comes; "<space>" is the
     space. `count` is of words without one. Raises InputError: no such file, or a line that is neither, or no words.
     """
     try:
-        lines = decode_text(path.read_bytes(), "utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+        lines = decode_text(gzip.decompress(content) if path.suffix == GZIPPED else content, "utf-8").splitlines()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a UTF-8 word list: {describe_unread(error)}") from error
     words: dict[str, float] = {}
     signs: dict[str, float] = {}

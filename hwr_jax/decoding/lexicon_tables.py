@@ -18,6 +18,7 @@ from hwr_jax.decoding.lexicon import VARIANTS, Lexicon, expand_variants, is_lett
 from hwr_jax.errors import InputError
 from hwr_jax.messages import count_of
 from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.text.direction import to_visual
 
 # A word being spelled is at a node of the trie. Two nodes are special: no word begun yet, and a word that has left the
 # lexicon.
@@ -112,7 +113,7 @@ def build_lexicon_tables(
     if not lexicon.words:
         raise InputError("lexicon: empty; give at least one word")
     forms = expand_variants(lexicon.words, variants)
-    words = {word: count for word, count in forms.items() if not alphabet.outside(word)}
+    words = {to_visual(word): count for word, count in forms.items() if not alphabet.outside(word)}
     if not words:
         raise InputError(
             f"lexicon: none of its {count_of(lexicon.words, 'word')} can be spelled with the recognizer's alphabet, "

@@ -8,13 +8,14 @@ import os
 import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 
 from hwr_jax.decoding.arpa import read_arpa
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
-from hwr_jax.decoding.language_model import NGramTables, build_ngram_tables
+from hwr_jax.decoding.english import ENGLISH, LANGUAGE_MODEL_FILE, LEXICON_FILE, has_english_letters
+from hwr_jax.decoding.language_model import NGramTables, build_ngram_tables, restrict_characters
 from hwr_jax.decoding.lexicon import VARIANTS, load_lexicon
 from hwr_jax.decoding.lexicon_tables import LexiconTables, build_lexicon_tables
 from hwr_jax.decoding.text_model import FusionWeights, TextModel, build_text_model
@@ -30,13 +31,14 @@ DECODERS: Mapping[str, Callable[[Alphabet], Decoder]] = {GREEDY: GreedyDecoder, 
 FILE_NAME = "decoder.json"
 FORMAT = 1
 _TEXT_FILES = ("language_model", "lexicon")
+_ENGLISH_FILES = {"language_model": LANGUAGE_MODEL_FILE, "lexicon": LEXICON_FILE}
 
 
 @dataclasses.dataclass(frozen=True)
 class TextFile:
     """A language model or a lexicon on disk."""
 
-    path: str  # of the file
+    path: str  # of the file; "english": the one that comes with the package
     sha256: str = ""  # of its bytes, in hex, where it must be this very file; "" takes what there is
 
 
@@ -67,8 +69,11 @@ class DecoderSettings:
 
     @property
     def label(self) -> str:
-        """For people, such as "beam + language model + lexicon"."""
-        files = [name.replace("_", " ") for name in _TEXT_FILES if getattr(self, name)]
+        """For people, such as "beam + language model + lexicon", or "beam + English" with both files of the package."""
+        named = {name: file.path for name in _TEXT_FILES if (file := getattr(self, name))}
+        if [*named.values()] == [ENGLISH, ENGLISH]:
+            return f"{self.decoder} + English"
+        files = ["English " * (path == ENGLISH) + name.replace("_", " ") for name, path in named.items()]
         return " + ".join([self.decoder, *files])
 
     @property
@@ -80,14 +85,32 @@ class DecoderSettings:
         return tuple(names)
 
 
-def usual_weights(*, language_model: bool, lexicon: bool) -> FusionWeights:
+# Tuned on the 2,241 validation words of UNIPEN with the model unipen_words_large, see docs/decoding.md.
+_ENGLISH_WEIGHTS = FusionWeights(language_model=0.3, length_bonus=0.5, lexicon=0.3, escape=-10.0)
+
+
+def usual_weights(settings: DecoderSettings) -> FusionWeights:
     """About what validation words of UNIPEN ask for; `hwr tune-decoder` finds better ones for other models."""
+    files = settings.language_model, settings.lexicon
+    if all(file and file.path == ENGLISH for file in files):
+        return _ENGLISH_WEIGHTS
     return {
         (True, True): FusionWeights(language_model=0.7, length_bonus=2.0, lexicon=0.3, escape=-10.0),
         (True, False): FusionWeights(language_model=1.0, length_bonus=2.0),
         (False, True): FusionWeights(length_bonus=1.5, lexicon=0.5, escape=-14.0),
         (False, False): FusionWeights(length_bonus=0.0),
-    }[language_model, lexicon]
+    }[bool(settings.language_model), bool(settings.lexicon)]
+
+
+def with_english(settings: DecoderSettings, alphabet: Alphabet) -> DecoderSettings:
+    """A beam with the English language model and lexicon of the package, if the letters of the alphabet are English.
+
+    Other decoders, and a beam that has a language model or a lexicon, stay as they are.
+    """
+    if settings.decoder != BEAM or settings.language_model or settings.lexicon or not has_english_letters(alphabet):
+        return settings
+    settings = dataclasses.replace(settings, language_model=TextFile(ENGLISH), lexicon=TextFile(ENGLISH))
+    return dataclasses.replace(settings, weights=usual_weights(settings))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,8 +137,10 @@ def load_text_parts(settings: DecoderSettings, alphabet: Alphabet) -> TextParts:
     ngrams, lexicon = None, None
     about: dict[str, dict[str, Any]] = {}
     if settings.language_model:
-        path, about["language_model"] = _check_file(settings.language_model, "language model")
+        path, about["language_model"] = _check_file(settings.language_model, "language_model")
         model = read_arpa(path)
+        if settings.language_model.path == ENGLISH:
+            model = restrict_characters(model, alphabet)
         ngrams = build_ngram_tables(model, alphabet, str(path))
         about["language_model"] |= {"order": model.order, "ngrams": model.num_ngrams}
     if settings.lexicon:
@@ -180,6 +205,7 @@ def save_settings(path: Path, settings: DecoderSettings, parts: TextParts, tuned
         if name in plain:
             file, folder = Path(plain[name]["path"]).resolve(), path.parent.resolve()
             named = file.relative_to(folder) if file.is_relative_to(folder) else file
+            named = Path(ENGLISH) if plain[name]["path"] == ENGLISH else named
             plain[name] = {"path": str(named), "sha256": plain[name]["sha256"]}
     write_text(path, json.dumps({"format": FORMAT, **plain, "tuned": tuned}, indent=2, ensure_ascii=False) + "\n")
 
@@ -200,9 +226,13 @@ def load_settings(path: Path) -> DecoderSettings:
     if isinstance(weights := values.get("weights"), dict) and weights.get("escape") == "-inf":
         weights["escape"] = float("-inf")
     settings = build_dataclass(DecoderSettings, values, str(path))
-    files = {name: file for name in _TEXT_FILES if (file := getattr(settings, name))}
+    files = {name: file for name in _TEXT_FILES if (file := getattr(settings, name)) and file.path != ENGLISH}
     found = {name: dataclasses.replace(file, path=os.path.join(path.parent, file.path)) for name, file in files.items()}
     return dataclasses.replace(settings, **found)
+
+
+# See `choose_decoder`.
+DecoderChoice: TypeAlias = str | os.PathLike[str] | DecoderSettings | Decoder | Callable[[Alphabet], DecoderSettings]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -215,7 +245,7 @@ class ChosenDecoder:
 
 
 def choose_decoder(
-    choice: str | os.PathLike[str] | DecoderSettings | Decoder,
+    choice: DecoderChoice,
     alphabet: Alphabet,
     *,
     folder: Path | None = None,
@@ -224,8 +254,9 @@ def choose_decoder(
     """The decoder that a caller asks for. Several devices each take a share of a beam search's rows.
 
     Args:
-      choice: a name in `DECODERS` or `own`; "tuned" for decoder.json in the model's folder; a file of settings;
-        settings; or an object that has `Decoder.decode`, which is taken as it is.
+      choice: a name in `DECODERS` or `own` ("beam" is `with_english`); "tuned" for decoder.json in the model's folder;
+        a file of settings; settings, or what makes them of the alphabet; or an object that has `Decoder.decode`, which
+        is taken as it is.
       alphabet: of the model's classes.
       folder: of the model, None where it comes with the package.
       own: builders of decoders of one's own, by name.
@@ -237,7 +268,13 @@ def choose_decoder(
         return ChosenDecoder(choice, type(choice).__name__, {"decoder": type(choice).__name__})
     if isinstance(choice, str) and choice in own:
         return ChosenDecoder(own[choice](alphabet), choice, {"decoder": choice})
-    settings = choice if isinstance(choice, DecoderSettings) else find_settings(choice, folder, (*DECODERS, *own))
+    if isinstance(choice, DecoderSettings):
+        settings = choice
+    elif callable(choice):
+        settings = choice(alphabet)
+    else:
+        settings = find_settings(choice, folder, (*DECODERS, *own))
+        settings = with_english(settings, alphabet) if choice == BEAM else settings
     parts = load_text_parts(settings, alphabet)
     devices = jax.local_devices()
     decoder = build_decoder(settings, alphabet, parts, devices if len(devices) > 1 else ())
@@ -264,8 +301,8 @@ def find_settings(
     return load_settings(Path(choice))
 
 
-def _check_file(file: TextFile, what: str) -> tuple[Path, dict[str, Any]]:
-    path = Path(file.path)
+def _check_file(file: TextFile, name: str) -> tuple[Path, dict[str, Any]]:
+    path, what = _ENGLISH_FILES[name] if file.path == ENGLISH else Path(file.path), name.replace("_", " ")
     try:
         with path.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()

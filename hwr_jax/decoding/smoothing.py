@@ -16,40 +16,55 @@ from hwr_jax.decoding.language_model import (
     encode_text,
 )
 from hwr_jax.errors import InputError
+from hwr_jax.text.direction import to_visual
 
 # Where a text is too small to estimate an order's discounts, those that KenLM's --discount_fallback takes.
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 # The n-grams of an order as numbers, see `encode_ngrams`, sorted; and how often each occurs.
 _Counts = tuple[np.ndarray, np.ndarray]
+# Of an order's n-grams, from their adjusted counts and the index of each one's context: the part of each probability
+# that is the n-gram's own.
+_Own = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# Shorter n-grams are few, and are kept whatever `min_count` says.
+ALWAYS_KEPT = 3
 
 
 def train_language_model(
-    lines: Iterable[str], *, order: int = 6, smoothing: str = "kneser_ney", characters: str | None = None
+    lines: Iterable[str],
+    *,
+    order: int = 6,
+    smoothing: str = "kneser_ney",
+    characters: str | None = None,
+    min_count: int = 1,
 ) -> NGramModel:
     """Estimates a model of texts.
 
     Args:
       lines: one text each: a line, or a word where words are read alone. White space is joined to single spaces, texts
-        are brought to NFC, empty ones are passed over.
+        are brought to NFC, empty ones are passed over. Those in right-to-left scripts are learnt as they stand on
+        paper, from the left.
       order: number of tokens of the longest n-grams.
       smoothing: "kneser_ney", modified and interpolated (Chen and Goodman, An empirical study of smoothing techniques
         for language modeling, 1999; the estimates of Heafield et al., Scalable modified Kneser-Ney language model
         estimation, 2013), or "witten_bell", interpolated (Witten and Bell, The zero-frequency problem, 1991).
       characters: those the model distinguishes; each gets a probability, seen or not. All others count as one unknown
         character. None: those of the texts.
+      min_count: n-grams of more than three tokens that occur less often are not listed; the order below gives their
+        probabilities. Keeps models of long texts small.
 
     Raises:
       InputError: no text, an unknown smoothing, an order below 1 or too large for that many characters.
     """
     if smoothing not in SMOOTHINGS:
         raise InputError(f"smoothing {smoothing!r}: no such smoothing; take {' or '.join(SMOOTHINGS)}")
-    texts = [text for text in map(clean_text, lines) if text]
+    texts = [to_visual(text) for text in map(clean_text, lines) if text]
     if not texts:
         raise InputError("language model: the text has no characters to learn from")
     characters = "".join(sorted(set(characters or "".join(texts))))
     num_tokens = FIRST_CHARACTER_ID + len(characters)
     check_order(order, num_tokens, "language model")
-    return NGramModel(characters, SMOOTHINGS[smoothing](_count_ngrams(texts, order, characters), num_tokens))
+    counts = _count_ngrams(texts, order, characters)
+    return NGramModel(characters, SMOOTHINGS[smoothing](counts, num_tokens, min_count))
 
 
 def _count_ngrams(texts: list[str], order: int, characters: str) -> list[_Counts]:
@@ -72,26 +87,24 @@ def _count_ngrams(texts: list[str], order: int, characters: str) -> list[_Counts
     return counts
 
 
-def _witten_bell(counts: list[_Counts], num_tokens: int) -> tuple[NGramOrder, ...]:
+def _witten_bell(counts: list[_Counts], num_tokens: int, min_count: int) -> tuple[NGramOrder, ...]:
     """P(w | h) = (c(h w) + T(h) P(w | shorter h)) / (c(h) + T(h)), with T(h) the number of kinds of tokens after h."""
 
-    def estimate(adjusted_M: np.ndarray, context_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        kinds_C = np.bincount(context_M)
-        total_C = np.bincount(context_M, adjusted_M) + kinds_C
-        return adjusted_M / total_C[context_M], kinds_C / total_C
+    def own(adjusted_M: np.ndarray, context_M: np.ndarray) -> np.ndarray:
+        total_C = np.bincount(context_M, adjusted_M) + np.bincount(context_M)
+        return adjusted_M / total_C[context_M]
 
-    return _interpolate(counts, [counts_M.astype(np.float64) for _, counts_M in counts], estimate, num_tokens)
+    return _interpolate(counts, [counts_M.astype(np.float64) for _, counts_M in counts], own, num_tokens, min_count)
 
 
-def _kneser_ney(counts: list[_Counts], num_tokens: int) -> tuple[NGramOrder, ...]:
+def _kneser_ney(counts: list[_Counts], num_tokens: int, min_count: int) -> tuple[NGramOrder, ...]:
     """P(w | h) = (a(h w) - D(a)) / a(h) + b(h) P(w | shorter h), with a the adjusted counts: see `_adjust`."""
 
-    def estimate(adjusted_M: np.ndarray, context_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def own(adjusted_M: np.ndarray, context_M: np.ndarray) -> np.ndarray:
         discounts_M = np.array([0.0, *_discounts(adjusted_M)])[np.minimum(adjusted_M, 3).astype(np.int64)]
-        total_C = np.bincount(context_M, adjusted_M)
-        return (adjusted_M - discounts_M) / total_C[context_M], np.bincount(context_M, discounts_M) / total_C
+        return (adjusted_M - discounts_M) / np.bincount(context_M, adjusted_M)[context_M]
 
-    return _interpolate(counts, _adjust(counts, num_tokens), estimate, num_tokens)
+    return _interpolate(counts, _adjust(counts, num_tokens), own, num_tokens, min_count)
 
 
 def _adjust(counts: list[_Counts], num_tokens: int) -> list[np.ndarray]:
@@ -120,34 +133,34 @@ def _discounts(adjusted_M: np.ndarray) -> tuple[float, float, float]:
 
 
 def _interpolate(
-    counts: list[_Counts],
-    adjusted: list[np.ndarray],
-    estimate: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
-    num_tokens: int,
+    counts: list[_Counts], adjusted: list[np.ndarray], own: _Own, num_tokens: int, min_count: int
 ) -> tuple[NGramOrder, ...]:
     """The model in which every order is mixed with the one below it, and the first with all tokens equally likely.
 
-    `adjusted` holds the counts as the smoothing wants them. `estimate` takes those of an order's n-grams and the index
-    of each one's context; it gives the part of each n-gram's probability that is its own, and the weight of the order
-    below in each context.
+    `adjusted` holds the counts as the smoothing wants them. What the n-grams after a context leave of 1, those below
+    `min_count` included, is the weight of the order below.
     """
     # Unigrams: every token but the start, which nothing comes before.
     unigrams = counts[0][0]
     seen = unigrams != START_ID
-    own_M, (weight,) = estimate(adjusted[0][seen], np.zeros(int(seen.sum()), np.int64))
+    own_M = own(adjusted[0][seen], np.zeros(int(seen.sum()), np.int64))
     probs_M = np.zeros(num_tokens)
     probs_M[unigrams[seen]] = own_M
-    probs_M += weight / (num_tokens - 1)
-    codes = [np.arange(num_tokens), *(codes_M for codes_M, _ in counts[1:])]
-    probs = [probs_M]
-    weights = [np.ones(len(codes_M)) for codes_M in codes]  # what nothing follows keeps 1, log 0
+    probs_M += (1 - own_M.sum()) / (num_tokens - 1)
+    codes, probs, weights = [np.arange(num_tokens)], [probs_M], [np.ones(num_tokens)]
     for length in range(2, len(counts) + 1):
-        codes_M, below = codes[length - 1], codes[length - 2]
+        codes_M, counts_M = counts[length - 1]
+        _, context_M = np.unique(codes_M // num_tokens, return_inverse=True)
+        own_M = own(adjusted[length - 1], context_M)
+        kept_M = counts_M >= (min_count if length > ALWAYS_KEPT else 1)
+        codes_M, own_M = codes_M[kept_M], own_M[kept_M]
         contexts_C, context_M = np.unique(codes_M // num_tokens, return_inverse=True)
-        own_M, weights_C = estimate(adjusted[length - 1], context_M)
-        weights[length - 2][np.searchsorted(below, contexts_C)] = weights_C
-        lower_M = np.searchsorted(below, codes_M % num_tokens ** (length - 1))
+        weights_C = 1 - np.bincount(context_M, own_M)
+        weights[-1][np.searchsorted(codes[-1], contexts_C)] = weights_C
+        lower_M = np.searchsorted(codes[-1], codes_M % num_tokens ** (length - 1))
         probs.append(own_M + weights_C[context_M] * probs[-1][lower_M])
+        codes.append(codes_M)
+        weights.append(np.ones(len(codes_M)))  # what nothing follows keeps 1, log 0
     log10_probs = [np.log10(np.maximum(probs_M, 10.0**START_LOG10)) for probs_M in probs]
     log10_probs[0][START_ID] = START_LOG10
     return tuple(

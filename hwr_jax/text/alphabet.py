@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from hwr_jax.errors import InputError
+from hwr_jax.text.direction import to_logical, to_visual
 
 # The characters of IAM's word labels, in code point order: 78 of them, so the seed model has 81 classes.
 IAM78 = "".join(sorted("!\"#&'()*+,-./:;?" + string.digits + string.ascii_letters))
@@ -65,22 +66,25 @@ class Alphabet:
         return "".join(dict.fromkeys(c for c in text if c not in self.characters))
 
     def encode(self, text: str) -> np.ndarray:
-        """Class ids of `text`, int32 [len(text)]; `UNKNOWN` is class 0.
+        """Class ids of `text`, int32 [len(text)], as they follow from the left on paper; `UNKNOWN` is class 0.
+
+        A right-to-left text is given in Unicode's order, first letter first: see `hwr_jax.text.direction`.
 
         Raises InputError: a character is not in the alphabet.
         """
         if outside := self.outside(text.replace(UNKNOWN, "")):
             raise InputError(f"label {text!r}: not in the alphabet: {' '.join(map(repr, outside))}")
         ids = _ids_of(self.characters)
-        return np.array([ids.get(character, 0) for character in text], dtype=np.int32)
+        return np.array([ids.get(character, 0) for character in to_visual(text)], dtype=np.int32)
 
     def replace_outside(self, text: str) -> str:
         """The text with `UNKNOWN` in place of every character that is not in the alphabet."""
         return "".join(character if character in self.characters else UNKNOWN for character in text)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of class ids; classes that stand for no character (unknown, unused, blank) give nothing."""
-        return "".join(self.characters[i - 1] for i in ids if 1 <= i <= len(self.characters))
+        """The text that `encode` makes class ids of; classes that stand for no character (unknown, unused, blank) give
+        nothing."""
+        return to_logical("".join(self.characters[i - 1] for i in ids if 1 <= i <= len(self.characters)))[0]
 
 
 @functools.lru_cache(maxsize=16)
@@ -103,5 +107,5 @@ def resolve_alphabet(name_or_characters: str) -> Alphabet:
 
 
 def alphabet_of(texts: Iterable[str]) -> Alphabet:
-    """The characters that occur in the texts, sorted. Raises InputError: there are none."""
-    return Alphabet("".join(sorted(set().union(*texts))))
+    """The characters of the texts, sorted, also as they stand on paper. Raises InputError: there are none."""
+    return Alphabet("".join(sorted({character for text in texts for character in text + to_visual(text)})))

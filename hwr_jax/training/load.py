@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hwr_jax.decoding.decoder import Decoder
-from hwr_jax.decoding.settings import ChosenDecoder, DecoderSettings, choose_decoder
+from hwr_jax.decoding.settings import ChosenDecoder, DecoderChoice, choose_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.messages import suggest
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
@@ -80,7 +79,7 @@ def find_parts(parts: OwnParts, config: Mapping[str, Any]) -> "Parts | None":
 
 
 def choose_model_decoder(
-    choice: str | os.PathLike[str] | DecoderSettings | Decoder, name_or_path: str, model: TrainedModel, parts: OwnParts
+    choice: DecoderChoice, name_or_path: str, model: TrainedModel, parts: OwnParts
 ) -> ChosenDecoder:
     """The decoder of a model by a name in its parts or in the table; see `choose_decoder`."""
     found = find_parts(parts, model.config)

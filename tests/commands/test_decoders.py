@@ -1,5 +1,6 @@
 """The flags of decoders: what they come to, and flags that would change nothing."""
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -8,12 +9,21 @@ import pytest
 from hwr_jax.commands.decoders import add_decoder_options, resolve_settings
 from hwr_jax.commands.options import Parser
 from hwr_jax.decoding.arpa import write_arpa
-from hwr_jax.decoding.settings import DecoderSettings, TextFile, load_text_parts, save_settings, usual_weights
+from hwr_jax.decoding.settings import (
+    DecoderSettings,
+    TextFile,
+    load_text_parts,
+    save_settings,
+    usual_weights,
+    with_english,
+)
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.decoding.text_model import FusionWeights
 from hwr_jax.errors import InputError
-from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
 from hwr_jax.training.load import model_folder
+
+AB = Alphabet("ab")
 
 
 @pytest.fixture
@@ -28,10 +38,10 @@ def model(tmp_path) -> Path:
     return tmp_path
 
 
-def resolve(model, *flags) -> DecoderSettings:
+def resolve(model, *flags, alphabet=AB) -> DecoderSettings:
     parser = Parser(prog="hwr test")
     add_decoder_options(parser)
-    return resolve_settings(parser.parse_args([str(flag) for flag in flags]), str(model))
+    return resolve_settings(parser.parse_args([str(flag) for flag in flags]), str(model), alphabet)
 
 
 def test_defaults_are_those_for_the_parts_that_are_there(model):
@@ -40,9 +50,28 @@ def test_defaults_are_those_for_the_parts_that_are_there(model):
     with_lexicon = resolve(model, "--decoder=beam", "--lexicon=words.txt", "--escape=-inf", "--beam_width=7")
     assert with_lexicon.lexicon == TextFile("words.txt")
     assert with_lexicon.weights.escape == -math.inf
-    assert with_lexicon.weights.lexicon == usual_weights(language_model=False, lexicon=True).lexicon
+    assert with_lexicon.weights.lexicon == usual_weights(with_lexicon).lexicon
     assert (with_lexicon.beam_width, with_lexicon.candidates) == (7, 12)
     assert resolve(model, "--temperature=2").temperature == 2
+
+
+def test_a_beam_finds_english_for_a_model_with_english_letters(model):
+    english = resolve_alphabet("iam78")
+    found = resolve(model, "--decoder=beam", alphabet=english)
+    assert (found.language_model, found.lexicon, found.label) == (
+        TextFile("english"),
+        TextFile("english"),
+        "beam + English",
+    )
+    assert found == with_english(DecoderSettings("beam"), english)
+    assert resolve(model, "--decoder=beam", "--language_model=none", alphabet=english) == DecoderSettings("beam")
+    assert resolve(model, "--decoder=beam", "--lexicon=words.txt", alphabet=english).language_model is None
+    own = resolve(model, "--decoder=beam", "--escape=-3", "--beam_width=4", alphabet=english)
+    assert own.weights == dataclasses.replace(found.weights, escape=-3.0)
+    for other in (resolve_alphabet("latin1-european"), Alphabet("0123456789"), Alphabet("abcאב")):
+        assert resolve(model, "--decoder=beam", alphabet=other) == DecoderSettings("beam")
+    assert resolve(model, "--decoder=beam", "--lexicon=english").label == "beam + English lexicon"
+    assert resolve(model, "--decoder=tuned", "--language_model=none").language_model is None
 
 
 def test_flags_take_the_place_of_what_was_tuned(model):

@@ -49,6 +49,13 @@ def test_a_file(tmp_path):
     assert load_lexicon(path) == Lexicon({"the": 32.0, "cat": 1.0, "café": 0.5}, {})
 
 
+def test_a_gzipped_file(tmp_path):
+    lexicon = Lexicon({"the": 32.0, "cat": 1.0}, {" ": 3.0})
+    write_lexicon(lexicon, tmp_path / "words.txt.gz")
+    assert (tmp_path / "words.txt.gz").read_bytes()[:2] == b"\x1f\x8b"
+    assert load_lexicon(tmp_path / "words.txt.gz") == lexicon
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

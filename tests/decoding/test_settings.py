@@ -90,7 +90,7 @@ def test_weights_that_count(settings):
     assert settings.weights_in_use == ("language_model", "length_bonus", "lexicon", "escape")
     assert dataclasses.replace(settings, lexicon=None).weights_in_use == ("language_model", "length_bonus")
     assert DecoderSettings().weights_in_use == ()
-    assert usual_weights(language_model=False, lexicon=False).length_bonus == 0
+    assert usual_weights(DecoderSettings()).length_bonus == 0
 
 
 def test_a_file_of_settings_and_its_folder_moved(settings, tmp_path):

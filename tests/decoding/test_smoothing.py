@@ -110,8 +110,9 @@ def test_against_dicts(smoothing, reference):
 
 @pytest.mark.parametrize("smoothing", ["kneser_ney", "witten_bell"])
 @pytest.mark.parametrize("texts", [["a"], ["ab", "ba", "ab"], WORDS, ["the cat", "the  dog\t", " a\u0301 \n"]])
-def test_probabilities_of_every_context_sum_to_one(smoothing, texts):
-    model = train_language_model(texts, order=4, smoothing=smoothing)
+@pytest.mark.parametrize("min_count", [1, 2])
+def test_probabilities_of_every_context_sum_to_one(smoothing, texts, min_count):
+    model = train_language_model(texts, order=4, smoothing=smoothing, min_count=min_count)
     listed = listed_ngrams(model)
     predicted = [token for token in tokens_of(model) if token != "<s>"]
     contexts = [ngram for ngram in listed if len(ngram) < 4 and ngram[-1] != "</s>"][:300]
@@ -184,6 +185,16 @@ def test_a_probability_by_hand():
     model = train_language_model(["ab"], order=1, smoothing="witten_bell")
     # a, b and the end once each, of 3 kinds; 4 tokens can come.
     assert math.exp(model.log_prob("ab")) == pytest.approx(((1 + 3 / 4) / 6) ** 3)
+
+
+@pytest.mark.parametrize("smoothing", ["kneser_ney", "witten_bell"])
+def test_rare_n_grams_are_left_out(smoothing):
+    texts = load_words()[::20]
+    whole = train_language_model(texts, order=5, smoothing=smoothing)
+    small = train_language_model(texts, order=5, smoothing=smoothing, min_count=3)
+    sizes = [[len(order.ngrams_MxN) for order in model.orders] for model in (whole, small)]
+    assert sizes[0][:3] == sizes[1][:3]
+    assert all(few < many / 2 for many, few in zip(*(size[3:] for size in sizes), strict=True))
 
 
 def test_texts_are_cleaned():

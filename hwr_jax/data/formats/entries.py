@@ -12,6 +12,7 @@ from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_named
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
+from hwr_jax.text.direction import CONTROLS
 
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pnm", ".jp2",
@@ -41,9 +42,9 @@ def read_entries(entries: Iterable[Entry | Skip], *, workers: int) -> Iterator[S
 
 
 def make_sample(id: str, text: str, writer: str, image: bytes | Path, split: str = "") -> Sample | Skip:
-    """A sample with its text in NFC and no white space at its ends, or a skip if the text is none."""
+    """A sample with its text in NFC, without marks of direction and space at its ends; a skip if nothing is left."""
     id, writer = printable(id), printable(writer)
-    text = unicodedata.normalize("NFC", text).strip()
+    text = unicodedata.normalize("NFC", text.translate(CONTROLS)).strip()
     if not text:
         return Skip(id, "empty label")
     if printable(text) != text:
