@@ -234,7 +234,7 @@ def test_a_beam_that_runs_out_says_so():
 def test_a_decoder_is_chosen_when_the_model_is_loaded():
     reader = hwr_jax.load("unipen_words", decoder="beam")
     assert isinstance(reader.decoder, BeamDecoder)
-    assert repr(reader) == "Reader(unipen_words, word 32 x 128 px, 78 characters, BeamDecoder)"
+    assert repr(reader) == "Reader(unipen_words, word 32 x 128 px, 78 characters, beam + English)"
     assert hwr_jax.load("unipen_words", decoder=reader.decoder).decoder is reader.decoder
     with pytest.raises(InputError, match="decoder 'beem': no such decoder; take greedy, beam, tuned or a FILE"):
         hwr_jax.load("unipen_words", decoder="beem")
