@@ -1,6 +1,7 @@
 """Strict numerics for every test: rank promotion raises, and array shapes and types are checked at run time."""
 
 import atexit
+import html
 import html.parser
 import importlib.util
 import json
@@ -262,3 +263,32 @@ def parse_page() -> Callable[[str], PageParser]:
         return parser
 
     return parse
+
+
+PHONE_PX = (390, 844)
+FRAME = """<iframe srcdoc="{page}" style="width: {width}px; height: {height}px; border: 0" onload="
+  const inside = this.contentDocument, number = inside.querySelector('.headline b').getBoundingClientRect();
+  document.title = JSON.stringify([inside.documentElement.scrollWidth, number.left, number.right, number.bottom]);
+"></iframe>"""
+
+
+@pytest.fixture
+def check_on_phone(tmp_path) -> Callable[[str], None]:
+    """`check(page)`: in a browser as wide as a telephone, a page does not scroll sideways and begins with a number."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("looking at a page on a telephone needs chromium")
+
+    def check(page: str) -> None:
+        width_px, height_px = PHONE_PX
+        framed = tmp_path / "framed.html"
+        framed.write_text(FRAME.format(page=html.escape(page), width=width_px, height=height_px), encoding="utf-8")
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000", "--dump-dom"]
+        command = [chromium, *options, f"--user-data-dir={tmp_path / 'chromium'}", framed.as_uri()]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
+        page_px, left_px, right_px, bottom_px = json.loads(shown.partition("<title>")[2].partition("</title>")[0])
+        assert page_px <= width_px
+        assert 0 <= left_px < right_px <= width_px
+        assert bottom_px <= height_px
+
+    return check

@@ -176,7 +176,9 @@ def nice_ticks(lowest: float, highest: float, about: int) -> list[float]:
     magnitude = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * magnitude for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * magnitude >= raw)
     first = math.floor(lowest / step + 1e-9)
-    last = max(first + 1, math.ceil(highest / step - 1e-9))
+    last = math.ceil(highest / step - 1e-9)
+    if last <= first:  # One value, which is at a tick: rates of 100 % have no room above them.
+        first, last = (last - 1, last) if last > 0 else (first, first + 1)
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 

@@ -34,6 +34,11 @@ def test_ticks_span_the_values_in_equal_steps(lowest, span, about):
     assert 2 <= len(ticks) <= about + 3
 
 
+def test_a_rate_of_one_has_no_axis_above_it():
+    assert nice_ticks(1.0, 1.0, 5)[-1] == 1.0
+    assert nice_ticks(0.0, 0.0, 5)[0] == 0.0
+
+
 @pytest.mark.parametrize(
     ("lowest", "highest", "ticks"),
     [(1.2, 17, [1, 2, 5, 10, 20]), (3, 3, [2, 5]), (0.9, 40_000, [0.1, 1, 10, 100, 1e5])],

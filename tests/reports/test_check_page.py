@@ -74,3 +74,7 @@ def test_suspects_are_shown_with_what_was_read(parse_page) -> None:
     assert "<em>b</em>" in page
     assert ids == ["likely-wrong-labels"]
     assert "needs a model" not in page
+
+
+def test_the_page_fits_a_telephone(check_on_phone) -> None:
+    check_on_phone(build_check_page(make_findings(), {"data": NASTY, "model": None}))

@@ -214,3 +214,9 @@ def test_damaged_records_are_told(prepared, data_dir, monkeypatch):
     monkeypatch.setattr("hwr_jax.reports.compare_page.load_prepared", read_damaged)
     frames, why = load(prepared, data_dir)
     assert (frames, why) == ({}, "data 'synthetic': cannot be read (Corrupted Riegeli/records file)")
+
+
+def test_the_page_says_the_verdict_first_and_fits_a_telephone(runs, data_dir, parse_page, check_on_phone):
+    page = build_comparison_page(compare_runs(runs), data_dir=data_dir)
+    assert "second" in parse_page(page).text.partition("CER")[0]
+    check_on_phone(page)

@@ -121,3 +121,9 @@ def test_numbers_that_are_not_on_disk_are_in_the_table(tmp_path):
         split_rule="by hand",
     )
     assert "elsewhere" in write_report(tmp_path, evaluation, images_NxHxW, summary).read_text(encoding="utf-8")
+
+
+def test_the_report_fits_a_telephone(tmp_path, check_on_phone):
+    evaluation, images_NxHxW = make_evaluation()
+    summary = write_run(tmp_path, evaluation, images_NxHxW)
+    check_on_phone(write_report(tmp_path, evaluation, images_NxHxW, summary).read_text(encoding="utf-8"))

@@ -122,3 +122,9 @@ def test_a_sweep_of_seeds_alone_has_one_row_and_no_plots(write_sweep, tmp_path):
     assert [len(setting.runs) for setting in results.settings] == [3]
     assert "<svg" not in write_page(tmp_path / "sweep", record, results).read_text()
     assert "0 of 3" in describe_results(results)
+
+
+def test_the_page_fits_a_telephone(sweep, check_on_phone):
+    page = write_page(*sweep, collect_results(*sweep)).read_text()
+    assert "each dot is a run" in page
+    check_on_phone(page)
