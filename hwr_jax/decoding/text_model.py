@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from hwr_jax.decoding.language_model import NGramTables
 from hwr_jax.decoding.lexicon_tables import ROOT, LexiconTables, extend_word, finish_word
 from hwr_jax.errors import InputError
+from hwr_jax.models.ops import take_pairs
 
 # A text whose log weight is below the first is ruled out. Both are finite, so that sums and differences stay numbers.
 RULED_OUT = -1e8
@@ -68,7 +69,8 @@ class TextModel:
         width = len(state.node_W)
         added_WxC = jnp.broadcast_to(self.length_bonus, (width, len(class_C)))
         if self.ngrams:
-            log_probs_WxC = self.ngrams.log_probs_SxK[state.context_W[:, None], class_C[None]]
+            class_WxC = jnp.broadcast_to(class_C[None], added_WxC.shape)
+            log_probs_WxC = take_pairs(self.ngrams.log_probs_SxK, state.context_W, class_WxC)
             added_WxC += self.language_model_weight * log_probs_WxC
         if self.lexicon:
             node_Wx1, class_1xC = state.node_W[:, None], class_C[None]
@@ -81,7 +83,8 @@ class TextModel:
         """The states of the texts at `from_W`, where `appended_W` with one more character."""
         context_W, node_W = state.context_W[from_W], state.node_W[from_W]
         if self.ngrams:
-            context_W = jnp.where(appended_W, self.ngrams.next_SxK[context_W, class_W], context_W)
+            next_W = take_pairs(self.ngrams.next_SxK, context_W, class_W[:, None])[:, 0]
+            context_W = jnp.where(appended_W, next_W, context_W)
         if self.lexicon:
             _, next_W = extend_word(self.lexicon, node_W, class_W, self.lexicon_weight, self.escape)
             node_W = jnp.where(appended_W, next_W, node_W)

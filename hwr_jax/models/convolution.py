@@ -168,12 +168,16 @@ def _corners(x: Array) -> list[Array]:
     return [windows[:, :, i, :, j] for i in (0, 1) for j in (0, 1)]
 
 
+def _first_equal(corners: list[Array], maximum: Array) -> Array:
+    """Which of the four is the maximum, the first where several are."""
+    a, b, c, _ = corners
+    return jnp.where(a == maximum, 0, jnp.where(b == maximum, 1, jnp.where(c == maximum, 2, 3)))
+
+
 def _max_pool_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
-    top_left, top_right, bottom_left, _ = corners = _corners(x)
+    corners = _corners(x)
     maximum = functools.reduce(jnp.maximum, corners)
-    first_maximum = jnp.where(
-        top_left == maximum, 0, jnp.where(top_right == maximum, 1, jnp.where(bottom_left == maximum, 2, 3))
-    )
+    first_maximum = _first_equal(corners, maximum)
     # Where the maximum was, and of x no more than its odd edge: so x itself need not be kept, nor even be written when
     # the convolution before fuses with the pool.
     odd_edge = x[:, x.shape[1] // 2 * 2 :, x.shape[2] // 2 * 2 :, :0]
@@ -226,6 +230,44 @@ def _image_gradient(x: Array, kernel: Array, corners: Array, gradient: Array) ->
 
 
 pooled_by_kernel.defvjp(_pooled_forward, _pooled_backward)
+
+
+def pooled_by_stride(x: Array, kernel: Array, bias: Array) -> Array:
+    """The same as one convolution with stride 2, the four pixels of a window as four groups of its features.
+
+    So nothing is interleaved along the image, for which accelerators shuffle and pad.
+    """
+    shifted = [jnp.pad(kernel, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in (0, 1) for j in (0, 1)]
+    return _rectified_most(x, jnp.concatenate(shifted, axis=3), bias)
+
+
+def _convolve_by_two(x: Array, kernels_4x4xCx4F: Array) -> Array:
+    dimensions = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, kernels_4x4xCx4F, (2, 2), ((1, 1), (1, 1)), dimension_numbers=dimensions)
+
+
+@jax.custom_vjp
+def _rectified_most(x: Array, kernels: Array, bias: Array) -> Array:
+    return _rectified_forward(x, kernels, bias)[0]
+
+
+def _rectified_forward(x: Array, kernels: Array, bias: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+    corners = jnp.split(_convolve_by_two(x, kernels), 4, axis=3)
+    maximum = functools.reduce(jnp.maximum, corners)
+    y = jax.nn.relu(maximum + bias[None, None, None])
+    first_maximum = _first_equal(corners, maximum)
+    return y, (x, kernels, jnp.where(y > 0, first_maximum, 4).astype(jnp.int8))  # 4: rectified
+
+
+def _rectified_backward(residuals: tuple[Array, Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
+    x, kernels, corner = residuals
+    zero = jnp.zeros((), dtype=gradient.dtype)
+    d_bias = jnp.where(corner < 4, gradient, zero).astype(jnp.float32).sum((0, 1, 2)).astype(gradient.dtype)
+    spread = jnp.concatenate([jnp.where(corner == index, gradient, zero) for index in range(4)], axis=3)
+    return *jax.vjp(_convolve_by_two, x, kernels)[1](spread), d_bias
+
+
+_rectified_most.defvjp(_rectified_forward, _rectified_backward)
 
 
 def frames_by_xla(x: Array, kernel: Array) -> Array:

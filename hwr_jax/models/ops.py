@@ -13,9 +13,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int, Shaped
 
-from hwr_jax.models import bidirectional, convolution, normalization
+from hwr_jax.models import bidirectional, convolution, ctc, lookup, normalization
 from hwr_jax.models.cpu_kernels import library
 
 
@@ -70,9 +70,11 @@ def convolve_and_pool(
     Rectifying and taking a maximum commute, and there are a quarter as many values after the pool.
     """
     arguments = (x_BxWxHxC, kernel_3x3xCxF, bias_F)
-    if _plain() or not convolution.kernel_fits(x_BxWxHxC, kernel_3x3xCxF, channels=(1,)):
+    if _plain():
         return convolve_then_pool(*arguments)
-    return lax.platform_dependent(*arguments, cpu=convolution.pooled_by_kernel, default=convolve_then_pool)
+    fits = convolution.kernel_fits(x_BxWxHxC, kernel_3x3xCxF, channels=(1,))
+    on_cpus = convolution.pooled_by_kernel if fits else convolve_then_pool
+    return lax.platform_dependent(*arguments, cpu=on_cpus, default=convolution.pooled_by_stride)
 
 
 def convolve_then_pool(x: Array, kernel: Array, bias: Array) -> Array:
@@ -109,6 +111,49 @@ def convolve_frames(x_BxTxF: Float[Array, "B T F"], kernel_KxF: Float[Array, "K 
 def normalize(x: Float[Array, "*shape C"]) -> Float[Array, "*shape C"]:
     """Mean 0 and variance 1 over the channels."""
     return normalization.plain(x) if _plain() else normalization.in_closed_form(x)
+
+
+def sample_bilinear(
+    image_WxH: Float[Array, "W H"], x: Float[Array, "*points"], y: Float[Array, "*points"]
+) -> Float[Array, "*points"]:
+    """Values of the image at points in pixels, bilinear between pixels; 0 outside."""
+    if _plain():
+        return lookup.by_gathers(image_WxH, x, y)
+    return lax.platform_dependent(image_WxH, x, y, tpu=lookup.by_products, default=lookup.by_gathers)
+
+
+def ctc_losses(
+    logits: tuple[Float[Array, "B T K"], ...],
+    labels_BxL: Int[Array, "B L"],
+    lengths_B: Int[Array, "B"],
+    frames_B: Int[Array, "B"],
+    by_optax: Callable[..., Array],
+) -> tuple[Float[Array, "B"], ...]:
+    """CTC's losses of one or more logits with the same labels, see `hwr_jax.models.ctc.by_one_scan`.
+
+    `by_optax` takes what that takes. CPUs, for whom its scans are as quick, take one call for each logits.
+    """
+
+    def apart(logits: tuple[Array, ...], *labels: Array) -> tuple[Array, ...]:
+        return tuple(by_optax(each, *labels) for each in logits)
+
+    def together(logits: tuple[Array, ...], *labels: Array) -> tuple[Array, ...]:
+        count = len(logits)
+        repeated = (jnp.concatenate([each] * count) for each in labels)
+        return tuple(jnp.split(ctc.by_one_scan(jnp.concatenate(logits), *repeated), count))
+
+    arguments = (logits, labels_BxL, lengths_B, frames_B)
+    return apart(*arguments) if _plain() else lax.platform_dependent(*arguments, cpu=apart, default=together)
+
+
+def take_pairs(
+    table_SxK: Shaped[Array, "S K"], rows_W: Int[Array, " W"], columns_WxC: Int[Array, "W C"]
+) -> Shaped[Array, "W C"]:
+    """The values of a table at pairs of a row and a column."""
+    arguments = (table_SxK, rows_W, columns_WxC)
+    if _plain():
+        return lookup.pairs_by_gather(*arguments)
+    return lax.platform_dependent(*arguments, cpu=lookup.pairs_by_gather, default=lookup.pairs_by_rows)
 
 
 # XLA on CPUs fuses what lies before into each of several readers, and computes it as often. A barrier does not help, it

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from hwr_jax.config import AugmentConfig, is_zero
+from hwr_jax.models.ops import sample_bilinear
 from hwr_jax.training.photometric import imitate_scan
 
 
@@ -45,7 +46,7 @@ def _warp(image_WxH: Array, key: Array, config: AugmentConfig, used: Array | Non
     if used is not None:
         # Where the warps look to the left, they bring what lies there to the right.
         used = jnp.ceil(right_edge(jnp.maximum(leftwards, 0.0))).astype(jnp.int32).clip(1, shape[0])
-    return _sample_bilinear(image_WxH, x, y), used
+    return sample_bilinear(image_WxH, x, y), used
 
 
 def _affine_coordinates(
@@ -112,20 +113,6 @@ def _bell_weights(size: int, spread: int) -> Array:
     points = np.arange(-beyond, (size - 1) // spread + beyond + 2)
     bells = np.exp(-0.5 * (np.arange(size)[:, None] / spread - points[None]) ** 2)
     return jnp.asarray(bells / np.linalg.norm(bells, axis=1, keepdims=True), jnp.float32)
-
-
-def _sample_bilinear(image_WxH: Array, x: Array, y: Array) -> Array:
-    width, height = image_WxH.shape
-    # A border of background, so that any point has four neighbours; those beyond the frame are all in the border.
-    padded = jnp.pad(image_WxH, (1, 2)).ravel()
-    x = jnp.clip(x + 1, 0, width + 1)
-    y = jnp.clip(y + 1, 0, height + 1)
-    left, top = x.astype(jnp.int32), y.astype(jnp.int32)
-    right_part, bottom_part = x - left, y - top
-    corner = left * (height + 3) + top
-    top_row = padded[corner] * (1 - right_part) + padded[corner + height + 3] * right_part
-    bottom_row = padded[corner + 1] * (1 - right_part) + padded[corner + height + 4] * right_part
-    return top_row * (1 - bottom_part) + bottom_row * bottom_part
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from hwr_jax.config import ExperimentConfig
+from hwr_jax.models import ops
 from hwr_jax.models.layers import SHORTCUT
 
 
@@ -35,6 +36,10 @@ def ctc_losses(
 
     Of each row so many ids and frames count as `lengths_B` and `frames_B` say.
     """
+    return ops.ctc_losses((logits_BxTxK,), labels_BxL, lengths_B, frames_B, _by_optax)[0]
+
+
+def _by_optax(logits_BxTxK: Array, labels_BxL: Array, lengths_B: Array, frames_B: Array) -> Array:
     label_paddings = _after(lengths_B, labels_BxL.shape[1]).astype(jnp.float32)
     frame_paddings = _after(frames_B, logits_BxTxK.shape[1]).astype(jnp.float32)
     return optax.ctc_loss(logits_BxTxK, frame_paddings, labels_BxL, label_paddings, blank_id=logits_BxTxK.shape[-1] - 1)
@@ -46,7 +51,11 @@ def keras_ctc_losses(logits_BxTxK: Float[Array, "B T K"], *labels: Array) -> Flo
     It bounds how wrong a frame can be: where the classes are confidently wrong it is far below `ctc_losses`, whose
     other arguments are `labels`.
     """
-    return ctc_losses(jnp.log(jax.nn.softmax(logits_BxTxK) + KERAS_EPSILON), *labels)
+    return ctc_losses(_soften(logits_BxTxK), *labels)
+
+
+def _soften(logits_BxTxK: Array) -> Array:
+    return jnp.log(jax.nn.softmax(logits_BxTxK) + KERAS_EPSILON)
 
 
 def divergence_from_even(logits_BxTxK: Float[Array, "B T K"], frames_B: Int[Array, "B"]) -> Float[Array, "B"]:
@@ -68,19 +77,24 @@ def _after(counts_B: Array, size: int) -> Array:
 KERAS_EPSILON = 1e-7
 
 
-def _ctc_of(
-    losses: Callable[[Array, Array, Array, Array], Array], output: str = "logits"
-) -> Callable[[Mapping[str, Array], Mapping[str, Array]], Array]:
-    return lambda outputs, batch: losses(outputs[output], batch["labels"], batch["lengths"], outputs["frames"])
+@dataclasses.dataclass(frozen=True)
+class CtcOf:
+    """CTC's loss of an output of the model."""
+
+    output: str = "logits"
+    change: Callable[[Array], Array] = lambda logits: logits  # what is done to it before
+
+    def __call__(self, outputs: Mapping[str, Array], batch: Mapping[str, Array]) -> Float[Array, "B"]:
+        return compute_terms({"": Loss(1.0, self)}, outputs, batch)[""]
 
 
 # What a loss is: from the model's outputs, "logits" [B, T, K], "frames" [B] (how many count) and what the encoder sows
 # in the collection "outputs", and from the batch, see `hwr_jax.data.pipeline.make_batch_of_step`, a number a sample.
 LossFunction = Callable[[Mapping[str, Array], Mapping[str, Array]], Float[Array, "B"]]
 LOSSES: dict[str, LossFunction] = {
-    "ctc": _ctc_of(ctc_losses),
-    "keras_ctc": _ctc_of(keras_ctc_losses),
-    "shortcut": _ctc_of(ctc_losses, SHORTCUT),
+    "ctc": CtcOf(),
+    "keras_ctc": CtcOf(change=_soften),
+    "shortcut": CtcOf(SHORTCUT),
     "smoothing": lambda outputs, batch: divergence_from_even(outputs["logits"], outputs["frames"]),
 }
 
@@ -90,6 +104,19 @@ class Loss(NamedTuple):
 
     weight: float
     function: LossFunction
+
+
+def compute_terms(
+    losses: Mapping[str, Loss], outputs: Mapping[str, Array], batch: Mapping[str, Array]
+) -> dict[str, Float[Array, "B"]]:
+    """Each loss of each sample, by name, without its weight; those of CTC in one call."""
+    ctc = {name: loss.function for name, loss in losses.items() if isinstance(loss.function, CtcOf)}
+    terms = {}
+    if ctc:
+        logits = tuple(one.change(outputs[one.output]) for one in ctc.values())
+        labels = batch["labels"], batch["lengths"], outputs["frames"]
+        terms = dict(zip(ctc, ops.ctc_losses(logits, *labels, _by_optax), strict=True))
+    return {name: terms[name] if name in terms else loss.function(outputs, batch) for name, loss in losses.items()}
 
 
 def build_losses(config: ExperimentConfig) -> dict[str, Loss]:

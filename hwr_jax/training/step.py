@@ -14,7 +14,7 @@ from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.models.ops import compute_apart, hide
 from hwr_jax.models.recognizer import Recognizer, count_frames
 from hwr_jax.training.augment import StepEffect
-from hwr_jax.training.losses import Loss, fits_frames
+from hwr_jax.training.losses import Loss, compute_terms, fits_frames
 from hwr_jax.training.parts import Parts
 from hwr_jax.training.state import Totals, TrainState
 
@@ -77,7 +77,7 @@ def make_step(
         def share_of_mean_loss(parameters: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
             variables = {"params": parameters, **state.collections}
             outputs, collections = model.apply_in_training(variables, images, widths_B, dropout_keys)
-            terms = {name: loss.function(outputs, batch) for name, loss in losses.items()}
+            terms = compute_terms(losses, outputs, batch)
             total_B = sum(loss.weight * terms[name] for name, loss in losses.items())
             return share_of_mean(jnp.asarray(total_B)), (jax.tree.map(share_of_mean, terms), collections)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from hwr_jax.models import convolution, ops
 from hwr_jax.models.convolution import max_pool_2x2
 from hwr_jax.models.ops import convolve_3x3
 
@@ -80,3 +81,18 @@ def test_values_and_gradient(size, levels):
     maxima, back = pool_by_loop(x, gradient)
     np.testing.assert_array_equal(value, maxima)
     np.testing.assert_array_equal(vjp(jnp.asarray(gradient))[0], back)
+
+
+@pytest.mark.parametrize("shape", [(3, 6, 4, 1), (2, 7, 5, 3)], ids=["one channel", "odd"])
+@pytest.mark.parametrize("flat", [False, True], ids=["", "equal pixels"])
+def test_one_convolution_with_stride_two_is_convolution_and_pool(shape, flat):
+    random = np.random.default_rng(0)
+    image = jnp.ones(shape) if flat else jnp.asarray(random.normal(size=shape), jnp.float32)
+    kernel = jnp.asarray(random.normal(size=(3, 3, shape[3], 6)), jnp.float32)
+    bias = jnp.asarray(random.normal(size=6), jnp.float32)
+    results = []
+    for function in (convolution.pooled_by_stride, ops.convolve_then_pool):
+        value, vjp = jax.vjp(function, image, kernel, bias)
+        results.append((value, *vjp(jnp.cos(jnp.arange(value.size, dtype=jnp.float32)).reshape(value.shape))))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)

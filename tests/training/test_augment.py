@@ -86,7 +86,7 @@ def test_far_outside_is_background_on_every_side():
     image = jnp.ones((WIDTH, HEIGHT))
     x = jnp.array([-500.0, -1, WIDTH, 500, 20, 20, 20, 20])
     y = jnp.array([10.0, 10, 10, 10, -500, -1, HEIGHT, 500])
-    np.testing.assert_array_equal(module._sample_bilinear(image, x, y), np.zeros(8))
+    np.testing.assert_array_equal(module.sample_bilinear(image, x, y), np.zeros(8))
 
 
 def test_shift_moves_ink_by_as_much_and_no_more():
