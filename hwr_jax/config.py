@@ -38,9 +38,11 @@ class DataConfig:
     # the raw tree or archive to prepare it from when that has not been done yet ("" if prepared or synthetic)
     source: str = ""
     data_dir: str = ""  # where prepared data lies ("": $HWR_JAX_DATA_DIR, or hwr_jax/data in the user's cache folder)
-    # "writer" (no writer in two splits), "keras_example" (the example's shuffle by seed 42, which mixes writers),
-    # "given" (as the source says, where it does), or the path of a folder with lists of ids; see `hwr_jax.data.splits`
-    split: str = "writer"
+    # "writer" (no writer in two splits), "few_writers" (likewise, with the sizes of a small set), "page" and "line"
+    # (the same writers in all splits), "auto" (the first of these that leaves no split empty or tiny), "keras_example"
+    # (the example's shuffle by seed 42, which mixes writers), "given" (as the source says, where it does), or the path
+    # of a folder with lists of ids; see `hwr_jax.data.splits` and `hwr_jax.data.small_sets`
+    split: str = "auto"
     # cut labels that hold spaces to what follows the last one, as the Keras example does
     last_token_labels: bool = False
     casefold: bool = False  # labels in small letters
@@ -54,8 +56,8 @@ class DataConfig:
     # images are drawn so many times as wide as they are, so that a letter takes more frames
     horizontal_scale: float = 1.0
     # with "line", training batches are cut to one of so many widths, each of which is compiled once; a batch holds
-    # images of like width
-    width_buckets: int = 8
+    # images of like width. 0: one for every 128 samples, at most 8
+    width_buckets: int = 0
     # with "line", batches of so many first epochs come from the narrowest images to the widest (SortaGrad, Amodei et
     # al. 2016)
     narrow_first_epochs: int = 0
@@ -74,9 +76,9 @@ class DataConfig:
     workers: int = 0  # processes that prepare and fit (0: as many as there are cores)
 
     def __post_init__(self) -> None:
-        sizes = ("batch_size", "evaluation_batch_size", "width_buckets", "writers", "words_per_writer")
-        check_positive("data", self, sizes)
-        check_not_negative("data", self, ("training_samples", "validation_samples", "workers", "narrow_first_epochs"))
+        check_positive("data", self, ("batch_size", "evaluation_batch_size", "writers", "words_per_writer"))
+        counts = ("training_samples", "validation_samples", "workers", "narrow_first_epochs", "width_buckets")
+        check_not_negative("data", self, counts)
         check_choice("data.preprocessing", self.preprocessing, PREPROCESSINGS)
         if not MIN_HORIZONTAL_SCALE <= self.horizontal_scale <= MAX_HORIZONTAL_SCALE:
             raise InputError(
@@ -218,8 +220,10 @@ class TrainingConfig:
 
     steps: int = 0  # number of steps (give this or `epochs`, the other 0)
     epochs: float = 0.0  # passes over the training samples; the number of steps is rounded up
+    min_steps: int = 0  # a run of so many epochs has at least so many steps (0: it is refused if it has fewer than 100)
+    max_left_out: float = 0.2  # a run that would leave out a larger share of its training samples is refused
     steps_per_dispatch: int = 1  # steps that run in one program before Python is back; the numbers are the same
-    log_every_steps: int = 50  # a line in metrics.jsonl
+    log_every_steps: int = 0  # a line in metrics.jsonl (0: 20 lines a run, but one every 50 steps at least)
     evaluate_every_steps: int = 0  # CER and WER of the validation split, and a checkpoint (0: only after the last step)
     checkpoint_every_steps: int = 0  # a checkpoint (0: only where the validation split is evaluated)
     # also the Keras example's "mean edit distance" of the validation split, see `hwr_jax.evaluation.example_metric`
@@ -228,8 +232,9 @@ class TrainingConfig:
     parallel: str = "auto"
 
     def __post_init__(self) -> None:
-        check_not_negative("training", self, ("steps", "epochs", "evaluate_every_steps", "checkpoint_every_steps"))
-        check_positive("training", self, ("log_every_steps", "steps_per_dispatch"))
+        intervals = ("log_every_steps", "evaluate_every_steps", "checkpoint_every_steps")
+        check_not_negative("training", self, ("steps", "epochs", "min_steps", "max_left_out", *intervals))
+        check_positive("training", self, ("steps_per_dispatch",))
         if bool(self.steps) == bool(self.epochs):
             raise InputError("training: give either steps or epochs, and leave the other 0")
         check_choice("training.parallel", self.parallel, PARALLEL)
@@ -278,8 +283,14 @@ class ExperimentConfig:
         """Number of steps of a run on so many training samples."""
         epochs, batch_size = self.training.epochs, self.data.batch_size
         if self.data.reshuffle and not self.follows_width:
-            return self.training.steps or math.ceil(epochs * samples / batch_size)
-        return self.training.steps or math.ceil(epochs * math.ceil(samples / batch_size))
+            steps = math.ceil(epochs * samples / batch_size)
+        else:
+            steps = math.ceil(epochs * math.ceil(samples / batch_size))
+        return self.training.steps or max(steps, self.training.min_steps)
+
+    def log_every_steps(self, total_steps: int) -> int:
+        """Steps between two lines of metrics in a run of so many."""
+        return self.training.log_every_steps or max(1, min(50, total_steps // 20))
 
 
 def default_config() -> ConfigDict:

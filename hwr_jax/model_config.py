@@ -54,8 +54,8 @@ class ModelConfig:
     # the frame. The width gives `width_px / stride_px` CTC frames.
     height_px: int = 32
     width_px: int = 128
-    # a named alphabet ("iam78", "iam79" with the space, "latin1-european"), the characters themselves, or "training":
-    # those of the training split
+    # a named alphabet ("iam78", "iam79" with the space, "latin1-european"), the characters themselves, "training"
+    # (those of the training split), or "union" (those and all that the model of --init_from knows)
     alphabet: str = "iam78"
     # features of the convolutions, each followed by 2 x 2 max pooling; in the residual encoder the last is not
     conv_features: tuple[int, ...] = (32, 64)

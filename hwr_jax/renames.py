@@ -32,6 +32,8 @@ def rename_config(config: Mapping[str, Any]) -> dict[str, Any]:
     if loss := flat.pop("objective.loss", None):
         flat |= {f"losses.{name}": float(loss == name) for name in ("ctc", "keras_ctc")}
     flat = {FIELDS.get(name, name): value for name, value in flat.items()}
+    if "data.preprocessing" in flat:
+        flat.setdefault("data.split", "writer")  # There was no other before there was the field.
     return unflatten({name: VALUES.get(name, {}).get(str(value), value) for name, value in flat.items()}, ".")
 
 

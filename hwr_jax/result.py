@@ -11,12 +11,13 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 
 from hwr_jax.config import DataConfig, ExperimentConfig
-from hwr_jax.data.formats.table import read_data
+from hwr_jax.data.formats.table import page_pattern, read_data
 from hwr_jax.data.labels import final_label
-from hwr_jax.data.loading import ensure_prepared, load_split, worker_count
+from hwr_jax.data.loading import ensure_prepared, load_split, settle_split, summarize_splits, worker_count
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
 from hwr_jax.data.sample import Sample, Skip, describe_skips
-from hwr_jax.data.splits import BY_WRITER, SPLITS, rule_name, split_of
+from hwr_jax.data.small_sets import BY_UNIT, choose_rule, ids_in_split
+from hwr_jax.data.splits import AUTO, BY_WRITER, SPLITS, rule_name, split_of
 from hwr_jax.data.stored_images import Images
 from hwr_jax.decoding.settings import ChosenDecoder, DecoderChoice, choose_decoder
 from hwr_jax.errors import InputError
@@ -157,9 +158,11 @@ def evaluate(
     folder = model_folder(name) or PRETRAINED / name
     chosen = choose_model_decoder(decoder, name, model, parts)
     config = data_config(model, data, data_dir, workers)
-    samples = (
-        _read_source(config, Path(source), split, model.preprocessing) if source else load_samples(config, split, model)
-    )
+    if source:
+        config, samples = _read_source(config, Path(source), split, model.preprocessing)
+    else:
+        samples = load_samples(config, split, model)
+        config = settle_split(config)
     if not len(samples):
         left_out = describe_skips(collections.Counter(samples.skipped.values()))
         hint = "" if split == ALL else "; try --split=all"
@@ -323,29 +326,46 @@ def load_samples(config: DataConfig, split: str, model: TrainedModel) -> Preproc
     return join_samples([load_split(config, each, model.preprocessing) for each in splits])
 
 
-def _read_source(config: DataConfig, source: Path, split: str, preprocessing: Preprocessing) -> PreprocessedSamples:
-    """Raw data are split by writer: wrong for a model that was trained on those writers by another rule."""
-    if config.split != BY_WRITER and split != ALL:
+def _read_source(
+    config: DataConfig, source: Path, split: str, preprocessing: Preprocessing
+) -> tuple[DataConfig, PreprocessedSamples]:
+    """Raw data know no rule but those by writer, page and line; and the config with the one that was taken."""
+    if config.split not in (AUTO, BY_WRITER, *BY_UNIT) and split != ALL:
         raise InputError(
             f"--split={split}: the model's split rule ({config.split}) needs prepared data; run hwr data prepare "
             f"{config.name} --source={source} and leave --source out, or give --split=all"
         )
-    workers = worker_count(config.workers)
-    samples = preprocess_samples(_raw_samples(config.name, source, split, workers), preprocessing, workers=workers)
+    workers, page_id = worker_count(config.workers), page_pattern(config.name)
+
+    members: set[str] | None = None
+    if split != ALL and config.split != BY_WRITER:  # Who wrote how much is known when all has been read.
+        writers = {item.id: item.writer for item in _read_raw(config.name, source, workers) if isinstance(item, Sample)}
+        rule = choose_rule(writers, page_id) if config.split == AUTO else config.split
+        config, members = dataclasses.replace(config, split=rule), ids_in_split(split, rule, writers, page_id)
+
+    def is_in_split(sample: Sample) -> bool:
+        return split_of(sample.writer) == split if members is None else sample.id in members
+
+    # What was skipped has no writer, and so no split.
+    read = _read_raw(config.name, source, workers)
+    items = (item for item in read if split == ALL or isinstance(item, Skip) or is_in_split(item))
+    samples = preprocess_samples(items, preprocessing, workers=workers)
+    if config.split == AUTO:
+        config = dataclasses.replace(
+            config, split=choose_rule(dict(zip(samples.ids, samples.writers, strict=True)), page_id)
+        )
     forms = dataclasses.replace(config, last_token_labels=False)
-    return dataclasses.replace(samples, texts=tuple(final_label(text, forms) for text in samples.texts))
+    return config, dataclasses.replace(samples, texts=tuple(final_label(text, forms) for text in samples.texts))
 
 
-def _raw_samples(name: str, source: Path, split: str, workers: int) -> Iterator[Sample | Skip]:
-    """The samples of the split, and all skips: what was skipped has no writer, and so no split."""
+def _read_raw(name: str, source: Path, workers: int) -> Iterator[Sample | Skip]:
+    """All that raw data hold."""
     with ProgressLine(name) as progress:
-        for item in read_data(name, source, workers=workers, progress=progress):
-            if isinstance(item, Skip) or split in (ALL, split_of(item.writer)):
-                yield item
+        yield from read_data(name, source, workers=workers, progress=progress)
 
 
 def _describe_prepared(config: DataConfig) -> dict[str, Any]:
-    """What prepared data hold, all splits, though one is evaluated. Splits are counted where they are by writer."""
+    """What prepared data hold, all splits, though one is evaluated. Splits are counted where the data make them."""
     info = ensure_prepared(config)
     prepared = {
         "version": info.version,
@@ -354,9 +374,9 @@ def _describe_prepared(config: DataConfig) -> dict[str, Any]:
         "skipped_reasons": info.skipped,
         "characters": info.characters,
     }
-    if config.split == BY_WRITER:
+    if config.split in (BY_WRITER, *BY_UNIT):
         prepared["splits"] = {
             name: {"samples": split.samples, "writers": split.writers, "ids_hash": split.ids_sha256}
-            for name, split in info.splits.items()
+            for name, split in summarize_splits(config).items()
         }
     return prepared

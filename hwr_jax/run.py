@@ -17,19 +17,22 @@ from ml_collections import ConfigDict
 from hwr_jax.config import ExperimentConfig, resolve_config
 from hwr_jax.config_files import open_config_file
 from hwr_jax.data.batches import buckets_of, cut_to_widths
-from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_training
+from hwr_jax.data.formats.table import page_pattern
+from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_training, remark_on_data, settle_split
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
+from hwr_jax.data.small_sets import count_writers
 from hwr_jax.data.splits import rule_name
 from hwr_jax.messages import count_of
 from hwr_jax.models import ops
 from hwr_jax.models.recognizer import Recognizer, layer_table
 from hwr_jax.models.trained import make_log_probs
 from hwr_jax.progress import ProgressLine
+from hwr_jax.reports.tables import count_of, describe_writers
 from hwr_jax.strict import to_plain
-from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, resolve_alphabet
+from hwr_jax.text.alphabet import FROM_DATA, Alphabet, resolve_alphabet
 from hwr_jax.training.devices import choose_kind
-from hwr_jax.training.init_from import begin_from
+from hwr_jax.training.init_from import Beginning, load_beginning
 from hwr_jax.training.load import load_run
 from hwr_jax.training.loop import Validate, run_training
 from hwr_jax.training.parts import AT_VALIDATION, Evaluator, Parts, build_parts, parts_of_file
@@ -37,9 +40,11 @@ from hwr_jax.training.processes import find_processes, joined
 from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
 from hwr_jax.training.vectorized import train_vectorized
 from hwr_jax.training.workdir import (
+    adopt,
     check_alphabet,
     check_config,
     command_line,
+    has_checkpoints,
     hold,
     latest_step,
     write_environment,
@@ -80,6 +85,7 @@ def train(
     parts: Parts | None = None,
     *,
     init_from: str | None = None,
+    extend: bool = False,
     coordinator: str | None = None,
     num_processes: int | None = None,
     process_id: int | None = None,
@@ -94,7 +100,9 @@ def train(
       workdir: the run's folder; made if it is not there. A run that was stopped goes on bit for bit.
       parts: of one's own, see `hwr_jax.training.parts.Parts`; None: those of a config file's `parts(config)` where it
         has one, else those that the config names.
-      init_from: name or path of a model to begin with the parameters of; characters it lacks begin new.
+      init_from: name or path of a model to begin with the parameters of; characters it lacks begin new. The config
+        "finetune:MODEL" has the layers of that model and a gentle recipe.
+      extend: whether the config may make a run longer that has begun with fewer steps.
       coordinator: HOST:PORT of process 0, for several processes that each make this call; found on TPU pods and in
         Slurm steps.
       num_processes, process_id: how many they are, and which this one is, from 0.
@@ -107,7 +115,7 @@ def train(
     workdir = Path(workdir)
     processes = find_processes(coordinator, num_processes, process_id, os.environ)
     if processes is None:
-        return train_together([config], [workdir], parts, init_from=init_from)[0]
+        return train_together([config], [workdir], parts, init_from=init_from, extend=extend)[0]
 
     def tell_loss(line: str) -> None:
         print(f"hwr train: {line}", file=sys.stderr, flush=True)
@@ -116,7 +124,9 @@ def train(
 
     with joined(processes, tell_loss):
         main_process = jax.process_index() == 0
-        return train_together([config], [workdir], parts, init_from=init_from, main_process=main_process)[0]
+        return train_together(
+            [config], [workdir], parts, init_from=init_from, extend=extend, main_process=main_process
+        )[0]
 
 
 def train_together(
@@ -125,6 +135,7 @@ def train_together(
     parts: Parts | None = None,
     *,
     init_from: str | None = None,
+    extend: bool = False,
     main_process: bool = True,
 ) -> list[Run]:
     """As `train`, of one run or of several that train as one program, see `hwr_jax.training.vectorized`.
@@ -132,8 +143,9 @@ def train_together(
     One run alone can have `parts` and `init_from`. `main_process` says whether this process keeps the folders.
     """
     ops.prepare_kernels()
+    configs = [adopt(workdir, config) for config, workdir in zip(configs, workdirs, strict=True)]
     try:
-        with framed(configs, workdirs, main_process=main_process) as stop:
+        with framed(configs, workdirs, extend=extend, main_process=main_process) as stop:
             return _train(configs, workdirs, parts or build_parts(configs[0]), init_from, main_process, stop)
     except Preempted as signal:  # While data are prepared, or in the final evaluation: there is nothing to save.
         return [Run("preempted", latest_step(workdir), workdir, f"{signal}: {GOES_ON}") for workdir in workdirs]
@@ -144,6 +156,7 @@ def framed(
     configs: Sequence[ExperimentConfig],
     workdirs: Sequence[Path],
     *,
+    extend: bool = False,
     main_process: bool = True,
     framework: str = "hwr_jax",
     devices: Callable[[], list[str]] = lambda: [str(device) for device in jax.devices()],
@@ -160,7 +173,7 @@ def framed(
         if main_process:
             for config, workdir in zip(configs, workdirs, strict=True):
                 held.enter_context(hold(workdir))
-                check_config(workdir, to_plain(config))
+                check_config(workdir, to_plain(config), extend=extend)
                 write_environment(workdir, command_line(), devices(), framework)
         stop = held.enter_context(catch_stop_signals())
         try:
@@ -183,13 +196,19 @@ def _train(
     stop: StopRequest,
 ) -> list[Run]:
     say = report if main_process else lambda line: None
+    beginning = load_beginning(init_from, workdirs[0], configs[0].model, parts.encoder)
+    poll, stride_px = stop.poll_if_alone, parts.stride_px(configs[0])
+    configs = settle(configs, workdirs if main_process else (), say=say, poll=poll)
     config = configs[0]  # What is not a number all have in common.
     for workdir in workdirs:
-        alphabet = _find_alphabet(config, workdir, main_process, say, stop)
-    parameter_of = Recognizer(config.model, alphabet.num_classes, parts.encoder).parameter
-    initial = begin_from(init_from, alphabet, workdirs[0], parameter_of, keep=main_process, say=say)
-    poll, stride_px = stop.poll_if_alone, parts.stride_px(config)
-    training, validation = load_data(config, alphabet, say=say, poll=poll, stride_px=stride_px)
+        alphabet = _find_alphabet(config, workdir, beginning, main_process, say)
+    initial = None
+    if beginning:
+        beginning.settle(alphabet, workdirs[0] if main_process else None, say)
+        parameter_of = Recognizer(config.model, alphabet.num_classes, parts.encoder).parameter
+        initial = functools.partial(beginning.carry_over, alphabet=alphabet, parameter_of=parameter_of)
+    new = not any(map(has_checkpoints, workdirs))
+    training, validation = load_for_training(config, alphabet, say=say, poll=poll, stride_px=stride_px, check=new)
     if main_process:
         _describe(config, parts, alphabet, training, validation, workdirs)
     about = [{"config": to_plain(config), "alphabet": alphabet.characters, "parts": parts.own} for config in configs]
@@ -213,17 +232,27 @@ def _train(
     return runs
 
 
-def load_data(
-    config: ExperimentConfig,
-    alphabet: Alphabet,
+def settle(
+    configs: Sequence[ExperimentConfig],
+    workdirs: Sequence[Path],
     *,
     say: Callable[[str], None],
     poll: Callable[[], None],
-    stride_px: int = 0,
-) -> tuple[PreprocessedSamples, PreprocessedSamples]:
-    """`hwr_jax.data.loading.load_for_training`, which prepares the samples with a progress line if need be."""
-    _prepare(config, say, poll)
-    return load_for_training(config, alphabet, say=say, poll=poll, stride_px=stride_px)
+) -> list[ExperimentConfig]:
+    """Configs of the same data with the split rule that the data choose, where they leave it to them.
+
+    The data are prepared with a progress line if need be. The folders' config.json get the rule.
+    """
+    _prepare(configs[0], say, poll)
+    data = settle_split(configs[0].data)
+    if data.split == configs[0].data.split:
+        return [*configs]
+    configs = [
+        dataclasses.replace(config, data=dataclasses.replace(config.data, split=data.split)) for config in configs
+    ]
+    for config, workdir in zip(configs, workdirs, strict=bool(workdirs)):
+        check_config(workdir, to_plain(config))
+    return configs
 
 
 def _prepare(config: ExperimentConfig, say: Callable[[str], None], poll: Callable[[], None]) -> None:
@@ -238,16 +267,19 @@ def _prepare(config: ExperimentConfig, say: Callable[[str], None], poll: Callabl
 
 
 def _find_alphabet(
-    config: ExperimentConfig, workdir: Path, main_process: bool, say: Callable[[str], None], stop: StopRequest
+    config: ExperimentConfig,
+    workdir: Path,
+    beginning: Beginning | None,
+    main_process: bool,
+    say: Callable[[str], None],
 ) -> Alphabet:
-    """What the config names, or the characters of the training split, which the run's folder then keeps."""
-    if config.model.alphabet != FROM_TRAINING:
+    """What the config names, or characters that the training split decides, which the run's folder then keeps."""
+    if config.model.alphabet not in FROM_DATA:
         return resolve_alphabet(config.model.alphabet)
-    _prepare(config, say, stop.poll_if_alone)
-    alphabet = find_alphabet(config)
+    alphabet = find_alphabet(config, beginning.model.alphabet if beginning else None)
     if main_process:
         check_alphabet(workdir, alphabet)
-    say(f"alphabet of the training split: {alphabet.characters}")
+    say(f"alphabet ({config.model.alphabet}): {alphabet.characters}")
     return alphabet
 
 
@@ -310,12 +342,26 @@ def _describe(
     report(f"{parameters:,} parameters, {len(alphabet.characters)} characters, {kind} on {devices}")
     if kernels := ops.describe_kernels():
         report(kernels)
+    page_id = page_pattern(config.data.name)
     where = workdirs[0] if len(workdirs) == 1 else workdirs[0].parent
+    counts = [
+        f"{count_of(part, f'{what} sample')} of "
+        f"{describe_writers(count_writers(dict(zip(part.ids, part.writers, strict=True)), page_id))}"
+        for what, part in (("training", training), ("validation", validation))
+    ]
     report(
-        f"{len(training):,} training samples of {len(set(training.writers))} writers, "
-        f"{len(validation):,} validation samples of {len(set(validation.writers))} writers "
-        f"(split rule {rule_name(config.data.split)}); {steps:,} steps of {config.data.batch_size} into {where}"
+        f"{', '.join(counts)} (split rule {rule_name(config.data.split)}); "
+        f"{steps:,} steps of {config.data.batch_size} into {where}"
     )
+    for remark in remark_on_data(config.data):
+        report(remark)
+    for workdir in workdirs if has_checkpoints(workdirs[0]) else ():
+        step = latest_step(workdir)
+        report(
+            f"resumes {workdir} after step {step:,} of {steps:,}"
+            if step < steps
+            else f"{workdir} has done all {steps:,} steps; it is evaluated again, and --extend makes it longer"
+        )
     if buckets := buckets_of(training.widths_N, config, parts.stride_px(config)):
         padding = f"{100 * buckets.padding_share:.0f} % of it padding"
         report(f"batches {', '.join(map(str, buckets.widths))} px wide, {padding}")

@@ -87,6 +87,7 @@ def training_command(repository) -> Callable[..., list[str]]:
     """`training_command(workdir, *overrides)`: the command line of a run that takes seconds."""
     tiny = [
         "--config.data.writers=40",
+        "--config.data.split=writer",
         "--config.data.words_per_writer=4",
         "--config.data.batch_size=8",
         "--config.data.workers=1",

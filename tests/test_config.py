@@ -24,7 +24,7 @@ from hwr_jax.config import (
 from hwr_jax.errors import InputError
 from hwr_jax.models.recognizer import layer_table
 from hwr_jax.strict import build_dataclass
-from hwr_jax.text.alphabet import FROM_TRAINING, resolve_alphabet
+from hwr_jax.text.alphabet import FROM_DATA, resolve_alphabet
 from hwr_jax.training.optimizer import build_optimizer
 
 GROUPS = {"data": DataConfig, "model": ModelConfig, "optimizer": OptimizerConfig, "augment": AugmentConfig}
@@ -116,7 +116,9 @@ def test_every_range_is_checked(field, value):
         ({"epochs": -1.0}, "training.epochs"),
         ({"epochs": math.inf}, "training.epochs"),
         ({"epochs": math.nan}, "training.epochs"),
-        ({"steps": 1, "log_every_steps": 0}, "training.log_every_steps"),
+        ({"steps": 1, "log_every_steps": -1}, "training.log_every_steps"),
+        ({"steps": 1, "min_steps": -1}, "training.min_steps"),
+        ({"steps": 1, "max_left_out": -0.1}, "training.max_left_out"),
         ({"steps": 1, "steps_per_dispatch": 0}, "training.steps_per_dispatch"),
         ({"steps": 1, "evaluate_every_steps": -1}, "training.evaluate_every_steps"),
         ({"steps": 1, "checkpoint_every_steps": -1}, "training.checkpoint_every_steps"),
@@ -180,6 +182,9 @@ def test_a_seed_is_a_number_of_32_bits(seed):
         ({"epochs": 2.0}, 7),
         ({"epochs": 0.01}, 1),
         ({"epochs": 3.0}, 10),
+        ({"epochs": 3.0, "min_steps": 9}, 10),
+        ({"epochs": 3.0, "min_steps": 300}, 300),
+        ({"steps": 7, "min_steps": 300}, 7),
     ],
 )
 def test_the_number_of_steps_is_rounded_up(values, steps):
@@ -191,6 +196,12 @@ def test_the_number_of_steps_is_rounded_up(values, steps):
 def test_epochs_in_one_order_are_whole_numbers_of_batches(epochs, steps):
     data = DataConfig(batch_size=3, reshuffle=False)
     assert ExperimentConfig(data=data, training=TrainingConfig(epochs=epochs)).total_steps(samples=10) == steps
+
+
+@pytest.mark.parametrize(("total", "every"), [(1, 1), (24, 1), (56, 2), (400, 20), (999, 49), (1000, 50), (99999, 50)])
+def test_short_runs_have_lines_too(total, every):
+    assert ExperimentConfig().log_every_steps(total) == every
+    assert ExperimentConfig(training=TrainingConfig(steps=9, log_every_steps=7)).log_every_steps(total) == 7
 
 
 def test_any_strength_is_active():
@@ -215,7 +226,7 @@ def test_config_files_resolve_and_build(repository):
         config = resolve_config(config_dict)
         assert rest == []
         name = config.model.alphabet
-        alphabet = resolve_alphabet("latin1-european" if name == FROM_TRAINING else name)
+        alphabet = resolve_alphabet("latin1-european" if name in FROM_DATA else name)
         rows = layer_table(config.model, alphabet.num_classes)
         assert rows[-1].output_shape == (config.model.frames, alphabet.num_classes)
         build_optimizer(config.optimizer, config.total_steps(1000))

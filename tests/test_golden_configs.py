@@ -12,7 +12,7 @@ from hwr_jax.config_files import config_names, load_config_file
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.nested import flatten
 from hwr_jax.strict import to_plain
-from hwr_jax.text.alphabet import FROM_TRAINING, resolve_alphabet
+from hwr_jax.text.alphabet import FROM_DATA, resolve_alphabet
 
 FOLDER = Path(__file__).parent / "golden" / "configs"
 WITH_ARGUMENTS = ("unipen_words_large:second", "keras_example:unipen_writers")
@@ -23,7 +23,7 @@ def describe(name: str) -> str:
     """All fields of a config, and name, shape and size of every array of its model, for an alphabet that is large."""
     config = resolve_config(load_config_file(name))
     fields = [f"{field} = {value!r}" for field, value in flatten(to_plain(config), ".").items()]
-    known = config.model.alphabet != FROM_TRAINING
+    known = config.model.alphabet not in FROM_DATA
     classes = resolve_alphabet(config.model.alphabet if known else "latin1-european").num_classes
     model = Recognizer(config.model, classes)
     image = jnp.zeros((1, config.model.width_px, config.model.height_px, 1))

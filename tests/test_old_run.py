@@ -22,6 +22,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.nested import flatten
 from hwr_jax.renames import rename_config
 from hwr_jax.strict import to_plain
+from hwr_jax.training.workdir import adopt
 
 GOLDEN = Path(__file__).parent / "golden"
 # Another version of XLA, or another number of threads, sums in another order: 1e-6 was seen. A change of meaning, such
@@ -93,5 +94,6 @@ def test_its_config_file_says_what_the_old_names_are_now():
 def test_the_renamed_config_is_that_of_the_run(old_run):
     config, _ = load_config([f"--config={GOLDEN / 'old_config_renamed.py'}"])
     recorded = flatten(rename_config(json.loads((old_run / "config.json").read_text())), ".")
-    # Fields that are new since have the values of which the run knew no other.
-    assert flatten(to_plain(ExperimentConfig()), ".") | recorded == flatten(to_plain(resolve_config(config)), ".")
+    # Fields that are new since have the values of which the run knew no other, or leave them as the run began.
+    resolved = adopt(old_run, resolve_config(config))
+    assert flatten(to_plain(ExperimentConfig()), ".") | recorded == flatten(to_plain(resolved), ".")

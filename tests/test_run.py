@@ -18,7 +18,7 @@ from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig, TrainingCo
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 CONFIG = ExperimentConfig(
-    data=DataConfig(writers=40, words_per_writer=3, batch_size=8, workers=1),
+    data=DataConfig(split="writer", writers=40, words_per_writer=3, batch_size=8, workers=1),
     model=ModelConfig(conv_features=(2, 2), dense_features=4, lstm_features=(4,)),
     training=TrainingConfig(steps=4, log_every_steps=2, parallel="jit"),
 )

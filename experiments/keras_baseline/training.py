@@ -15,6 +15,7 @@ import numpy as np
 from experiments.keras_baseline.objective import build_optimizer, make_loss
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.labels import encode_labels
+from hwr_jax.data.loading import load_for_training
 from hwr_jax.data.pipeline import Batch, make_batch_of_step, sample_arrays
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.evaluate import evaluate_samples
@@ -23,7 +24,7 @@ from hwr_jax.evaluation.summary import validation_values
 from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.models.keras_model import build_keras_model, import_keras
 from hwr_jax.result import Result, evaluate_run
-from hwr_jax.run import framed, load_data, report
+from hwr_jax.run import framed, report, settle
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
 from hwr_jax.training.loop import due
@@ -74,8 +75,9 @@ def train(config: ExperimentConfig, workdir: Path) -> Result:
 
 def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRequest) -> Result:
     keras = import_keras()
+    [config] = settle([config], [workdir], say=report, poll=stop.poll)
     alphabet = resolve_alphabet(config.model.alphabet)
-    training, validation = load_data(config, alphabet, say=report, poll=stop.poll)
+    training, validation = load_for_training(config, alphabet, say=report, poll=stop.poll)
     write_json(workdir / "left_out.json", {"training": training.skipped, "validation": validation.skipped})
     total_steps = config.total_steps(len(training))
     keras.utils.set_random_seed(config.seed)
@@ -158,7 +160,7 @@ def make_reporter(
                 self.first_step_seconds = time.perf_counter() - self.began
             self.model.stop_training = self.step == total_steps
             validates = self.step == total_steps or due(self.step, every.evaluate_every_steps)
-            if validates or due(self.step, every.log_every_steps):
+            if validates or due(self.step, config.log_every_steps(total_steps)):
                 self._add_to_window(logs or {})
                 self._report(validates)
 

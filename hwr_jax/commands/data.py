@@ -5,7 +5,7 @@ import itertools
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,14 +129,20 @@ def _prepare(args: argparse.Namespace) -> int:
 
 
 def _describe_prepared(info: "PreparedInfo", data_dir: Path | None) -> str:
-    """The folder, a line a split, and the skips by reason with the first ids of each."""
+    """The folder, a line a split as training makes them, and the skips by reason with the first ids of each."""
+    from hwr_jax.config import DataConfig
+    from hwr_jax.data.loading import remark_on_data, settle_split, summarize_splits
     from hwr_jax.data.prepared import load_skipped
+    from hwr_jax.reports.tables import show_number
 
+    config = settle_split(DataConfig(name=info.name, data_dir=str(data_dir or "")))
     ids: dict[str, list[str]] = {}
     for id, reason in load_skipped(info.name, data_dir).items():
         ids.setdefault(reason.partition(" (")[0], []).append(id)
     lines = [f"{info.name} {info.version}: {info.folder}", f"  {'split':<12}{'samples':>10}{'writers':>10}"]
-    lines += [f"  {name:<12}{split.samples:>10,}{split.writers:>10,}" for name, split in info.splits.items()]
+    for name, split in summarize_splits(config).items():
+        lines.append(f"  {name:<12}{split.samples:>10,}{show_number(split.writers):>10}")
+    lines += [f"  {remark}" for remark in remark_on_data(config)]
     total = sum(info.skipped.values())
     lines += [f"  {'skipped':<12}{total:>10,}" + ("   (ids in skipped.json)" if total else "")]
     for reason, count in info.skipped.items():
@@ -191,7 +197,6 @@ def _find_augmentation(args: argparse.Namespace) -> "tuple[ExperimentConfig, Par
 
 
 def _check(args: argparse.Namespace) -> int:
-    args.split = "all"
     raw = _is_raw(args)
     return check(args, _raw_items(args) if raw else _prepared_items(args), prepared=not raw)
 
@@ -221,38 +226,53 @@ def _prepared_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
 
 
 def _raw_items(args: argparse.Namespace) -> Iterator["Sample | Skip"]:
-    """The samples of the split, and all skips."""
+    """All samples and all skips."""
     from hwr_jax.data.formats.table import read_data
-    from hwr_jax.data.sample import Sample
-    from hwr_jax.data.splits import split_of
 
     name, given = _data_name(args), _given_options(args)
     with ProgressLine(args.name) as progress:
-        for item in read_data(name, args.source, workers=args.workers, options=given, progress=progress):
-            if not isinstance(item, Sample) or args.split in ("all", split_of(item.writer)):
-                yield item
+        yield from read_data(name, args.source, workers=args.workers, options=given, progress=progress)
 
 
 def _choose_prepared(args: argparse.Namespace, count: int) -> tuple[list["Sample"], int]:
     """Samples at random, and how many there are."""
-    from hwr_jax.data.prepared import load_prepared
+    from hwr_jax.data.prepared import load_prepared, load_writers
     from hwr_jax.data.splits import SPLITS
 
-    names = SPLITS if args.split == "all" else (args.split,)
-    splits = [load_prepared(_data_name(args), name, args.data_dir) for name in names]
-    indices = [(split, index) for split in splits for index in range(len(split))]
+    splits = {name: load_prepared(_data_name(args), name, args.data_dir) for name in SPLITS}
+    indices = [(split, index) for split in splits.values() for index in range(len(split))]
+    if args.split != "all" and (writers := load_writers(_data_name(args), args.data_dir)):
+        members = _members(args, writers)
+        indices = [(split, index) for split, index in indices if split[index].id in members]
+    elif args.split != "all":  # What an older version prepared is split by writer.
+        indices = [(splits[args.split], index) for index in range(len(splits[args.split]))]
     chosen = random.Random(args.seed).sample(indices, min(count, len(indices)))
     return [split[index] for split, index in chosen], len(indices)
 
 
+def _members(args: argparse.Namespace, writers: Mapping[str, str]) -> set[str]:
+    """The ids of the split to show, as the data choose their splits."""
+    from hwr_jax.data.formats.table import page_pattern
+    from hwr_jax.data.small_sets import ids_in_split
+    from hwr_jax.data.splits import AUTO
+
+    return ids_in_split(args.split, AUTO, writers, page_pattern(args.name))
+
+
 def _choose_raw(args: argparse.Namespace, count: int) -> tuple[list["Sample"], int]:
-    """Likewise in one pass (reservoir sampling)."""
+    """Likewise by reservoir sampling in one pass; of a split in a second, when the writers are known."""
     from hwr_jax.data.sample import Sample
 
+    members = None
+    if args.split != "all":
+        members = _members(args, {item.id: item.writer for item in _raw_items(args) if isinstance(item, Sample)})
     rng = random.Random(args.seed)
     chosen: list[Sample] = []
     total = 0
-    for total, sample in enumerate((item for item in _raw_items(args) if isinstance(item, Sample)), start=1):
+    samples = (
+        item for item in _raw_items(args) if isinstance(item, Sample) and (members is None or item.id in members)
+    )
+    for total, sample in enumerate(samples, start=1):
         if len(chosen) < count:
             chosen.append(sample)
         elif (index := rng.randrange(total)) < count:

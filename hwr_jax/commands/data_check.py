@@ -46,6 +46,8 @@ def add_check_flags(parser: argparse.ArgumentParser) -> None:
 def check(args: argparse.Namespace, items: "Iterable[Sample | Skip]", *, prepared: bool) -> int:
     """Runs `hwr data check` on items, which are read when asked for. Returns the exit status."""
     from hwr_jax.data.checks.check import check_data
+    from hwr_jax.data.formats.synthetic import SYNTHETIC
+    from hwr_jax.data.loading import settle_split
     from hwr_jax.data.prepared import default_data_dir
     from hwr_jax.data.splits import rule_name
     from hwr_jax.evaluation.label_errors import LabelDoubter
@@ -56,6 +58,9 @@ def check(args: argparse.Namespace, items: "Iterable[Sample | Skip]", *, prepare
     started = time.monotonic()
     model = load_model(args.model) if args.model else None
     config = _find_config(args, model)
+    if prepared and args.name != SYNTHETIC:  # What an older version prepared, training splits by writer.
+        data = dataclasses.replace(config.data, data_dir=str(args.data_dir or config.data.data_dir))
+        config = dataclasses.replace(config, data=settle_split(data))
     rules = _make_rules(args, config, model, prepared)
     doubter = LabelDoubter(model.log_probs, model.alphabet, rules.frames) if model else None
     findings = check_data(items, rules, workers=args.workers, see_images=doubter.see if doubter else None)
@@ -63,7 +68,7 @@ def check(args: argparse.Namespace, items: "Iterable[Sample | Skip]", *, prepare
     facts = {
         "data": args.name,
         "source": str(args.source) if args.source else "prepared",
-        "split_rule": rule_name(config.data.split),
+        "split_rule": rule_name(findings.split),
         "alphabet": model.alphabet.characters if model else config.model.alphabet,
         "frame": f"{config.model.width_px} x {config.model.height_px} px, {config.data.preprocessing}",
         "frames": config.model.frames,
@@ -87,10 +92,14 @@ def describe_findings(findings: "Findings", doubter: "LabelDoubter | None") -> l
     from hwr_jax.data.checks.examination import name_characters
     from hwr_jax.data.sample import describe_skips
     from hwr_jax.reports.check_page import count_suspects
+    from hwr_jax.reports.tables import show_number
 
     lines = [f"{'split':<12}{'samples':>10}{'writers':>10}"]
-    lines += [f"{split:<12}{count:>10,}{findings.writers[split]:>10,}" for split, count in findings.kept.items()]
+    lines += [
+        f"{split:<12}{count:>10,}{show_number(findings.writers[split]):>10}" for split, count in findings.kept.items()
+    ]
     lines.append(f"{'left out':<12}{findings.drops:>10,}")
+    lines += findings.remarks
     for part, left_out in findings.left_out.items():
         if left_out:
             what = {"train": "of training", "reading": "when read"}.get(part, f"of {part}")
@@ -141,9 +150,9 @@ def _make_rules(
     from hwr_jax.data.prepared import load_given_splits, load_listed
     from hwr_jax.data.splits import GIVEN
     from hwr_jax.ink.model_input import preprocessing_of
-    from hwr_jax.text.alphabet import FROM_TRAINING, resolve_alphabet
+    from hwr_jax.text.alphabet import FROM_DATA, resolve_alphabet
 
-    named = None if config.model.alphabet == FROM_TRAINING else config.model.alphabet
+    named = None if config.model.alphabet in FROM_DATA else config.model.alphabet
     return CheckRules(
         data=config.data,
         alphabet=model.alphabet if model else resolve_alphabet(named) if named else None,

@@ -48,8 +48,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def describe_summary(summary: Mapping[str, Any]) -> str:
-    """A short table of what `hwr_jax.evaluation.evaluate.summarize` returns."""
-    over = f"95 % interval over {summary['interval_over']}"
+    """A short table of what `hwr_jax.evaluation.summary.summarize` returns."""
+    from hwr_jax.evaluation.summary import doubt_interval
+    from hwr_jax.reports.tables import describe_writers
+
+    over = f"95 % interval over {doubt_interval(summary) or summary['interval_over']}"
     words = f", WER {_percent(summary['wer_casefolded']).strip()}" if "wer_casefolded" in summary else ""
     error, settings = summary.get("expected_calibration_error"), summary.get("decoder_settings", {})
     calibration = "-" if error is None else f"{error:.4f} at temperature {settings.get('temperature', 1.0):.3g}"
@@ -57,7 +60,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
     rows = [
         ("model", summary["model"]),
         ("data", f"{summary['data']}, {summary['split']} (split rule {summary['split_rule']})"),
-        ("samples", f"{summary['samples']:,} by {summary['writers']:,} writer{'s' * (summary['writers'] != 1)}"),
+        ("samples", f"{summary['samples']:,} by {describe_writers(summary['writers'])}"),
         ("CER", f"{_percent(summary['cer'])}   {_between(summary['cer_interval'])}   {over}"),
         ("WER", f"{_percent(summary['wer'])}   {_between(summary['wer_interval'])}"),
         ("decoder", f"{summary.get('decoder', '-')}, expected calibration error {calibration}"),

@@ -1,6 +1,7 @@
 """`hwr train`: trains a model, or goes on with a run that stopped."""
 
 import gc
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,9 @@ EXIT_STATUS = {"done": 0, "diverged": 1, "preempted": 75}
 
 _EPILOG = """The same command starts a run and, when it was stopped, goes on with it.
 
-example:
+examples:
   hwr train --config=quickstart --workdir=runs/slow --config.optimizer.learning_rate=3e-4
+  hwr train --init_from=unipen_lines_large --config.data.name=pairs/mine --workdir=runs/mine   (a gentle recipe)
 
 exit status: 0 done; 1 the input is wrong, or the run diverged; 75 stopped by a signal and saved: start me again
 """
@@ -37,16 +39,26 @@ def collecting_rarely() -> Iterator[None]:
 @collecting_rarely()
 def main(argv: Sequence[str]) -> int:
     """Runs `hwr train ...`. Returns the exit status."""
+    argv = _with_config(argv)
     options = _parser().parse(argv)
 
     from hwr_jax.run import train
 
     done = train(**vars(options))
     if done.evaluation:
-        print(_describe(done))
+        print(_describe(done, argv, has_own_parts=options.parts is not None))
     elif done.status != "done":
-        print(f"hwr train: {done.status}: {done.message}", file=sys.stderr)
+        what = "stopped by" if done.status == "preempted" else f"{done.status}:"
+        print(f"hwr train: {what} {done.message}", file=sys.stderr)
     return EXIT_STATUS[done.status]
+
+
+def _with_config(argv: Sequence[str]) -> list[str]:
+    """Without a config, what there is to begin from says which: finetune:MODEL."""
+    models = [arg.partition("=")[2] for arg in argv if arg.startswith("--init_from=")]
+    if models and not any(arg.startswith("--config=") for arg in argv):
+        return [f"--config=finetune:{models[-1]}", *argv]
+    return [*argv]
 
 
 def _parser() -> Parser:
@@ -58,8 +70,10 @@ def _parser() -> Parser:
     parser.add_argument(
         "--init_from",
         metavar="NAME_OR_PATH",
-        help="begin with the parameters of this model, its name, folder or run; characters it lacks begin new",
+        help="begin with the parameters of this model, its name, folder or run; characters it lacks begin new. Without "
+        "--config the config is finetune:MODEL, a gentle recipe for the layers of this model",
     )
+    parser.add_argument("--extend", action="store_true", help="make a run longer that has begun with fewer steps")
     several = parser.add_argument_group("several processes (each with the same command but for its --process_id)")
     several.add_argument(
         "--coordinator", metavar="HOST:PORT", help="of process 0; found on TPU pods and in Slurm steps"
@@ -69,20 +83,35 @@ def _parser() -> Parser:
     return parser
 
 
-def _describe(done: "Run") -> str:
-    """The numbers, and what to do next."""
-    from hwr_jax.data.splits import SPLIT_RULE
+def _describe(done: "Run", argv: Sequence[str], *, has_own_parts: bool) -> str:
+    """The numbers, and what to do next with this run: commands that can be run as they are."""
+    from hwr_jax.evaluation.summary import doubt_interval
+    from hwr_jax.reports.tables import count_of, describe_writers
 
     assert done.evaluation
     summary, workdir = done.evaluation.summary, done.workdir
-    unseen = " not trained on" if summary["split_rule"] == SPLIT_RULE else f", split rule {summary['split_rule']}"
-    writers = f"{summary['samples']:,} samples of {summary['writers']} writers{unseen}"
-    return f"""{summary["split"]} CER {summary["cer"]:.2%}  WER {summary["wer"]:.2%}  ({writers})
-Look at it:    {workdir}/report.html
-Read images:   hwr read --model={workdir} IMAGE ...
-Your own data: hwr data prepare NAME --source=PATH, then
-               hwr train --config=unipen_words --config.data.name=NAME --workdir=runs/own
-Change a thing: hwr train --config=quickstart --config.optimizer.learning_rate=1e-3 --workdir=runs/slower"""
+    rule, writers = summary["split_rule"], summary["writers"]
+    if writers and rule.startswith("writer-"):
+        unseen = " not trained on"
+    elif rule.startswith(("page-", "line-")):
+        unseen = f", {'the same' if writers else 'perhaps the same'} writers in training and test"
+    else:
+        unseen = f", split rule {rule}"
+    doubt = doubt_interval(summary)
+    own = [arg for arg in argv if not arg.startswith(("--workdir=", "--config.optimizer.learning_rate=", "--extend"))]
+    slower = [*own, "--config.optimizer.learning_rate=1e-4", f"--workdir={workdir}-slower"]
+    lines = [
+        f"{summary['split']} CER {summary['cer']:.2%}  WER {summary['wer']:.2%}  "
+        f"({count_of(summary['samples'], 'sample')} of {describe_writers(writers)}{unseen}{doubt and f'; {doubt}'})",
+        f"Look at it:     {workdir}/report.html",
+        f"Read images:    hwr read --model={workdir} IMAGE ...",
+        f"Change a thing: hwr train {shlex.join(slower)}",
+    ]
+    if not has_own_parts:
+        name = summary["data"] if "/" in summary["data"] else "pairs/mine"
+        onward = ["hwr", "train", f"--init_from={workdir}", f"--config.data.name={name}", f"--workdir={workdir}-2"]
+        lines += [f"Train it on:    {shlex.join(onward)}", f"  after         hwr data prepare {name} --source=FOLDER"]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

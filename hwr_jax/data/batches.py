@@ -14,6 +14,8 @@ from hwr_jax.data.stored_images import Images
 # compiled, and a sample's result does not change with what is read beside it.
 BATCH_SIZE = 64
 FILLER = -1
+# Each width takes a compilation, which a few samples do not repay.
+SAMPLES_A_BUCKET, MOST_BUCKETS = 128, 8
 
 
 def fill_up(
@@ -110,7 +112,8 @@ def buckets_of(widths_N: Int[np.ndarray, "N"], config: ExperimentConfig, stride_
     """The buckets of a run's training samples, multiples of the encoder's stride; None where all batches are full."""
     if not config.follows_width:
         return None
-    return build_buckets(-(-widths_N // stride_px) * stride_px, config.data.width_buckets)
+    count = config.data.width_buckets or max(1, min(MOST_BUCKETS, len(widths_N) // SAMPLES_A_BUCKET))
+    return build_buckets(-(-widths_N // stride_px) * stride_px, count)
 
 
 class RowsInOrder:

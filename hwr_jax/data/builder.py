@@ -34,6 +34,7 @@ SUMMARY_FILE = "summary.json"
 SKIPPED_FILE = "skipped.json"
 LISTED_FILE = "listed.txt"
 GIVEN_SPLITS_FILE = "given_splits.json"
+WRITERS_FILE = "writers.json"
 
 
 class _LocalInfo(tfds.core.DatasetInfo):
@@ -47,9 +48,9 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
     """Labelled images of one format in the splits of `hwr_jax.data.splits`; see `make_builder_class`.
 
     Beside the records lie summary.json (counts, hashes of ids, reasons of skips), skipped.json (id -> reason),
-    listed.txt (ids in the source's own order, those of unreadable images too) and, if the source says which split a
-    sample is in, given_splits.json (id -> split). A split without samples is left out, since TFDS knows no empty
-    splits.
+    writers.json (id -> writer), listed.txt (ids in the source's own order, those of unreadable images too) and, if the
+    source says which split a sample is in, given_splits.json (id -> split). A split without samples is left out, since
+    TFDS knows no empty splits.
 
     A user's own name for a data set, as in "manifest/letters", is the name of its TFDS config.
     """
@@ -101,7 +102,7 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         skipped: dict[str, str] = {}
         given: dict[str, str] = {}
         listed: list[tuple[int, str]] = []
-        seen: set[str] = set()
+        writers: dict[str, str] = {}
         samples = read_data(
             self._data_name,
             self._source,
@@ -115,19 +116,20 @@ class SamplesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
                 listed.append((count if sample.position is None else sample.position, sample.id))
             if isinstance(sample, Skip):
                 skipped[sample.id] = sample.reason
-            elif sample.id in seen:
+            elif sample.id in writers:
                 skipped[sample.id] = "id occurs twice"
             else:
-                seen.add(sample.id)
+                writers[sample.id] = sample.writer
                 spools[split_of(sample.writer)].add(sample)
                 if sample.split:
                     given[sample.id] = sample.split
-        if not seen:
+        if not writers:
             reasons = describe_skips(collections.Counter(skipped.values()))
             first = f" (the first is {next(iter(skipped))})" if skipped else ""
             raise InputError(f"{self._source}: no usable sample; {reasons}{first}")
         _write_json(folder / SUMMARY_FILE, self._summarize(spools, skipped))
         _write_json(folder / SKIPPED_FILE, skipped)
+        _write_json(folder / WRITERS_FILE, writers)
         if given:
             _write_json(folder / GIVEN_SPLITS_FILE, given)
         write_text(folder / LISTED_FILE, "".join(f"{sample_id}\n" for _, sample_id in sorted(listed)))

@@ -13,6 +13,9 @@ from hwr_jax.text.alphabet import UNKNOWN, Alphabet
 from hwr_jax.text.direction import to_visual
 from hwr_jax.text.normalization import normalize_text
 
+# Why a label cannot be trained on.
+OUTSIDE_ALPHABET = "label has characters outside the alphabet"
+
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
@@ -41,7 +44,7 @@ def why_untrainable(text: str, alphabet: Alphabet, frames: int) -> str | None:
     if not text:
         return "empty label"
     if alphabet.outside(text):
-        return "label has characters outside the alphabet"
+        return OUTSIDE_ALPHABET
     if frames_needed(text) > frames:
         return f"label needs more than {frames} frames"
     return None

@@ -1,25 +1,35 @@
 """A split of a run's data, prepared if need be, and preprocessed."""
 
-import collections
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from hwr_jax.config import DataConfig, ExperimentConfig
+from hwr_jax.data.enough import check_enough, check_not_empty
 from hwr_jax.data.formats.base import Progress
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
+from hwr_jax.data.formats.table import page_pattern
 from hwr_jax.data.labels import final_label, select_trainable, take
 from hwr_jax.data.parallel import count_cores
-from hwr_jax.data.prepared import PreparedInfo, find_prepared, load_given_splits, load_listed, load_prepared, prepare
+from hwr_jax.data.prepared import (
+    PreparedInfo,
+    SplitSummary,
+    find_prepared,
+    load_given_splits,
+    load_listed,
+    load_prepared,
+    load_writers,
+    prepare,
+)
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, load_or_preprocess, preprocess_samples
-from hwr_jax.data.sample import describe_skips
-from hwr_jax.data.splits import BY_WRITER, GIVEN, KERAS_EXAMPLE, SPLITS, divide
+from hwr_jax.data.small_sets import BY_UNIT, choose_rule, count_writers, divide_by_unit, remark_on_splits
+from hwr_jax.data.splits import AUTO, BY_WRITER, GIVEN, KERAS_EXAMPLE, SPLITS, divide, hash_of_ids, remark_on_lists
 from hwr_jax.data.stored_images import ImageWriter
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing, count_frames, preprocessing_of
-from hwr_jax.text.alphabet import FROM_TRAINING, Alphabet, alphabet_of, resolve_alphabet
+from hwr_jax.text.alphabet import FROM_DATA, UNION, Alphabet, alphabet_of, resolve_alphabet
 
 
 def ensure_prepared(
@@ -48,6 +58,33 @@ def ensure_prepared(
     )
 
 
+def settle_split(config: DataConfig) -> DataConfig:
+    """The config with the split rule that its prepared data choose, where it leaves that to them ("auto")."""
+    if config.split != AUTO:
+        return config
+    name = prepared_name(config)
+    writers = load_writers(name, _data_dir(config))
+    # Data that an older version prepared were split by writer.
+    rule = choose_rule(writers, page_pattern(name)) if writers else BY_WRITER
+    return dataclasses.replace(config, split=rule)
+
+
+def summarize_splits(config: DataConfig) -> dict[str, SplitSummary]:
+    """The splits of prepared data by the config's rule, which is not "auto"."""
+    name, data_dir = prepared_name(config), _data_dir(config)
+    writers, info = load_writers(name, data_dir), find_prepared(name, data_dir)
+    if config.split == BY_WRITER and info:
+        return dict(info.splits)
+    parts, _ = _divide(config, load_listed(name, data_dir), writers)
+    page_id = page_pattern(name)
+    return {
+        split: SplitSummary(
+            len(ids), count_writers({id: writers[id] for id in ids if id in writers}, page_id), hash_of_ids(ids)
+        )
+        for split, ids in parts.items()
+    }
+
+
 def load_split(config: DataConfig, split: str, preprocessing: Preprocessing, *, limit: int = 0) -> PreprocessedSamples:
     """The preprocessed samples of a split of a prepared data set, only the first `limit` of them (0: all).
 
@@ -56,6 +93,7 @@ def load_split(config: DataConfig, split: str, preprocessing: Preprocessing, *, 
     lists.
     """
     left_out: dict[str, str] = {}
+    config = settle_split(config)
     if config.split == BY_WRITER:
         samples = _load_preprocessed(config, split, preprocessing)
     else:
@@ -86,26 +124,34 @@ def _select_split(
     """The samples of a split by another rule, and id -> reason of those in none (reported with the training split)."""
     samples = join_samples([_load_preprocessed(config, part, preprocessing) for part in SPLITS])
     row_of_id = {id: row for row, id in enumerate(samples.ids)}
-    name, data_dir = prepared_name(config), _data_dir(config)
-    given = load_given_splits(name, data_dir) if config.split == GIVEN else {}
-    parts, in_none = divide(config.split, load_listed(name, data_dir), row_of_id, given)
+    # What an older version prepared does not say who wrote what cannot be opened.
+    writers = load_writers(prepared_name(config), _data_dir(config))
+    writers = writers or dict(zip(samples.ids, samples.writers, strict=True))
+    parts, in_none = _divide(config, row_of_id, writers)
     ids = parts[split]
-    if not ids and config.split not in (KERAS_EXAMPLE, GIVEN):
+    if not ids and config.split not in (KERAS_EXAMPLE, GIVEN, *BY_UNIT):
         raise InputError(f"{config.split}: the list for {split} names no sample of {config.name}")
     skipped = {id: samples.skipped[id] for id in ids if id in samples.skipped}
     rows = np.array([row_of_id[id] for id in ids if id in row_of_id], dtype=np.int64)
     return dataclasses.replace(take(samples, rows), skipped=skipped), in_none if split == "train" else {}
 
 
-def find_alphabet(config: ExperimentConfig) -> Alphabet:
+def find_alphabet(config: ExperimentConfig, begun_from: Alphabet | None = None) -> Alphabet:
     """The alphabet of a run: what `model.alphabet` names, or the characters of the training split, sorted.
 
-    Raises InputError: the name is empty; or the training split is asked for, and is not prepared or without characters.
+    With "union" those of the model that the run begins from are among them. Raises:
+      InputError: the name is empty; there is no such model; or the training split is asked for, and is not prepared or
+        without characters.
     """
-    if config.model.alphabet != FROM_TRAINING:
+    if config.model.alphabet not in FROM_DATA:
         return resolve_alphabet(config.model.alphabet)
+    known = ""
+    if config.model.alphabet == UNION:
+        if begun_from is None:
+            raise InputError("model.alphabet='union': keeps what a model knows; name the model with --init_from=MODEL")
+        known = begun_from.characters
     training = load_split(config.data, "train", preprocessing_of(config), limit=config.data.training_samples)
-    return alphabet_of(training.texts)
+    return alphabet_of([known, *training.texts])
 
 
 def load_for_training(
@@ -115,12 +161,13 @@ def load_for_training(
     say: Callable[[str], None],
     poll: Callable[[], None] = lambda: None,
     stride_px: int = 0,
+    check: bool = False,
 ) -> tuple[PreprocessedSamples, PreprocessedSamples]:
     """The training samples that can be trained on, and the validation samples, of a prepared data set.
 
     `poll` is called between the splits; an exception it raises ends it. `say` gets a line on what takes time.
     `stride_px` is the encoder's, columns a frame; 0: that of the one that the config names. Raises InputError if the
-    data are not prepared, or no samples are left in one of the splits.
+    data are not prepared, no samples are left in one of the splits, or, with `check`, too little to train on.
     """
     preprocessing = preprocessing_of(config)
     most = "at most " * config.follows_width
@@ -131,11 +178,36 @@ def load_for_training(
     poll()
     frames = count_frames(training.widths_N, stride_px or config.model.stride_px)
     trainable = select_trainable(training, alphabet, frames, config.data.outside_alphabet)
-    for what, part in (("training", trainable), ("validation", validation)):
-        if not len(part):
-            reasons = describe_skips(collections.Counter(part.skipped.values()))
-            raise InputError(f"data {config.data.name!r}: no {what} samples are left; {reasons}")
+    check_not_empty(config, alphabet, "training", training, trainable)
+    check_not_empty(config, alphabet, "validation", validation, validation)
+    if check:
+        check_enough(config, alphabet, training, trainable)
     return trainable, validation
+
+
+def remark_on_data(config: DataConfig) -> list[str]:
+    """What to know of a run's data before trusting its numbers, one sentence each; of the usual splits nothing.
+
+    The config has a split rule, and its data are prepared.
+    """
+    name, data_dir = prepared_name(config), _data_dir(config)
+    samples = {split: found.samples for split, found in summarize_splits(config).items()}
+    writers = count_writers(load_writers(name, data_dir), page_pattern(name))
+    return remark_on_splits(config.split, samples, writers) + remark_on_lists(config.split, load_listed(name, data_dir))
+
+
+def _divide(
+    config: DataConfig, known: Collection[str], writers: Mapping[str, str]
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Split -> ids by a rule other than by writer, and id -> why it is in none.
+
+    `known` are the samples that there are, of which `writers` gives the writers.
+    """
+    name, data_dir = prepared_name(config), _data_dir(config)
+    if config.split in BY_UNIT:
+        return divide_by_unit(config.split, writers, page_pattern(name)), {}
+    given = load_given_splits(name, data_dir) if config.split == GIVEN else {}
+    return divide(config.split, load_listed(name, data_dir), known, given)
 
 
 def worker_count(workers: int) -> int:

@@ -30,7 +30,7 @@ class SplitSummary:
     """What a split holds; `ids_sha256` is `hwr_jax.data.splits.hash_of_ids` of its samples."""
 
     samples: int
-    writers: int
+    writers: int | None  # None where they are not known
     ids_sha256: str
 
 
@@ -189,6 +189,12 @@ def load_given_splits(name: str, data_dir: Path | None = None) -> dict[str, str]
     if not path.exists():
         raise InputError(f"data.split='given': the source of {name!r} gives no splits; use 'writer', or lists of ids")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def load_writers(name: str, data_dir: Path | None = None) -> dict[str, str]:
+    """id -> writer of all samples; {} of a data set that an older version prepared."""
+    path = _find_folder(name, data_dir) / builder.WRITERS_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def load_skipped(name: str, data_dir: Path | None = None) -> dict[str, str]:

@@ -4,6 +4,11 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+IMAGE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pnm", ".jp2",
+    ".heic", ".heif", ".avif",  # which cannot be read: each becomes a skip that says so
+)  # fmt: skip
+
 
 @dataclasses.dataclass(frozen=True)
 class Sample:

@@ -1,12 +1,16 @@
-"""Which split a sample is in: by its writer alone, as the Keras example does, by its source, or by lists of ids."""
+"""Which split a sample is in: by its writer alone, as the Keras example does, by its source, or by lists of ids.
+
+Sets with few writers: `hwr_jax.data.small_sets`.
+"""
 
 import dataclasses
 import hashlib
 from collections.abc import Container, Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from hwr_jax.data.sample import IMAGE_SUFFIXES
 from hwr_jax.errors import InputError
 
 SPLITS = ("train", "validation", "test")
@@ -34,9 +38,20 @@ def hash_of_ids(ids: Iterable[str]) -> str:
     return hashlib.sha256("".join(f"{id}\n" for id in sorted(ids)).encode()).hexdigest()
 
 
-BY_WRITER, KERAS_EXAMPLE, GIVEN = "writer", "keras_example", "given"
+# Values of `data.split`. By "auto" the data choose one of the first four.
+AUTO = "auto"
+BY_WRITER, FEW_WRITERS, BY_PAGE, BY_LINE = "writer", "few_writers", "page", "line"
+KERAS_EXAMPLE, GIVEN = "keras_example", "given"
 KERAS_EXAMPLE_RULE = "keras-example-seed42-90-5-5"
 GIVEN_RULE = "given-by-source"
+_RULES = {
+    BY_WRITER: SPLIT_RULE,
+    FEW_WRITERS: "writer-rank-80-10-10",
+    BY_PAGE: "page-rank-80-10-10",
+    BY_LINE: "line-rank-80-10-10",
+    KERAS_EXAMPLE: KERAS_EXAMPLE_RULE,
+    GIVEN: GIVEN_RULE,
+}
 
 # The names under which lists of IAM's splits are passed around, such as tr.lst of the RWTH/Aachen split.
 LIST_NAMES = {
@@ -44,7 +59,7 @@ LIST_NAMES = {
     "validation": ("validation", "va", "val", "valid", "validationset1"),
     "test": ("test", "te", "testset"),
 }
-LIST_SUFFIXES = (".txt", ".lst", ".uttlist")
+LIST_SUFFIXES = (".txt", ".lst", ".ln", ".uttlist")
 _SPLIT_OF_NAME = {name: split for split, names in LIST_NAMES.items() for name in names}
 _SPLIT_OF_NAME |= {"dev": "validation", "eval": "test", "testing": "test"}
 
@@ -58,14 +73,11 @@ class SplitLists:
 
 
 def rule_name(split: str) -> str:
-    """The name of the rule that `data.split` asks for, as results give it.
+    """The name of the rule that `data.split`, other than "auto", asks for, as results give it.
 
     Raises InputError if a folder of lists is asked for and cannot be read.
     """
-    if split == BY_WRITER:
-        return SPLIT_RULE
-    named = {KERAS_EXAMPLE: KERAS_EXAMPLE_RULE, GIVEN: GIVEN_RULE}
-    return named[split] if split in named else read_split_lists(Path(split)).rule
+    return _RULES[split] if split in _RULES else read_split_lists(Path(split)).rule
 
 
 def split_named(name: str) -> str | None:
@@ -112,8 +124,8 @@ def read_split_lists(folder: Path) -> SplitLists:
     twice, empty or not text, or two lists share an id.
     """
     if not folder.is_dir():
-        rules = f"{BY_WRITER!r}, nor {KERAS_EXAMPLE!r}, nor {GIVEN!r}, nor a folder with lists of ids"
-        raise InputError(f"data.split: {str(folder)!r} is neither {rules}")
+        rules = ", ".join((AUTO, *_RULES))
+        raise InputError(f"data.split: {str(folder)!r} is none of {rules}, nor a folder with lists of ids")
     ids = {split: _read_list(_find_list(folder, split)) for split in SPLITS}
     owner: dict[str, str] = {}
     for split, members in ids.items():
@@ -128,16 +140,41 @@ def divide_by_lists(ids: Iterable[str], lists: SplitLists) -> dict[str, list[str
     """Split -> ids in their order; those in no list are under "".
 
     An id belongs to a list that holds it or, up to one of its hyphens, its beginning: a01-000u-00-03 to one with
-    a01-000u-00 (a line) or a01-000u (a form). The longest beginning decides.
+    a01-000u-00 (a line) or a01-000u (a form). The longest beginning decides. Suffixes of images do not count.
     """
-    split_of_member = {member: split for split, members in lists.ids.items() for member in members}
+    split_of_member = {_bare(member): split for split, members in lists.ids.items() for member in members}
     divided: dict[str, list[str]] = {split: [] for split in (*SPLITS, "")}
     for sample_id in ids:
-        part = sample_id
-        while part not in split_of_member and "-" in part:
-            part = part.rpartition("-")[0]
-        divided[split_of_member.get(part, "")].append(sample_id)
+        divided[split_of_member.get(_find_member(sample_id, split_of_member), "")].append(sample_id)
     return divided
+
+
+def remark_on_lists(split: str, ids: Iterable[str]) -> list[str]:
+    """Which entries of the lists that `data.split` names are of no sample among these, in a sentence; else nothing."""
+    if split in (AUTO, *_RULES):
+        return []
+    entries = {_bare(entry): entry for entries in read_split_lists(Path(split)).ids.values() for entry in entries}
+    found = {_find_member(id, entries) for id in ids}
+    absent = sorted(entry for bare, entry in entries.items() if bare not in found)
+    shown = ", ".join(absent[:_MOST_SHOWN]) + f", and {len(absent) - _MOST_SHOWN:,} more" * (len(absent) > _MOST_SHOWN)
+    what = "entries of the lists name" if len(absent) > 1 else "entry of the lists names"
+    return [f"{split}: {len(absent):,} {what} no sample: {shown}"] if absent else []
+
+
+_MOST_SHOWN = 12
+
+
+def _find_member(sample_id: str, members: Container[str]) -> str:
+    """The longest beginning of an id, up to a hyphen, that is a member; what is left of it if none is."""
+    part = _bare(sample_id)
+    while part not in members and "-" in part:
+        part = part.rpartition("-")[0]
+    return part
+
+
+def _bare(name: str) -> str:
+    """A name without the suffix of an image."""
+    return name[: -len(suffix)] if (suffix := PurePosixPath(name).suffix).lower() in IMAGE_SUFFIXES else name
 
 
 def _find_list(folder: Path, split: str) -> Path:

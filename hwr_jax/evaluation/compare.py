@@ -10,12 +10,12 @@ from hwr_jax.data.splits import hash_of_ids
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.predictions import CHARACTERS, WORDS, RecordedPrediction, groups_of, rate_interval
 from hwr_jax.evaluation.recorded import RecordedRun, load_recorded
+from hwr_jax.evaluation.run_files import describe_extensions
+from hwr_jax.evaluation.summary import FEW_GROUPS
 from hwr_jax.nested import flatten
 from hwr_jax.text.bootstrap import PairedDifference, paired_bootstrap
 
 ALLOW = "--allow_different_samples"
-# Below this, a bootstrap over writers knows too few of them.
-FEW_GROUPS = 10
 _DEVICES = {"cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "gpu": "gpu", "tpu": "tpu"}
 NO_DIFFERENCE = "no clear difference"
 BEYOND_NOISE = "beyond noise"
@@ -60,7 +60,7 @@ class Comparison:
 
     runs: tuple[RecordedRun, ...]  # with the samples that are compared, the same in the same order
     split: str  # of the evaluations
-    over: str  # "writers", or "samples" where all are by one writer: what the bootstrap draws
+    over: str  # what the bootstrap draws, see `hwr_jax.evaluation.predictions.groups_of`
     groups: int  # how many of them there are
     # 95 %, one a run; None where there is nothing to divide by
     cer_intervals: tuple[Interval, ...]
@@ -87,7 +87,8 @@ def compare_runs(
             f"{ALLOW} compares them on the samples that all have"
         )
     runs = _share_samples(loaded)
-    over, groups = groups_of(runs[0].results)
+    about = runs[0].summary
+    over, groups = groups_of(runs[0].results, str(about.get("data", "")), str(about.get("split_rule", "")))
     evaluated_split = str(runs[0].summary.get("split") or split or "test")
     comparison = Comparison(
         runs=runs,
@@ -176,15 +177,16 @@ def _notes(comparison: Comparison, loaded: Sequence[RecordedRun], mismatches: Se
         )
     if any(mismatch.startswith("split rule") for mismatch in mismatches):
         notes.append("Under different split rules, a run may have been trained on samples that are compared here.")
-    if comparison.over == "samples":
-        notes.append("All samples are by one writer, so the bootstrap draws samples: too narrow for other writers.")
-    elif comparison.groups < FEW_GROUPS:
-        notes.append(f"{comparison.groups} writers are few for a bootstrap: the intervals are rough.")
+    if comparison.over != "writers":
+        notes.append(f"The bootstrap draws {comparison.over}, not writers: too narrow for other writers.")
+    if comparison.groups < FEW_GROUPS:
+        notes.append(f"{comparison.groups} {comparison.over} are few for a bootstrap: the intervals are rough.")
     notes += [
         f"{run.name}: its status is {run.status.get('status')}, so it may not be what it will be."
         for run in runs
         if run.status.get("status") not in (None, "done")
     ]
+    notes += [f"{run.name}: was made longer ({longer})." for run in runs if (longer := describe_extensions(run.folder))]
     files = ("config.json", "environment.json", "metrics.jsonl", "usage.json")
     for run in runs:
         if absent := [name for name in files if not getattr(run, name.partition(".")[0])]:

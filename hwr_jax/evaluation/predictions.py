@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from hwr_jax.data.formats.table import page_pattern
+from hwr_jax.data.small_sets import count_writers, find_units
+from hwr_jax.data.splits import BY_PAGE
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 from hwr_jax.text.bootstrap import bootstrap_interval
@@ -32,10 +35,19 @@ class RecordedPrediction:
     edits: Edits  # from the truth to the prediction
 
 
-def groups_of(results: Sequence[RecordedPrediction]) -> tuple[str, list[str]]:
-    """What a bootstrap draws: "writers", or "samples" where all are by one writer; and the group of each sample."""
-    several = len({result.writer for result in results}) > 1
-    return "writers" if several else "samples", [result.writer if several else result.id for result in results]
+def groups_of(results: Sequence[RecordedPrediction], data: str, split_rule: str) -> tuple[str, list[str]]:
+    """What the bootstrap draws, "writers", "pages" or "samples", and the group of each result.
+
+    What stays in one split is drawn: splits by page or line measure writers that were trained on. Where no writer is
+    known, or one alone, pages or samples are drawn, which is too narrow for other writers.
+    """
+    writers, page_id = {result.id: result.writer for result in results}, page_pattern(data)
+    if not split_rule.startswith(("page-", "line-")) and (count_writers(writers, page_id) or 0) > 1:
+        return "writers", [result.writer for result in results]
+    pages = find_units(BY_PAGE, writers, page_id)
+    if not split_rule.startswith("line-") and all(pages.values()) and len(set(pages.values())) > 1:
+        return "pages", [pages[result.id] for result in results]
+    return "samples", [result.id for result in results]
 
 
 def rate_interval(

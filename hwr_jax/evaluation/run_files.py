@@ -59,6 +59,18 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return parsed
 
 
+def describe_extensions(folder: Path) -> str:
+    """When a run was made longer and by how much, "at step 120: training.steps 120 to 150"; "" if it never was."""
+    found = read_json_if_whole(folder / "extended.json").get("extensions", [])
+    return "; ".join(
+        f"at step {one['at_step']:,}: "
+        + ", ".join(
+            f"{name} {old:g} to {one['to'][name]:g}" for name, old in one["from"].items() if old != one["to"][name]
+        )
+        for one in found
+    )
+
+
 def points_of(lines: list[dict[str, Any]], x: str, y: str) -> list[tuple[float, float]]:
     """(x, y) of the lines that have numbers under both names."""
     return [(float(line[x]), float(line[y])) for line in lines if is_number(line.get(x)) and is_number(line.get(y))]

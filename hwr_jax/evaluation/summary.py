@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from hwr_jax.config import ExperimentConfig
+from hwr_jax.data.formats.table import page_pattern
+from hwr_jax.data.small_sets import count_writers
 from hwr_jax.data.splits import hash_of_ids
 from hwr_jax.decoding.calibration import expected_calibration_error
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
@@ -19,6 +21,8 @@ from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import Edits, align
 
 MOST_CONFUSIONS = 24
+# Below this, a bootstrap knows too few writers, pages or samples.
+FEW_GROUPS = 10
 
 
 def summarize(
@@ -34,8 +38,8 @@ def summarize(
 ) -> dict[str, Any]:
     """The numbers of an evaluation as plain values for JSON; what is 0 / 0 is None.
 
-    Intervals are 95 % bootstrap intervals over writers; over samples where all are by one writer, which is too narrow
-    for other writers, and `interval_over` says so.
+    Intervals are 95 % bootstrap intervals over what `interval_over` says, see `groups_of`. "writers" is None where
+    nobody knows who wrote the samples.
 
     Args:
       decoder: its label, such as "greedy", see `hwr_jax.decoding.settings.DecoderSettings.label`.
@@ -43,7 +47,8 @@ def summarize(
       decoder_settings: all of the decoder's settings, see `hwr_jax.decoding.settings.describe_settings`.
     """
     results, totals, losses = evaluation.results, evaluation.totals, evaluation.losses
-    over, groups = groups_of(results)
+    writers = count_writers({result.id: result.writer for result in results}, page_pattern(data))
+    over, groups = groups_of(results, data, split_rule)
     excluded = collections.Counter(result.loss_excluded for result in results if result.loss_excluded)
     return {
         "model": model,
@@ -54,7 +59,7 @@ def summarize(
         "decoder": decoder,
         **({"decoder_settings": _shorten_paths(decoder_settings)} if decoder_settings else {}),
         "samples": totals.samples,
-        "writers": len({result.writer for result in results}),
+        "writers": writers,
         "ids_hash": hash_of_ids(result.id for result in results),
         "characters": totals.characters,
         "edits": totals.character_edits,
@@ -66,11 +71,12 @@ def summarize(
         "wer": _plain(totals.wer),
         "wer_interval": rate_interval(results, groups, *WORDS),
         "interval_over": over,
+        "interval_groups": len(set(groups)),
         "cer_casefolded": _plain(totals.cer_casefolded),
         "cer_casefolded_interval": rate_interval(results, groups, "casefolded_edits", "characters"),
         "wer_casefolded": _plain(totals.wer_casefolded),
         "wer_casefolded_interval": rate_interval(results, groups, "casefolded_word_edits", "words"),
-        "cer_of_writers": spread_over_writers(results),
+        "cer_of_writers": spread_over_writers(results) if writers else None,
         "confusions": list_confusions(results),
         "expected_calibration_error": expected_calibration_error(
             np.array([result.confidence for result in results]),
@@ -85,6 +91,14 @@ def summarize(
         "skipped_reasons": dict(collections.Counter(evaluation.skipped.values())),
         "skipped": evaluation.skipped,
     }
+
+
+def doubt_interval(summary: Mapping[str, Any]) -> str:
+    """Why the intervals of an evaluation mean little, in a few words; "" where they mean something."""
+    groups = summary.get("interval_groups")
+    if groups is None or groups >= FEW_GROUPS:
+        return ""
+    return f"{groups} {summary['interval_over'][: -1 if groups == 1 else None]}: too few for an interval to mean much"
 
 
 def validation_values(evaluation: Evaluation, alphabet: Alphabet, config: ExperimentConfig) -> dict[str, float]:

@@ -104,6 +104,13 @@ def count_parameters(tree: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
+def shapes_of(model: Recognizer) -> dict[str, tuple[int, ...]]:
+    """Name ("dense1/kernel") -> shape of all parameters; nothing is computed."""
+    image = jax.ShapeDtypeStruct((1, model.config.width_px, model.config.height_px, 1), jnp.float32)
+    parameters = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), image)["params"]
+    return {name: leaf.shape for name, leaf in flatten(parameters, "/").items()}
+
+
 def layer_table(config: ModelConfig, num_classes: int, encoder: nn.Module | None = None) -> list[LayerRow]:
     """Every layer with its output shape (without the batch axis) and parameter count; nothing is computed."""
     outputs: list[tuple[str, str, tuple[int, ...]]] = []

@@ -19,7 +19,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.models import ops
-from hwr_jax.models.recognizer import Recognizer, count_parameters
+from hwr_jax.models.recognizer import Recognizer, count_parameters, shapes_of
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.renames import rename_config
 from hwr_jax.strict import build_dataclass
@@ -183,10 +183,9 @@ def pretrained_names() -> list[str]:
 
 
 def _check_shapes(tree: Any, model: Recognizer, where: str) -> None:
-    image = jax.ShapeDtypeStruct((1, model.config.width_px, model.config.height_px, 1), jnp.float32)
-    expected = flatten(jax.eval_shape(lambda x: model.init(jax.random.key(0), x), image)["params"], "/")
-    found = flatten(tree, "/")
+    expected = shapes_of(model)
+    found = {name: leaf.shape for name, leaf in flatten(tree, "/").items()}
     for name in sorted(expected.keys() | found.keys()):
-        shapes = [str(part[name].shape) if name in part else "missing" for part in (found, expected)]
+        shapes = [str(part.get(name, "missing")) for part in (found, expected)]
         if shapes[0] != shapes[1]:
             raise InputError(f"{where}: {name} is {shapes[0]}, the config's model and alphabet ask for {shapes[1]}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from hwr_jax.config import AugmentConfig, ModelConfig
 from hwr_jax.evaluation.run_files import group_of
+from hwr_jax.evaluation.summary import doubt_interval
 from hwr_jax.files import write_text
 from hwr_jax.models.recognizer import layer_table
 from hwr_jax.nested import flatten
@@ -110,6 +111,8 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
         with_texts=any({"language_model", "lexicon"} & group_of(one, "decoder_settings").keys() for one in evaluations),
         licence=str(model.about.get("licence") or describe_terms(trained_on)),
         recorded=_recorded,
+        doubt_interval=doubt_interval,
+        writers_of=lambda found: "unknown" if found.get("writers", 0) is None else _count(found.get("writers")),
         count=_count,
         number=_number,
         settings=_settings,

@@ -10,7 +10,7 @@ from hwr_jax.data.stored_images import Images
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.predictions import write_predictions
 from hwr_jax.evaluation.run_files import group_of, points_of, read_json_if_whole, read_metrics
-from hwr_jax.evaluation.summary import count_confusions, select_random, select_worst, sum_by_writer
+from hwr_jax.evaluation.summary import count_confusions, doubt_interval, select_random, select_worst, sum_by_writer
 from hwr_jax.files import write_bytes, write_text
 from hwr_jax.messages import count_of
 from hwr_jax.nested import flatten
@@ -48,13 +48,15 @@ def write_report(
         title=workdir.resolve().name,
         facts=_facts(config, environment, status),
         summaries=summaries,
-        drawn=" or ".join(sorted({str(found.get("interval_over", "writers")) for found in summaries})),
+        drawn=" or ".join(
+            sorted({doubt_interval(found) or str(found.get("interval_over", "writers")) for found in summaries})
+        ),
         **_curves(read_metrics(workdir / "metrics.jsonl"), config),
         results=results,
         images=images_NxHxW,
         shown=f"{summary['split'] if summary else ''} {count_of(results, 'sample')}".strip(),
         confusions=_confusions(results),
-        writers=_writers(results),
+        writers=_writers(results) if (summary or {}).get("writers", True) else {},
         worst=select_worst(results, MAX_SAMPLES),
         random=select_random(results, MAX_SAMPLES),
         configuration=[_settings(config), _settings(environment)],

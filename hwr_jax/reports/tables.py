@@ -75,6 +75,11 @@ def character(text: str) -> str:
     return {"": "nothing", " ": "space"}.get(text) or code(text)
 
 
+def describe_writers(writers: int | None) -> str:
+    """ "37 writers", or "unknown writers" for None."""
+    return "unknown writers" if writers is None else count_of(writers, "writer")
+
+
 def show_percent(rate: float | None) -> str:
     """ "15.84 %"."""
     return ABSENT if rate is None else f"{100 * rate:.2f} %"

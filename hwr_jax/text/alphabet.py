@@ -1,6 +1,7 @@
 """Characters to class ids and back, in the class layout of the Keras example."""
 
 import dataclasses
+import difflib
 import functools
 import string
 from collections.abc import Iterable
@@ -29,8 +30,9 @@ LATIN1_EUROPEAN = "".join(
 # iam79 is iam78 with the space, for lines.
 NAMED_ALPHABETS = {"iam78": IAM78, "iam79": "".join(sorted(IAM78 + " ")), "latin1-european": LATIN1_EUROPEAN}
 
-# Instead of a name: the characters of the training split.
-FROM_TRAINING = "training"
+# Instead of a name: the characters of the training split; and those with all that the model knows one begins from.
+FROM_TRAINING, UNION = "training", "union"
+FROM_DATA = (FROM_TRAINING, UNION)
 
 # Stands for a character outside the alphabet in a label that is trained on all the same: its class is 0, unknown.
 UNKNOWN = "\ufffd"
@@ -95,15 +97,27 @@ def _ids_of(characters: str) -> dict[str, int]:
 def resolve_alphabet(name_or_characters: str) -> Alphabet:
     """An alphabet by name ("iam78", "iam79", "latin1-european") or from the characters themselves, in any order.
 
-    Raises InputError: the string is empty, or "training", which stands for characters that only the data know.
+    Raises InputError: the string is empty, seems a misspelt name, or stands for characters that only the data know.
     """
-    if name_or_characters == FROM_TRAINING:
+    if name_or_characters in FROM_DATA:
         raise InputError(
-            f"model.alphabet={FROM_TRAINING!r}: stands for the characters of the training split, which only hwr train "
-            "reads; name an alphabet or list the characters"
+            f"model.alphabet={name_or_characters!r}: stands for the characters of the training split, which only "
+            "hwr train reads; name an alphabet or list the characters"
+        )
+    if name_or_characters not in NAMED_ALPHABETS and (names := _similar_names(name_or_characters)):
+        raise InputError(
+            f"model.alphabet={name_or_characters!r}: no such alphabet; did you mean {' or '.join(names)}? "
+            f"To list these characters, give them in order: {''.join(sorted(set(name_or_characters)))}"
         )
     characters = NAMED_ALPHABETS.get(name_or_characters, name_or_characters)
     return Alphabet("".join(sorted(set(characters))))
+
+
+def _similar_names(characters: str) -> list[str]:
+    """Names that characters look like, unless they are in order, as nobody writes a name."""
+    if characters == "".join(sorted(set(characters))):
+        return []
+    return sorted(difflib.get_close_matches(characters.lower(), (*NAMED_ALPHABETS, *FROM_DATA), cutoff=0.6))
 
 
 def alphabet_of(texts: Iterable[str]) -> Alphabet:

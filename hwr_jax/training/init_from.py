@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 
 from hwr_jax.errors import InputError
+from hwr_jax.model_config import ModelConfig
 from hwr_jax.models.encoders import ParameterOf
+from hwr_jax.models.recognizer import Recognizer, shapes_of
+from hwr_jax.models.trained import TrainedModel
 from hwr_jax.nested import flatten, unflatten
+from hwr_jax.strict import build_dataclass, to_plain
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model
 from hwr_jax.training.workdir import has_checkpoints, write_json
@@ -35,30 +39,64 @@ class CharacterChanges:
         return "; ".join(parts)
 
 
-def begin_from(
-    init_from: str | None,
-    alphabet: Alphabet,
-    workdir: Path,
-    parameter_of: ParameterOf,
-    *,
-    keep: bool,
-    say: Callable[[str], None],
-) -> Callable[[Any], Any] | None:
-    """Returns what makes a run's first parameters from those a new model begins with; None leaves them.
+@dataclasses.dataclass(frozen=True)
+class Beginning:
+    """The model that a run begins from."""
 
-    The model to begin from is `init_from`; None: as when the run was first started. `keep` says whether this process
-    keeps the folder; `say` gets a line on what becomes of the characters. Raises InputError: there is no such model, or
-    the run began from another.
+    name: str  # or path, as it was given
+    model: TrainedModel
+
+    def settle(self, alphabet: Alphabet, workdir: Path | None, say: Callable[[str], None]) -> None:
+        """Says what becomes of the characters, and writes it to the run's folder (None: another process keeps it)."""
+        changes = compare_characters(self.model.alphabet, alphabet)
+        if workdir is not None:
+            write_init_from(workdir, self.name, changes)
+        say(f"begins with the parameters of {self.model.name}: {changes.describe()}")
+
+    def carry_over(self, fresh: Any, alphabet: Alphabet, parameter_of: ParameterOf) -> Any:
+        """The run's first parameters, from those a new model begins with; see `carry_over`."""
+        return carry_over(self.model.tree, self.model.alphabet, fresh, alphabet, parameter_of)
+
+
+def load_beginning(init_from: str | None, workdir: Path, config: ModelConfig, encoder: Any = None) -> Beginning | None:
+    """The model that a run begins from, None where it begins anew.
+
+    It is `init_from`; None: as when the run was first started. `config` and `encoder` are the run's.
+
+    Raises:
+      InputError: there is no such model, its layers are others than the run's, or the run began from another.
     """
     name = find_init_from(workdir, init_from)
     if name is None:
         return None
     model = load_model(name)
-    changes = compare_characters(model.alphabet, alphabet)
-    if keep:
-        write_init_from(workdir, name, changes)
-    say(f"begins with the parameters of {model.name}: {changes.describe()}")
-    return lambda fresh: carry_over(model.tree, model.alphabet, fresh, alphabet, name, parameter_of)
+    check_layers(name, model, config, encoder)
+    return Beginning(name, model)
+
+
+def check_layers(name: str, model: TrainedModel, config: ModelConfig, encoder: Any = None) -> None:
+    """Raises InputError if a run's model has other layers than the one it is to begin from, named `name`."""
+    expected = shapes_of(Recognizer(config, model.alphabet.num_classes, encoder))
+    found = {parameter: values.shape for parameter, values in flatten(model.tree, "/").items()}
+    if found == expected:
+        return
+    begun_from = build_dataclass(ModelConfig, model.config["model"], "model")
+    theirs, ours = (flatten(to_plain(sizes), ".") for sizes in (begun_from, config))
+    differing = [
+        f"model.{field} is {theirs[field]!r} there and {ours[field]!r} here"
+        for field in theirs
+        if theirs[field] != ours[field] and field not in _OF_NO_SHAPE
+    ]
+    first = min(parameter for parameter in expected.keys() | found if expected.get(parameter) != found.get(parameter))
+    shapes = (f"{first} is {found.get(first, 'missing')} there and {expected.get(first, 'missing')} here",)
+    raise InputError(
+        f"--init_from={name}: has other layers than this config: {', '.join(differing or shapes)}; "
+        "leave --config out, and the config is made for that model, or give these fields the values they have there"
+    )
+
+
+# Fields of the model that are no part of its layers' shapes.
+_OF_NO_SHAPE = ("alphabet", "width_px", "dropout", "lstm_dropout", "compute_dtype")
 
 
 def find_init_from(workdir: Path, given: str | None) -> str | None:
@@ -86,38 +124,24 @@ def write_init_from(workdir: Path, name: str, changes: CharacterChanges) -> None
 
 
 def carry_over(
-    trained: Any, trained_alphabet: Alphabet, fresh: Any, alphabet: Alphabet, name: str, parameter_of: ParameterOf
+    trained: Any, trained_alphabet: Alphabet, fresh: Any, alphabet: Alphabet, parameter_of: ParameterOf
 ) -> Any:
     """The new model's first parameters: those of the trained model, and fresh ones for new characters.
 
     Classes are the last axis of the layers that give them; a character's column there goes with the character, wherever
     it stands in the other alphabet. The unknown and the unused class and the blank keep theirs.
 
-    Takes parameters and characters of the trained model and of the new one as it is initialised, the trained one's name
-    for messages, and what says of a parameter whether classes are its last axis. Raises InputError: a layer is missing,
-    or has another shape for another reason than its classes.
+    Takes parameters and characters of the trained model and of the new one as it is initialised, of the same layers,
+    and what says of a parameter whether classes are its last axis.
     """
-    old, new = flatten(trained, "/"), flatten(fresh, "/")
-    for parameter in sorted(old.keys() | new.keys()):
-        shapes = [np.shape(part[parameter]) if parameter in part else None for part in (old, new)]
-        # The number of classes may differ, and nothing else.
-        compared = [shape and shape[:-1] for shape in shapes] if parameter_of(parameter).classes else shapes
-        if None in shapes or compared[0] != compared[1]:
-            found, asked = ("missing" if shape is None else str(shape) for shape in shapes)
-            raise InputError(
-                f"--init_from={name}: {parameter} is {found}, this config's model asks for {asked}; "
-                "give the fields of model.* the values they have there"
-            )
+    old = flatten(trained, "/")
     from_class, to_class = _matching_classes(trained_alphabet, alphabet)
     carried = {}
-    for parameter, values in new.items():
-        source = np.asarray(old[parameter])
+    for parameter, values in flatten(fresh, "/").items():
+        carried[parameter] = np.asarray(old[parameter])
         if parameter_of(parameter).classes:
-            values = np.array(values)
-            values[..., to_class] = source[..., from_class]
-            carried[parameter] = values
-        else:
-            carried[parameter] = source
+            carried[parameter] = np.array(values)
+            carried[parameter][..., to_class] = np.asarray(old[parameter])[..., from_class]
     return unflatten(carried, "/")
 
 

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from hwr_jax.config import ExperimentConfig
-from hwr_jax.data.batches import buckets_of
+from hwr_jax.data.batches import Buckets, buckets_of
 from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.loading import worker_count
 from hwr_jax.data.pipeline import make_batch_of_step, make_batches, plan_dispatches, sample_arrays, stack_batches
@@ -83,13 +83,21 @@ class Trial:
         self._unreported_steps += steps
         self._timed_steps += steps
 
+    def begin(self, fetch: Fetch) -> None:
+        """Validates and saves the model that the run begins from, which may turn out to be the best."""
+        values = self.validate(fetch(_evaluated), self.stop.poll_if_alone)
+        rates = f"validation CER {values['validation/cer']:.2%}  WER {values['validation/wer']:.2%}"
+        self.run_logger.say(f"before the first step: {rates}")
+        self.run_logger.begin(values)
+        self._save(0, fetch, values["validation/cer"])
+
     def finish_step(self, step: int, fetch: Fetch) -> None:
         """Reports, validates and saves after a step, as far as they are due; sets the outcome if the run diverged."""
         try:
             every = self.config.training
             validates = step == self.total_steps or due(step, every.evaluate_every_steps)
             cer = None
-            if validates or due(step, every.log_every_steps):
+            if validates or due(step, self.config.log_every_steps(self.total_steps)):
                 cer = self._report(step, fetch, validates)
             if validates or due(step, every.checkpoint_every_steps):
                 self._save(step, fetch, cer)
@@ -187,7 +195,17 @@ def run_training(
         trial = Trial(config, total_steps, run_logger, validate, stop, state)
         empty_totals = functools.partial(zero_totals, parts.losses)
         advance(
-            [trial], state, placement, config, [config.seed], samples, alphabet, stop, parts, empty_totals=empty_totals
+            [trial],
+            state,
+            placement,
+            config,
+            [config.seed],
+            samples,
+            alphabet,
+            stop,
+            parts,
+            empty_totals=empty_totals,
+            begun_from_a_model=initial is not None,
         )
         assert trial.outcome is not None
         return trial.outcome
@@ -207,6 +225,7 @@ def advance(
     parts: Parts,
     take: Callable[[TrainState, int], TrainState] = lambda state, _: state,
     empty_totals: Callable[[], Totals] = zero_totals,
+    begun_from_a_model: bool = False,
 ) -> None:
     """Runs the steps that are left, of one run or of several that advance together; every trial gets its outcome.
 
@@ -217,6 +236,7 @@ def advance(
       seeds: of the order of the samples: one for all trials, or one each, whose batches are then stacked.
       take: given the state on the devices and a trial's index, that trial's state.
       empty_totals: makes what the state counts from after a report.
+      begun_from_a_model: whether the state before the first step is worth a validation.
     """
     total_steps = config.total_steps(len(samples))
     step, state = int(state.step), placement.place(state)
@@ -229,6 +249,8 @@ def advance(
 
     try:
         for trial, fetch in going():
+            if begun_from_a_model and step == 0:
+                trial.begin(fetch)
             if not trial.reported:  # It may have been stopped while it validated after this step.
                 trial.finish_step(step, fetch)
         arrays = sample_arrays(samples.images_NxHxW, samples.widths_N, encode_labels(samples.texts, alphabet))
@@ -240,8 +262,10 @@ def advance(
         )
         on_device = placement.place({name: np.asarray(of_all) for name, of_all in arrays.items()}) if resident else {}
         every = config.training
-        stops = (every.log_every_steps, every.evaluate_every_steps, every.checkpoint_every_steps)
+        stops = (config.log_every_steps(total_steps), every.evaluate_every_steps, every.checkpoint_every_steps)
         dispatches = plan_dispatches(step, total_steps, every.steps_per_dispatch, stops)
+        buckets = buckets_of(samples.widths_N, config, parts.stride_px(config))
+        compiled: set[tuple[int, ...]] = set()
         batches_of_seed = [
             make_batches(
                 make_batch_of_step(
@@ -249,7 +273,7 @@ def advance(
                     batch_size=config.data.batch_size,
                     seed=seed,
                     reshuffle=config.data.reshuffle,
-                    buckets=buckets_of(samples.widths_N, config, parts.stride_px(config)),
+                    buckets=buckets,
                     narrow_first_epochs=config.data.narrow_first_epochs,
                     resident=resident,
                     sources=sources,
@@ -269,6 +293,9 @@ def advance(
             if all(trial.reported for trial, _ in going()):
                 state = state.replace(totals=placement.place(empty_totals()))  # type: ignore[attr-defined]
             batch = batches[0] if len(batches) == 1 else stack_batches(batches)
+            if (shape := batch["images" if "images" in batch else "positions"].shape) not in compiled:
+                compiled.add(shape)
+                trials[0].run_logger.say(_describe_compilation(shape, len(compiled), buckets))
             state = placement.steps(state, on_device, placement.place_batches(batch))
             step += len(steps)
             for trial, fetch in going():
@@ -279,6 +306,13 @@ def advance(
     except Preempted as signal:
         for trial, fetch in going():
             trial.preempt(step, str(signal), fetch)
+
+
+def _describe_compilation(shape: tuple[int, ...], number: int, buckets: Buckets | None) -> str:
+    """What is being compiled, for those who wait for it, and how many such programs there are."""
+    if buckets is None:
+        return f"compiling a program of {shape[0]} training steps" if shape[0] > 1 else "compiling the training step"
+    return f"compiling the training step for batches {shape[-1]} px wide, {number} of {len(buckets.widths)}"
 
 
 def _find_sources(

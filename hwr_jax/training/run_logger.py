@@ -38,7 +38,8 @@ class MetricsFile:
     def __init__(self, workdir: Path, resume_step: int) -> None:
         """Opens the file for the steps after `resume_step`; lines of later steps, and a torn last line, go."""
         self.path = workdir / "metrics.jsonl"
-        kept = [line for line in _whole_lines(self.path) if json.loads(line)["step"] <= resume_step]
+        lines = _whole_lines(self.path) if resume_step else []  # That of step 0 is written anew.
+        kept = [line for line in lines if json.loads(line)["step"] <= resume_step]
         # "train/seconds" of the last line that is kept, 0 if there is none.
         self.seconds_before: float = json.loads(kept[-1]).get("train/seconds", 0.0) if kept else 0.0
         write_text(self.path, "".join(line + "\n" for line in kept))
@@ -98,6 +99,10 @@ class Progress:
         ending = "\n" if not self._rewrite or "validation/cer" in values else ""
         print(f"\r\x1b[K{line}" if self._rewrite else line, end=ending, file=self._stream, flush=True)
 
+    def say(self, line: str) -> None:
+        """A line of its own."""
+        print(f"\r\x1b[K{line}" if self._rewrite else line, file=self._stream, flush=True)
+
     def end(self) -> None:
         """Leaves the line that is being rewritten."""
         if self._rewrite:
@@ -144,6 +149,16 @@ class RunLogger:
         if jax.process_count() == 1:
             return state
         return jax.device_get(multihost_utils.broadcast_one_to_all(state))
+
+    def begin(self, values: Values) -> None:
+        """A line of metrics for the model before the first step."""
+        if self._keeps:
+            self._metrics.write(0, {**values, "train/seconds": 0.0})
+
+    def say(self, line: str) -> None:
+        """A line of progress that stays."""
+        if self._keeps:
+            self._progress.say(line)
 
     def report(self, step: int, values: Values, seconds: float, seconds_left: float) -> None:
         """A line of metrics, and of progress; to the seconds of this start those of earlier ones are added."""

@@ -61,7 +61,7 @@ def catch_stop_signals() -> Iterator[StopRequest]:
     def note(number: int, _: types.FrameType | None) -> None:
         if number == signal.SIGINT and request.received:
             raise KeyboardInterrupt
-        request.received = signal.Signals(number).name
+        request.received = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
 
     before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

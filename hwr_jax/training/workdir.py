@@ -16,17 +16,22 @@ from typing import Any
 import filelock
 
 from hwr_jax.config import ExperimentConfig
+from hwr_jax.data.splits import AUTO
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
-from hwr_jax.nested import flatten
+from hwr_jax.nested import flatten, unflatten
 from hwr_jax.renames import rename_config, rename_metrics
-from hwr_jax.strict import to_plain
+from hwr_jax.strict import build_dataclass, to_plain
 from hwr_jax.text.alphabet import Alphabet
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
 
 # Fields that say where data lie and what fetches them; they change no number.
 PLACES = ("data.source", "data.data_dir", "data.workers", "data.on_device")
+LENGTH = ("training.steps", "training.epochs", "training.min_steps")
+# Fields by which a config leaves a choice to its data, with the value that does so.
+LEFT_TO_DATA = {"data.split": AUTO, "data.width_buckets": 0}
+EXTENDED_FILE = "extended.json"
 
 
 @contextmanager
@@ -72,26 +77,66 @@ def write_status(workdir: Path, status: str, **details: Any) -> None:
     write_json(workdir / "status.json", {"status": status, **details})
 
 
-def check_config(workdir: Path, config: Mapping[str, Any]) -> None:
+def adopt(workdir: Path, config: ExperimentConfig) -> ExperimentConfig:
+    """The config, with what the run in the folder has settled where it leaves that to the data.
+
+    Raises InputError if config.json is damaged.
+    """
+    before = _config_of_run(workdir)
+    settled = {
+        name: before[name] for name, left_open in LEFT_TO_DATA.items() if name in before and before[name] != left_open
+    }
+    plain = flatten(to_plain(config), ".")
+    if not any(plain[name] == LEFT_TO_DATA[name] for name in settled):
+        return config
+    plain |= {name: value for name, value in settled.items() if plain[name] == LEFT_TO_DATA[name]}
+    return build_dataclass(ExperimentConfig, unflatten(plain, "."))
+
+
+def check_config(workdir: Path, config: Mapping[str, Any], *, extend: bool = False) -> None:
     """Writes config.json, or compares it with the one of the run that is there.
 
-    The length of the run and how often it logs, evaluates and saves may change; so may the devices. Raises InputError:
-    another field differs, named with both values; or config.json is damaged.
+    How often the run logs, evaluates and saves may change; so may the devices. To `extend` the run, its length may
+    grow: that is noted in extended.json, and the evaluation of the shorter run is put aside. Raises InputError: another
+    field differs, named with both values; or config.json is damaged.
     """
-    path = workdir / "config.json"
-    if path.exists() and has_checkpoints(workdir):
-        after = flatten(config, ".")
+    before, after = _config_of_run(workdir), flatten(config, ".")
+    if before:
         # A run of an older version lacks the fields that are new since: it ran with what are their defaults now.
         defaults = flatten(to_plain(ExperimentConfig()), ".")
-        before = {name: defaults[name] for name in after if name in defaults} | flatten(_read_config(path), ".")
-        for name in sorted(before.keys() | after.keys()):
+        before = {name: defaults[name] for name in after if name in defaults} | before
+        changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+        for name in changed:
             fixed = not name.startswith("training.") and name not in PLACES
-            if fixed and before.get(name) != after.get(name):
+            if fixed or (name in LENGTH and not extend):
+                longer = name in LENGTH and (after.get(name) or 0) > (before.get(name) or 0)
                 raise InputError(
                     f"--workdir {workdir}: holds a run with {name}={before.get(name)!r}, not {after.get(name)!r}; "
-                    "choose another --workdir for a new run"
+                    f"choose another --workdir for a new run{', or --extend this one' * longer}"
                 )
-    write_json(path, config)
+        if any(name in LENGTH for name in changed):
+            _extend(workdir, *({name: config.get(name, 0) for name in LENGTH} for config in (before, after)))
+    write_json(workdir / "config.json", config)
+
+
+def _extend(workdir: Path, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Notes that a run becomes longer, and puts the evaluation of the shorter one aside."""
+    if any(after[name] < before[name] for name in LENGTH):
+        lengths = (", ".join(f"{name}={length[name]:g}" for name in LENGTH) for length in (before, after))
+        raise InputError(f"--extend: the run in {workdir} has {' and cannot have '.join(lengths)}: it can only grow")
+    step = latest_step(workdir)
+    path = workdir / EXTENDED_FILE
+    extensions = json.loads(path.read_text(encoding="utf-8"))["extensions"] if path.exists() else []
+    write_json(path, {"extensions": [*extensions, {"at_step": step, "from": before, "to": after}]})
+    aside = workdir / f"evaluation_at_step_{step}"
+    if (workdir / "evaluation").is_dir() and not aside.exists():
+        (workdir / "evaluation").rename(aside)
+
+
+def _config_of_run(workdir: Path) -> dict[str, Any]:
+    """The flat config of the run that has begun in a folder, {} if there is none."""
+    path = workdir / "config.json"
+    return flatten(_read_config(path), ".") if path.exists() and has_checkpoints(workdir) else {}
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwr_jax.evaluation.run_files import group_of, points_of, read_json, read_json_if_whole, read_metrics
+from hwr_jax.evaluation.run_files import (
+    describe_extensions,
+    group_of,
+    points_of,
+    read_json,
+    read_json_if_whole,
+    read_metrics,
+)
 from hwr_jax.files import shorten_path
 from hwr_jax.zoo.model_records import is_exported, trained_on
 
@@ -38,8 +45,9 @@ def gather_training(workdir: Path) -> dict[str, Any]:
     """What a run recorded of its training. What it did not is absent.
 
     Returns "command", "steps" (the last one), "seconds" (wall time, validation included), "peak_memory_bytes",
-    "init_from" ("model", how many characters it "kept", and which were "new"), "left_out" (split -> reason -> samples),
-    and of environment.json "framework", "hwr_jax", "python", "cpus", "devices" and "cpu_kernels".
+    "init_from" ("model", how many characters it "kept", and which were "new"), "extended" (when the run was made
+    longer), "left_out" (split -> reason -> samples), and of environment.json "framework", "hwr_jax", "python", "cpus",
+    "devices" and "cpu_kernels".
     """
     environment, usage, init_from, left_out = (
         read_json_if_whole(workdir / f"{name}.json") for name in ("environment", "usage", "init_from", "left_out")
@@ -52,6 +60,7 @@ def gather_training(workdir: Path) -> dict[str, Any]:
         "seconds": usage.get("training_seconds") or (seconds[-1] if seconds else None),
         "peak_memory_bytes": usage.get("peak_memory_bytes"),
         "init_from": _describe_init(init_from),
+        "extended": describe_extensions(workdir),
         "left_out": {split: dict(collections.Counter(reasons.values())) for split, reasons in left_out.items()},
     }
     if not left_out and not (workdir / "left_out.json").exists():

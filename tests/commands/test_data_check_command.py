@@ -14,6 +14,9 @@ from hwr_jax.data.splits import split_of
 SMALL = ("--synthetic_writers=30", "--synthetic_words_per_writer=2", "--workers=1")
 
 
+BY_WRITER = ("--config=quickstart", "--config.data.split=writer")
+
+
 def forms(split: str) -> list[str]:
     """Forms of IAM, each a writer where forms.txt is missing, of that split."""
     return [form for form in (f"a01-{number:03d}" for number in range(200)) if split_of(form) == split]
@@ -40,13 +43,14 @@ def iam(tmp_path: Path) -> Path:
 
 
 def test_it_counts_what_cannot_be_trained_on(iam: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    argv = ["check", "iam_words", f"--source={iam}", f"--data_dir={tmp_path}", "--workers=1"]
+    argv = ["check", "iam_words", f"--source={iam}", f"--data_dir={tmp_path}", "--workers=1", *BY_WRITER]
     assert data.main([*argv, f"--output={tmp_path / 'out' / 'check.json'}"]) == 1
     out = capsys.readouterr().out
     assert "'ï' 1" in out
     assert "of training: 1 label has characters outside the alphabet, 1 label needs more than 32 frames" in out
     findings = json.loads((tmp_path / "out" / "check.json").read_text())
     assert findings["kept"] == {"train": 4, "validation": 0, "test": 0}
+    assert "Nothing is left for validation and test: leave the split to the data with --config.data.split=auto" in out
     ids = [f"{form}-00-00" for form in forms("train")]
     assert set(findings["left_out"]["train"]) == set(ids[4:6])
     assert set(findings["left_out"]["reading"]) == set(ids[6:8])
@@ -72,8 +76,8 @@ def test_prepared_data_give_the_same_but_for_the_order(
 def test_it_takes_the_alphabet_of_a_config(
     iam: Path, tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    argv = ["check", "iam_words", f"--source={iam}", f"--data_dir={tmp_path}", "--workers=1"]
-    config = f"--config={repository}/configs/quickstart.py"
+    argv = ["check", "iam_words", f"--source={iam}", f"--data_dir={tmp_path}", "--workers=1", BY_WRITER[1]]
+    config = BY_WRITER[0]
     for alphabet in ("abefiknorïv", "training"):
         assert data.main([*argv, config, f"--config.model.alphabet={alphabet}"]) == 1
         out = capsys.readouterr().out

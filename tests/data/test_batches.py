@@ -1,5 +1,6 @@
 """Widths that leave little padding, against all choices there are; batches that leave nobody out."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -7,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.batches import (
     FILLER,
     BucketedRows,
     Buckets,
     batches_by_width,
+    buckets_of,
     build_buckets,
     choose_widths,
     cut_to_widths,
@@ -107,3 +110,13 @@ def test_like_widths_come_together_and_the_last_batch_is_filled_up():
         np.testing.assert_array_equal(filled[: len(rows)], images[rows])
         np.testing.assert_array_equal(widths_B[: len(rows)], widths[rows])
     assert (batches[-1][1][1].min(), batches[-1][2][1]) == (255, 1)
+
+
+@pytest.mark.parametrize(("samples", "widths"), [(25, 1), (171, 1), (300, 2), (1023, 7), (1024, 8), (20_000, 8)])
+def test_small_sets_have_few_widths(samples, widths):
+    columns = np.arange(samples, dtype=np.int32) % 1000 + 1
+    data = DataConfig(preprocessing="line")
+    assert len(buckets_of(columns, ExperimentConfig(data=data), 4).widths) == widths
+    three = dataclasses.replace(data, width_buckets=3)
+    assert len(buckets_of(columns, ExperimentConfig(data=three), 4).widths) == 3
+    assert buckets_of(columns, ExperimentConfig(), 4) is None

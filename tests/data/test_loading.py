@@ -9,18 +9,28 @@ import pytest
 from PIL import Image
 
 from hwr_jax.config import DataConfig, ExperimentConfig
-from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_split, worker_count
+from hwr_jax.data.loading import (
+    ensure_prepared,
+    find_alphabet,
+    load_split,
+    settle_split,
+    summarize_splits,
+    worker_count,
+)
+from hwr_jax.data.prepared import load_writers
 from hwr_jax.data.splits import divide_as_keras_example
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
-from hwr_jax.text.alphabet import IAM78
+from hwr_jax.text.alphabet import IAM78, Alphabet
 
 FRAME = Preprocessing(height_px=16, width_px=64)
+SPLITS = ("train", "validation", "test")
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> DataConfig:
-    return DataConfig(data_dir=str(tmp_path_factory.mktemp("data")), writers=30, words_per_writer=2, workers=1)
+    data_dir = str(tmp_path_factory.mktemp("data"))
+    return DataConfig(data_dir=data_dir, split="writer", writers=30, words_per_writer=2, workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +52,35 @@ def test_a_split_is_fitted_to_the_frame(config, info):
         assert samples.images_NxHxW.dtype == np.uint8
 
 
+@pytest.mark.parametrize("rule", ["few_writers", "page", "line"])
+def test_a_small_set_is_divided_as_it_is_summarized(config, info, rule):
+    small = dataclasses.replace(config, split=rule)
+    loaded = {split: load_split(small, split, FRAME) for split in SPLITS}
+    summaries = summarize_splits(small)
+    assert {split: (found.samples, found.writers) for split, found in summaries.items()} == {
+        split: (len(samples), len(set(samples.writers))) for split, samples in loaded.items()
+    }
+    ids = [id for samples in loaded.values() for id in samples.ids]
+    assert sorted(ids) == sorted(load_writers(info.name, info.folder.parents[2]))
+    writers = [set(samples.writers) for samples in loaded.values()]
+    assert bool(set.intersection(writers[0], writers[2])) == (rule != "few_writers")
+
+
+def test_what_is_left_to_the_data_is_settled_once(config, info):
+    left_open = dataclasses.replace(config, split="auto")
+    assert settle_split(left_open).split == "few_writers"
+    assert load_split(left_open, "test", FRAME).ids == load_split(settle_split(left_open), "test", FRAME).ids
+    (info.folder / "writers.json").rename(info.folder / "away")
+    # As an older version prepared and split them.
+    assert settle_split(left_open).split == "writer"
+    (info.folder / "away").rename(info.folder / "writers.json")
+
+
 def test_a_limit_takes_the_first_samples(config, info):
     everything, some = load_split(config, "train", FRAME), load_split(config, "train", FRAME, limit=5)
     assert some.ids == everything.ids[:5]
     np.testing.assert_array_equal(some.images_NxHxW, everything.images_NxHxW[:5])
     assert load_split(config, "train", FRAME, limit=10**6).ids == everything.ids
-
-
-SPLITS = ("train", "validation", "test")
 
 
 def test_the_example_s_splits_keep_its_order(config, info):
@@ -144,3 +175,7 @@ def test_splits_that_the_source_gives(tmp_path):
     model = dataclasses.replace(ExperimentConfig().model, alphabet="training")
     assert find_alphabet(ExperimentConfig(data=plain, model=model)).characters == ' "01a'
     assert find_alphabet(ExperimentConfig(data=plain)).characters == IAM78
+    union = ExperimentConfig(data=plain, model=dataclasses.replace(model, alphabet="union"))
+    assert find_alphabet(union, Alphabet("0z")).characters == ' "01az'
+    with pytest.raises(InputError, match="name the model with --init_from=MODEL"):
+        find_alphabet(union)

@@ -17,6 +17,7 @@ from hwr_jax.data.splits import (
     divide_by_lists,
     hash_of_ids,
     read_split_lists,
+    remark_on_lists,
     rule_name,
     split_of,
 )
@@ -145,7 +146,23 @@ def test_a_list_that_is_no_text_is_refused(tmp_path):
 
 
 def test_what_is_no_folder_is_refused_with_the_rules_there_are():
-    with pytest.raises(
-        InputError, match="'by_page' is neither 'writer', nor 'keras_example', nor 'given', nor a folder"
-    ):
+    with pytest.raises(InputError, match=r"'by_page' is none of auto, writer, .*, given, nor a folder"):
         rule_name("by_page")
+
+
+def test_lists_may_name_image_files_and_end_in_ln(tmp_path):
+    for split, entry in (("train", "1.png"), ("validation", "2"), ("test", "a/3.JPG")):
+        (tmp_path / f"{split}.ln").write_text(entry)
+    divided = divide_by_lists(["1", "2.png", "a/3.jpg", "4"], read_split_lists(tmp_path))
+    assert divided == {"train": ["1"], "validation": ["2.png"], "test": ["a/3.jpg"], "": ["4"]}
+
+
+def test_entries_that_name_no_sample_are_told(tmp_path):
+    lists = write_lists(tmp_path, train="a01-000u\n33\n", va="a01-003-02\n66\n", test="5.png\n")
+    ids = ["a01-000u-00-00", "a01-003-02-04", "7"]
+    assert remark_on_lists(str(lists), ids) == [f"{lists}: 3 entries of the lists name no sample: 33, 5.png, 66"]
+    assert remark_on_lists(str(lists), [*ids, "33", "5"]) == [f"{lists}: 1 entry of the lists names no sample: 66"]
+    assert remark_on_lists(str(lists), [*ids, "33", "5", "66"]) == []
+    assert remark_on_lists("writer", ids) == []
+    many = write_lists(tmp_path, train="\n".join(map(str, range(100, 120))))
+    assert remark_on_lists(str(many), [])[0].endswith("109, 110, 111, and 10 more")

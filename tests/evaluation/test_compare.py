@@ -150,7 +150,7 @@ def test_one_writer_is_told(tmp_path, write_run):
     samples = [(id, "only", truth, prediction) for id, _, truth, prediction in GOOD]
     comparison = compare_runs([write_run(tmp_path / name, samples) for name in ("a", "b")])
     assert (comparison.over, comparison.groups) == ("samples", len(samples))
-    assert any("by one writer" in note for note in comparison.notes)
+    assert any("draws samples, not writers" in note for note in comparison.notes)
     assert list(comparison.cer_intervals[0]) == comparison.runs[0].summary["cer_interval"]
 
 

@@ -20,6 +20,8 @@ def make_findings(**changes: object) -> Findings:
     thumbnails.offer(OTHER_LABEL, "one", np.zeros((3, 5), np.uint8))
     fields: dict = {
         "items": 9,
+        "split": "writer",
+        "remarks": [NASTY],
         "kept": {"train": 5, "validation": 1, "test": 0},
         "writers": {"train": 2, "validation": 1, "test": 0},
         "left_out": {"reading": {NASTY: NASTY}, "train": {"one": "empty label"}, "validation": {}, "test": {}},

@@ -26,7 +26,7 @@ def data_dir(tmp_path_factory):
 @pytest.fixture(scope="module")
 def prepared(data_dir):
     """The test split of a small synthetic set, preprocessed."""
-    config = DataConfig(data_dir=str(data_dir), writers=40, words_per_writer=4, workers=1)
+    config = DataConfig(data_dir=str(data_dir), split="writer", writers=40, words_per_writer=4, workers=1)
     ensure_prepared(config)
     return load_split(config, "test", Preprocessing(16, 64))
 

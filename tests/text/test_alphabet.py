@@ -1,5 +1,7 @@
 """The class layout of the Keras example: unknown, characters, one unused, blank last."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,6 +56,21 @@ def test_an_alphabet_may_be_given_as_its_characters_in_any_order():
         resolve_alphabet("")
     with pytest.raises(InputError, match="code point order"):
         Alphabet("ba")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("iam80", "did you mean iam78 or iam79? To list these characters, give them in order: 08aim"),
+        ("IAM78", "did you mean iam78"),
+        ("trainng", "did you mean training?"),
+        ("latin1_european", "did you mean latin1-european?"),
+    ],
+)
+def test_a_misspelt_name_is_no_list_of_characters(name, says):
+    with pytest.raises(InputError, match=re.escape(says)):
+        resolve_alphabet(name)
+    assert resolve_alphabet("".join(sorted(set(name)))).characters == "".join(sorted(set(name)))
 
 
 def test_named_alphabets():

@@ -1,5 +1,6 @@
 """A run's folder: one process at a time, one config, and files that are whole."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,8 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from hwr_jax.config import ExperimentConfig, TrainingConfig
 from hwr_jax.errors import InputError
-from hwr_jax.training.workdir import check_config, git_revision, hold, write_environment, write_json, write_status
+from hwr_jax.evaluation.run_files import describe_extensions
+from hwr_jax.strict import to_plain
+from hwr_jax.training.workdir import (
+    adopt,
+    check_config,
+    git_revision,
+    hold,
+    write_environment,
+    write_json,
+    write_status,
+)
 
 HOLD = """
 import sys
@@ -138,8 +150,10 @@ def read_config(workdir: Path) -> object:
         ({**CONFIG, "seed": 1}, "seed=0, not 1"),
         (changed("data", "batch_size", 32), "data.batch_size=64, not 32"),
         (changed("model", "conv_features", [32]), r"model.conv_features=\[32, 64\], not \[32\]"),
-        (changed("data", "split", "keras_example"), "data.split='writer', not 'keras_example'"),
+        (changed("data", "split", "keras_example"), "data.split='auto', not 'keras_example'"),
         ({**CONFIG, "model": {}}, r"model.conv_features=\[32, 64\], not None"),
+        (changed("training", "steps", 8), "training.steps=10, not 8"),
+        (changed("training", "steps", 20), "training.steps=10, not 20"),
     ],
 )
 def test_another_config_is_refused_by_name(run, config, says):
@@ -153,18 +167,58 @@ def test_another_config_is_refused_by_name(run, config, says):
     "config",
     [
         CONFIG,
-        changed("training", "steps", 20),
+        changed("training", "log_every_steps", 5),
         changed("training", "parallel", "mesh"),
         changed("data", "source", "/elsewhere"),
         changed("data", "data_dir", "/elsewhere"),
         changed("data", "workers", 4),
         changed("data", "on_device", "yes"),
-        changed("data", "split", "writer"),  # a field that is new since, at its default
+        changed("data", "split", "auto"),  # a field that is new since, at its default
     ],
 )
-def test_length_devices_and_places_may_change(run, config):
+def test_devices_places_and_intervals_may_change(run, config):
     check_config(run, config)
     assert read_config(run) == config
+
+
+def test_a_run_grows_only_on_purpose_and_it_is_recorded(run):
+    (run / "evaluation").mkdir()
+    (run / "evaluation" / "test.json").write_text("{}")
+    longer = changed("training", "steps", 20)
+    with pytest.raises(InputError, match=r"training.steps=10, not 20; .*or --extend this one"):
+        check_config(run, longer)
+    assert (run / "evaluation" / "test.json").exists()
+    check_config(run, longer, extend=True)
+    check_config(run, longer, extend=True)
+    check_config(run, longer)
+    assert read_config(run) == longer
+    length = {"training.steps": 10, "training.epochs": 0.0, "training.min_steps": 0}
+    extension = {"at_step": 10, "from": length, "to": length | {"training.steps": 20}}
+    assert json.loads((run / "extended.json").read_text()) == {"extensions": [extension]}
+    assert describe_extensions(run) == "at step 10: training.steps 10 to 20"
+    # What was measured before is kept, and taken for no result of the longer run.
+    assert not (run / "evaluation").exists()
+    assert (run / "evaluation_at_step_10" / "test.json").exists()
+
+
+@pytest.mark.parametrize("training", [{"steps": 8}, {"steps": 0, "epochs": 9.0}])
+def test_a_run_never_becomes_shorter(run, training):
+    with pytest.raises(InputError, match=r"--extend: .*training.steps=10.*: it can only grow"):
+        check_config(run, {**CONFIG, "training": {**CONFIG["training"], **training}}, extend=True)
+    assert read_config(run) == CONFIG
+
+
+def test_what_a_config_leaves_to_the_data_stays_as_the_run_began(tmp_path):
+    config = ExperimentConfig(training=TrainingConfig(steps=10))
+    assert adopt(tmp_path, config) == config
+    settled = dataclasses.replace(config, data=dataclasses.replace(config.data, split="line", width_buckets=8))
+    check_config(tmp_path, to_plain(settled))
+    (tmp_path / "checkpoints" / "10").mkdir(parents=True)
+    assert adopt(tmp_path, config) == settled
+    by_writer = dataclasses.replace(config, data=dataclasses.replace(config.data, split="writer"))
+    assert adopt(tmp_path, by_writer).data.split == "writer"
+    with pytest.raises(InputError, match=r"data\.split='line', not 'writer'"):
+        check_config(tmp_path, to_plain(by_writer))
 
 
 def test_before_the_first_checkpoint_anything_may_change(tmp_path):

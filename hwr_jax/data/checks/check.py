@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import functools
 import itertools
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -15,11 +16,12 @@ from hwr_jax.data import splits
 from hwr_jax.data.checks import kinds
 from hwr_jax.data.checks.examination import Examination, Thumbnails, examine, find_label_faults, name_characters
 from hwr_jax.data.checks.outliers import OddGroup, find_odd_groups, source_of
-from hwr_jax.data.formats.table import format_of
+from hwr_jax.data.formats.table import page_pattern
 from hwr_jax.data.labels import final_label, find_left_out
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.sample import Sample, Skip, describe_skips
-from hwr_jax.data.splits import BY_WRITER, GIVEN, KERAS_EXAMPLE, SPLITS, split_of
+from hwr_jax.data.small_sets import BY_UNIT, choose_rule, count_writers, divide_by_unit, remark_on_splits
+from hwr_jax.data.splits import AUTO, BY_WRITER, GIVEN, KERAS_EXAMPLE, SPLITS, remark_on_lists, split_of
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.text.alphabet import Alphabet, alphabet_of
@@ -51,8 +53,10 @@ class Findings:
     """What a check found."""
 
     items: int  # number of samples and skips read
+    split: str  # the rule of the splits, as `data.split` names it
     kept: dict[str, int]  # split -> samples that a run trains on or measures
-    writers: dict[str, int]  # split -> number of their writers
+    writers: dict[str, int | None]  # split -> number of their writers, None where they are not known
+    remarks: list[str]  # what to know of the splits, see `hwr_jax.data.small_sets.remark_on_splits`
     # "reading" (no image, label or split) or a split -> id -> reason; of the splits, these are what training reports at
     # its start. Validation and test keep labels that cannot be trained on.
     left_out: dict[str, dict[str, str]]
@@ -165,7 +169,8 @@ class _Reading:
             reasons = collections.Counter([*self._skipped.values(), *self._unreadable.values()])
             raise InputError(f"data {self._rules.data.name!r}: no sample can be read; {describe_skips(reasons)}")
         rules, data = self._rules, self._rules.data
-        division = divide(data.split, self._writers, self._given, rules.listed)
+        page_id = page_pattern(data.name)
+        division = divide(data.split, self._writers, self._given, rules.listed, page_id)
         labels = {id: _label(self._texts[id], data) for id in readable}
         ids = {split: [id for id in readable if division.split.get(id) == split] for split in SPLITS}
         # A set so small that no writer is for training is still worth a look.
@@ -180,8 +185,12 @@ class _Reading:
         texts = {id: self._texts[id] for found in cases.values() for id in found if id in self._texts}
         return Findings(
             items=len(self._texts) + len(self._skipped),
+            split=division.rule,
             kept={split: len(ids) for split, ids in kept.items()},
-            writers={split: len({self._writers[id] for id in ids}) for split, ids in kept.items()},
+            writers={
+                split: count_writers({id: self._writers[id] for id in ids}, page_id) for split, ids in kept.items()
+            },
+            remarks=self._remark(division.rule, {split: len(found) for split, found in ids.items()}, readable),
             left_out=left_out,
             cases=cases,
             outside=dict(
@@ -197,6 +206,10 @@ class _Reading:
             texts=texts,
             thumbnails=self._thumbnails,
         )
+
+    def _remark(self, rule: str, sizes: Mapping[str, int], ids: Sequence[str]) -> list[str]:
+        people = count_writers(self._writers, page_pattern(self._rules.data.name))
+        return remark_on_splits(rule, sizes, people) + remark_on_lists(rule, ids)
 
     def _leave_out(
         self, ids: Mapping[str, Sequence[str]], labels: Mapping[str, str], alphabet: Alphabet, division: "Division"
@@ -236,37 +249,46 @@ def _label(text: str, config: DataConfig) -> str:
 class Division:
     """Which split each sample is in."""
 
+    rule: str  # as `data.split` names it
     split: dict[str, str]  # id -> split; ids in no split are absent
-    in_none: dict[str, str]  # id -> reason why it is in no split
+    in_none: dict[str, str] = dataclasses.field(default_factory=dict)  # id -> reason why it is in no split
 
 
 def divide(
-    rule: str, writers: Mapping[str, str], given: Mapping[str, str], listed: Callable[[], Sequence[str]] | None
+    rule: str,
+    writers: Mapping[str, str],
+    given: Mapping[str, str],
+    listed: Callable[[], Sequence[str]] | None,
+    page_id: re.Pattern[str] | None = None,
 ) -> Division:
     """Divides samples as `hwr_jax.data.loading.load_split` does.
 
     The rule is `data.split` of a config; `writers` (id -> writer) has all samples; `given` is id -> split as the source
-    gives them; `listed` gives the ids in the source's own order, None where that is not known. Raises InputError if the
-    rule needs what is not there, or names lists that cannot be read.
+    gives them; `listed` gives the ids in the source's own order, None where that is not known; `page_id` is the
+    format's. Raises InputError if the rule needs what is not there, or names lists that cannot be read.
     """
+    if rule == AUTO:
+        rule = choose_rule(writers, page_id)
     if rule == BY_WRITER:
         of_writer = {writer: split_of(writer) for writer in set(writers.values())}
-        return Division({id: of_writer[writer] for id, writer in writers.items()}, {})
+        return Division(rule, {id: of_writer[writer] for id, writer in writers.items()})
+    if rule in BY_UNIT:
+        parts = divide_by_unit(rule, writers, page_id)
+        return Division(rule, {id: name for name, ids in parts.items() for id in ids})
     if rule == GIVEN and not given:
         raise InputError("data.split='given': the source gives no splits; use 'writer', or lists of ids")
     if rule == KERAS_EXAMPLE and listed is None:
         raise InputError("data.split='keras_example': needs prepared data; run hwr data prepare and leave --source out")
     ids = listed() if rule == KERAS_EXAMPLE and listed else [*writers]
     parts, in_none = splits.divide(rule, ids, writers, given)
-    return Division({id: name for name, ids in parts.items() for id in ids if id in writers}, in_none)
+    return Division(rule, {id: name for name, ids in parts.items() for id in ids if id in writers}, in_none)
 
 
 def find_leaks(name: str, writers: Mapping[str, str], split: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Kind -> writer or page -> samples in each split, of those in several; ids of some formats alone name pages."""
     by_writer: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     by_page: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    format = format_of(name)
-    pattern = format.page_id if format else None
+    pattern = page_pattern(name)
     for id, part in split.items():
         by_writer[writers[id]][part] += 1
         if pattern is not None and (page := pattern.fullmatch(id)):

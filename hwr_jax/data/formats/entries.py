@@ -8,16 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from hwr_jax.data.formats.base import Option
 from hwr_jax.data.parallel import map_in_order
-from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.sample import IMAGE_SUFFIXES, Sample, Skip
 from hwr_jax.data.splits import split_named
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.text.direction import CONTROLS
 
-IMAGE_SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pnm", ".jp2",
-    ".heic", ".heif", ".avif",  # which cannot be read: each becomes a skip that says so
-)  # fmt: skip
 WRITER_PATTERN = Option(
     "writer_pattern", "its first group, found in the path of an image or page, is the writer", "REGEX"
 )

@@ -37,6 +37,12 @@ def format_of(name: str) -> Format | None:
     return FORMATS.get(name.partition("/")[0])
 
 
+def page_pattern(name: str) -> re.Pattern[str] | None:
+    """What finds the page in the ids of a data set's samples, see `Format.page_id`."""
+    format = format_of(name)
+    return format.page_id if format else None
+
+
 def check_data_name(name: str, own: Format | None = None) -> Format:
     """The format of a data set's name: a format's name alone, or with a slash and a name of the user's own choice.
 

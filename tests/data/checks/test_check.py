@@ -47,7 +47,8 @@ def image(seed: int, *, ink: int = 0, background: int = 255) -> bytes:
 
 
 def rules(**changes: object) -> CheckRules:
-    return dataclasses.replace(CheckRules(DataConfig(name="pairs"), resolve_alphabet("iam78"), FRAME, 32), **changes)
+    data = DataConfig(name="pairs", split="writer")
+    return dataclasses.replace(CheckRules(data, resolve_alphabet("iam78"), FRAME, 32), **changes)
 
 
 def items() -> list[Sample | Skip]:
@@ -108,7 +109,7 @@ def test_what_training_leaves_out_and_what_else_is_odd() -> None:
 
 
 def test_outside_alphabet_keep_and_the_alphabet_of_training() -> None:
-    kept = check(data=DataConfig(name="pairs", outside_alphabet="keep"))
+    kept = check(data=DataConfig(name="pairs", split="writer", outside_alphabet="keep"))
     assert kept.left_out["train"].keys() == {"broken", "long"}
     assert kept.cases[OUTSIDE].keys() == {"umlaut", "umlaut, test"}
     own = check(alphabet=None)

@@ -1,0 +1,66 @@
+"""Whether what is left of a run's data is worth a training: said before it starts."""
+
+import collections
+
+from hwr_jax.config import ExperimentConfig
+from hwr_jax.data.labels import OUTSIDE_ALPHABET
+from hwr_jax.data.preprocessed import PreprocessedSamples
+from hwr_jax.data.sample import describe_skips
+from hwr_jax.data.small_sets import remedy_of_empty
+from hwr_jax.errors import InputError
+from hwr_jax.text.alphabet import Alphabet
+
+# With fewer steps CTC hardly leaves its start, where it reads nothing.
+LEAST_STEPS = 100
+
+
+def check_not_empty(
+    config: ExperimentConfig, alphabet: Alphabet, what: str, samples: PreprocessedSamples, left: PreprocessedSamples
+) -> None:
+    """Raises InputError if nothing is left of a split, named `what`, and says what to do."""
+    if len(left):
+        return
+    reasons = collections.Counter(left.skipped.values())
+    remedy = _remedy(reasons, _outside(alphabet, samples)) if reasons else remedy_of_empty(config.data.split)
+    raise InputError(f"data {config.data.name!r}: no {what} samples are left; {describe_skips(reasons)}; {remedy}")
+
+
+def check_enough(
+    config: ExperimentConfig, alphabet: Alphabet, samples: PreprocessedSamples, trainable: PreprocessedSamples
+) -> None:
+    """Refuses to train where most that there is to learn from would be left out, or a run would have too few steps.
+
+    Args:
+      config, alphabet: of the run.
+      samples: of the training split, with `trainable` those among them that can be trained on.
+
+    Raises:
+      InputError: it would leave out more than `training.max_left_out`, or the epochs it is given are too few steps.
+    """
+    left_out, length = len(samples) - len(trainable), config.training
+    if left_out > length.max_left_out * len(samples):
+        reasons = collections.Counter(trainable.skipped[id] for id in {*samples.ids} - {*trainable.ids})
+        raise InputError(
+            f"data {config.data.name!r}: {left_out:,} of {len(samples):,} training samples would be left out: "
+            f"{describe_skips(reasons)}; {_remedy(reasons, _outside(alphabet, samples))}"
+        )
+    steps = config.total_steps(len(trainable))
+    if not length.steps and not length.min_steps and steps < LEAST_STEPS:
+        raise InputError(
+            f"training.epochs: {length.epochs:g} epochs of {len(trainable):,} training samples are {steps:,} "
+            f"step{'s' * (steps != 1)} of {config.data.batch_size}, too few to learn from; give "
+            "--config.training.steps=300, say, and a smaller --config.data.batch_size, or --config.training.min_steps"
+        )
+
+
+def _outside(alphabet: Alphabet, samples: PreprocessedSamples) -> str:
+    return alphabet.outside("".join(samples.texts))
+
+
+def _remedy(reasons: collections.Counter[str], outside: str) -> str:
+    if OUTSIDE_ALPHABET in reasons:
+        return (
+            f"model.alphabet lacks {' '.join(map(repr, outside[:20]))}; give --config.model.alphabet=training, or "
+            "union to train on from a model that you name with --init_from"
+        )
+    return "look at them with hwr data check, or raise --config.training.max_left_out to train on the others"
