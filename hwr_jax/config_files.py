@@ -7,6 +7,7 @@ builds on another begins with `config = load_config_file("unipen_words")`. Nothi
 import ast
 import dataclasses
 import importlib.util
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -16,9 +17,11 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from hwr_jax.config import ExperimentConfig
 from hwr_jax.errors import InputError
 from hwr_jax.messages import suggest
-from hwr_jax.renames import GROUPS
+from hwr_jax.renames import GROUPS, rename_config
+from hwr_jax.strict import build_dataclass
 
 _PACKAGE = Path(__file__).parent
 # The wheel holds configs/ as hwr_jax/configs; in a checkout it lies beside the package.
@@ -77,6 +80,24 @@ def load_config_file(name: str) -> ConfigDict:
     InputError: there is no such config, or the file fails.
     """
     return open_config_file(name).get_config()
+
+
+def load_config_of_model(name_or_path: str) -> ConfigDict:
+    """The config of the experiment that made a model: a shipped one by its name, an exported folder's, or a run's.
+
+    Raises InputError if there is no such model, or its file is damaged.
+    """
+    folders = [_PACKAGE / "pretrained" / name_or_path] * ("/" not in name_or_path) + [Path(name_or_path)]
+    files = [folder / file for folder in folders for file in ("model.json", "config.json")]
+    path = next(filter(Path.is_file, files), None)
+    if path is None:
+        raise InputError(f"model {name_or_path!r}: neither a shipped model, nor the folder of a model or a run")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        config = rename_config({**(values["config"] if path.name == "model.json" else values)})
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged, not the config of a model") from error
+    return ConfigDict(dataclasses.asdict(build_dataclass(ExperimentConfig, config)), convert_dict=True)
 
 
 def open_config_file(name: str) -> ConfigFile:

@@ -25,6 +25,7 @@ from hwr_jax.evaluation.evaluate import Evaluation, LogProbs, evaluate_samples
 from hwr_jax.evaluation.example_metric import EXAMPLE_METRIC, metric_of_results
 from hwr_jax.evaluation.summary import summarize
 from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
+from hwr_jax.messages import count_of
 from hwr_jax.models.trained import PRETRAINED, TrainedModel
 from hwr_jax.progress import ProgressLine
 from hwr_jax.reports.card import CardModel, write_card
@@ -211,7 +212,7 @@ def evaluate_run(
         samples = load_split(config.data, split, preprocessing_of(config))
         if len(samples):
             break
-    say(f"evaluating {len(samples):,} {split} samples with {model.name}")
+    say(f"evaluating {count_of(samples, f'{split} sample')} with {model.name}")
     size = config.data.evaluation_batch_size
     result = measure(
         model,

@@ -28,7 +28,7 @@ from hwr_jax.models import ops
 from hwr_jax.models.recognizer import Recognizer, layer_table
 from hwr_jax.models.trained import make_log_probs
 from hwr_jax.progress import ProgressLine
-from hwr_jax.reports.tables import count_of, describe_writers
+from hwr_jax.reports.tables import describe_writers
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import FROM_DATA, Alphabet, resolve_alphabet
 from hwr_jax.training.devices import choose_kind

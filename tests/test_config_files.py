@@ -1,17 +1,21 @@
 """Config files: by name and by path, what is wrong with them, and those that come with the package."""
 
+import dataclasses
+import json
 import re
 import subprocess
 import sys
 
 import pytest
 
+from hwr_jax.config import resolve_config
 from hwr_jax.config_files import (
     CONFIGS,
     config_names,
     describe_config,
     find_config_file,
     load_config_file,
+    load_config_of_model,
     open_config_file,
 )
 from hwr_jax.errors import InputError
@@ -143,3 +147,24 @@ def test_loading_configs_leaves_jax_alone(tmp_path):
         assert not {'jax', 'flax', 'numpy'} & sys.modules.keys()
     """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, timeout=120)
+
+
+def test_the_config_of_a_model_by_name_or_folder(tmp_path):
+    shipped = load_config_of_model("copiste_lines")
+    assert (shipped.data.name, shipped.data.preprocessing) == ("copiste_lines", "line")
+    # Of before there was the field.
+    assert load_config_of_model("unipen_words").data.split == "writer"
+    (tmp_path / "config.json").write_text(json.dumps({"seed": 3}))
+    assert load_config_of_model(str(tmp_path)).seed == 3
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(InputError, match=r"config\.json: damaged"):
+        load_config_of_model(str(tmp_path))
+    with pytest.raises(InputError, match="'nothing': neither a shipped model, nor the folder"):
+        load_config_of_model("nothing")
+
+
+def test_a_gentle_recipe_has_the_layers_of_its_model():
+    config, model = (resolve_config(load_config_file("finetune:copiste_lines")), load_config_of_model("copiste_lines"))
+    assert config.model == dataclasses.replace(resolve_config(model).model, alphabet="union")
+    assert config.augment == resolve_config(model).augment
+    assert config.training.min_steps > config.training.evaluate_every_steps > 0

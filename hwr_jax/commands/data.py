@@ -51,7 +51,7 @@ def _parser() -> Parser:
 
     parser = Parser(prog="hwr data", description=_DESCRIPTION, epilog=_EXAMPLES)
     actions = parser.add_subparsers(prog="hwr data", dest="action", required=True, metavar="prepare|check|show")
-    prepare = actions.add_parser("prepare", help="parse the raw data, split them by writer, and store them")
+    prepare = actions.add_parser("prepare", help="parse the raw data and store them; says how they are split")
     prepare.add_argument("--overwrite", action="store_true", help="prepare anew what is already prepared")
     checked = actions.add_parser(
         "check",

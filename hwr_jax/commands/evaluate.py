@@ -88,7 +88,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--data", metavar="NAME", help="data set (default: what the model was trained on)")
     parser.add_argument("--source", type=Path, metavar="PATH", help="raw data to evaluate, in place of prepared data")
     parser.add_argument(
-        "--split", choices=("train", "validation", "test", "all"), default="test", help="by writer (default test)"
+        "--split",
+        choices=("train", "validation", "test", "all"),
+        default="test",
+        help="as the data are split (default test)",
     )
     add_data_flags(parser)
     parser.add_argument(

@@ -1,6 +1,7 @@
 """`hwr train`: trains a model, or goes on with a run that stopped."""
 
 import gc
+import itertools
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ _EPILOG = """The same command starts a run and, when it was stopped, goes on wit
 
 examples:
   hwr train --config=quickstart --workdir=runs/slow --config.optimizer.learning_rate=3e-4
-  hwr train --init_from=unipen_lines_large --config.data.name=pairs/mine --workdir=runs/mine   (a gentle recipe)
+  hwr train --init_from=unipen_lines_large --config.data.name=pairs/mine --workdir=runs/mine
 
 exit status: 0 done; 1 the input is wrong, or the run diverged; 75 stopped by a signal and saved: start me again
 """
@@ -55,7 +56,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _with_config(argv: Sequence[str]) -> list[str]:
     """Without a config, what there is to begin from says which: finetune:MODEL."""
-    models = [arg.partition("=")[2] for arg in argv if arg.startswith("--init_from=")]
+    split = [part for arg in argv for part in (arg.split("=", 1) if arg.startswith("--init_from=") else [arg])]
+    models = [model for flag, model in itertools.pairwise(split) if flag == "--init_from"]
     if models and not any(arg.startswith("--config=") for arg in argv):
         return [f"--config=finetune:{models[-1]}", *argv]
     return [*argv]
@@ -86,7 +88,8 @@ def _parser() -> Parser:
 def _describe(done: "Run", argv: Sequence[str], *, has_own_parts: bool) -> str:
     """The numbers, and what to do next with this run: commands that can be run as they are."""
     from hwr_jax.evaluation.summary import doubt_interval
-    from hwr_jax.reports.tables import count_of, describe_writers
+    from hwr_jax.messages import count_of
+    from hwr_jax.reports.tables import describe_writers
 
     assert done.evaluation
     summary, workdir = done.evaluation.summary, done.workdir

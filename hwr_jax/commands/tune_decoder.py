@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> int:
 
     import jax
 
+    from hwr_jax.data.loading import settle_split
     from hwr_jax.data.splits import hash_of_ids, rule_name
     from hwr_jax.decoding.settings import FILE_NAME, load_text_parts, save_settings
     from hwr_jax.evaluation.tune import tune_decoder
@@ -55,6 +56,7 @@ def main(argv: Sequence[str]) -> int:
     parts = load_text_parts(settings, model.alphabet)
     config = data_config(model, data_dir=options.data_dir, workers=options.workers)
     samples = load_samples(config, "validation", model)
+    config = settle_split(config)
     if not len(samples):
         raise InputError(f"data {config.name!r}: no validation samples to tune on")
     with ProgressLine("read") as progress:

@@ -4,6 +4,8 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from hwr_jax.messages import count_of
+
 ABSENT = "-"
 _CELL_WIDTHS = (40, 30, 24, 18, 14)
 

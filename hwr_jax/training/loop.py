@@ -85,6 +85,7 @@ class Trial:
 
     def begin(self, fetch: Fetch) -> None:
         """Validates and saves the model that the run begins from, which may turn out to be the best."""
+        self.run_logger.say("validating the model before the first step")
         values = self.validate(fetch(_evaluated), self.stop.poll_if_alone)
         rates = f"validation CER {values['validation/cer']:.2%}  WER {values['validation/wer']:.2%}"
         self.run_logger.say(f"before the first step: {rates}")

@@ -234,22 +234,6 @@ def read_record(folder: Path) -> ModelRecord:
     )
 
 
-def config_of(name_or_path: str) -> Mapping[str, Any]:
-    """The config of a shipped model's experiment, by its name, or of an exported folder's or a run's.
-
-    Raises:
-      InputError: there is no such model, or a file of it is damaged.
-    """
-    shipped = PRETRAINED / name_or_path
-    folder = shipped if "/" not in name_or_path and is_exported(shipped) else Path(name_or_path)
-    if is_exported(folder):
-        return group_of(read_json(folder / "model.json"), "config")
-    if is_run(folder):
-        return read_json(folder / "config.json")
-    known = ", ".join(sorted(path.parent.name for path in PRETRAINED.glob("*/model.json")))
-    raise InputError(f"model {name_or_path!r}: neither a shipped model ({known}), nor a folder of a model or a run")
-
-
 def read_evaluations(folder: Path) -> dict[str, Mapping[str, Any]]:
     """File name -> content of the JSON files of evaluations in a folder; other and damaged files are left out."""
     found = {path.name: read_json_if_whole(path) for path in sorted(folder.glob("*.json"))}

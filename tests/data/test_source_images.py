@@ -35,7 +35,8 @@ class Wider:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    config = DataConfig(data_dir=str(tmp_path_factory.mktemp("data")), writers=25, words_per_writer=2, workers=1)
+    data_dir = str(tmp_path_factory.mktemp("data"))
+    config = DataConfig(data_dir=data_dir, split="writer", writers=25, words_per_writer=2, workers=1)
     ensure_prepared(config)
     return config
 

@@ -19,7 +19,7 @@ def test_a_checkpoint_of_four_devices_goes_on_elsewhere(
     devices, parallel, half_of_it, one_device, tmp_path, start, finish, numbers
 ):
     workdir = shutil.copytree(half_of_it, tmp_path / "run")
-    finish(start(workdir, devices, f"--config.training.parallel={parallel}"))
+    finish(start(workdir, devices, f"--config.training.parallel={parallel}", "--extend"))
     np.testing.assert_allclose(numbers(workdir), one_device, rtol=1e-4)
 
 
@@ -27,6 +27,6 @@ def test_a_checkpoint_of_four_devices_goes_on_in_two_processes(
     half_of_it, one_device, tmp_path, start_together, finish, numbers
 ):
     workdir = shutil.copytree(half_of_it, tmp_path / "run")
-    for process in start_together(workdir, 2):
+    for process in start_together(workdir, 2, "--extend"):
         finish(process)
     np.testing.assert_allclose(numbers(workdir), one_device, rtol=1e-4)

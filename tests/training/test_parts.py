@@ -185,7 +185,7 @@ def test_it_resumes_with_its_statistics_and_loads_with_its_parts_alone(run):
     stopped = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, steps=2))
     workdir = run.workdir.parent / "resumed"
     hwr_jax.train(stopped, workdir, own_parts(CONFIG))
-    hwr_jax.train(CONFIG, workdir, own_parts(CONFIG))
+    hwr_jax.train(CONFIG, workdir, own_parts(CONFIG), extend=True)
     parts = own_parts(CONFIG)
     models = [load_run(folder, "latest", parts) for folder in (run.workdir, workdir)]
     whole, resumed = (flatten({**model.tree, **model.collections}, "/") for model in models)
