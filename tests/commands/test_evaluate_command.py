@@ -129,7 +129,7 @@ def test_numbers_alone_and_cards_of_other_hands(model_folder, iam, tmp_path, cap
     assert (tmp_path / "MODEL_CARD.md").read_text() == "written by hand"
     assert "MODEL_CARD.md: not written by an evaluation" in capsys.readouterr().out
     (tmp_path / "MODEL_CARD.md").unlink()
-    beam = ["--decoder=beam", "--beam_width=2", f"--output={tmp_path / 'beam.json'}"]
+    beam = ["--decoder=beam", "--language_model=none", "--beam_width=2", f"--output={tmp_path / 'beam.json'}"]
     assert run(*arguments, "--numbers_only", *beam) == 0
     card = (tmp_path / "MODEL_CARD.md").read_text()
     assert all(f"| iam_words, all | {decoder} |" in card for decoder in ("greedy", "beam"))
@@ -155,7 +155,7 @@ def test_a_run_gets_its_files_and_its_report(tmp_path, capsys):
     assert "| checkpoint | run@0 |" in (workdir / "evaluation" / "MODEL_CARD.md").read_text()
     # Another decoder leaves the greedy evaluation in place, by which runs are compared.
     greedy = (workdir / "evaluation" / "all.json").read_bytes()
-    beam = ["--decoder=beam", "--beam_width=2"]
+    beam = ["--decoder=beam", "--language_model=none", "--beam_width=2"]
     assert run(f"--workdir={workdir}", "--split=all", "--checkpoint=latest", "--workers=1", *beam) == 0
     assert (workdir / "evaluation" / "all.json").read_bytes() == greedy
     assert json.loads((workdir / "evaluation" / "all_beam.json").read_text())["decoder_settings"]["beam_width"] == 2
