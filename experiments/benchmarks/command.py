@@ -82,8 +82,9 @@ def describe_here() -> tuple[str, str]:
     """The machine and our compiled kernels, for programs of this process; and the clock for `take_turns`."""
     import jax
 
-    from hwr_jax.models.ops import describe_kernels
+    from hwr_jax.models.ops import describe_kernels, prepare_kernels
 
+    prepare_kernels()
     lines = "\n".join(filter(None, (describe_machine(), describe_kernels())))
     return lines, OF_CORES if jax.default_backend() == "cpu" else WALL
 

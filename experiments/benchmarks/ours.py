@@ -11,6 +11,7 @@ from experiments.benchmarks.peers import TRAIN_STEP, Program, Task, Words, progr
 from hwr_jax.config import ExperimentConfig, ModelConfig, OptimizerConfig, TrainingConfig
 from hwr_jax.data.labels import Labels
 from hwr_jax.data.pipeline import Batch, Samples, make_batch_of_step, make_batches, plan_dispatches, sample_arrays
+from hwr_jax.models import ops
 from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.models.trained import build_trained
 from hwr_jax.strict import to_plain
@@ -26,6 +27,7 @@ PACKAGES = ("hwr_jax", "flax", "optax")
 
 def build(task: Task, *_: str) -> Program:
     """The training step, or `TrainedModel.log_probs`, which reads and evaluates; both from uint8 images on the host."""
+    ops.prepare_kernels()
     words, config = task.load_words(), example_config(task.compute_dtype)
     if task.kind == TRAIN_STEP:
         steps = TrainingSteps(config, words.num_classes, len(words.lengths_B))
