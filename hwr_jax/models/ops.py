@@ -7,6 +7,7 @@ slower, to read, and what the others are tested against.
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import flax.linen as nn
@@ -43,6 +44,11 @@ def kernels_in_use() -> str:
 def describe_kernels() -> str:
     """A line on whether the compiled kernels are used here; "" where they could not be."""
     return library.describe()
+
+
+def without_kernels() -> AbstractContextManager[None]:
+    """Within it no compiled kernels are used."""
+    return library.leave_out()
 
 
 def _plain() -> bool:

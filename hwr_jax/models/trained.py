@@ -40,7 +40,8 @@ class TrainedModel:
     # its other variables, such as {"batch_stats": ...}
     collections: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     encoder: nn.Module | None = None  # where that is of no table, see `hwr_jax.training.parts.Parts`
-    _program: Any = dataclasses.field(init=False, repr=False, compare=False)
+    # the jitted program of `make_log_probs`
+    program: Any = dataclasses.field(init=False, repr=False, compare=False)
 
     @property
     def stride_px(self) -> int:
@@ -70,14 +71,14 @@ class TrainedModel:
         for start in range(0, max(count, 1), size):
             rows = slice(start, start + size)
             filled = fill_up(images_BxHxW[rows], widths_B[rows], size)
-            parts.append([np.asarray(result)[: count - start] for result in self._program(variables, *filled)])
+            parts.append([np.asarray(result)[: count - start] for result in self.program(variables, *filled)])
         log_probs, frames = zip(*parts, strict=True)
         return np.concatenate(log_probs), np.concatenate(frames)
 
     def __post_init__(self) -> None:
         # Set past the frozen dataclass: it is derived, and kept so that it compiles once.
         program = make_log_probs(self.config, self.alphabet, self.preprocessing.kind, self.encoder)
-        object.__setattr__(self, "_program", program)
+        object.__setattr__(self, "program", program)
 
 
 def make_log_probs(config: Mapping[str, Any], alphabet: Alphabet, kind: str, encoder: nn.Module | None = None) -> Any:

@@ -49,11 +49,11 @@ def using(vectors):
         if not path.is_file():
             path.parent.mkdir(exist_ok=True, parents=True)
             library.compile_library(compiler, vectors, path.parent, "-Werror").rename(path)
-        library.use_library.cache_clear()
+        library.load_library.cache_clear()
         jax.clear_caches()
         assert library.use_library() == vectors
         yield
-    library.use_library.cache_clear()
+    library.load_library.cache_clear()
     jax.clear_caches()
 
 
@@ -438,10 +438,10 @@ def compiler(tmp_path, monkeypatch):
         monkeypatch.setenv("CXX", str(path))
 
     library.prepare_library.cache_clear()
-    library.use_library.cache_clear()
+    library.load_library.cache_clear()
     yield use
     library.prepare_library.cache_clear()
-    library.use_library.cache_clear()
+    library.load_library.cache_clear()
 
 
 def test_the_kernels_are_built_once_by_those_who_need_them_at_the_same_time(compiler, tmp_path, capsys):

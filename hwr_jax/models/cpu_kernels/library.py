@@ -5,6 +5,8 @@ user's cache folder under a name that holds the hash of their source, of jaxlib'
 for, so that a library is never used with what it was not built for, and computes the same bits on every start.
 """
 
+import contextlib
+import contextvars
 import ctypes
 import functools
 import hashlib
@@ -14,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -124,7 +126,7 @@ def build_library(vectors: str) -> Path:
             os.replace(built, path)
     except OSError as error:
         raise InputError(f"{path.parent}: cannot hold the kernels ({error})") from error
-    use_library.cache_clear()
+    load_library.cache_clear()
     return path
 
 
@@ -173,9 +175,27 @@ def describe() -> str:
     return "no compiled kernels: with a C++ compiler, training takes about half the time (hwr build-kernels)"
 
 
-@functools.cache
+_left_out = contextvars.ContextVar("left_out", default=False)
+
+
+@contextlib.contextmanager
+def leave_out() -> Iterator[None]:
+    """Within it no kernels are used: what is traced runs on other machines too."""
+    before = _left_out.set(True)
+    try:
+        yield
+    finally:
+        _left_out.reset(before)
+
+
 def use_library() -> str:
     """The vectors of the kernels, if they are built; they are made known to jax. "" where they are not."""
+    return "" if _left_out.get() else load_library()
+
+
+@functools.cache
+def load_library() -> str:
+    """See `use_library`."""
     vectors = choose_vectors()
     if not vectors or not library_path(vectors).is_file():
         return ""
