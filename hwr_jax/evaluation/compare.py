@@ -17,6 +17,7 @@ from hwr_jax.text.bootstrap import PairedDifference, paired_bootstrap
 
 ALLOW = "--allow_different_samples"
 _DEVICES = {"cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "gpu": "gpu", "tpu": "tpu"}
+_ENVIRONMENT = ("versions", "python", "platform", "cpus", "devices", "device_kind")
 NO_DIFFERENCE = "no clear difference"
 BEYOND_NOISE = "beyond noise"
 
@@ -151,7 +152,7 @@ def _differences(runs: Sequence[RecordedRun]) -> dict[str, tuple[str, ...]]:
 
 def _facts(run: RecordedRun) -> dict[str, str]:
     """What may differ, by a dotted name."""
-    environment = {name: run.environment.get(name) for name in ("versions", "python", "platform", "cpus", "devices")}
+    environment = {name: run.environment.get(name) for name in _ENVIRONMENT}
     tree = {
         "config": run.config,
         "environment": {**environment, "framework": run.framework, "git": run.environment.get("git")},
@@ -191,7 +192,9 @@ def _notes(comparison: Comparison, loaded: Sequence[RecordedRun], mismatches: Se
     for run in runs:
         if absent := [name for name in files if not getattr(run, name.partition(".")[0])]:
             notes.append(f"{run.name}: no {', '.join(absent)}.")
-    if len({_machine(run) for run in runs}) > 1:
+    # Baselines do not record the kind.
+    kinds = {_show(kind) for run in runs if (kind := run.environment.get("device_kind"))}
+    if len(kinds) > 1 or len({_machine(run) for run in runs}) > 1:
         notes.append("The runs did not run on the same machine: their times and speeds do not compare the programs.")
     if any(name.startswith("config.losses.") for name in differences):
         notes.append("The runs minimise different losses: compare their error rates, not their loss curves.")

@@ -25,6 +25,8 @@ from hwr_jax.strict import build_dataclass, to_plain
 from hwr_jax.text.alphabet import Alphabet
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
+# What drives accelerators, where it is installed.
+DRIVERS = ("libtpu", "jax-cuda12-plugin", "jax-cuda13-plugin")
 
 # Fields that say where data lie and what fetches them; they change no number.
 PLACES = ("data.source", "data.data_dir", "data.workers", "data.on_device")
@@ -168,9 +170,13 @@ def check_alphabet(workdir: Path, alphabet: Alphabet) -> None:
 
 def write_environment(workdir: Path, argv: list[str], devices: list[str], framework: str = "hwr_jax") -> None:
     """environment.json: what the numbers of this run came from; `framework`, this package or a baseline, trains."""
-    # It imports jax, which those who only look at runs do without.
+    # They are slow to import, and those who only look at runs do without.
+    import jax
+
     from hwr_jax.models import ops
 
+    # A name, such as cuda:0, does not tell an H100 from an A100. What other frameworks use is not known to jax.
+    kinds = sorted({device.device_kind for device in jax.devices()}) if framework == "hwr_jax" else None
     write_json(
         workdir / "environment.json",
         {
@@ -181,6 +187,7 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
             "cpus": os.cpu_count(),
             "hwr_jax": _version(),
             "devices": devices,
+            **({"device_kind": kinds} if kinds else {}),
             "cpu_kernels": ops.kernels_in_use(),
             "ops": ops.describe(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
@@ -218,7 +225,8 @@ def peak_memory_bytes() -> int:
 
 def describe_software() -> dict[str, Any]:
     """What computes: the commit of this code, Python, and the versions of packages."""
-    versions = {name: metadata.version(name) for name in VERSIONS_OF}
+    installed = {one.name for one in metadata.distributions()}
+    versions = {name: metadata.version(name) for name in (*VERSIONS_OF, *installed.intersection(DRIVERS))}
     return {"git": git_revision(), "python": platform.python_version(), "versions": versions}
 
 

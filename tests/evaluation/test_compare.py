@@ -181,6 +181,17 @@ def test_one_machine_by_three_frameworks_names(tmp_path, write_run):
     assert not any("same machine" in note for note in compare_runs(folders).notes)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "warned"), [(("A100", "H100"), True), (("H100", "H100"), False), (("H100", ""), False)]
+)
+def test_two_kinds_of_one_device_s_name_are_two_machines(kinds, warned, tmp_path, write_run):
+    environments = [{"devices": ["cuda:0"]} | ({"device_kind": [kind]} if kind else {}) for kind in kinds]
+    folders = [write_run(tmp_path / f"{i}", GOOD, environment=one) for i, one in enumerate(environments)]
+    comparison = compare_runs(folders)
+    assert any("same machine" in note for note in comparison.notes) == warned
+    assert ("environment.device_kind" in comparison.differences) == (len(set(kinds)) > 1)
+
+
 # --- tables
 
 

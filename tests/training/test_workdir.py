@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from hwr_jax.config import ExperimentConfig, TrainingConfig
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import describe_extensions
 from hwr_jax.strict import to_plain
+from hwr_jax.training import workdir
 from hwr_jax.training.workdir import (
     adopt,
     check_config,
@@ -241,6 +243,16 @@ def test_environment_says_where_the_numbers_came_from(tmp_path):
     assert (environment["argv"], environment["devices"]) == (["hwr", "train"], ["TFRT_CPU_0"])
     assert {"jax", "jaxlib", "flax", "optax", "orbax-checkpoint"} <= environment["versions"].keys()
     assert environment["git"] == git_revision()
+    assert environment["device_kind"] == ["cpu"]
+
+
+def test_environment_has_the_versions_of_what_drives_accelerators(monkeypatch):
+    versions = {"libtpu": "0.0.42", "jax-cuda13-plugin": "0.10"}
+    monkeypatch.setattr(workdir.metadata, "distributions", lambda: [SimpleNamespace(name=name) for name in versions])
+    monkeypatch.setattr(workdir.metadata, "version", lambda name: versions.get(name, "1.0"))
+    found = workdir.describe_software()["versions"]
+    assert found.items() >= versions.items()
+    assert "jax-cuda12-plugin" not in found
 
 
 def test_outside_a_checkout_there_is_no_revision(monkeypatch, tmp_path):
