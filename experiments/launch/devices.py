@@ -1,19 +1,25 @@
 """How the devices of one machine are divided among runs that train at the same time."""
 
 import dataclasses
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 
 from hwr_jax.data.parallel import count_cores
+from hwr_jax.errors import InputError
 from hwr_jax.messages import count_of
 
 # Of a GPU that several runs share, jax may hold so much in all; alone, it would take 75 % for the first run.
 SHARED_MEMORY_FRACTION = 0.9
 # Read by XLA (xla/pjrt/utils.cc, DefaultThreadPoolSize) before it counts the cores.
 THREADS_VARIABLE = "PJRT_NPROC"
+# Chips of a TPU that a process may have, and how they lie.
+CHIP_BOUNDS = {1: "1,1,1", 2: "1,2,1", 4: "2,2,1"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +31,49 @@ class Share:
 
 
 def divide_machine(parallel: int) -> list[Share]:
-    """One share for each of `parallel` runs: whole GPUs, or a GPU shared by several, or threads where there is no GPU.
+    """One share for each of `parallel` runs: TPU chips, whole GPUs, a GPU shared by several, or a processor's threads.
 
     Shares are equal and do not depend on how many runs are left: on a processor the number of threads changes sums in
     their last digits, and a run that is stopped is to go on with the same. What cannot be divided stays idle.
+    Raises InputError: there are fewer TPU chips than runs.
     """
+    if chips := find_tpu_chips():
+        return divide_chips(chips, parallel)
     gpus = find_gpus()
     return divide_gpus(gpus, parallel, os.environ) if gpus else divide_threads(count_cores(), parallel, os.environ)
+
+
+def divide_chips(chips: int, parallel: int) -> list[Share]:
+    """Shares of the chips of a TPU VM, as libtpu understands them: 1, 2 or 4 to a process, which takes them whole.
+
+    Raises InputError: there are fewer chips than runs.
+    """
+    if parallel == 1:
+        return [Share()]
+    if parallel > chips:
+        raise InputError(f"--parallel={parallel}: this machine has {chips} TPU chips, and a run takes at least one")
+    each = max(size for size in CHIP_BOUNDS if size * parallel <= chips)
+    shares = []
+    for index in range(parallel):
+        names = ",".join(str(chip) for chip in range(index * each, (index + 1) * each))
+        environment = {
+            "TPU_VISIBLE_CHIPS": names,
+            "TPU_CHIPS_PER_PROCESS_BOUNDS": CHIP_BOUNDS[each],
+            "TPU_PROCESS_BOUNDS": "1,1,1",
+            # Else the second process fails on the first one's lock.
+            "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+        }
+        shares.append(Share(f"on TPU chip{'s' * (each > 1)} {names}", environment))
+    return shares
+
+
+def find_tpu_chips(devices: Path = Path("/dev")) -> int:
+    """Chips of this TPU VM, by their files; 0 where jax would not use them."""
+    if os.environ.get("JAX_PLATFORMS", "tpu").split(",")[0] != "tpu" or importlib.util.find_spec("libtpu") is None:
+        return 0
+    # v5e and later are given to programs by vfio.
+    names = [path.name for folder in (devices, devices / "vfio") if folder.is_dir() for path in folder.iterdir()]
+    return sum(re.fullmatch(r"(accel)?\d+", name) is not None for name in names)
 
 
 def divide_gpus(gpus: Sequence[str], parallel: int, environment: Mapping[str, str]) -> list[Share]:

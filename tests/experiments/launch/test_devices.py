@@ -8,7 +8,16 @@ from types import SimpleNamespace
 import pytest
 
 from experiments.launch import devices
-from experiments.launch.devices import THREADS_VARIABLE, Share, divide_gpus, divide_machine, divide_threads, find_gpus
+from experiments.launch.devices import (
+    THREADS_VARIABLE,
+    Share,
+    divide_chips,
+    divide_gpus,
+    divide_machine,
+    divide_threads,
+    find_gpus,
+)
+from hwr_jax.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -61,8 +70,51 @@ def test_memory_is_divided_where_a_gpu_is_shared_unless_the_user_did():
         assert share.environment.keys() == {"CUDA_VISIBLE_DEVICES"}
 
 
+@pytest.mark.parametrize(
+    ("chips", "parallel", "expected", "bounds"),
+    [
+        (4, 4, ["0", "1", "2", "3"], "1,1,1"),
+        (4, 3, ["0", "1", "2"], "1,1,1"),
+        (4, 2, ["0,1", "2,3"], "1,2,1"),
+        (8, 2, ["0,1,2,3", "4,5,6,7"], "2,2,1"),
+        (8, 3, ["0,1", "2,3", "4,5"], "1,2,1"),
+    ],
+)
+def test_tpu_chips_are_divided_equally(chips, parallel, expected, bounds):
+    environments = [share.environment for share in divide_chips(chips, parallel)]
+    assert [environment["TPU_VISIBLE_CHIPS"] for environment in environments] == expected
+    assert {environment["TPU_CHIPS_PER_PROCESS_BOUNDS"] for environment in environments} == {bounds}
+    assert {environment["TPU_PROCESS_BOUNDS"] for environment in environments} == {"1,1,1"}
+
+
+def test_more_runs_than_tpu_chips_are_refused():
+    with pytest.raises(InputError, match="--parallel=5: this machine has 4 TPU chips, and a run takes at least one"):
+        divide_chips(4, 5)
+
+
+def test_tpu_chips_are_those_that_jax_would_use(monkeypatch, tmp_path):
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    monkeypatch.setattr(devices.importlib.util, "find_spec", lambda name: name == "libtpu" or None)
+    assert devices.find_tpu_chips(tmp_path) == 0
+    (tmp_path / "vfio").mkdir()
+    for name in ("vfio/0", "vfio/1", "vfio/vfio", "null"):
+        (tmp_path / name).touch()
+    assert devices.find_tpu_chips(tmp_path) == 2
+    for name in ("accel0", "accel1", "accel2"):
+        (tmp_path / name).touch()
+    (tmp_path / "vfio" / "0").unlink()
+    (tmp_path / "vfio" / "1").unlink()
+    assert devices.find_tpu_chips(tmp_path) == 3
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    assert devices.find_tpu_chips(tmp_path) == 0
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu,cpu")
+    assert devices.find_tpu_chips(tmp_path) == 3
+    monkeypatch.setattr(devices, "find_tpu_chips", lambda: 2)
+    assert [share.name for share in divide_machine(2)] == ["on TPU chip 0", "on TPU chip 1"]
+
+
 def test_one_run_has_the_whole_machine():
-    assert divide_gpus(["0", "1"], 1, {}) == divide_threads(2, 1, {}) == [Share()]
+    assert divide_chips(4, 1) == divide_gpus(["0", "1"], 1, {}) == divide_threads(2, 1, {}) == [Share()]
 
 
 @pytest.fixture
