@@ -108,7 +108,7 @@ def _show_trips(trips: int | None) -> str:
     return "?" if trips is None else f"{trips}"
 
 
-def _find_largest(options: Any, config: ExperimentConfig, sizes: Any, target: Target) -> str:
+def _find_largest(options: Any, config: Any, sizes: Any, target: Any) -> str:
     """The last batch that compiles, when doubled again and again, within the chip's memory."""
     import dataclasses
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
@@ -111,24 +112,30 @@ def _greedy(config: ExperimentConfig, alphabet: Alphabet, sizes: Sizes) -> tuple
 def _beam(config: ExperimentConfig, alphabet: Alphabet, sizes: Sizes) -> tuple[Any, Any]:
     """With a language model and a lexicon."""
     classes = alphabet.num_classes
-    per_node = _shape((_NODES,), np.float32), _shape((_NODES,), np.bool_)
+    tree = jax.tree.structure(_text_model(classes, 1, 1))
+    leaves = jax.eval_shape(lambda: jax.tree.leaves(_text_model(classes, _CONTEXTS, _NODES)))
+
+    def search(log_probs: Any, leaves: Any, frames_B: Any) -> Any:
+        text_model = jax.tree.unflatten(tree, leaves)
+        return beam_search(log_probs, text_model, frames_B, width=_BEAM_WIDTH, candidates=_CANDIDATES)
+
+    return jax.jit(search), (_log_probs(config, alphabet, sizes), leaves, _shape((sizes.batch,), np.int32))
+
+
+def _text_model(classes: int, contexts: int, nodes: int) -> TextModel:
+    zeros = jnp.zeros
     ngrams = NGramTables(
-        _shape((_CONTEXTS, classes), np.float32),
-        _shape((_CONTEXTS, classes), np.int32),
-        _shape((_CONTEXTS,), np.float32),
-        _shape((), np.int32),
+        zeros((contexts, classes)), zeros((contexts, classes), jnp.int32), zeros(contexts), zeros((), jnp.int32)
     )
     lexicon = LexiconTables(
-        _shape((_NODES, -(-classes // 32)), np.uint32),
-        _shape((_NODES,), np.int32),
-        *(per_node[0], per_node[0], per_node[1], per_node[1]),
-        _shape((classes,), np.int32),
-        _shape((classes,), np.bool_),
-        _shape((classes,), np.float32),
+        zeros((nodes, -(-classes // 32)), jnp.uint32),
+        zeros(nodes, jnp.int32),
+        *(zeros(nodes), zeros(nodes), zeros(nodes, bool), zeros(nodes, bool)),
+        zeros(classes, jnp.int32),
+        zeros(classes, bool),
+        zeros(classes),
     )
-    text_model = TextModel(ngrams, lexicon, *[_shape((), np.float32)] * 4)
-    program = jax.jit(functools.partial(beam_search, width=_BEAM_WIDTH, candidates=_CANDIDATES))
-    return program, (_log_probs(config, alphabet, sizes), text_model, _shape((sizes.batch,), np.int32))
+    return TextModel(ngrams, lexicon, *[zeros(())] * 4)
 
 
 # What runs on one device; the step on any number.

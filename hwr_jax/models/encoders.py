@@ -7,6 +7,7 @@ takes what `Encoder` takes. What it computes for a frame must not depend on the 
 import dataclasses
 import fnmatch
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -98,7 +99,8 @@ class Encoder(nn.Module):
         """
         x, width_px = images_BxWxHx1, images_BxWxHx1.shape[1]
 
-        def inside(positions: int) -> Bool[Array, "B W"] | None:
+        # A symbol in place of a number where a program is exported for any width.
+        def inside(positions: Any) -> Bool[Array, "B W"] | None:
             if widths_B is None:
                 return None
             columns_B = -(-widths_B // self.stride_px) * self.stride_px

@@ -22,7 +22,7 @@ def count_frames(
 ) -> Int[Array, "B"]:
     """Frames of each image, int32: one for every `stride_px` columns of its width, and one for a rest; None: of all."""
     if widths_B is None:
-        return jnp.full(len(images_BxWxHx1), images_BxWxHx1.shape[1] // stride_px, dtype=jnp.int32)
+        return jnp.full(images_BxWxHx1.shape[0], images_BxWxHx1.shape[1] // stride_px, dtype=jnp.int32)
     return -(-widths_B // stride_px)
 
 

@@ -54,3 +54,16 @@ def test_wrong_flags_are_one_line(flags, message, capsys, monkeypatch):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert message in error
+
+
+def test_the_largest_batch_is_the_last_doubled_one_that_compiles(monkeypatch):
+    from experiments.compile_for import __main__ as module
+    from experiments.compile_for.programs import Sizes
+    from hwr_jax.errors import InputError
+
+    def compile_up_to_200(options, config, sizes, target):
+        if sizes.batch > 200:
+            raise InputError("does not fit")
+
+    monkeypatch.setattr(module, "_compile", compile_up_to_200)
+    assert module._find_largest(None, None, Sizes(24, 128), None) == "192"
