@@ -269,7 +269,12 @@ class _BoundedFile:
 
     def read(self, size: int) -> bytes:
         _check_size(self._path, self._file.tell() + size, self._max_bytes)
-        return self._file.read(size)
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise tarfile.ReadError(str(error)) from error  # bz2's error for damaged data, none of the system's
 
     def seek(self, position: int) -> int:
         _check_size(self._path, position, self._max_bytes)

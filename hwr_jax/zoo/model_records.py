@@ -249,7 +249,7 @@ def is_of(evaluation: Mapping[str, Any], fingerprint: str, names: tuple[str, ...
 def fingerprint_parameters(tree: Mapping[str, Any]) -> str:
     """SHA-256 (hex) over the names, types, shapes and values of all arrays, in the order of their names.
 
-    The tree is nested dicts of arrays, or flat with names parted by "/", as in an exported parameters.npz.
+    The tree is nested dicts of arrays, or flat with "/" in the names, as in an exported parameters.npz.
     """
     import numpy as np
 

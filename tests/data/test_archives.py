@@ -257,3 +257,10 @@ def test_damaged_archives_and_missing_sources(tmp_path: Path) -> None:
 )
 def test_names_relative_to_a_folder(folder: str, name: str, expected: str | None) -> None:
     assert inside(folder, name) == expected
+
+
+def test_bytes_that_only_begin_like_bz2_are_no_archive(tmp_path):
+    path = tmp_path / "data.tar.bz2"
+    path.write_bytes(b"BZh" + bytes(range(200)))
+    with pytest.raises(InputError, match="not a tar archive"), open_tree(path, lambda name: True):
+        pass

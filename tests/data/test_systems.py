@@ -17,7 +17,7 @@ from hwr_jax.data.loading import ensure_prepared, load_split
 from hwr_jax.config import DataConfig
 from hwr_jax.ink.model_input import Preprocessing
 
-config = DataConfig(data_dir=sys.argv[1], writers=20, words_per_writer=1)
+config = DataConfig(data_dir=sys.argv[1], split="writer", writers=20, words_per_writer=1)
 ensure_prepared(config)
 first = load_split(config, "train", Preprocessing())
 assert len(first) and first.images_NxHxW[:].shape == (len(first), 32, 128)

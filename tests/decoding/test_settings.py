@@ -166,7 +166,7 @@ def test_senseless_settings(options, message):
         ),
         ("lexicon", None, "lexicon cannot be read"),
         ("lexicon", "\n", "an empty lexicon"),
-        ("lexicon", "дом\n", "none of its 1 words can be spelled"),
+        ("lexicon", "дом\n", "none of its 1 word can be spelled"),
     ],
 )
 def test_wrong_text_files(part, content, message, tmp_path):
