@@ -52,3 +52,8 @@ def describe_progress(what: str, done: int, total: int | None, seconds: float) -
     left = f", {seconds / share - seconds:.0f} s left" if 0 < share < 1 else ""
     # Padded, so that a shorter line covers a longer one before it.
     return f"{what}  [{bar}] {share:4.0%}  {done:,} of {total:,}  {seconds:.0f} s{left}".ljust(100)
+
+
+def report(line: str) -> None:
+    """Prints a line of progress on stderr."""
+    print(line, file=sys.stderr, flush=True)

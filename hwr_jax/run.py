@@ -4,53 +4,40 @@ import dataclasses
 import functools
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
 from hwr_jax.config import ExperimentConfig, resolve_config
 from hwr_jax.config_files import open_config_file
-from hwr_jax.data.batches import buckets_of, cut_to_widths
-from hwr_jax.data.formats.table import page_pattern
-from hwr_jax.data.loading import ensure_prepared, find_alphabet, load_for_training, remark_on_data, settle_split
-from hwr_jax.data.preprocessed import PreprocessedSamples
-from hwr_jax.data.sample import describe_skips
-from hwr_jax.data.small_sets import count_writers
-from hwr_jax.data.splits import rule_name
-from hwr_jax.messages import count_of
+from hwr_jax.data.loading import load_for_training
 from hwr_jax.models import ops
-from hwr_jax.models.recognizer import Recognizer, layer_table
-from hwr_jax.models.trained import make_log_probs
-from hwr_jax.progress import ProgressLine
-from hwr_jax.reports.tables import describe_writers
+from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.progress import report
+from hwr_jax.run_start import describe_start, settle_alphabet, settle_data
 from hwr_jax.strict import to_plain
-from hwr_jax.text.alphabet import FROM_DATA, Alphabet, resolve_alphabet
-from hwr_jax.training.devices import choose_kind
-from hwr_jax.training.init_from import Beginning, load_beginning
+from hwr_jax.training.init_from import load_beginning
 from hwr_jax.training.load import load_run
-from hwr_jax.training.loop import Validate, run_training
-from hwr_jax.training.parts import AT_VALIDATION, Evaluator, Parts, build_parts, parts_of_file
+from hwr_jax.training.loop import run_training
+from hwr_jax.training.parts import Parts, build_parts, parts_of_file
 from hwr_jax.training.processes import find_processes, joined
 from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
 from hwr_jax.training.vectorized import train_vectorized
 from hwr_jax.training.workdir import (
     adopt,
-    check_alphabet,
     check_config,
     command_line,
     has_checkpoints,
     hold,
     latest_step,
     write_environment,
-    write_json,
     write_status,
 )
+from hwr_jax.validation import make_validate
 
 if TYPE_CHECKING:
     from hwr_jax.result import Result
@@ -198,10 +185,10 @@ def _train(
     say = report if main_process else lambda line: None
     beginning = load_beginning(init_from, workdirs[0], configs[0].model, parts.encoder)
     poll, stride_px = stop.poll_if_alone, parts.stride_px(configs[0])
-    configs = settle(configs, workdirs if main_process else (), say=say, poll=poll)
+    configs = settle_data(configs, workdirs if main_process else (), say=say, poll=poll)
     config = configs[0]  # What is not a number all have in common.
     for workdir in workdirs:
-        alphabet = _find_alphabet(config, workdir, beginning, main_process, say)
+        alphabet = settle_alphabet(config, workdir, beginning, main_process, say)
     initial = None
     if beginning:
         beginning.settle(alphabet, workdirs[0] if main_process else None, say)
@@ -210,7 +197,7 @@ def _train(
     new = not any(map(has_checkpoints, workdirs))
     training, validation = load_for_training(config, alphabet, say=say, poll=poll, stride_px=stride_px, check=new)
     if main_process:
-        _describe(config, parts, alphabet, training, validation, workdirs)
+        describe_start(config, parts, alphabet, training, validation, workdirs)
     about = [{"config": to_plain(config), "alphabet": alphabet.characters, "parts": parts.own} for config in configs]
     validate = make_validate(config, parts, alphabet, validation)
     common: dict[str, Any] = {"alphabet": alphabet, "validate": validate, "stop": stop}
@@ -232,146 +219,6 @@ def _train(
     return runs
 
 
-def settle(
-    configs: Sequence[ExperimentConfig],
-    workdirs: Sequence[Path],
-    *,
-    say: Callable[[str], None],
-    poll: Callable[[], None],
-) -> list[ExperimentConfig]:
-    """Configs of the same data with the split rule that the data choose, where they leave it to them.
-
-    The data are prepared with a progress line if need be. The folders' config.json get the rule.
-    """
-    _prepare(configs[0], say, poll)
-    data = settle_split(configs[0].data)
-    if data.split == configs[0].data.split:
-        return [*configs]
-    configs = [
-        dataclasses.replace(config, data=dataclasses.replace(config.data, split=data.split)) for config in configs
-    ]
-    for config, workdir in zip(configs, workdirs, strict=bool(workdirs)):
-        check_config(workdir, to_plain(config))
-    return configs
-
-
-def _prepare(config: ExperimentConfig, say: Callable[[str], None], poll: Callable[[], None]) -> None:
-    with ProgressLine(f"preparing {config.data.name}") as line:
-
-        def progress(done: int, total: int | None) -> None:
-            poll()
-            line(done, total)
-
-        ensure_prepared(config.data, progress=progress, say=say)
-    poll()
-
-
-def _find_alphabet(
-    config: ExperimentConfig,
-    workdir: Path,
-    beginning: Beginning | None,
-    main_process: bool,
-    say: Callable[[str], None],
-) -> Alphabet:
-    """What the config names, or characters that the training split decides, which the run's folder then keeps."""
-    if config.model.alphabet not in FROM_DATA:
-        return resolve_alphabet(config.model.alphabet)
-    alphabet = find_alphabet(config, beginning.model.alphabet if beginning else None)
-    if main_process:
-        check_alphabet(workdir, alphabet)
-    say(f"alphabet ({config.model.alphabet}): {alphabet.characters}")
-    return alphabet
-
-
-def make_validate(
-    config: ExperimentConfig, parts: Parts, alphabet: Alphabet, validation: PreprocessedSamples
-) -> Validate:
-    """Returns what measures the validation split during training, and what else `parts` ask for.
-
-    Raises InputError: samples that an evaluator names are not there.
-    """
-    program = make_log_probs(to_plain(config), alphabet, config.data.preprocessing, parts.encoder)
-    usual = Evaluator(len)  # Of the run's own validation split.
-    samples_of = {
-        name: validation if (one.data, one.split) == (usual.data, usual.split) else one.load(config)[1]
-        for name, one in parts.evaluators.items()
-    }
-
-    def validate(variables: Any, poll: Callable[[], None]) -> Mapping[str, float]:
-        # The first step does not wait for them.
-        from hwr_jax.decoding.settings import choose_decoder
-        from hwr_jax.evaluation.evaluate import evaluate_samples
-        from hwr_jax.evaluation.summary import validation_values
-
-        on_device = jax.device_put(variables)
-
-        def log_probs(images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            log_probs_BxTxK, frames_B = program(on_device, cut_to_widths(images_BxHxW, widths_B), widths_B)
-            return np.asarray(log_probs_BxTxK), np.asarray(frames_B)
-
-        def evaluate(samples: PreprocessedSamples, choice: Any) -> Any:
-            decoder = choose_decoder(choice, alphabet, own=parts.decoders).decoder
-            size = config.data.evaluation_batch_size
-            return evaluate_samples(log_probs, alphabet, samples, decoder=decoder, batch_size=size, poll=poll)
-
-        evaluation = evaluate(validation, usual.decoder)
-        values = validation_values(evaluation, alphabet, config)
-        for name, one in parts.evaluators.items():
-            if one.when == AT_VALIDATION:
-                known = samples_of[name] is validation and one.decoder == usual.decoder
-                own = evaluation if known else evaluate(samples_of[name], one.decoder)
-                values[f"validation/{name}"] = float(one.measure(own))
-        return values
-
-    return validate
-
-
-def _describe(
-    config: ExperimentConfig,
-    parts: Parts,
-    alphabet: Alphabet,
-    training: PreprocessedSamples,
-    validation: PreprocessedSamples,
-    workdirs: Sequence[Path],
-) -> None:
-    """Says what is going to be trained, and writes what was left out into left_out.json."""
-    parameters = sum(row.parameters for row in layer_table(config.model, alphabet.num_classes, parts.encoder))
-    steps = config.total_steps(len(training))
-    devices = count_of(jax.device_count(), f"{jax.devices()[0].platform} device")
-    kind = choose_kind(config.training.parallel) if len(workdirs) == 1 else f"{len(workdirs)} runs as one program"
-    report(f"{parameters:,} parameters, {len(alphabet.characters)} characters, {kind} on {devices}")
-    if kernels := ops.describe_kernels():
-        report(kernels)
-    page_id = page_pattern(config.data.name)
-    where = workdirs[0] if len(workdirs) == 1 else workdirs[0].parent
-    counts = [
-        f"{count_of(part, f'{what} sample')} of "
-        f"{describe_writers(count_writers(dict(zip(part.ids, part.writers, strict=True)), page_id))}"
-        for what, part in (("training", training), ("validation", validation))
-    ]
-    report(
-        f"{', '.join(counts)} (split rule {rule_name(config.data.split)}); "
-        f"{steps:,} steps of {config.data.batch_size} into {where}"
-    )
-    for remark in remark_on_data(config.data):
-        report(remark)
-    for workdir in workdirs if has_checkpoints(workdirs[0]) else ():
-        step = latest_step(workdir)
-        report(
-            f"resumes {workdir} after step {step:,} of {steps:,}"
-            if step < steps
-            else f"{workdir} has done all {steps:,} steps; it is evaluated again, and --extend makes it longer"
-        )
-    if buckets := buckets_of(training.widths_N, config, parts.stride_px(config)):
-        padding = f"{100 * buckets.padding_share:.0f} % of it padding"
-        report(f"batches {', '.join(map(str, buckets.widths))} px wide, {padding}")
-    for what, part in (("training", training), ("validation", validation)):
-        if part.skipped:
-            report(f"left out of {what}, by name in left_out.json: {describe_skips(Counter(part.skipped.values()))}")
-    for workdir in workdirs:
-        write_json(workdir / "left_out.json", {"training": training.skipped, "validation": validation.skipped})
-
-
 def _resolve(config: Config, parts: Parts | None) -> tuple[ExperimentConfig, Parts]:
     file = None
     if isinstance(config, str | os.PathLike):
@@ -389,8 +236,3 @@ def _try(write: Callable[[], None]) -> None:
         write()
     except OSError as error:
         report(f"status not written: {error}")
-
-
-def report(line: str) -> None:
-    """Prints a line of progress on stderr."""
-    print(line, file=sys.stderr, flush=True)

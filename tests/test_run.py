@@ -13,6 +13,7 @@ import pytest
 
 import hwr_jax
 from hwr_jax import run as run_module
+from hwr_jax import run_start
 from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig, TrainingConfig
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -104,7 +105,7 @@ def test_configs_by_name_and_by_path(tmp_path, monkeypatch):
 
 def test_a_signal_while_data_are_loaded_is_a_run_that_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        run_module, "ensure_prepared", lambda *_, progress, **__: (os.kill(os.getpid(), signal.SIGTERM), progress(0, 1))
+        run_start, "ensure_prepared", lambda *_, progress, **__: (os.kill(os.getpid(), signal.SIGTERM), progress(0, 1))
     )
     run = hwr_jax.train(CONFIG, tmp_path / "run")
     assert (run.status, run.step, run.evaluation) == ("preempted", 0, None)

@@ -23,8 +23,10 @@ from hwr_jax.evaluation.run_files import read_json
 from hwr_jax.evaluation.summary import validation_values
 from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.models.keras_model import build_keras_model, import_keras
+from hwr_jax.progress import report
 from hwr_jax.result import Result, evaluate_run
-from hwr_jax.run import framed, report, settle
+from hwr_jax.run import framed
+from hwr_jax.run_start import settle_data
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
 from hwr_jax.training.loop import due
@@ -75,7 +77,7 @@ def train(config: ExperimentConfig, workdir: Path) -> Result:
 
 def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRequest) -> Result:
     keras = import_keras()
-    [config] = settle([config], [workdir], say=report, poll=stop.poll)
+    [config] = settle_data([config], [workdir], say=report, poll=stop.poll)
     alphabet = resolve_alphabet(config.model.alphabet)
     training, validation = load_for_training(config, alphabet, say=report, poll=stop.poll)
     write_json(workdir / "left_out.json", {"training": training.skipped, "validation": validation.skipped})
