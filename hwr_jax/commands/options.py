@@ -19,6 +19,8 @@ from hwr_jax.messages import suggest
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
+    from hwr_jax.config_files import ConfigFile
+
 # A flag whose value begins with ~/. Alphabets are no paths, whatever they begin with.
 _HOME = re.compile(r"^(--[\w.]+(?<!alphabet)=)~/")
 
@@ -147,14 +149,12 @@ class Parser(argparse.ArgumentParser):
         if overrides and "config" not in options:
             self.error(f"unrecognized arguments: {overrides[0]}")
         if "config" in options and (options.config or overrides):
-            name = options.config
-            options.config, _ = load_config([f"--config={name}"] * bool(name) + overrides)
+            file, options.config, _ = _open_config([f"--config={options.config}"] * bool(options.config) + overrides)
             if "parts" in options:
                 from hwr_jax.config import resolve_config
-                from hwr_jax.config_files import open_config_file
                 from hwr_jax.training.parts import parts_of_file
 
-                options.parts = parts_of_file(open_config_file(name), resolve_config(options.config))
+                options.parts = parts_of_file(file, resolve_config(options.config))
         if "checkpoint" in options and options.workdir:
             if not (options.workdir / "checkpoints").is_dir():
                 raise InputError(f"--workdir={options.workdir}: holds no run; hwr train --workdir=DIR makes one")
@@ -192,10 +192,15 @@ def load_config(argv: Sequence[str]) -> "tuple[ConfigDict, list[str]]":
     Types and names of overrides are checked against the file's own values (ml_collections). Raises InputError: no
     --config, a file that is missing or fails, or an override of a field that is not there.
     """
+    return _open_config(argv)[1:]
+
+
+def _open_config(argv: Sequence[str]) -> "tuple[ConfigFile, ConfigDict, list[str]]":
+    """The file behind `load_config` too."""
     from absl import flags
     from ml_collections.config_flags import config_flags
 
-    from hwr_jax.config_files import load_config_file, one_line
+    from hwr_jax.config_files import one_line, open_config_file
 
     files = [arg.removeprefix("--config=") for arg in argv if arg.startswith("--config=")]
     overrides = [arg for arg in argv if arg.startswith("--config.")]
@@ -205,7 +210,8 @@ def load_config(argv: Sequence[str]) -> "tuple[ConfigDict, list[str]]":
         raise InputError(
             "give --config=NAME once, such as --config=quickstart; hwr configs lists the names, your own is FILE.py"
         )
-    config = load_config_file(files[0])
+    file = open_config_file(files[0])
+    config = file.get_config()
     _refuse_old_names(overrides)
     for override in overrides:
         _check_override(config, override)
@@ -217,7 +223,7 @@ def load_config(argv: Sequence[str]) -> "tuple[ConfigDict, list[str]]":
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{' '.join(overrides)}: {one_line(error)}") from error
     _keep_one_length(config, overrides)
-    return config, [arg for arg in argv if arg not in overrides and not arg.startswith("--config=")]
+    return file, config, [arg for arg in argv if arg not in overrides and not arg.startswith("--config=")]
 
 
 def _refuse_old_names(overrides: Sequence[str]) -> None:

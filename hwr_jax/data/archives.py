@@ -25,8 +25,8 @@ _CHUNK_BYTES = 2**20
 _MAC_FOLDER = "__MACOSX"
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _OPENERS: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-_DAMAGED_TAR = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile)
-_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+_DAMAGED_TAR = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError)
+_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +70,8 @@ def read_tar(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_
                         yield SourceFile(member.name, cast(BinaryIO, archive.extractfile(member)).read())
                     archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep them all
         except _DAMAGED_TAR as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the system's; those of bz2 and gzip for damaged data have no number
             if not members:
                 kinds = ".tar, .tar.gz, .tar.bz2, .tar.xz"
                 raise InputError(f"{path}: not a tar archive ({kinds}), or a damaged one") from error
@@ -269,12 +271,7 @@ class _BoundedFile:
 
     def read(self, size: int) -> bytes:
         _check_size(self._path, self._file.tell() + size, self._max_bytes)
-        try:
-            return self._file.read(size)
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            raise tarfile.ReadError(str(error)) from error  # bz2's error for damaged data, none of the system's
+        return self._file.read(size)
 
     def seek(self, position: int) -> int:
         _check_size(self._path, position, self._max_bytes)

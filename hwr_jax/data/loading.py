@@ -71,8 +71,12 @@ def settle_split(config: DataConfig) -> DataConfig:
 
 def summarize_splits(config: DataConfig) -> dict[str, SplitSummary]:
     """The splits of prepared data by the config's rule, which is not "auto"."""
+    return _summarize_splits(config, load_writers(prepared_name(config), _data_dir(config)))
+
+
+def _summarize_splits(config: DataConfig, writers: Mapping[str, str]) -> dict[str, SplitSummary]:
     name, data_dir = prepared_name(config), _data_dir(config)
-    writers, info = load_writers(name, data_dir), find_prepared(name, data_dir)
+    info = find_prepared(name, data_dir)
     if config.split == BY_WRITER and info:
         return dict(info.splits)
     parts, _ = _divide(config, load_listed(name, data_dir), writers)
@@ -191,9 +195,10 @@ def remark_on_data(config: DataConfig) -> list[str]:
     The config has a split rule, and its data are prepared.
     """
     name, data_dir = prepared_name(config), _data_dir(config)
-    samples = {split: found.samples for split, found in summarize_splits(config).items()}
-    writers = count_writers(load_writers(name, data_dir), page_pattern(name))
-    return remark_on_splits(config.split, samples, writers) + remark_on_lists(config.split, load_listed(name, data_dir))
+    writers = load_writers(name, data_dir)
+    samples = {split: found.samples for split, found in _summarize_splits(config, writers).items()}
+    remarks = remark_on_splits(config.split, samples, count_writers(writers, page_pattern(name)))
+    return remarks + remark_on_lists(config.split, load_listed(name, data_dir))
 
 
 def _divide(

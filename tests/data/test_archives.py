@@ -259,6 +259,21 @@ def test_names_relative_to_a_folder(folder: str, name: str, expected: str | None
     assert inside(folder, name) == expected
 
 
+def test_damage_that_is_met_on_the_way_to_the_next_member_is_told(tmp_path):
+    path = tmp_path / "data.tar.bz2"
+    with tarfile.open(path, "w:bz2") as archive:
+        for name in ("unwanted", "wanted"):
+            member = tarfile.TarInfo(name)
+            member.size = 3_000_000
+            archive.addfile(member, io.BytesIO(np.random.default_rng(0).bytes(member.size)))
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 4
+    data[middle : middle + 4096] = bytes(4096)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="cut short or damaged after 1 member"):
+        list(read_tar(path, lambda name: name == "wanted"))
+
+
 def test_bytes_that_only_begin_like_bz2_are_no_archive(tmp_path):
     path = tmp_path / "data.tar.bz2"
     path.write_bytes(b"BZh" + bytes(range(200)))

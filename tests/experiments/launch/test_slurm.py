@@ -20,28 +20,6 @@ from experiments.launch.slurm import SLURM, launch, main, make_command, make_scr
 from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 
-TINY_SWEEP = """
-from hwr_jax.config import default_config
-from hwr_jax.sweeps import product
-
-def get_config():
-    config = default_config()
-    config.training.epochs = 0.0
-    config.training.steps = 400
-    config.training.log_every_steps = 20
-    config.data.writers = 40
-    config.data.words_per_writer = 4
-    config.data.batch_size = 8
-    config.data.workers = 1
-    config.model.conv_features = (2, 2)
-    config.model.dense_features = 4
-    config.model.lstm_features = (4, 4)
-    return config
-
-def sweep():
-    return product({"seed": range(2)})
-"""
-
 
 def options_of(*flags: str, workdir: Path = Path("/runs/a b%")) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
@@ -252,9 +230,9 @@ def use_run_environment(run_environment, monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("use_run_environment")
-def test_a_sweep_survives_a_signal_in_a_real_slurm(slurm, tmp_path, capsys):
+def test_a_sweep_survives_a_signal_in_a_real_slurm(slurm, tmp_path, capsys, write_tiny_config):
     (tmp_path / "a b").mkdir()
-    (tmp_path / "a b" / "tiny.py").write_text(TINY_SWEEP)
+    write_tiny_config(tmp_path / "a b" / "tiny.py", 400)
     folder = tmp_path / "a b" / "sweep"
     argv = [f"--config={tmp_path / 'a b' / 'tiny.py'}", f"--workdir={folder}", "--launcher=slurm", "--slurm_time=30:00"]
     assert run("experiments.sweep", sweep_command.main, argv, program="") == 0
@@ -288,8 +266,8 @@ def test_a_sweep_survives_a_signal_in_a_real_slurm(slurm, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("use_run_environment")
-def test_two_tasks_are_two_processes_of_one_run_in_a_real_slurm(slurm, tmp_path):
-    (tmp_path / "tiny.py").write_text(TINY_SWEEP)
+def test_two_tasks_are_two_processes_of_one_run_in_a_real_slurm(slurm, tmp_path, write_tiny_config):
+    write_tiny_config(tmp_path / "tiny.py", 400)
     workdir = tmp_path / "run"
     argv = ["--launcher=slurm", f"--workdir={workdir}", "--slurm_option=--ntasks-per-node=2"]
     argv += ["--", f"--config={tmp_path / 'tiny.py'}", "--config.training.steps=20"]

@@ -21,27 +21,10 @@ from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "tpu_vm_commands.txt"
-CONFIG = """
-from hwr_jax.config import default_config
-
-def get_config():
-    config = default_config()
-    config.training.epochs = 0.0
-    config.training.steps = 300
-    config.training.log_every_steps = 20
-    config.data.writers = 40
-    config.data.words_per_writer = 4
-    config.data.batch_size = 8
-    config.data.workers = 1
-    config.model.conv_features = (2, 2)
-    config.model.dense_features = 4
-    config.model.lstm_features = (4, 4)
-    return config
-"""
 
 
 @pytest.fixture
-def shipped(tmp_path, repository, monkeypatch) -> Path:
+def shipped(tmp_path, repository, monkeypatch, write_tiny_config) -> Path:
     """A repository with the code under test committed, from which the launcher ships."""
     folder = tmp_path / "checkout"
     for name in ("hwr_jax", "experiments"):
@@ -49,7 +32,7 @@ def shipped(tmp_path, repository, monkeypatch) -> Path:
     for name in ("constraints.txt", "setup.cfg", "pyproject.toml"):
         shutil.copy(repository / name, folder / name)
     (folder / "configs").mkdir()
-    (folder / "configs" / "tiny.py").write_text(CONFIG)
+    write_tiny_config(folder / "configs" / "tiny.py", 300)
     who = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
     for command in (["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "--message=all"]):
         subprocess.run(["git", *command], cwd=folder, check=True, timeout=60)
@@ -110,12 +93,12 @@ def test_every_line_of_a_dry_run_is_shell(job, make_options, shipped, capsys):
                 subprocess.run(["bash", "-n", "-c", word.removeprefix("--command=")], check=True, timeout=20)
 
 
-def test_what_is_not_committed_is_not_shipped_in_silence(job, make_options, shipped, capsys):
+def test_what_is_not_committed_is_not_shipped_in_silence(job, make_options, shipped, write_tiny_config, capsys):
     (shipped / "hwr_jax" / "new.py").write_text("")
     with pytest.raises(InputError, match=r"1 files are not as committed, such as hwr_jax/new.py.*--allow_dirty"):
         launch([job], make_options())
     assert "git archive" in dry_run(job, make_options("--allow_dirty"), capsys)
-    (shipped / "configs" / "other.py").write_text(CONFIG)
+    write_tiny_config(shipped / "configs" / "other.py", 300)
     other = Job([arg.replace("tiny.py", "other.py") for arg in job.argv], job.workdir, job.name)
     with pytest.raises(InputError, match=r"--config=configs/other.py: is not in commit"):
         launch([other], make_options("--allow_dirty"))
