@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
             "first_loss": program.loss(),
             "parameters": program.parameters,
             "device": program.device,
-            "versions": {name: importlib.metadata.version(name) for name in program.packages},
+            "versions": {name: _version(name) for name in program.packages},
         }
     )
     while True:
@@ -64,6 +64,12 @@ def _read_requests(requests: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         requests.put(line)
     os._exit(0)
+
+
+def _version(package: str) -> str:
+    """Of an importable package, whichever distribution brought it: tensorflow or tensorflow-cpu."""
+    distributions = importlib.metadata.packages_distributions().get(package, [package])
+    return importlib.metadata.version(distributions[0])
 
 
 def _seconds(run: Callable[[], object]) -> float:
