@@ -1,15 +1,22 @@
-"""Exporting: a trained model as a small folder, or as a file for Keras."""
+"""Exporting: a trained model as a small folder, or as a file for Keras or ONNX."""
 
 import dataclasses
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from hwr_jax.files import write_text
+from hwr_jax.decoding.settings import FILE_NAME, GREEDY, DecoderSettings, load_settings
+from hwr_jax.errors import InputError
+from hwr_jax.files import write_bytes, write_text
 from hwr_jax.ink.model_input import describe_scale
+from hwr_jax.ink.preprocessing import describe_preprocessing
 from hwr_jax.models.keras_weights import save_keras
+from hwr_jax.models.onnx_model import build_onnx
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, save_exported
 from hwr_jax.reports.card import CardModel, write_card
-from hwr_jax.training.load import load_model, model_folder
+from hwr_jax.training.load import OwnParts, load_model, model_folder
 from hwr_jax.training.workdir import write_json
 from hwr_jax.zoo.model_records import describe_terms, fingerprint_parameters, is_exported, is_of, read_evaluations
 from hwr_jax.zoo.training_facts import gather_about
@@ -31,7 +38,12 @@ class Exported:
 
 
 def export_folder(
-    model_or_workdir: str | os.PathLike[str], output: Path, *, checkpoint: str = "best", licence: str = ""
+    model_or_workdir: str | os.PathLike[str],
+    output: Path,
+    *,
+    checkpoint: str = "best",
+    licence: str = "",
+    parts: OwnParts = None,
 ) -> Exported:
     """Writes model.json and parameters.npz, with the recorded evaluations of these very parameters and a model card.
 
@@ -39,16 +51,12 @@ def export_folder(
       model_or_workdir: the name of a model that comes with the package, the folder of an exported one, or of a run.
       checkpoint: of a run, "best" or "latest".
       licence: a note on the data learnt from; "": what is known of them.
+      parts: of a run with an encoder of one's own, as of `hwr_jax.load`; only some formats can hold such a model.
 
     Raises:
-      InputError: there is no such model, or it is damaged.
+      InputError: there is no such model, it is damaged, or a part of it cannot be written.
     """
-    name = os.fspath(model_or_workdir)
-    model = load_model(name, checkpoint)
-    source = model_folder(name) or PRETRAINED / name
-    about = gather_about(source, model.name)
-    data_names = about.get("trained_on") or [model.config["data"]["name"]]
-    about["licence"] = licence or about.get("licence") or describe_terms(data_names)
+    model, source, about = _load(model_or_workdir, checkpoint, licence, parts)
     exported = dataclasses.replace(model, name=output.resolve().name)
     fingerprint = fingerprint_parameters(model.tree)
     found = read_evaluations(source if is_exported(source) else source / "evaluation")
@@ -62,12 +70,14 @@ def export_folder(
     return Exported(model, (output / "parameters.npz").stat().st_size, notes)
 
 
-def export_keras(model_or_workdir: str | os.PathLike[str], output: Path, *, checkpoint: str = "best") -> Exported:
+def export_keras(
+    model_or_workdir: str | os.PathLike[str], output: Path, *, checkpoint: str = "best", parts: OwnParts = None
+) -> Exported:
     """Writes FILE.keras of plain Keras layers, and the characters of its classes beside it. Arguments as above.
 
     Raises InputError: there is no such model, it is damaged, or Keras has no such layers; or Keras is not installed.
     """
-    model = load_model(os.fspath(model_or_workdir), checkpoint)
+    model = load_model(os.fspath(model_or_workdir), checkpoint, parts)
     save_keras(model, output)
     characters = output.with_suffix(".characters.txt")
     write_text(characters, model.alphabet.characters + "\n")
@@ -77,3 +87,58 @@ def export_keras(model_or_workdir: str | os.PathLike[str], output: Path, *, chec
         f"{describe_scale(size.horizontal_scale)}; characters in {characters}"
     )
     return Exported(model, output.stat().st_size, notes)
+
+
+def export_onnx(
+    model_or_workdir: str | os.PathLike[str],
+    output: Path,
+    *,
+    quantize: str = "none",
+    checkpoint: str = "best",
+    licence: str = "",
+    parts: OwnParts = None,
+) -> Exported:
+    """Writes FILE.onnx, which says by itself how to read with it: docs/export.md. Arguments as of `export_folder`.
+
+    `quantize` is what weights are kept as, one of `hwr_jax.models.onnx_graph.QUANTIZATIONS`.
+
+    Raises InputError: there is no such model, it is damaged, a part of it cannot be written, or onnx is not installed.
+    """
+    model, source, about = _load(model_or_workdir, checkpoint, licence, parts)
+    if output.suffix != ".onnx":
+        raise InputError(f"{output}: not a name that ends in .onnx")
+    settings = load_settings(source / FILE_NAME) if (source / FILE_NAME).exists() else DecoderSettings()
+    values = {
+        "name": model.name,
+        "characters": model.alphabet.characters,
+        "blank": model.alphabet.blank_id,
+        "stride_px": model.stride_px,
+        "preprocessing": describe_preprocessing(model.preprocessing),
+        "temperature": settings.temperature if settings.decoder == GREEDY else 1.0,
+        "weights": "float32" if quantize == "none" else quantize,
+        "trained_on": _data_names(model, about),
+        "licence": about["licence"],
+    }
+    metadata = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in values.items()
+    }
+    content = build_onnx(model, metadata, quantize).SerializeToString()
+    write_bytes(output, content)
+    return Exported(model, len(content), "docs/export.md says what goes in and comes out")
+
+
+def _load(
+    model_or_workdir: str | os.PathLike[str], checkpoint: str, licence: str, parts: OwnParts
+) -> tuple[TrainedModel, Path, dict[str, Any]]:
+    """The model, its folder, and what is known of it, its licence included."""
+    name = os.fspath(model_or_workdir)
+    model = load_model(name, checkpoint, parts)
+    source = model_folder(name) or PRETRAINED / name
+    about = gather_about(source, model.name)
+    about["licence"] = licence or about.get("licence") or describe_terms(_data_names(model, about))
+    return model, source, about
+
+
+def _data_names(model: TrainedModel, about: Mapping[str, Any]) -> list[str]:
+    return about.get("trained_on") or [model.config["data"]["name"]]

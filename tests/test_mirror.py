@@ -29,7 +29,7 @@ FILES = sorted(path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_
 def names_a_module(file: str) -> bool:
     """Whether it is test_MODULE.py, or test_MODULE_ASPECT.py, in the folder that mirrors the module's."""
     path = Path(file)
-    package = TESTS.parent if path.parts[0] == "experiments" else TESTS.parent / "hwr_jax"
+    package = TESTS.parent if path.parts[0] in ("examples", "experiments") else TESTS.parent / "hwr_jax"
     modules = {entry.stem for entry in (package / path.parent).glob("[a-z]*") if entry.suffix in (".py", "")}
     words = path.stem.removeprefix("test_").split("_")
     return any("_".join(words[:count]) in modules for count in range(1, len(words) + 1))

@@ -63,6 +63,26 @@ def preprocess(grey_HxW: np.ndarray, preprocessing: Preprocessing) -> np.ndarray
     return image
 
 
+def describe_preprocessing(preprocessing: Preprocessing) -> dict[str, str | int | float]:
+    """All numbers that `preprocess` computes with, by their names here in small letters: for programs of others."""
+    numbers = dataclasses.asdict(preprocessing)
+    if preprocessing.kind == "keras":
+        return numbers
+    return numbers | {
+        "margin_px": margin_px(preprocessing.height_px) if preprocessing.kind == "line" else 0,
+        "max_enlargement": MAX_ENLARGEMENT,
+        "min_contrast": MIN_CONTRAST,
+        "ink_share": INK_SHARE,
+        "black": BLACK,
+        "stands_out": STANDS_OUT,
+        "even_background": EVEN_BACKGROUND,
+        "dark_border": DARK_BORDER,
+        "dark_inside": DARK_INSIDE,
+        "closed_border": CLOSED_BORDER,
+        "bold_inside": BOLD_INSIDE,
+    }
+
+
 @dataclasses.dataclass(frozen=True)
 class Placement:
     """Where an image lies in the model's input."""

@@ -15,7 +15,7 @@ from hwr_jax.files import write_bytes
 from hwr_jax.models.keras_file import ABOUT, Architecture, WeightedLayer, read_architecture, read_keras_file
 from hwr_jax.models.keras_model import build_keras_model
 from hwr_jax.models.recognizer import CLASSES
-from hwr_jax.models.trained import TrainedModel
+from hwr_jax.models.trained import TrainedModel, require_known_encoder
 from hwr_jax.strict import build_dataclass
 
 # Names of a layer's arrays in our tree, in Keras's order. The shapes and the order of gates are the same.
@@ -121,6 +121,7 @@ def save_keras(model: TrainedModel, path: Path) -> None:
     Raises InputError where Keras is not installed, the name does not end in .keras, or the model is of another stack or
     reads lines of any width; OSError where the file cannot be written.
     """
+    require_known_encoder(model)
     config = build_dataclass(ModelConfig, model.config["model"], "model")
     if config.encoder != "keras":
         raise InputError(

@@ -127,14 +127,19 @@ def build_trained(
     return TrainedModel(name, alphabet, preprocessing, config, tree, collections, encoder)
 
 
+def require_known_encoder(model: TrainedModel) -> None:
+    """Raises InputError: the encoder is one's own, which nobody has without its code."""
+    if model.encoder is not None:
+        raise InputError(f"model {model.name}: its encoder {type(model.encoder).__name__} is in no table of hwr_jax")
+
+
 def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any]) -> None:
     """Writes model.json and parameters.npz (no pickle) into the folder.
 
     `about` says where the model comes from, for people: JSON values. Raises InputError: the model has an encoder of
     one's own, without which nobody could load it.
     """
-    if model.encoder is not None:
-        raise InputError(f"model {model.name}: its encoder {type(model.encoder).__name__} is in no table of hwr_jax")
+    require_known_encoder(model)
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "parameters.npz", **flatten(model.tree, "/"))
     description = {

@@ -1,4 +1,4 @@
-"""`hwr export`: a model as a small folder, or as a file for Keras."""
+"""`hwr export`: a model as a small folder, or as a file for Keras or ONNX."""
 
 import importlib.util
 import json
@@ -16,6 +16,7 @@ from hwr_jax.config import ModelConfig, OptimizerConfig
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.models.trained import load_exported
 from hwr_jax.strict import build_dataclass
+from hwr_jax.text.alphabet import IAM78
 from hwr_jax.training.checkpoint import Checkpoints
 from hwr_jax.training.optimizer import build_optimizer
 from hwr_jax.training.state import init_state
@@ -136,6 +137,49 @@ def test_a_file_for_keras(model_folder, tmp_path, run_environment):
 def test_a_wrong_name_for_keras_is_wrong_input(model_folder, tmp_path, capsys):
     assert main(["export", f"--model={model_folder}", f"--output={tmp_path / 'x.h5'}", "--format=keras"]) == 1
     assert capsys.readouterr().err == (f"hwr export: {tmp_path / 'x.h5'}: Keras asks for a name that ends in .keras\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_onnx_says_how_to_read_with_it(workdir, tmp_path, capsys):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    workdir = shutil.copytree(workdir, tmp_path / "tiny")
+    tuned = {"format": 1, "decoder": "greedy", "temperature": 1.25}
+    (workdir / "decoder.json").write_text(json.dumps(tuned))
+    output, whole = tmp_path / "new" / "tiny.onnx", tmp_path / "whole.onnx"
+    assert main(["export", f"--workdir={workdir}", f"--output={whole}", "--format=onnx"]) == 0
+    flags = ["--format=onnx", "--quantize=int8", "--licence=Mine."]
+    assert main(["export", f"--workdir={workdir}", f"--output={output}", *flags]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith(f"{output}: ")
+    assert [path.name for path in output.parent.iterdir()] == ["tiny.onnx"]
+    about = {one.key: one.value for one in onnx.load(output).metadata_props}
+    numbers = json.loads(about.pop("preprocessing"))
+    assert about == {
+        "name": "tiny@1",
+        "characters": IAM78,
+        "blank": "80",
+        "stride_px": "4",
+        "temperature": "1.25",
+        "weights": "int8",
+        "trained_on": '["synthetic"]',
+        "licence": "Mine.",
+    }
+    assert {name: numbers[name] for name in ("kind", "height_px", "width_px", "horizontal_scale")} == {
+        "kind": "word",
+        "height_px": 16,
+        "width_px": 64,
+        "horizontal_scale": 1.0,
+    }
+    assert output.stat().st_size < whole.stat().st_size
+
+
+def test_wrong_flags_for_onnx_are_wrong_input(model_folder, tmp_path, capsys):
+    flags = [f"--model={model_folder}", f"--output={tmp_path / 'x.bin'}"]
+    assert main(["export", *flags, "--format=onnx"]) == 1
+    assert main(["export", *flags, "--quantize=int8"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"hwr export: {tmp_path / 'x.bin'}: not a name that ends in .onnx",
+        "hwr export: --quantize=int8: only --format=onnx keeps weights otherwise",
+    ]
     assert not list(tmp_path.iterdir())
 
 

@@ -1,7 +1,9 @@
 """Weights of Keras files in our parameters: sizes, wrong layers, and the order of the classes."""
 
+import dataclasses
 import itertools
 
+import flax.linen as nn
 import numpy as np
 import pytest
 
@@ -171,4 +173,7 @@ def test_what_cannot_be_written_for_keras_is_told(keras_tree, keras_config, tmp_
     model = build_trained("tiny", to_plain(lines), "abc", keras_tree, "tiny")
     with pytest.raises(InputError, match="model tiny: reads lines of any width"):
         save_keras(model, tmp_path / "model.keras")
+    own = dataclasses.replace(model, encoder=nn.Dense(3))
+    with pytest.raises(InputError, match="model tiny: its encoder Dense is in no table of hwr_jax"):
+        save_keras(own, tmp_path / "model.keras")
     assert not list(tmp_path.iterdir())
