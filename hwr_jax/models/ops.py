@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from hwr_jax.models import bidirectional, convolution, ctc, lookup, normalization
 from hwr_jax.models.cpu_kernels import library
+from hwr_jax.models.host_memory import keep_freed_memory
 
 
 def describe() -> str:
@@ -30,9 +31,12 @@ def describe() -> str:
 def prepare_kernels() -> None:
     """Compiles the kernels for this CPU unless they are there, before anything uses them; says so on stderr.
 
+    Has freed memory kept, too, see `hwr_jax.models.host_memory`.
+
     HWR_JAX_CPU_KERNELS=no leaves them out, and where it names vectors that the CPU has (AVX2), these are taken.
     Without a compiler, or where it fails, all goes on without. Raises InputError for a wrong HWR_JAX_CPU_KERNELS.
     """
+    keep_freed_memory()
     library.prepare_library()
 
 
