@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from hwr_jax.errors import InputError
+from hwr_jax.mixture_config import MixtureSource, check_mixture
 from hwr_jax.model_config import ModelConfig
 from hwr_jax.nested import flatten
 from hwr_jax.renames import FIELDS
@@ -35,6 +37,9 @@ class DataConfig:
     # of the data set, one of `hwr_jax.data.formats.table.FORMATS`, or such a name, a slash and your own
     # ("manifest/letters")
     name: str = "synthetic"
+    # several prepared sets at once, each under a name that tables and flags call it by; then `name` is "mixture", or
+    # "mixture/" and a name of your own, and `source` and `split` are not used, see `hwr_jax.data.mixture`
+    mixture: Mapping[str, MixtureSource] = dataclasses.field(default_factory=dict)
     # the raw tree or archive to prepare it from when that has not been done yet ("" if prepared or synthetic)
     source: str = ""
     data_dir: str = ""  # where prepared data lies ("": $HWR_JAX_DATA_DIR, or hwr_jax/data in the user's cache folder)
@@ -93,15 +98,33 @@ class DataConfig:
             raise InputError(
                 "data.narrow_first_epochs: only images of data.preprocessing=line differ in width; leave it at 0"
             )
+        check_mixture(self.name, self.mixture)
+        if self.mixture and not self.reshuffle:
+            raise InputError("data.reshuffle: with data.mixture it must be True")
         check_choice("data.outside_alphabet", self.outside_alphabet, OUTSIDE_ALPHABET)
         check_choice("data.on_device", self.on_device, ON_DEVICE)
 
     def of(self, name: str | None) -> "DataConfig":
-        """The config of other data, split by writer, with labels of the same forms; of the same data itself."""
+        """The config of other data, split by writer, with labels of the same forms; of the same data itself.
+
+        Of a mixture's set, which may be called by its name in the mixture, as the mixture splits it.
+        """
         if name in (None, self.name):
             return self
+        for key, source in self.mixture.items():
+            if name in (key, source.name):
+                return self.of_source(key)
         forms = {field: getattr(self, field) for field in ("casefold", "plain_marks", "outside_alphabet", "data_dir")}
         return DataConfig(name=str(name), workers=self.workers, **forms)
+
+    def of_source(self, key: str) -> "DataConfig":
+        """The config of one data set of the mixture, as a run on that alone has it."""
+        source = self.mixture[key]
+        forms = {
+            name: getattr(self, name) or getattr(source, name)
+            for name in ("last_token_labels", "casefold", "plain_marks")
+        }
+        return dataclasses.replace(self, mixture={}, name=source.name, source="", split=source.split, **forms)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,7 +305,7 @@ class ExperimentConfig:
     def total_steps(self, samples: int) -> int:
         """Number of steps of a run on so many training samples."""
         epochs, batch_size = self.training.epochs, self.data.batch_size
-        if self.data.reshuffle and not self.follows_width:
+        if self.data.reshuffle and not self.follows_width and not self.data.mixture:
             steps = math.ceil(epochs * samples / batch_size)
         else:
             steps = math.ceil(epochs * math.ceil(samples / batch_size))

@@ -14,15 +14,17 @@ from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.formats.table import page_pattern, read_data
 from hwr_jax.data.labels import final_label
 from hwr_jax.data.loading import ensure_prepared, load_split, settle_split, summarize_splits, worker_count
+from hwr_jax.data.mixture import rule_of, sources_of
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, preprocess_samples
 from hwr_jax.data.sample import Sample, Skip, describe_skips
 from hwr_jax.data.small_sets import BY_UNIT, choose_rule, ids_in_split
-from hwr_jax.data.splits import AUTO, BY_WRITER, SPLITS, rule_name, split_of
+from hwr_jax.data.splits import AUTO, BY_WRITER, SPLITS, split_of
 from hwr_jax.data.stored_images import Images
 from hwr_jax.decoding.settings import ChosenDecoder, DecoderChoice, choose_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.evaluate import Evaluation, LogProbs, evaluate_samples
 from hwr_jax.evaluation.example_metric import EXAMPLE_METRIC, metric_of_results
+from hwr_jax.evaluation.sources import mean_over_sources, summarize_sources
 from hwr_jax.evaluation.summary import summarize
 from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
 from hwr_jax.messages import count_of
@@ -268,8 +270,12 @@ def measure(
         parameters=model.parameters,
         data=config.name,
         split=split,
-        split_rule=rule_name(config.split),
+        split_rule=rule_of(config),
     )
+    if config.mixture:
+        summary["sources"] = summarize_sources(evaluation, config, summary)
+        for rate in ("cer", "wer"):
+            summary[f"{rate}_mean"] = mean_over_sources([one[rate] for one in summary["sources"].values()])
     if example_metric:
         batch = model.config["data"]["batch_size"]
         summary[EXAMPLE_METRIC] = metric_of_results(evaluation.results, model.alphabet, batch)
@@ -280,8 +286,12 @@ def measure(
         **describe_software(),
         "devices": [str(device) for device in jax.devices()],
     }
-    if prepared:
+    if prepared and not config.mixture:
         summary["prepared"] = _describe_prepared(config)
+    elif prepared:
+        for key, one in sources_of(config).items():
+            if key in summary["sources"]:
+                summary["sources"][key]["prepared"] = _describe_prepared(one)
     return Result(summary, evaluation, samples.images_NxHxW)
 
 
@@ -321,8 +331,9 @@ def data_config(
 
 def load_samples(config: DataConfig, split: str, model: TrainedModel) -> PreprocessedSamples:
     """A split, or all of them, prepared if need be and preprocessed for the model."""
-    with ProgressLine(config.name) as progress:
-        ensure_prepared(config, progress=progress)
+    for one in sources_of(config).values():
+        with ProgressLine(one.name) as progress:
+            ensure_prepared(one, progress=progress)
     splits = SPLITS if split == ALL else (split,)
     return join_samples([load_split(config, each, model.preprocessing) for each in splits])
 
@@ -331,6 +342,8 @@ def _read_source(
     config: DataConfig, source: Path, split: str, preprocessing: Preprocessing
 ) -> tuple[DataConfig, PreprocessedSamples]:
     """Raw data know no rule but those by writer, page and line; and the config with the one that was taken."""
+    if config.mixture:
+        raise InputError(f"--source={source}: which of the data sets of {config.name}? Say --data=NAME")
     if config.split not in (AUTO, BY_WRITER, *BY_UNIT) and split != ALL:
         raise InputError(
             f"--split={split}: the model's split rule ({config.split}) needs prepared data; run hwr data prepare "

@@ -11,10 +11,10 @@ from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.batches import buckets_of
 from hwr_jax.data.formats.table import page_pattern
 from hwr_jax.data.loading import ensure_prepared, find_alphabet, remark_on_data, settle_split
+from hwr_jax.data.mixture import make_draws, rule_of, samples_an_epoch, sources_of
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.small_sets import count_writers
-from hwr_jax.data.splits import rule_name
 from hwr_jax.messages import count_of
 from hwr_jax.models import ops
 from hwr_jax.models.recognizer import layer_table
@@ -41,10 +41,11 @@ def settle_data(
     """
     _prepare(configs[0], say, poll)
     data = settle_split(configs[0].data)
-    if data.split == configs[0].data.split:
+    if data == configs[0].data:
         return [*configs]
     configs = [
-        dataclasses.replace(config, data=dataclasses.replace(config.data, split=data.split)) for config in configs
+        dataclasses.replace(config, data=dataclasses.replace(config.data, split=data.split, mixture=data.mixture))
+        for config in configs
     ]
     for config, workdir in zip(configs, workdirs, strict=bool(workdirs)):
         check_config(workdir, to_plain(config))
@@ -52,14 +53,15 @@ def settle_data(
 
 
 def _prepare(config: ExperimentConfig, say: Callable[[str], None], poll: Callable[[], None]) -> None:
-    with ProgressLine(f"preparing {config.data.name}") as line:
+    for data in sources_of(config.data).values():
+        with ProgressLine(f"preparing {data.name}") as line:
 
-        def progress(done: int, total: int | None) -> None:
-            poll()
-            line(done, total)
+            def progress(done: int, total: int | None, line: ProgressLine = line) -> None:
+                poll()
+                line(done, total)
 
-        ensure_prepared(config.data, progress=progress, say=say)
-    poll()
+            ensure_prepared(data, progress=progress, say=say)
+        poll()
 
 
 def settle_alphabet(
@@ -89,7 +91,7 @@ def describe_start(
 ) -> None:
     """Says what is going to be trained, and writes what was left out into left_out.json."""
     parameters = sum(row.parameters for row in layer_table(config.model, alphabet.num_classes, parts.encoder))
-    steps = config.total_steps(len(training))
+    steps = config.total_steps(samples_an_epoch(training.ids, config.data))
     devices = count_of(jax.device_count(), f"{jax.devices()[0].platform} device")
     kind = choose_kind(config.training.parallel) if len(workdirs) == 1 else f"{len(workdirs)} runs as one program"
     report(f"{parameters:,} parameters, {len(alphabet.characters)} characters, {kind} on {devices}")
@@ -103,9 +105,12 @@ def describe_start(
         for what, part in (("training", training), ("validation", validation))
     ]
     report(
-        f"{', '.join(counts)} (split rule {rule_name(config.data.split)}); "
+        f"{', '.join(counts)} (split rule {rule_of(config.data)}); "
         f"{steps:,} steps of {config.data.batch_size} into {where}"
     )
+    if draws := make_draws(training.ids, config.data, config.seed):
+        drawn = ", ".join(f"{key} {count:,} of {len(draws.rows_of[key]):,}" for key, count in draws.counts.items())
+        report(f"an epoch draws {len(draws):,} samples: {drawn}")
     for remark in remark_on_data(config.data):
         report(remark)
     for workdir in workdirs if has_checkpoints(workdirs[0]) else ():

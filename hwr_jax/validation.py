@@ -34,6 +34,7 @@ def make_validate(
         # The first step does not wait for them.
         from hwr_jax.decoding.settings import choose_decoder
         from hwr_jax.evaluation.evaluate import evaluate_samples
+        from hwr_jax.evaluation.sources import validation_values_of_sources
         from hwr_jax.evaluation.summary import validation_values
 
         on_device = jax.device_put(variables)
@@ -49,6 +50,8 @@ def make_validate(
 
         evaluation = evaluate(validation, usual.decoder)
         values = validation_values(evaluation, alphabet, config)
+        if config.data.mixture:
+            values |= validation_values_of_sources(evaluation, config.data)
         for name, one in parts.evaluators.items():
             if one.when == AT_VALIDATION:
                 known = samples_of[name] is validation and one.decoder == usual.decoder

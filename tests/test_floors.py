@@ -20,6 +20,7 @@ FOUNDATIONS = (
     "nested",
     "renames",
     "strict",
+    "mixture_config",
     "model_config",
     "config",
     "config_files",

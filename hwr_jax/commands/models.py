@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.options import Parser, print_json, run
 from hwr_jax.errors import InputError
-from hwr_jax.reports.tables import align_columns, markdown_table
+from hwr_jax.reports.tables import align_columns, markdown_table, show_percent
 
 if TYPE_CHECKING:
     from hwr_jax.zoo.model_records import ModelRecord
@@ -167,12 +167,23 @@ def _rate(values: Mapping[str, Any], name: str) -> str:
 def _notes(records: "Sequence[ModelRecord]", defaults: Mapping[str, tuple[str, str]]) -> list[str]:
     notes = [f"{command} takes {name} by itself: {why}." for name, (command, why) in defaults.items()]
     notes += ["CER and WER as recorded: greedy, on the model's own data, with 95 % bootstrap intervals over writers."]
+    notes += [f"{record.name}: {_describe_sources(record)}." for record in records if _sources(record)]
     notes += [
         f"{record.name}: {', '.join(record.stale)} left out: of other parameters; evaluate again"
         for record in records
         if record.stale
     ]
     return notes
+
+
+def _sources(record: "ModelRecord") -> Mapping[str, Any]:
+    return (record.evaluation or {}).get("sources", {})
+
+
+def _describe_sources(record: "ModelRecord") -> str:
+    """The CER of each data set of a mixture, such as "CER of letters 5.1 %, of wills 9.0 %, mean 7.0 %"."""
+    rates = ", of ".join(f"{key} {show_percent(one['cer'])}" for key, one in _sources(record).items())
+    return f"CER of {rates}, mean {show_percent((record.evaluation or {}).get('cer_mean'))}"
 
 
 def _describe_licences(records: "Sequence[ModelRecord]") -> list[str]:

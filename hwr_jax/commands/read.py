@@ -129,8 +129,7 @@ def _models_of_lines(reader: "Reader") -> list[str]:
     from hwr_jax.zoo.model_records import LINES, WORDS, reads_what, shipped_records
 
     config = reader.model.config if isinstance(reader.model, TrainedModel) else {}
-    data = config.get("data", {}).get("name", "")
-    return [one.name for one in shipped_records() if one.reads == LINES] if reads_what(data, None) == WORDS else []
+    return [one.name for one in shipped_records() if one.reads == LINES] if reads_what(config, None) == WORDS else []
 
 
 def _read_page(reader: "Reader", path: Path, output: Path | None, options: argparse.Namespace, made_by: str) -> bool:

@@ -4,10 +4,10 @@ import gc
 import itertools
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.options import Parser, run
 
@@ -94,7 +94,10 @@ def _describe(done: "Run", argv: Sequence[str], *, has_own_parts: bool) -> str:
     assert done.evaluation
     summary, workdir = done.evaluation.summary, done.workdir
     rule, writers = summary["split_rule"], summary["writers"]
-    if writers and rule.startswith("writer-"):
+    sources = summary.get("sources", {})
+    if sources:
+        unseen = f" in {count_of(sources, 'data set')}"
+    elif writers and rule.startswith("writer-"):
         unseen = " not trained on"
     elif rule.startswith(("page-", "line-")):
         unseen = f", {'the same' if writers else 'perhaps the same'} writers in training and test"
@@ -106,15 +109,31 @@ def _describe(done: "Run", argv: Sequence[str], *, has_own_parts: bool) -> str:
     lines = [
         f"{summary['split']} CER {summary['cer']:.2%}  WER {summary['wer']:.2%}  "
         f"({count_of(summary['samples'], 'sample')} of {describe_writers(writers)}{unseen}{doubt and f'; {doubt}'})",
+        *_describe_sources(summary),
         f"Look at it:     {workdir}/report.html",
         f"Read images:    hwr read --model={workdir} IMAGE ...",
         f"Change a thing: hwr train {shlex.join(slower)}",
     ]
     if not has_own_parts:
-        name = summary["data"] if "/" in summary["data"] else "pairs/mine"
+        name = summary["data"] if "/" in summary["data"] and "sources" not in summary else "pairs/mine"
         onward = ["hwr", "train", f"--init_from={workdir}", f"--config.data.name={name}", f"--workdir={workdir}-2"]
         lines += [f"Train it on:    {shlex.join(onward)}", f"  after         hwr data prepare {name} --source=FOLDER"]
     return "\n".join(lines)
+
+
+def _describe_sources(summary: Mapping[str, Any]) -> list[str]:
+    """The numbers of each data set of a mixture, and their mean."""
+    from hwr_jax.messages import count_of
+    from hwr_jax.reports.tables import align_columns, describe_writers, show_percent
+
+    if not (sources := summary.get("sources", {})):
+        return []
+    rows = []
+    for key, one in sources.items():
+        samples = f"{count_of(one['samples'], one['unit'])} of {describe_writers(one['writers'])}"
+        rows.append((f"  {key}", show_percent(one["cer"]), show_percent(one["wer"]), samples))
+    mean = ("  mean of them", show_percent(summary["cer_mean"]), show_percent(summary["wer_mean"]), "")
+    return align_columns([("", "CER", "WER", ""), *rows, mean], right=(1, 2)).splitlines()
 
 
 if __name__ == "__main__":

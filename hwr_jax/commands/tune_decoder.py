@@ -40,7 +40,8 @@ def main(argv: Sequence[str]) -> int:
     import jax
 
     from hwr_jax.data.loading import settle_split
-    from hwr_jax.data.splits import hash_of_ids, rule_name
+    from hwr_jax.data.mixture import rule_of
+    from hwr_jax.data.splits import hash_of_ids
     from hwr_jax.decoding.settings import FILE_NAME, load_text_parts, save_settings
     from hwr_jax.evaluation.tune import tune_decoder
     from hwr_jax.result import data_config, load_samples
@@ -79,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
         "model": model.name,
         "data": config.name,
         "split": "validation",
-        "split_rule": rule_name(config.split),
+        "split_rule": rule_of(config),
         "objective": options.objective,
         "ids_hash": hash_of_ids(samples.ids),
         **tuned.summary,

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from hwr_jax.config import ExperimentConfig
+from hwr_jax.data.mixture import Draws
 from hwr_jax.data.stored_images import Images
 
 # Images at once where a model reads. Batches are filled up to this size or hold one image, so that few programs are
@@ -109,9 +110,12 @@ def build_buckets(widths_N: Int[np.ndarray, "N"], count: int) -> Buckets:
 
 
 def buckets_of(widths_N: Int[np.ndarray, "N"], config: ExperimentConfig, stride_px: int) -> Buckets | None:
-    """The buckets of a run's training samples, multiples of the encoder's stride; None where all batches are full."""
+    """The buckets of a run's training samples, multiples of the encoder's stride; None where all batches are full.
+
+    The batches of a mixture never are.
+    """
     if not config.follows_width:
-        return None
+        return build_buckets(widths_N, 1) if config.data.mixture else None
     count = config.data.width_buckets or max(1, min(MOST_BUCKETS, len(widths_N) // SAMPLES_A_BUCKET))
     return build_buckets(-(-widths_N // stride_px) * stride_px, count)
 
@@ -146,20 +150,22 @@ class RowsInOrder:
 class BucketedRows(RowsInOrder):
     """Rows of batches of like width.
 
-    Every epoch is a permutation of all samples, drawn from the seed and the epoch, divided by width into batches that
-    come in a random order, or in the first `narrow_first_epochs` from the narrowest to the widest. What is left of a
-    bucket goes into the next wider one, and what is left of the widest fills a last batch with FILLER: so no sample is
-    left out, and every epoch has the same number of batches.
+    Every epoch is a permutation of all samples, or of those that `draws` gives for it, drawn from the seed and the
+    epoch, divided by width into batches that come in a random order, or in the first `narrow_first_epochs` from the
+    narrowest to the widest. What is left of a bucket goes into the next wider one, and what is left of the widest fills
+    a last batch with FILLER: so no sample is left out, and every epoch has the same number of batches.
     """
 
-    def __init__(self, buckets: Buckets, batch_size: int, seed: int, narrow_first_epochs: int = 0) -> None:
-        self._bucket_N = buckets.bucket_N
-        super().__init__(len(self._bucket_N), batch_size)
+    def __init__(
+        self, buckets: Buckets, batch_size: int, seed: int, narrow_first_epochs: int = 0, draws: Draws | None = None
+    ) -> None:
+        self._bucket_N, self._draws = buckets.bucket_N, draws
+        super().__init__(len(self._bucket_N) if draws is None else len(draws), batch_size)
         self._count, self._seed, self._narrow_first_epochs = len(buckets.widths), seed, narrow_first_epochs
 
     def _plan_epoch(self, epoch: int) -> np.ndarray:
         random = np.random.default_rng([self._seed, epoch])
-        order_N = random.permutation(len(self._bucket_N))
+        order_N = random.permutation(len(self._bucket_N) if self._draws is None else self._draws.rows(epoch))
         batches = []
         left = order_N[:0]
         for bucket in range(self._count):

@@ -4,6 +4,7 @@ import collections
 
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.labels import OUTSIDE_ALPHABET
+from hwr_jax.data.mixture import samples_an_epoch, source_of, sources_of
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.small_sets import remedy_of_empty
@@ -35,16 +36,24 @@ def check_enough(
       samples: of the training split, with `trainable` those among them that can be trained on.
 
     Raises:
-      InputError: it would leave out more than `training.max_left_out`, or the epochs it is given are too few steps.
+      InputError: it would leave out, of one data set of a mixture too, more than `training.max_left_out`, or the
+        epochs it is given are too few steps.
     """
-    left_out, length = len(samples) - len(trainable), config.training
-    if left_out > length.max_left_out * len(samples):
-        reasons = collections.Counter(trainable.skipped[id] for id in {*samples.ids} - {*trainable.ids})
-        raise InputError(
-            f"data {config.data.name!r}: {left_out:,} of {len(samples):,} training samples would be left out: "
-            f"{describe_skips(reasons)}; {_remedy(reasons, _outside(alphabet, samples))}"
-        )
-    steps = config.total_steps(len(trainable))
+    length, left = config.training, {*trainable.ids}
+    for key, source in sources_of(config.data).items():
+        text_of = {
+            id: text
+            for id, text in zip(samples.ids, samples.texts, strict=True)
+            if not config.data.mixture or source_of(id) == key
+        }
+        left_out = text_of.keys() - left
+        if len(left_out) > length.max_left_out * len(text_of):
+            reasons = collections.Counter(trainable.skipped[id] for id in left_out)
+            raise InputError(
+                f"data {source.name!r}: {len(left_out):,} of {len(text_of):,} training samples would be left out: "
+                f"{describe_skips(reasons)}; {_remedy(reasons, alphabet.outside(''.join(text_of.values())))}"
+            )
+    steps = config.total_steps(samples_an_epoch(trainable.ids, config.data))
     if not length.steps and not length.min_steps and steps < LEAST_STEPS:
         raise InputError(
             f"training.epochs: {length.epochs:g} epochs of {len(trainable):,} training samples are {steps:,} "

@@ -12,6 +12,7 @@ from hwr_jax.data.formats.base import Progress
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.formats.table import page_pattern
 from hwr_jax.data.labels import final_label, select_trainable, take
+from hwr_jax.data.mixture import make_draws, sources_of
 from hwr_jax.data.parallel import count_cores
 from hwr_jax.data.prepared import (
     PreparedInfo,
@@ -59,7 +60,13 @@ def ensure_prepared(
 
 
 def settle_split(config: DataConfig) -> DataConfig:
-    """The config with the split rule that its prepared data choose, where it leaves that to them ("auto")."""
+    """The config with the split rules that its prepared data choose, where it leaves that to them ("auto")."""
+    if config.mixture:
+        sources = {
+            key: dataclasses.replace(source, split=settle_split(config.of_source(key)).split)
+            for key, source in config.mixture.items()
+        }
+        return dataclasses.replace(config, mixture=sources)
     if config.split != AUTO:
         return config
     name = prepared_name(config)
@@ -93,9 +100,13 @@ def load_split(config: DataConfig, split: str, preprocessing: Preprocessing, *, 
     """The preprocessed samples of a split of a prepared data set, only the first `limit` of them (0: all).
 
     By writer they come in an order that depends on their ids alone, as the Keras example's in its order, and by lists
-    in the source's order. Raises InputError if the data set is not prepared, or `config.split` names no rule and no
-    lists.
+    in the source's order. Of a mixture they come source by source, at most `limit` of each, and their ids and writers
+    begin with the name of the source in the mixture and a slash. Raises InputError if the data set is not prepared, or
+    `config.split` names no rule and no lists.
     """
+    if config.mixture:
+        sources = {key: load_split(one, split, preprocessing, limit=limit) for key, one in sources_of(config).items()}
+        return join_samples([_name_source(samples, key) for key, samples in sources.items()])
     left_out: dict[str, str] = {}
     config = settle_split(config)
     if config.split == BY_WRITER:
@@ -106,6 +117,15 @@ def load_split(config: DataConfig, split: str, preprocessing: Preprocessing, *, 
         samples = take(samples, np.arange(limit))
     samples = dataclasses.replace(samples, texts=tuple(final_label(text, config) for text in samples.texts))
     return dataclasses.replace(samples, skipped=samples.skipped | left_out)
+
+
+def _name_source(samples: PreprocessedSamples, key: str) -> PreprocessedSamples:
+    return dataclasses.replace(
+        samples,
+        ids=tuple(f"{key}/{id}" for id in samples.ids),
+        writers=tuple(f"{key}/{writer}" for writer in samples.writers),
+        skipped={f"{key}/{id}": reason for id, reason in samples.skipped.items()},
+    )
 
 
 def _load_preprocessed(config: DataConfig, part: str, preprocessing: Preprocessing) -> PreprocessedSamples:
@@ -154,7 +174,7 @@ def find_alphabet(config: ExperimentConfig, begun_from: Alphabet | None = None) 
         if begun_from is None:
             raise InputError("model.alphabet='union': keeps what a model knows; name the model with --init_from=MODEL")
         known = begun_from.characters
-    training = load_split(config.data, "train", preprocessing_of(config), limit=config.data.training_samples)
+    training = _load_drawn(config, preprocessing_of(config))
     return alphabet_of([known, *training.texts])
 
 
@@ -176,7 +196,7 @@ def load_for_training(
     preprocessing = preprocessing_of(config)
     most = "at most " * config.follows_width
     say(f"preprocessing images to {most}{preprocessing.width_px} x {preprocessing.height_px} px")
-    training = load_split(config.data, "train", preprocessing, limit=config.data.training_samples)
+    training = _load_drawn(config, preprocessing)
     poll()
     validation = load_split(config.data, "validation", preprocessing, limit=config.data.validation_samples)
     poll()
@@ -184,9 +204,17 @@ def load_for_training(
     trainable = select_trainable(training, alphabet, frames, config.data.outside_alphabet)
     check_not_empty(config, alphabet, "training", training, trainable)
     check_not_empty(config, alphabet, "validation", validation, validation)
+    make_draws(trainable.ids, config.data, config.seed)  # It refuses a set of which nothing is left.
     if check:
         check_enough(config, alphabet, training, trainable)
     return trainable, validation
+
+
+def _load_drawn(config: ExperimentConfig, preprocessing: Preprocessing) -> PreprocessedSamples:
+    """The training split, without the data sets of a mixture that are measured alone."""
+    drawn = {key: source for key, source in config.data.mixture.items() if source.weight or source.share}
+    data = dataclasses.replace(config.data, mixture=drawn)
+    return load_split(data, "train", preprocessing, limit=config.data.training_samples)
 
 
 def remark_on_data(config: DataConfig) -> list[str]:
@@ -194,11 +222,27 @@ def remark_on_data(config: DataConfig) -> list[str]:
 
     The config has a split rule, and its data are prepared.
     """
+    if config.mixture:
+        return _remark_on_sources(config)
     name, data_dir = prepared_name(config), _data_dir(config)
     writers = load_writers(name, data_dir)
     samples = {split: found.samples for split, found in _summarize_splits(config, writers).items()}
     remarks = remark_on_splits(config.split, samples, count_writers(writers, page_pattern(name)))
     return remarks + remark_on_lists(config.split, load_listed(name, data_dir))
+
+
+def _remark_on_sources(config: DataConfig) -> list[str]:
+    """That a mixture is not measured on a set, or not trained on it; and what to know of how the others are split."""
+    remarks = []
+    for key, one in sources_of(config).items():
+        source, splits = config.mixture[key], summarize_splits(one)
+        if not (source.weight or source.share):
+            remarks.append(f"{key}: is measured, and not trained on.")
+        elif splits["validation"].samples or splits["test"].samples:
+            remarks += [f"{key}: {remark}" for remark in remark_on_data(one)]
+        else:
+            remarks.append(f"{key}: all of it is trained on, so it is not measured.")
+    return remarks
 
 
 def _divide(

@@ -10,6 +10,7 @@ from jaxtyping import Int
 
 from hwr_jax.data.batches import FILLER, BucketedRows, Buckets, RowsInOrder
 from hwr_jax.data.labels import Labels
+from hwr_jax.data.mixture import Draws
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.source_images import ImageMaker, SourceImages
 from hwr_jax.data.stored_images import Images
@@ -53,6 +54,7 @@ def make_batch_of_step(
     reshuffle: bool = True,
     buckets: Buckets | None = None,
     narrow_first_epochs: int = 0,
+    draws: Draws | None = None,
     resident: bool = False,
     sources: SourceImages | None = None,
     process_index: int = 0,
@@ -65,7 +67,7 @@ def make_batch_of_step(
     Args:
       samples: see `sample_arrays`.
       buckets: how batches are cut to a width of their own; None: they are as wide as the samples.
-      narrow_first_epochs: see `BucketedRows`.
+      narrow_first_epochs, draws: see `BucketedRows`; only with buckets.
       resident: whether the samples lie on the device already, so that a batch needs only their rows.
       sources: from which `make_batches` makes the images; the batch says which, for `ImageMaker`, in place of images.
 
@@ -76,7 +78,7 @@ def make_batch_of_step(
       what only fills a batch up.
     """
     rows_of_step = (
-        BucketedRows(buckets, batch_size, seed, narrow_first_epochs)
+        BucketedRows(buckets, batch_size, seed, narrow_first_epochs, draws)
         if buckets
         else batch_rows(len(samples["images"]), batch_size, seed, reshuffle=reshuffle)
     )

@@ -19,6 +19,7 @@ from hwr_jax.zoo.model_records import (
     CARD_FILE,
     NOT_RECORDED,
     PRETRAINED,
+    data_names,
     describe_input,
     describe_terms,
     is_of,
@@ -82,7 +83,7 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
     data, length = group_of(config, "data"), group_of(config, "training")
     own = str(data.get("name") or "")
     named = model.about.get("trained_on")
-    trained_on = [str(name) for name in named] if isinstance(named, list) else [own] if own else []
+    trained_on = [str(name) for name in named] if isinstance(named, list) else data_names(config) if own else []
     seen = group_of(main, "prepared").get("characters")
     return render(
         "card.md",
@@ -96,7 +97,7 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
         training=group_of(model.about, "training"),
         own=own,
         trained_on=trained_on,
-        reads=reads_what(own, main),
+        reads=reads_what(config, main),
         input=describe_input(config),
         preprocessing=_PREPROCESSING.get(str(data.get("preprocessing"))),
         sizes=sizes,

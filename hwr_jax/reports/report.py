@@ -104,7 +104,9 @@ def _curves(lines: list[dict[str, Any]], config: Mapping[str, Any]) -> dict[str,
     names = [name for name, weight in group_of(config, "losses").items() if weight]
     parts = [(f"training, {name}", f"train/{name}") for name in names if len(names) > 1]
     losses = series(("training", "train/loss"), ("validation", "validation/loss"), *parts)
-    errors = series(("CER", "validation/cer"), ("WER", "validation/wer"))
+    # Of a mixture the CER of each data set is drawn too.
+    sources = [(f"CER, {key}", f"validation/cer/{key}") for key in group_of(group_of(config, "data"), "mixture")]
+    errors = series(("CER", "validation/cer"), ("WER", "validation/wer"), *sources)
     speeds = [speed for _, speed in points_of(lines, "step", "train/samples_per_second")]
     return {
         "losses": line_chart(losses, x_label="step", log=True),

@@ -15,6 +15,7 @@ from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.batches import Buckets, buckets_of
 from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.loading import worker_count
+from hwr_jax.data.mixture import make_draws, samples_an_epoch
 from hwr_jax.data.pipeline import make_batch_of_step, make_batches, plan_dispatches, sample_arrays, stack_batches
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.source_images import ImageMaker, SourceImages
@@ -181,7 +182,7 @@ def run_training(
       InputError: a checkpoint of another shape, or a batch that cannot be divided over the devices.
       OSError: the folder cannot be written.
     """
-    total_steps = config.total_steps(len(samples))
+    total_steps = config.total_steps(samples_an_epoch(samples.ids, config.data))
     model = Recognizer(config.model, alphabet.num_classes, parts.encoder)
     optimizer = build_optimizer(config.optimizer, total_steps, model.parameter)
     make_named_step = functools.partial(make_step_of, config, model, optimizer, parts)
@@ -239,7 +240,7 @@ def advance(
       empty_totals: makes what the state counts from after a report.
       begun_from_a_model: whether the state before the first step is worth a validation.
     """
-    total_steps = config.total_steps(len(samples))
+    total_steps = config.total_steps(samples_an_epoch(samples.ids, config.data))
     step, state = int(state.step), placement.place(state)
 
     def fetch_of(index: int) -> Fetch:
@@ -276,6 +277,7 @@ def advance(
                     reshuffle=config.data.reshuffle,
                     buckets=buckets,
                     narrow_first_epochs=config.data.narrow_first_epochs,
+                    draws=make_draws(samples.ids, config.data, seed),
                     resident=resident,
                     sources=sources,
                     process_index=jax.process_index(),

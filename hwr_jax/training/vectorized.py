@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from hwr_jax.config import NUMBERS, ExperimentConfig
+from hwr_jax.data.mixture import samples_an_epoch
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.errors import InputError
 from hwr_jax.models.recognizer import Recognizer
@@ -68,7 +69,7 @@ def train_vectorized(
     varying_numbers(configs)
     if configs[0].training.parallel not in ("auto", "jit"):
         raise InputError("training.parallel: vectorized runs have one device; leave it at auto")
-    total_steps = configs[0].total_steps(len(samples))
+    total_steps = configs[0].total_steps(samples_an_epoch(samples.ids, configs[0].data))
     run_loggers = [
         RunLogger(workdir, total_steps, about_one, name=workdir.name)
         for workdir, about_one in zip(workdirs, about, strict=True)

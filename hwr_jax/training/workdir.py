@@ -85,14 +85,15 @@ def adopt(workdir: Path, config: ExperimentConfig) -> ExperimentConfig:
     Raises InputError if config.json is damaged.
     """
     before = _config_of_run(workdir)
-    settled = {
-        name: before[name] for name, left_open in LEFT_TO_DATA.items() if name in before and before[name] != left_open
-    }
     plain = flatten(to_plain(config), ".")
-    if not any(plain[name] == LEFT_TO_DATA[name] for name in settled):
-        return config
-    plain |= {name: value for name, value in settled.items() if plain[name] == LEFT_TO_DATA[name]}
-    return build_dataclass(ExperimentConfig, unflatten(plain, "."))
+    settled = {name: before[name] for name, value in plain.items() if name in before and _is_left_to_data(name, value)}
+    return build_dataclass(ExperimentConfig, unflatten(plain | settled, ".")) if settled else config
+
+
+def _is_left_to_data(name: str, value: Any) -> bool:
+    if name.startswith("data.mixture.") and name.endswith(".split"):
+        name = "data.split"
+    return name in LEFT_TO_DATA and value == LEFT_TO_DATA[name]
 
 
 def check_config(workdir: Path, config: Mapping[str, Any], *, extend: bool = False) -> None:

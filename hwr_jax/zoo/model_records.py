@@ -59,7 +59,7 @@ class ModelRecord:
     def trained_on(self) -> tuple[str, ...]:
         """Names of all data sets that its parameters come from, its own first."""
         named = self.about.get("trained_on")
-        return tuple(map(str, named)) if isinstance(named, list) else trained_on(self.data, _init_from(self.folder))
+        return tuple(map(str, named)) if isinstance(named, list) else trained_on(self.config, _init_from(self.folder))
 
     @property
     def evaluation(self) -> Mapping[str, Any] | None:
@@ -74,7 +74,7 @@ class ModelRecord:
     @property
     def reads(self) -> str:
         """WORDS, LINES, or "" if neither its data nor an evaluation says."""
-        return reads_what(self.data, self.evaluation)
+        return reads_what(self.config, self.evaluation)
 
     @property
     def language(self) -> str:
@@ -118,9 +118,14 @@ def _format_of(data: str) -> "Format | None":
     return format_of(data)
 
 
-def reads_what(data: str, evaluation: Mapping[str, Any] | None) -> str:
-    """WORDS or LINES, by the data's format, else by the words a label of an evaluation; "" if neither says."""
-    format = _format_of(data)
+def reads_what(config: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
+    """WORDS or LINES, by the format of a config's data, else by the words a label of an evaluation; "" if neither says.
+
+    A model of a mixture reads lines if one of its data sets holds lines.
+    """
+    if sources := group_of(group_of(config, "data"), "mixture").values():
+        return LINES if any(one["unit"] == "line" for one in sources) else WORDS
+    format = _format_of(_data_name(config))
     kind = {"word": WORDS, "line": LINES}.get(format.unit if format else "", "")
     if kind or evaluation is None:
         return kind
@@ -158,12 +163,12 @@ def summarize_terms(data_names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(words))
 
 
-def trained_on(data: str, init_from: str | None) -> tuple[str, ...]:
-    """The data sets of a model that was trained on `data`, starting from the parameters of `init_from`, if any.
+def trained_on(config: Mapping[str, Any], init_from: str | None) -> tuple[str, ...]:
+    """The data sets of a model that a config trained, starting from the parameters of `init_from`, if any.
 
     Those of models that these started from count too. One whose folder is no longer there is named itself.
     """
-    names, seen = [data], set[str]()
+    names, seen = data_names(config), set[str]()
     while init_from is not None and init_from not in seen:
         seen.add(init_from)
         shipped = PRETRAINED / init_from
@@ -172,9 +177,9 @@ def trained_on(data: str, init_from: str | None) -> tuple[str, ...]:
         if is_exported(folder):
             description = read_json_if_whole(folder / "model.json")
             named = group_of(description, "about").get("trained_on")
-            names += map(str, named if isinstance(named, list) else [_data_name(group_of(description, "config"))])
+            names += map(str, named if isinstance(named, list) else data_names(group_of(description, "config")))
         elif is_run(folder):
-            names.append(_data_name(read_json_if_whole(folder / "config.json")))
+            names += data_names(read_json_if_whole(folder / "config.json"))
             init_from = _init_from(folder)
         else:
             names.append(f"the data of {folder.name}")
@@ -301,6 +306,12 @@ def _init_from(workdir: Path) -> str | None:
 
 def _data_name(config: Mapping[str, Any]) -> str:
     return str(group_of(config, "data").get("name", ""))
+
+
+def data_names(config: Mapping[str, Any]) -> list[str]:
+    """Names of the data sets that a config trains on, several where it mixes them."""
+    sources = group_of(group_of(config, "data"), "mixture").values()
+    return [str(one["name"]) for one in sources if one["weight"] or one["share"]] or [_data_name(config)]
 
 
 def choose_model(records: Sequence[ModelRecord], *, page: bool) -> tuple[ModelRecord, str]:

@@ -31,7 +31,7 @@ def gather_about(folder: Path, checkpoint: str) -> dict[str, Any]:
         return {"checkpoint": checkpoint, **group_of(read_json(folder / "model.json"), "about")}
     environment, config = read_json(folder / "environment.json"), read_json(folder / "config.json")
     init_from = read_json(folder / "init_from.json").get("model")
-    names = trained_on(str(group_of(config, "data").get("name", "")), init_from)
+    names = trained_on(config, init_from)
     return {
         "git": environment.get("git"),
         "versions": environment.get("versions"),

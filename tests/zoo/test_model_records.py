@@ -33,6 +33,10 @@ CONFIG = {"data": {"name": "unipen_words", "preprocessing": "word"}, "model": {"
 NUMBERS = {"data": "unipen_words", "split": "test", "decoder": "greedy", "samples": 8, "words": 8, "cer": 0.5}
 
 
+def config_of(data: str) -> dict:
+    return {"data": {"name": data}}
+
+
 def write_exported(folder: Path, about: dict | None = None, config: dict = CONFIG) -> str:
     """An exported folder, as far as its files tell a reader of records. Returns the parameters' fingerprint."""
     write_json(folder / "model.json", {"name": "mine", "config": config, "about": about or {}})
@@ -144,29 +148,37 @@ def test_all_data_behind_a_model_count(tmp_path):
     write_json(first / "config.json", {"data": {"name": "synthetic"}})
     write_json(first / "init_from.json", {"model": str(second)})
     write_exported(second, {"trained_on": ["iam_words", "unipen_lines"]})
-    assert trained_on("copiste_lines", str(first)) == ("copiste_lines", "synthetic", "iam_words", "unipen_lines")
-    assert trained_on("copiste_lines", "unipen_words") == ("copiste_lines", "unipen_words")
-    assert trained_on("copiste_lines", str(third)) == ("copiste_lines", "the data of third")
+    own = config_of("copiste_lines")
+    assert trained_on(own, str(first)) == ("copiste_lines", "synthetic", "iam_words", "unipen_lines")
+    assert trained_on(own, "unipen_words") == ("copiste_lines", "unipen_words")
+    assert trained_on(own, str(third)) == ("copiste_lines", "the data of third")
     # Two that name each other, as after a workdir was used for another run.
     write_json(third / "config.json", {"data": {"name": "pairs/x"}})
     write_json(third / "init_from.json", {"model": str(first)})
     write_json(first / "init_from.json", {"model": str(third)})
-    assert trained_on("a", str(first)) == ("a", "synthetic", "pairs/x")
+    assert trained_on(config_of("a"), str(first)) == ("a", "synthetic", "pairs/x")
+
+
+def test_a_mixture_is_its_data_sets(tmp_path):
+    letters = {"name": "pairs/letters", "weight": 1.0, "share": 0.0, "unit": "line"}
+    words = {"name": "iam_words", "weight": 0.0, "share": 0.5, "unit": "word"}
+    measured = letters | {"name": "pairs/measured", "weight": 0.0}
+    config = {"data": {"name": "mixture/all", "mixture": {"l": letters, "w": words, "m": measured}}}
+    assert trained_on(config, "unipen_words") == ("pairs/letters", "iam_words", "unipen_words")
+    write_json(tmp_path / "config.json", config)
+    assert trained_on(config_of("pairs/x"), str(tmp_path)) == ("pairs/x", "pairs/letters", "iam_words")
+    assert reads_what(config, None) == "lines"
+    assert reads_what({"data": {"name": "mixture/words", "mixture": {"w": words}}}, None) == "words"
 
 
 def test_words_or_lines():
-    assert [reads_what(name, None) for name in ("synthetic", "iam_lines", "iam_sentences", "pairs/x", "")] == [
-        "words",
-        "lines",
-        "lines",
-        "",
-        "",
-    ]
-    assert reads_what("pairs/x", {"words": 12, "samples": 10}) == "words"
-    assert reads_what("pairs/x", {"words": 0, "samples": 0}) == ""
+    names = ("synthetic", "iam_lines", "iam_sentences", "pairs/x", "")
+    assert [reads_what(config_of(name), None) for name in names] == ["words", "lines", "lines", "", ""]
+    assert reads_what(config_of("pairs/x"), {"words": 12, "samples": 10}) == "words"
+    assert reads_what(config_of("pairs/x"), {"words": 0, "samples": 0}) == ""
     # The format tells more than a name of one's own, and than the labels: a word of UNIPEN may hold a space.
-    assert reads_what("unipen_words/with_cut_lines", None) == "words"
-    assert reads_what("unipen_words", {"words": 20, "samples": 10}) == "words"
+    assert reads_what(config_of("unipen_words/with_cut_lines"), None) == "words"
+    assert reads_what(config_of("unipen_words"), {"words": 20, "samples": 10}) == "words"
 
 
 def test_terms_are_of_data_sets_that_there_are():
