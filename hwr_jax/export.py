@@ -1,4 +1,4 @@
-"""Exporting: a trained model as a small folder, or as a file for Keras or ONNX."""
+"""Exporting: a trained model as a small folder, or in the formats of others."""
 
 import dataclasses
 import json
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from hwr_jax.decoding.settings import FILE_NAME, GREEDY, DecoderSettings, load_settings
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes, write_text
@@ -14,6 +16,8 @@ from hwr_jax.ink.model_input import describe_scale
 from hwr_jax.ink.preprocessing import describe_preprocessing
 from hwr_jax.models.keras_weights import save_keras
 from hwr_jax.models.onnx_model import build_onnx
+from hwr_jax.models.parameter_files import NPZ, find_parameters
+from hwr_jax.models.portable import export_reader
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, save_exported
 from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.training.load import OwnParts, load_model, model_folder
@@ -44,14 +48,16 @@ def export_folder(
     checkpoint: str = "best",
     licence: str = "",
     parts: OwnParts = None,
+    format: str = NPZ,
 ) -> Exported:
-    """Writes model.json and parameters.npz, with the recorded evaluations of these very parameters and a model card.
+    """Writes model.json and the parameters, with the recorded evaluations of these very parameters and a model card.
 
     Args:
       model_or_workdir: the name of a model that comes with the package, the folder of an exported one, or of a run.
       checkpoint: of a run, "best" or "latest".
       licence: a note on the data learnt from; "": what is known of them.
-      parts: of a run with an encoder of one's own, as of `hwr_jax.load`; only some formats can hold such a model.
+      parts: of a run with an encoder of one's own, as of `hwr_jax.load`; only StableHLO can hold such a model.
+      format: of the parameters, one of `hwr_jax.models.parameter_files.FILES`.
 
     Raises:
       InputError: there is no such model, it is damaged, or a part of it cannot be written.
@@ -61,13 +67,13 @@ def export_folder(
     fingerprint = fingerprint_parameters(model.tree)
     found = read_evaluations(source if is_exported(source) else source / "evaluation")
     evaluations = {name: values for name, values in found.items() if is_of(values, fingerprint, (model.name,))}
-    save_exported(exported, output, about)
+    save_exported(exported, output, about, format)
     for name, values in evaluations.items():
         write_json(output / name, {**values, "parameters_sha256": fingerprint})
     if evaluations:
         write_card(output, CardModel.of(exported, about, fingerprint, output), next(iter(evaluations)))
     notes = f"with {', '.join(evaluations)}" if evaluations else ""
-    return Exported(model, (output / "parameters.npz").stat().st_size, notes)
+    return Exported(model, find_parameters(output).stat().st_size, notes)
 
 
 def export_keras(
@@ -107,25 +113,55 @@ def export_onnx(
     model, source, about = _load(model_or_workdir, checkpoint, licence, parts)
     if output.suffix != ".onnx":
         raise InputError(f"{output}: not a name that ends in .onnx")
+    about = _describe(model, source, about) | {"weights": "float32" if quantize == "none" else quantize}
+    metadata = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in about.items()
+    }
+    content = build_onnx(model, metadata, quantize).SerializeToString()
+    write_bytes(output, content)
+    return Exported(model, len(content), "docs/export.md says what goes in and comes out")
+
+
+def export_stablehlo(
+    model_or_workdir: str | os.PathLike[str],
+    output: Path,
+    *,
+    checkpoint: str = "best",
+    licence: str = "",
+    parts: OwnParts = None,
+) -> Exported:
+    """Writes a folder of reader.jax_export, a program for CPUs, GPUs and TPUs with its parameters, and about.json.
+
+    Arguments as of `export_folder`. Raises InputError: there is no such model, it is damaged, its encoder computes with
+    sizes that an export leaves open, or flatbuffers is not installed.
+    """
+    model, source, about = _load(model_or_workdir, checkpoint, licence, parts)
+    try:
+        import flatbuffers  # noqa: F401 (jax writes with it)
+    except ImportError as error:
+        raise InputError("writing StableHLO needs flatbuffers: pip install 'hwr_jax[stablehlo]'") from error
+    exported = export_reader(model)
+    content = bytes(exported.serialize())
+    platforms = {"jax": jax.__version__, "platforms": list(exported.platforms)}
+    write_bytes(output / "reader.jax_export", content)
+    write_json(output / "about.json", _describe(model, source, about) | platforms)
+    return Exported(model, len(content), "docs/export.md says what goes in and comes out")
+
+
+def _describe(model: TrainedModel, source: Path, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What a program of others has to know of a model."""
     settings = load_settings(source / FILE_NAME) if (source / FILE_NAME).exists() else DecoderSettings()
-    values = {
+    return {
         "name": model.name,
         "characters": model.alphabet.characters,
         "blank": model.alphabet.blank_id,
         "stride_px": model.stride_px,
         "preprocessing": describe_preprocessing(model.preprocessing),
         "temperature": settings.temperature if settings.decoder == GREEDY else 1.0,
-        "weights": "float32" if quantize == "none" else quantize,
         "trained_on": _data_names(model, about),
         "licence": about["licence"],
     }
-    metadata = {
-        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for name, value in values.items()
-    }
-    content = build_onnx(model, metadata, quantize).SerializeToString()
-    write_bytes(output, content)
-    return Exported(model, len(content), "docs/export.md says what goes in and comes out")
 
 
 def _load(

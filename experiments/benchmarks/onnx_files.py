@@ -87,7 +87,10 @@ def make_onnx_log_probs(path: Path) -> LogProbs:
         import onnxruntime
     except ImportError as error:
         raise InputError("onnxruntime is not installed: pip install onnxruntime") from error
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    # Threads that wait would take the cores of the other ways, which have their turns in between.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [port.name for port in session.get_inputs()]
 
     def log_probs(images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

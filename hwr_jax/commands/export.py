@@ -1,4 +1,4 @@
-"""`hwr export`: a model as a small folder, or as a file for Keras or ONNX."""
+"""`hwr export`: a model as a small folder, or in the formats of others."""
 
 import sys
 from collections.abc import Sequence
@@ -9,24 +9,28 @@ from hwr_jax.commands.options import Parser, run
 from hwr_jax.errors import InputError
 
 _EPILOG = """formats:
-  npz     a folder of model.json and parameters.npz, which hwr read and evaluate take as --model,
-          with the run's evaluations of this checkpoint and MODEL_CARD.md
-  keras   FILE.keras of plain Keras layers: images [batch, width, height, 1] in, probabilities
-          [batch, frames, classes] out. FILE.characters.txt beside it holds the characters of
-          classes 1, 2, 3 ...; class 0 is the unknown character, the last but one is unused, the
-          last is the blank. Needs Keras.
-  onnx    FILE.onnx, which says by itself how to read with it. Needs onnx.
-          --quantize=float16 halves the file, int8 makes it a quarter.
+  npz          a folder of model.json and parameters.npz, which hwr read and evaluate take as --model,
+               with the run's evaluations of this checkpoint and MODEL_CARD.md
+  safetensors  the same with model.safetensors in place of parameters.npz. Needs safetensors.
+  onnx         FILE.onnx, which says by itself how to read with it. Needs onnx.
+               --quantize=float16 halves the file, int8 makes it a quarter.
+  stablehlo    a folder of reader.jax_export, for CPUs, CUDA GPUs and TPUs by jax alone, and about.json.
+               Needs flatbuffers.
+  keras        FILE.keras of plain Keras layers: images [batch, width, height, 1] in, probabilities
+               [batch, frames, classes] out. FILE.characters.txt beside it holds the characters of
+               classes 1, 2, 3 ...; class 0 is the unknown character, the last but one is unused, the
+               last is the blank. Needs Keras.
 """
 
 
 def main(argv: Sequence[str]) -> int:
-    """Writes a model as a small folder, or as a file for Keras or ONNX."""
+    """Writes a model as a small folder, or in the formats of others."""
     parser = Parser(prog="hwr export", description=main.__doc__, epilog=_EPILOG)
     parser.add_model_flags()
     add_parts_option(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="PATH", help="the folder or file to write")
-    parser.add_argument("--format", choices=("npz", "keras", "onnx"), default="npz", help="default npz")
+    formats = ("npz", "safetensors", "onnx", "stablehlo", "keras")
+    parser.add_argument("--format", choices=formats, default="npz", help="default npz")
     parser.add_argument(
         "--quantize",
         choices=("none", "float16", "int8"),
@@ -40,15 +44,20 @@ def main(argv: Sequence[str]) -> int:
 
     if options.quantize != "none" and options.format != "onnx":
         raise InputError(f"--quantize={options.quantize}: only --format=onnx keeps weights otherwise")
-    from hwr_jax.export import export_folder, export_keras, export_onnx
+    from hwr_jax.export import export_folder, export_keras, export_onnx, export_stablehlo
 
-    export = {"npz": export_folder, "keras": export_keras, "onnx": export_onnx}[options.format]
-    arguments = {"checkpoint": options.checkpoint, "parts": options.parts}
-    arguments |= {"licence": options.licence} if options.format != "keras" else {}
-    arguments |= {"quantize": options.quantize} if options.format == "onnx" else {}
-    done = export(options.model, options.output, **arguments)
+    whence = {"checkpoint": options.checkpoint, "parts": options.parts}
+    known = whence | {"licence": options.licence}
+    if options.format == "keras":
+        done = export_keras(options.model, options.output, **whence)
+    elif options.format == "onnx":
+        done = export_onnx(options.model, options.output, **known, quantize=options.quantize)
+    elif options.format == "stablehlo":
+        done = export_stablehlo(options.model, options.output, **known)
+    else:
+        done = export_folder(options.model, options.output, **known, format=options.format)
     size = f"{done.model.parameters:,} parameters, {done.file_bytes / 1e6:.2f} MB, from {done.model.name}"
-    separator = ", " if options.format == "npz" else "; "
+    separator = ", " if options.format in ("npz", "safetensors") else "; "
     print(f"{options.output}: {size}" + (f"{separator}{done.notes}" if done.notes else ""))
     return 0
 

@@ -88,12 +88,11 @@ def _pooled_conv(layer: PooledConv, place: Place, x: str, parameters: Parameters
 
 @write_layer.register
 def _channel_norm(layer: ChannelNorm, place: Place, x: str, parameters: Parameters) -> str:
-    add = place.graph.add
-    scale, bias = (np.asarray(parameters[name])[:, None, None] for name in ("scale", "bias"))
-    centred = add("Sub", x, add("ReduceMean", x, axes=[1]))
-    variance = add("ReduceMean", add("Mul", centred, centred), axes=[1])
-    deviation = add("Sqrt", add("Add", variance, np.array(EPSILON, np.float32)))
-    return add("Add", add("Mul", add("Div", centred, deviation), scale), bias)
+    # Channels last and back again: onnxruntime takes a seventh less for the model than with means over axis 1.
+    x_BxHxWxC = place.graph.add("Transpose", x, perm=[0, 2, 3, 1])
+    scale_and_bias = (np.asarray(parameters[name]) for name in ("scale", "bias"))
+    y_BxHxWxC = place.graph.add("LayerNormalization", x_BxHxWxC, *scale_and_bias, axis=-1, epsilon=EPSILON)
+    return place.graph.add("Transpose", y_BxHxWxC, perm=[0, 3, 1, 2])
 
 
 @write_layer.register

@@ -1,9 +1,6 @@
-"""Programs that run elsewhere without this package: jax.export, for CPUs, CUDA GPUs and TPUs at once.
+"""Programs that run elsewhere without this package: jax.export, for CPUs, CUDA GPUs and TPUs at once."""
 
-`export_reader(model).serialize()` is what to write to a file (it needs the package flatbuffers), and
-`jax.export.deserialize(...).call(variables, images, widths)` reads with it.
-"""
-
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -26,13 +23,13 @@ def export_program(program: Callable[..., Any], *arguments: Any) -> export.Expor
 
 
 def export_reader(model: TrainedModel) -> export.Exported:
-    """`(variables, images_BxHxW, widths_B) -> (log_probs_BxTxK, frames_B)`, for any batch and number of frames.
+    """`(images_BxHxW, widths_B) -> (log_probs_BxTxK, frames_B)`, for any batch and number of frames.
 
-    Images are preprocessed, as wide as a multiple of the model's stride; `variables` are the model's parameters and
-    collections: {"params": model.tree, **model.collections}.
+    Images are preprocessed, as wide as a multiple of the model's stride. The parameters are part of it. `serialize` of
+    what is returned gives a file's bytes, and `jax.export.deserialize(bytearray(BYTES)).call(images, widths)` reads.
     """
     batch, width = export.symbolic_shape(f"batch, {model.stride_px} * frames")
-    variables = {"params": model.tree, **model.collections}
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), variables)
     images = jax.ShapeDtypeStruct((batch, model.preprocessing.height_px, width), np.uint8)
-    return export_program(model.program, shapes, images, jax.ShapeDtypeStruct((batch,), np.int32))
+    program = getattr(model.program, "__wrapped__", model.program)
+    reader = functools.partial(program, {"params": model.tree, **model.collections})
+    return export_program(reader, images, jax.ShapeDtypeStruct((batch,), np.int32))

@@ -1,7 +1,6 @@
 """A trained model: parameters with all that is needed to read an image, in memory and as a small folder."""
 
 import dataclasses
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.models import ops
+from hwr_jax.models.parameter_files import NPZ, find_parameters, read_parameters, write_parameters
 from hwr_jax.models.recognizer import Recognizer, count_parameters, shapes_of
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.renames import rename_config
@@ -133,15 +133,15 @@ def require_known_encoder(model: TrainedModel) -> None:
         raise InputError(f"model {model.name}: its encoder {type(model.encoder).__name__} is in no table of hwr_jax")
 
 
-def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any]) -> None:
-    """Writes model.json and parameters.npz (no pickle) into the folder.
+def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any], format: str = NPZ) -> None:
+    """Writes model.json and its parameters into the folder, in a format of `hwr_jax.models.parameter_files`.
 
     `about` says where the model comes from, for people: JSON values. Raises InputError: the model has an encoder of
-    one's own, without which nobody could load it.
+    one's own, without which nobody could load it, or safetensors is not installed.
     """
     require_known_encoder(model)
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez(folder / "parameters.npz", **flatten(model.tree, "/"))
+    write_parameters(folder, flatten(model.tree, "/"), format)
     description = {
         "format": FORMAT,
         "name": model.name,
@@ -160,9 +160,7 @@ def load_exported(folder: Path) -> TrainedModel:
     """
     try:
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        # From memory: numpy leaves a damaged file open.
-        with np.load(io.BytesIO((folder / "parameters.npz").read_bytes()), allow_pickle=False) as arrays:
-            tree = unflatten({name: arrays[name] for name in arrays.files}, "/")
+        tree = unflatten(read_parameters(find_parameters(folder)), "/")
         if description["format"] != FORMAT:
             raise InputError(
                 f"{folder}: model format {description['format']} is not {FORMAT}, the one this version reads"
@@ -178,7 +176,7 @@ def load_exported(folder: Path) -> TrainedModel:
         )
     except InputError:
         raise
-    except Exception as error:  # zipfile, zlib, json and numpy each have errors of their own for damaged files.
+    except Exception as error:  # zipfile, zlib, json and others each have errors of their own for damaged files.
         raise InputError(f"{folder}: not a whole exported model ({' '.join(str(error).split())})") from error
 
 

@@ -5,7 +5,6 @@ Read without jax, so that a list of them is quick.
 
 import dataclasses
 import hashlib
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
 from hwr_jax.ink.model_input import describe_scale
+from hwr_jax.models.parameter_files import find_parameters, read_parameters
 from hwr_jax.nested import flatten
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ModelRecord:
     about: Mapping[str, Any]  # where it comes from, see `hwr_jax.zoo.training_facts`; empty for a run
     status: Mapping[str, Any]  # status.json of a run
     parameters: int | None  # how many
-    file_bytes: int  # of the exported folder's model.json and parameters.npz, or of all of the run's checkpoints
+    file_bytes: int  # of the exported folder's model.json and parameters, or of all of the run's checkpoints
     evaluations: Mapping[str, Mapping[str, Any]]  # file name -> the JSON of each evaluation of these parameters
     stale: tuple[str, ...]  # names of the files with evaluations of other parameters
 
@@ -269,7 +269,8 @@ def fingerprint_parameters(tree: Mapping[str, Any]) -> str:
 def _read_exported(folder: Path) -> ModelRecord:
     description = read_json(folder / "model.json")
     about = group_of(description, "about")
-    arrays = _read_arrays(folder / "parameters.npz")
+    path = find_parameters(folder)
+    arrays = _read_arrays(path)
     fingerprint = fingerprint_parameters(arrays)
     names = (str(description.get("name")), str(about.get("checkpoint")))
     evaluations = read_evaluations(folder)
@@ -282,19 +283,18 @@ def _read_exported(folder: Path) -> ModelRecord:
         about=about,
         status={},
         parameters=sum(array.size for array in arrays.values()),
-        file_bytes=sum((folder / name).stat().st_size for name in ("model.json", "parameters.npz")),
+        file_bytes=sum(file.stat().st_size for file in (folder / "model.json", path)),
         evaluations=own,
         stale=tuple(name for name in evaluations if name not in own),
     )
 
 
 def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
-    import numpy as np
-
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # zipfile, zlib and numpy each have errors of their own for damaged files.
+        return read_parameters(path)
+    except InputError:
+        raise
+    except Exception as error:  # Each format has errors of its own for damaged files.
         raise InputError(f"{path}: not the parameters of an exported model; export it again") from error
 
 

@@ -1,4 +1,4 @@
-"""`hwr export`: a model as a small folder, or as a file for Keras or ONNX."""
+"""`hwr export`: a model as a small folder, or in the formats of others."""
 
 import importlib.util
 import json
@@ -8,13 +8,17 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.export
 import numpy as np
 import pytest
 
+import hwr_jax
 from hwr_jax.commands.main import main
 from hwr_jax.config import ModelConfig, OptimizerConfig
+from hwr_jax.errors import InputError
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.models.trained import load_exported
+from hwr_jax.nested import flatten
 from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import IAM78
 from hwr_jax.training.checkpoint import Checkpoints
@@ -170,6 +174,54 @@ def test_a_file_of_onnx_says_how_to_read_with_it(workdir, tmp_path, capsys):
         "horizontal_scale": 1.0,
     }
     assert output.stat().st_size < whole.stat().st_size
+
+
+def test_a_folder_of_safetensors_is_a_model_like_any_other(model_folder, workdir, tmp_path, capsys):
+    safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    output = tmp_path / "hub"
+    assert main(["export", f"--workdir={workdir}", f"--output={output}"]) == 0
+    assert main(["export", f"--model={model_folder}", f"--output={output}", "--format=safetensors"]) == 0
+    # Nothing is left of the other parameters.
+    assert sorted(path.name for path in output.iterdir()) == ["model.json", "model.safetensors"]
+    expected = load_exported(model_folder).tree
+    arrays = safetensors.load_file(output / "model.safetensors")
+    jax.tree.map(np.testing.assert_array_equal, arrays, flatten(expected, "/"))
+    jax.tree.map(np.testing.assert_array_equal, hwr_jax.load(output).model.tree, expected)
+    capsys.readouterr()
+    assert main(["models", "--json", str(output)]) == 0
+    [record] = json.loads(capsys.readouterr().out)
+    assert record["parameters"] == sum(array.size for array in arrays.values())
+    (output / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(InputError, match="hub: not a whole exported model"):
+        hwr_jax.load(output)
+
+
+def test_a_program_for_all_devices_reads_without_the_package(model_folder, tmp_path):
+    pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
+    output = tmp_path / "reader"
+    assert main(["export", f"--model={model_folder}", f"--output={output}", "--format=stablehlo"]) == 0
+    about = json.loads((output / "about.json").read_text(encoding="utf-8"))
+    assert about["jax"] == jax.__version__
+    assert about["platforms"] == ["cpu", "cuda", "tpu"]
+    assert about["characters"] == IAM78
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 40)).astype(np.uint8)
+    program = jax.export.deserialize(bytearray((output / "reader.jax_export").read_bytes()))
+    found, frames = program.call(images, np.full(3, 40, np.int32))
+    model = load_exported(model_folder)
+    expected, expected_frames = model.program({"params": model.tree}, images, np.full(3, 40, np.int32))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_array_equal(frames, expected_frames)
+
+
+def test_packages_that_are_missing_are_named(model_folder, tmp_path, capsys, monkeypatch):
+    missing = {"onnx": "onnx", "safetensors": "safetensors.numpy", "stablehlo": "flatbuffers"}
+    for format, module in missing.items():
+        monkeypatch.setitem(sys.modules, module, None)
+        output = tmp_path / f"x.{format}"
+        assert main(["export", f"--model={model_folder}", f"--output={output}", f"--format={format}"]) == 1
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert f"pip install 'hwr_jax[{format}]'" in error
 
 
 def test_wrong_flags_for_onnx_are_wrong_input(model_folder, tmp_path, capsys):

@@ -37,8 +37,7 @@ def test_a_reader_reads_the_same_for_any_batch_and_width(kind):
     for batch, width in ((1, 64), (3, 20)):
         images = random.integers(0, 256, (batch, TINY.height_px, width)).astype(np.uint8)
         widths = random.integers(1, width, batch).astype(np.int32)
-        variables = {"params": model.tree, **model.collections}
-        found, expected = (call(variables, images, widths) for call in (exported.call, model.program))
+        found, expected = exported.call(images, widths), model.program({"params": model.tree}, images, widths)
         np.testing.assert_array_equal(found[1], expected[1])
         np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
 
