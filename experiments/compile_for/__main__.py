@@ -1,8 +1,10 @@
 """`python -m experiments.compile_for`: compiles a program of ours for an accelerator that is not there."""
 
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from experiments.compile_for.chips import KINDS, Target, find_target, prepare_environment
@@ -35,8 +37,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--hlo", metavar="FILE", help="write the compiled program there, as text")
     options = parser.parse(argv)
     config = resolve_config(options.config)
-    prepare_environment(options.topology)
-    target = find_target(options.topology)
+    with tempfile.TemporaryDirectory() as code:
+        prepare_environment(options.topology, code)
+        return _show(options, config, find_target(options.topology), Path(code))
+
+
+def _show(options: Any, config: ExperimentConfig, target: Target, code: Path) -> int:
     from experiments.compile_for.programs import Sizes
 
     batch = options.batch_size or config.data.batch_size
@@ -49,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     chips = f"{len(target.devices)} x {target.devices[0].device_kind}"
     print(f"{options.program}, batch {batch}, {sizes.width_px} px wide, {config.model.compute_dtype}, for {chips}")
     print(f"compiled in {seconds:.0f} s; nothing ran")
-    print("\n".join(_describe(compiled, text, target)))
+    print("\n".join(_describe(compiled, text, target, code)))
     if options.largest_batch:
         print(f"largest batch that fits, doubling: {_find_largest(options, config, sizes, target)}")
     return 0
@@ -72,10 +78,11 @@ def _compile(options: Any, config: ExperimentConfig, sizes: Any, target: Target)
         raise InputError(f"--batch_size={sizes.batch}: does not fit the memory of {options.topology}") from error
 
 
-def _describe(compiled: Any, text: str, target: Target) -> list[str]:
+def _describe(compiled: Any, text: str, target: Target, code: Path) -> list[str]:
     from experiments.compile_for.hlo import describe
+    from experiments.compile_for.machine_code import read_bundles
 
-    memory, found = compiled.memory_analysis(), describe(text)
+    memory, found = compiled.memory_analysis(), describe(text, read_bundles(code))
     parts = {
         "arguments": memory.argument_size_in_bytes,
         "temporary": memory.temp_size_in_bytes,
@@ -90,6 +97,8 @@ def _describe(compiled: Any, text: str, target: Target) -> list[str]:
     flops = (compiled.cost_analysis() or {}).get("flops", 0.0)
     lines.append(f"arithmetic of a chip: {flops / 1e9:,.2f} GFLOP")
     lines.append(f"estimate: {found.cycles * milliseconds:,.3f} ms by the compiler's cycles")
+    if ours := 1e3 * found.kernel_seconds(target.chip.hertz, target.chip.bandwidth):
+        lines.append(f"not in the estimate: kernels of ours, {ours:,.3f} ms by their machine code, without waits")
     if gathered := sum(one.gathered for one in found.operations):
         lines.append(f"not in the estimate: gathers of {gathered:,} elements")
     loops = [

@@ -14,16 +14,17 @@ class Chip:
     """A kind of TPU chip."""
 
     hertz: float  # of its cores
+    bandwidth: float  # bytes a second between a core and the chip's large memory
     chips_of_host: int  # most that one host has
     options: dict[str, Any] = dataclasses.field(default_factory=dict)  # for the compiler
 
 
-# The clock follows from the peak on Google's pages: so many products of 128 x 128 (v6e: 256 x 256) a cycle.
+# By Google's pages; the clock follows from the peak: so many products of 128 x 128 (v6e: 256 x 256) a cycle.
 CHIPS = {
-    "v4": Chip(1.05e9, 4, {"chip_config_name": "megacore"}),  # else each chip is two devices
-    "v5e": Chip(1.5e9, 8),
-    "v5p": Chip(1.75e9, 4),
-    "v6e": Chip(1.75e9, 8),
+    "v4": Chip(1.05e9, 1.2e12, 4, {"chip_config_name": "megacore"}),  # else each chip is two devices
+    "v5e": Chip(1.5e9, 0.82e12, 8),
+    "v5p": Chip(1.75e9, 2.77e12, 4),
+    "v6e": Chip(1.75e9, 1.64e12, 8),
 }
 GPUS = ("h100",)
 KINDS = f"{', '.join(CHIPS)} with the chips of one host, such as v5e:1x1 or v5e:2x2, and {', '.join(GPUS)}"
@@ -53,8 +54,11 @@ class Target:
     chip: Chip | None  # None: a GPU
 
 
-def prepare_environment(topology: str) -> None:
-    """Sets what libtpu and XLA read when they are loaded. Call it before jax is imported."""
+def prepare_environment(topology: str, code: str) -> None:
+    """Sets what libtpu and XLA read when they are loaded. Call it before jax is imported.
+
+    Machine code for TPUs is written into the folder `code`, as text.
+    """
     os.environ["JAX_PLATFORMS"] = "cpu"
     os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # a program of a chip that is not there cannot be loaded
     if topology in GPUS:
@@ -66,6 +70,8 @@ def prepare_environment(topology: str) -> None:
             "TPU_ACCELERATOR_TYPE": "v5litepod-1",
             "TPU_WORKER_HOSTNAMES": "localhost",
             "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+            "LIBTPU_INIT_ARGS": f"{os.environ.get('LIBTPU_INIT_ARGS', '')} --xla_jf_dump_to={code}"
+            " --xla_jf_dump_llo_text=true --xla_jf_dump_llo_pass_label_regex=final_bundles",
         }
 
 

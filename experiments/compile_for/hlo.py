@@ -1,8 +1,11 @@
 """What a compiled program does, read from its text: operations, how often they run, and the compiler's cycles."""
 
 import dataclasses
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from experiments.compile_for.machine_code import find_body
 
 # These take no time of their own.
 _FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "while", "conditional", "call", "after-all"}
@@ -39,6 +42,8 @@ class Operation:
     times: int  # that it runs in one run of the program
     cycles: int  # that the compiler says it takes, all times; 0 where it says nothing
     gathered: int  # elements that it gathers, all times, for which the compiler counts nothing
+    bundles: int = 0  # of a kernel of ours: instructions of its machine code, all times
+    moved: int = 0  # bytes of a kernel's operands and results in the chip's large memory, all times
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,14 +67,21 @@ class Described:
     def cycles(self) -> int:
         return sum(one.cycles for one in self.operations)
 
+    def kernel_seconds(self, hertz: float, bandwidth: float) -> float:
+        """Of our own kernels, for which the compiler counts no cycles: the longer of code and memory, without waits."""
+        return sum(max(one.bundles / hertz, one.moved / bandwidth) for one in self.operations if one.bundles)
+
     @property
     def launches(self) -> int:
         """Kernels that a GPU is asked to start."""
         return sum(one.times for one in self.operations if not one.kind.endswith("-done"))
 
 
-def describe(text: str) -> Described:
-    """Reads an optimised module. A loop whose trips are not known counts once; of a conditional all branches count."""
+def describe(text: str, bundles_of: Mapping[str, int] | None = None) -> Described:
+    """Reads an optimised module. A loop whose trips are not known counts once; of a conditional all branches count.
+
+    `bundles_of` are those of kernels of ours, see `experiments.compile_for.machine_code`.
+    """
     computations, entry = _read(text)
     loops: list[Loop] = []
 
@@ -90,7 +102,11 @@ def describe(text: str) -> Described:
             elif one.op not in _FREE:
                 cycles = int(one.attribute(r'"estimated_cycles":"(\d+)"') or 0)
                 gathered = 0 if cycles else times * _count_gathered(computations, one)
-                yield Operation(one.op, one.shape, _source(one), times, times * cycles, gathered)
+                runs = times * int(one.attribute(r'"grid_steps":"(\d+)"') or 1)
+                bundles = runs * (bundles_of or {}).get(find_body(one.rest), 0)
+                shapes = [one.shape, *(instructions[name].shape for name in one.operands)] if bundles else []
+                moved = times * sum(map(_count_bytes, shapes))
+                yield Operation(one.op, one.shape, _source(one), times, times * cycles, gathered, bundles, moved)
 
     return Described(tuple(visit(entry, 1)), tuple(loops))
 
@@ -99,7 +115,8 @@ def _read(text: str) -> tuple[dict[str, dict[str, _Instruction]], str]:
     """Instructions by computation and name, and the name of the computation that is run."""
     computations: dict[str, dict[str, _Instruction]] = {}
     entry, current = "", None
-    for line in text.splitlines():
+    # A kernel's own words stand on lines of their own.
+    for line in re.sub(r"\{\n(\".*\")\n\}", r"{\1}", text).splitlines():
         if head := _COMPUTATION.match(line):
             current = computations.setdefault(head[2], {})
             entry = head[2] if head[1] else entry
@@ -144,4 +161,13 @@ def _count_elements(shape: str) -> int:
     total = 1
     for size in re.findall(r"\d+", re.sub(r"^\w+\[([\d,]*)\].*", r"\1", shape)):
         total *= int(size)
+    return total
+
+
+def _count_bytes(shape: str) -> int:
+    """Of the arrays of a shape that lie in the chip's large memory: S(n) tells another one."""
+    total = 0
+    for bits, sizes, layout in re.findall(r"\b[a-z]+(\d+)\[([\d,]*)\](\{[^}]*\})?", shape):
+        if "S(" not in layout:
+            total += int(bits) // 8 * math.prod(int(size) for size in sizes.split(",") if size)
     return total

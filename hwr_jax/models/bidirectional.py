@@ -8,6 +8,8 @@ Cells, gates and what comes back through them are float32 whatever the dtype; pr
 bfloat16 would lose what it adds up over frames.
 """
 
+import importlib.util
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -32,12 +34,14 @@ def scan_lstm(
     return hidden
 
 
-def _gates(z: Array) -> tuple[Array, Array, Array, Array]:
+def gates_of(z: Array) -> tuple[Array, Array, Array, Array]:
+    """Input, forget, cell and output gate of a frame."""
     i, f, g, o = jnp.split(z, 4, axis=-1)
     return jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
 
 
-def _multiply(a: Array, b: Array) -> Array:
+def multiply(a: Array, b: Array) -> Array:
+    """A product with sums in float32."""
     return jnp.matmul(a, b, preferred_element_type=jnp.float32)
 
 
@@ -49,8 +53,8 @@ def _run(projected: Array, recurrent: Array) -> tuple[Array, Array, Array]:
 
     def advance(state: tuple[Array, Array], frame: Array) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
         hidden, cell = state
-        z = frame + _multiply(hidden, recurrent)
-        i, f, g, o = _gates(z)
+        z = frame + multiply(hidden, recurrent)
+        i, f, g, o = gates_of(z)
         cell = f * cell + i * g
         hidden = (o * jnp.tanh(cell)).astype(dtype)
         return (hidden, cell), (hidden, cell, z)
@@ -69,32 +73,40 @@ def _shift(states: Array) -> Array:
     return jnp.concatenate([jnp.zeros_like(states[:1]), states[:-1]])
 
 
+def retreat(d_out: Array, z: Array, cell: Array, cell_before: Array, d_h: Array, d_c: Array) -> tuple[Array, Array]:
+    """Gradients of a frame's gates before their functions, and of the cell before it.
+
+    Given those of what it puts out, of its hidden state by the next frame, and of its cell; its gates and its cells.
+    """
+    i, f, g, o = gates_of(z)
+    tanh_c = jnp.tanh(cell)
+    d_h = d_h + d_out
+    d_c = d_c + d_h * o * (1 - tanh_c * tanh_c)
+    d_z = jnp.concatenate(
+        [
+            d_c * g * i * (1 - i),
+            d_c * cell_before * f * (1 - f),
+            d_c * i * (1 - g * g),
+            d_h * tanh_c * o * (1 - o),
+        ],
+        axis=-1,
+    )
+    return d_z, d_c * f
+
+
 def _scan_backward(residuals: tuple[Array, Array, Array, Array], d_hidden: Array) -> tuple[Array, Array]:
     hidden, cell, z, recurrent = residuals
     transposed = jnp.swapaxes(recurrent, -1, -2)
     previous_cell = _shift(cell)
 
-    def retreat(carry: tuple[Array, Array], frame: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
-        d_h, d_c = carry
-        d_out, z_t, c_t, c_before = frame
-        i, f, g, o = _gates(z_t)
-        tanh_c = jnp.tanh(c_t)
-        d_h = d_h + d_out
-        d_c = d_c + d_h * o * (1 - tanh_c * tanh_c)
-        d_z = jnp.concatenate(
-            [
-                d_c * g * i * (1 - i),
-                d_c * c_before * f * (1 - f),
-                d_c * i * (1 - g * g),
-                d_h * tanh_c * o * (1 - o),
-            ],
-            axis=-1,
-        )
+    def step_back(carry: tuple[Array, Array], frame: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
+        (d_h, d_c), (d_out, z_t, c_t, c_before) = carry, frame
+        d_z, d_c = retreat(d_out, z_t, c_t, c_before, d_h, d_c)
         d_z = d_z.astype(recurrent.dtype)
-        return (_multiply(d_z, transposed), d_c * f), d_z
+        return (multiply(d_z, transposed), d_c), d_z
 
     zero = jnp.zeros_like(cell[0])
-    _, d_z = lax.scan(retreat, (zero, zero), (d_hidden, z, cell, previous_cell), reverse=True)
+    _, d_z = lax.scan(step_back, (zero, zero), (d_hidden, z, cell, previous_cell), reverse=True)
     d_recurrent = jnp.einsum("tdbu,tdbv->duv", _shift(hidden), d_z, preferred_element_type=jnp.float32)
     return d_z, d_recurrent.astype(recurrent.dtype)
 
@@ -115,13 +127,21 @@ def kernel_fits(forward: Array, backward: Array, recurrent: Array) -> bool:
     return dtypes == {jnp.dtype(jnp.float32)} and recurrent.shape[1] % 16 == 0 and bool(library.use_library())
 
 
+def fits_tpus(forward: Array) -> bool:
+    """Whether `hwr_jax.models.tpu_lstm` takes it: all sizes are known, and a compiler for TPUs is installed.
+
+    Sizes of exported programs may be symbols.
+    """
+    return all(isinstance(size, int) for size in forward.shape) and importlib.util.find_spec("libtpu") is not None
+
+
 def plain(forward: Array, backward: Array, recurrent: Array) -> Array:
     """A scan a direction, whose gradient is jax's."""
 
     def run(z_BxTx4U: Array, recurrent_Ux4U: Array, reverse: bool) -> Array:
         def advance(state: tuple[Array, Array], z: Array) -> tuple[tuple[Array, Array], Array]:
             hidden, cell = state
-            i, f, g, o = _gates(z + jnp.matmul(hidden, recurrent_Ux4U))
+            i, f, g, o = gates_of(z + jnp.matmul(hidden, recurrent_Ux4U))
             cell = f * cell + i * g
             hidden = o * jnp.tanh(cell)
             return (hidden, cell), hidden

@@ -108,9 +108,15 @@ def bidirectional_lstm(
     arguments = (forward_BxTx4U, backward_BxTx4U, recurrent_DxUx4U)
     if _plain():
         return bidirectional.plain(*arguments)
-    if not bidirectional.kernel_fits(*arguments):
-        return bidirectional.by_scan(*arguments)
-    return lax.platform_dependent(*arguments, cpu=bidirectional.by_kernel, default=bidirectional.by_scan)
+    branches: dict[str, Callable[..., Array]] = {}
+    if bidirectional.kernel_fits(*arguments):
+        branches["cpu"] = bidirectional.by_kernel
+    if bidirectional.fits_tpus(forward_BxTx4U):
+        # Here, since most programs do without: it takes a tenth of a second to import.
+        from hwr_jax.models.tpu_lstm import by_pallas
+
+        branches["tpu"] = by_pallas
+    return lax.platform_dependent(*arguments, **branches, default=bidirectional.by_scan)
 
 
 def convolve_frames(x_BxTxF: Float[Array, "B T F"], kernel_KxF: Float[Array, "K F"]) -> Float[Array, "B T F"]:

@@ -92,7 +92,8 @@ def _pmap_placement(make_step: MakeStep, devices: Sequence[jax.Device] | None) -
 
 def _mesh_placement(make_step: MakeStep, devices: Sequence[jax.Device] | None) -> Placement:
     count = len(devices) if devices else jax.device_count()
-    # make_mesh's default axes are Explicit, under which the scans of optax.ctc_loss fail.
+    # make_mesh's default axes are Explicit, under which the scans of optax.ctc_loss fail. Every device computes its
+    # share by itself, as with pmap: the partitioner divides no kernels, neither those of CPUs nor of TPUs.
     mesh: Mesh = jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
     everywhere, divided = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(None, AXIS))
 
@@ -105,7 +106,13 @@ def _mesh_placement(make_step: MakeStep, devices: Sequence[jax.Device] | None) -
     return Placement(
         "mesh",
         jax.jit(
-            make_steps(make_step(None)),
+            jax.shard_map(
+                make_steps(make_step(AXIS)),
+                mesh=mesh,
+                in_specs=(everywhere.spec, everywhere.spec, divided.spec),
+                out_specs=everywhere.spec,
+                check_vma=False,
+            ),
             donate_argnums=0,
             in_shardings=(everywhere, everywhere, divided),
             out_shardings=everywhere,

@@ -60,3 +60,17 @@ def test_loops_of_loops_are_read_from_what_xla_compiles():
     found = describe(program.lower(jnp.ones((8, 8))).compile().as_text())
     assert sorted(one.trips for one in found.loops) == [5, 7]
     assert 5 * 7 in {one.times for one in found.operations}
+
+
+def test_kernels_of_ours_take_their_code_or_their_memory_as_often_as_they_run():
+    kernel = """(f32[8]{0:T(128)}, f32[8]{0:T(128)S(1)}) custom-call(%value), frontend_attributes={kernel_metadata={
+"grid_steps":"5"
+}}, backend_config={"custom_call_config":{"body":"TUzv=="}}"""
+    fusion = MODULE[MODULE.index("f32[4]{0:T(128)S(1)} fusion") : MODULE.index("\n  ROOT %next")]
+    found = describe(MODULE.replace(fusion, kernel), {"TUzv==": 100})
+    (ours,) = (one for one in found.operations if one.bundles)
+    # In each of twelve trips five steps, and an operand of four and a result of eight values in the large memory.
+    assert (ours.bundles, ours.moved, ours.cycles) == (12 * 5 * 100, 12 * (4 + 8) * 4, 0)
+    assert found.kernel_seconds(1e3, 1e9) == 6.0
+    assert found.kernel_seconds(1e9, 1.0) == 576.0
+    assert describe(MODULE.replace(fusion, kernel)).kernel_seconds(1e3, 1.0) == 0
