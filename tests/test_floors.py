@@ -84,9 +84,12 @@ def test_outer_libraries_stay_behind_their_seams(path):
     assert not {name for name in imports_of(path) if name.startswith(("flax.jax_utils", "flax.training"))}
 
 
+DOOR = ("ops", "bidirectional", "convolution", "ctc", "dense", "normalization")
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_compiled_kernels_have_one_door(path):
-    behind = {PACKAGE / "models" / f"{name}.py" for name in ("ops", "convolution", "bidirectional")}
+    behind = {PACKAGE / "models" / f"{name}.py" for name in DOOR}
     knows = any(name.startswith("hwr_jax.models.cpu_kernels") for name in imports_of(path))
     assert not knows or path in behind or path == PACKAGE / "commands" / "build_kernels.py"
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.peers import OURS, PEERS, Peer, Task
+from experiments.benchmarks.peers import MODELS, OURS, PEERS, SEED, Peer, Task
 from experiments.benchmarks.rounds import OF_CORES, WALL, Measured, Quiet, measure, ratio_to_ours
 from experiments.console import say
 from hwr_jax.commands.options import Parser, positive
 from hwr_jax.data.parallel import count_cores
 from hwr_jax.errors import InputError
-from hwr_jax.model_config import COMPUTE_DTYPES, ModelConfig
+from hwr_jax.model_config import COMPUTE_DTYPES
 from hwr_jax.reports.tables import ABSENT, align_columns
 from hwr_jax.training.workdir import command_line, git_revision, write_json
 
@@ -27,6 +27,7 @@ def make_parser(
     counts: Mapping[str, tuple[int, str]],
     *,
     peers: bool = False,
+    model: bool = False,
     compute_dtype: bool = False,
 ) -> Parser:
     """The parser of a benchmark's module. `counts` are flags that take a number from 1 up: its default, what it is."""
@@ -36,6 +37,8 @@ def make_parser(
     if peers:
         others = ",".join(name for name in PEERS if name != OURS)
         parser.add_argument("--peers", metavar="A,B", default=others, help=f"beside {OURS}; default {others}")
+    if peers or model:
+        parser.add_argument("--model", choices=tuple(MODELS), default=SEED, help=f"default {SEED}")
     if peers or compute_dtype:
         parser.add_argument("--compute_dtype", choices=COMPUTE_DTYPES, default="float32", help="of hwr_jax alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too, all of them")
@@ -50,10 +53,10 @@ def choose(kind: str, names: str, known: Iterable[str]) -> list[str]:
     return chosen
 
 
-def chosen_peers(names: str) -> dict[str, Peer]:
-    """Ours and those of --peers. Raises InputError where there is no such peer."""
+def chosen_peers(names: str, kind: str) -> dict[str, Peer]:
+    """Ours and those of --peers that do this kind of task. Raises InputError where there is no such peer."""
     others = choose("peer", names, PEERS)
-    return {name: peer for name, peer in PEERS.items() if name == OURS or name in others}
+    return {name: peer for name, peer in PEERS.items() if kind in peer.variants and (name == OURS or name in others)}
 
 
 def measure_peers(
@@ -68,8 +71,8 @@ def measure_peers(
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="hwr_benchmark_") as folder:
         words_file = Path(folder) / "words.npz"
-        np.savez(words_file, **vars(make_words(batch_size, ModelConfig())))
-        task = Task(kind, str(words_file), options.compute_dtype)
+        np.savez(words_file, **vars(make_words(batch_size, MODELS[options.model])))
+        task = Task(kind, str(words_file), options.compute_dtype, options.model)
         return measure(peers, task, rounds=options.rounds, steps=steps)
 
 

@@ -1,4 +1,4 @@
-"""How much arithmetic the seed model takes, counted by formula from its config; and one product that shows how much the
+"""How much arithmetic a model takes, counted by formula from its config; and one product that shows how much the
 machine does a second, which a training step cannot beat."""
 
 import functools
@@ -12,7 +12,7 @@ from hwr_jax.config import ModelConfig
 PRODUCT_SIZE = 2048
 PRODUCT_FLOPS = 2 * PRODUCT_SIZE**3
 
-# The convolutions' kernels are 3 x 3; each is followed by 2 x 2 pooling.
+# The convolutions' kernels are 3 x 3; each is followed by 2 x 2 pooling, but for the residual encoder's last.
 KERNEL_TAPS = 9
 POOL = 2
 # The backward pass takes a product for the gradient of a layer's input and one for that of its kernel.
@@ -20,16 +20,20 @@ BACKWARD_PER_FORWARD = 2
 
 
 def multiply_adds(config: ModelConfig, num_classes: int) -> dict[str, int]:
-    """Multiply-adds of one image in the forward pass, by kind of layer.
+    """Multiply-adds of one image in the forward pass, by kind of layer; of the encoders "keras" and "residual".
 
     Only products with kernels count; biases, activations, pooling, dropout and the loss do not. Padding counts as if it
     were image.
     """
     width, height = config.width_px, config.height_px
-    convolution = 0
-    for inputs, features in itertools.pairwise((1, *config.conv_features)):
+    convolution, unpooled = 0, len(config.conv_features) if config.encoder == "residual" else None
+    blocks = config.conv_blocks or (0,) * len(config.conv_features)
+    layers = zip(itertools.pairwise((1, *config.conv_features)), blocks, strict=True)
+    for number, ((inputs, features), blocks_after) in enumerate(layers, start=1):
         convolution += width * height * KERNEL_TAPS * inputs * features
-        width, height = width // POOL, height // POOL
+        if number != unpooled:
+            width, height = width // POOL, height // POOL
+        convolution += blocks_after * 2 * width * height * KERNEL_TAPS * features**2
     dense = width * (height * config.conv_features[-1] * config.dense_features)
     lstm, inputs = 0, config.dense_features
     for units in config.lstm_features:

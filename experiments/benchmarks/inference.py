@@ -1,8 +1,8 @@
 """`python -m experiments.benchmarks.inference`: reading one word, and words by the batch, against other frameworks.
 
-All run the seed model: ours as `hwr read` and `hwr evaluate` do, the others in the fastest way of theirs, images on
-the host in, probabilities on the host out. They take turns as in `experiments.benchmarks.train_step`. Latency is that
-of one word, speed that of batches; opening and preprocessing images and decoding are not in it.
+All run the seed model, or a large one: ours as `hwr read` and `hwr evaluate` do, the others in the fastest way of
+theirs, images on the host in, probabilities on the host out. They take turns as in `experiments.benchmarks.train_step`.
+Latency is that of one word, speed that of batches; opening and preprocessing images and decoding are not in it.
 """
 
 import sys
@@ -22,7 +22,7 @@ SINGLE_CALLS_PER_STEP = 10
 def main(argv: Sequence[str]) -> int:
     counts = {"rounds": (6, "turns of each peer"), "steps": (10, "timed in a turn")}
     options = command.make_parser("inference", __doc__, counts, peers=True).parse_args(argv)
-    peers = command.chosen_peers(options.peers)
+    peers = command.chosen_peers(options.peers, INFERENCE)
     machine = command.describe_machine()
     steps = SINGLE_CALLS_PER_STEP * options.steps
     ones, quiet_one = command.measure_peers(INFERENCE, peers, options, ONE, steps)
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     }
     calls = f"{options.rounds} x {steps} and {options.rounds} x {options.steps} calls"
     rows = [one if one.state != "measured" else batch for one, batch in zip(ones, batches, strict=True)]
-    print(f"reading with the seed model, one word and batches of {BATCH}, {calls}")
+    print(f"reading with the {options.model} model, one word and batches of {BATCH}, {calls}")
     print(f"{machine}\n\n{command.tabulate_peers(rows, columns)}\n")
     print("medians of all calls; ratio: median over rounds of a peer's time over ours")
     print("compile: the first call of both sizes less their medians")

@@ -1,4 +1,4 @@
-"""The seed model in Keras, on TensorFlow and on jax, with the ways in which its users train and predict."""
+"""The models in Keras, on TensorFlow and on jax, with the ways in which its users train and predict."""
 
 import functools
 from collections.abc import Callable
@@ -8,8 +8,9 @@ import numpy as np
 
 from experiments.benchmarks.peers import TRAIN_STEP, Loss, Program, Task, Words, program_on_jax
 from experiments.keras_baseline.objective import make_loss
-from hwr_jax.config import LossesConfig
+from hwr_jax.config import LossesConfig, ModelConfig
 from hwr_jax.models.keras_model import build_keras_model, import_keras
+from hwr_jax.models.normalization import EPSILON as EPSILON_OF_NORM
 
 KERAS_CTC = LossesConfig(ctc=0.0, keras_ctc=1.0)
 # What that adds to a probability before its logarithm.
@@ -21,7 +22,8 @@ def build(task: Task, variant: str, name: str) -> Program:
     backend = name.removeprefix("keras_")
     keras = import_keras(backend)
     words = task.load_words()
-    model = build_keras_model(task.model, words.num_classes)
+    build_model = _build_residual if task.model.encoder == "residual" else build_keras_model
+    model = build_model(task.model, words.num_classes)
     last_loss: list[Any] = []
     if trains := task.kind == TRAIN_STEP:
         step = _make_step(keras, model, variant, words)
@@ -44,6 +46,36 @@ def build(task: Task, variant: str, name: str) -> Program:
 
     device = ", ".join(device.name for device in tensorflow.config.list_physical_devices("GPU")) or "cpu"
     return Program(run, model.count_params(), ("keras", backend, "numpy"), device, loss)
+
+
+def _build_residual(config: ModelConfig, num_classes: int) -> Any:
+    """The layers of the encoder "residual", columns stacked, and the classes' probabilities."""
+    keras = import_keras()
+    layers = keras.layers
+
+    def convolve(x: Any, features: int) -> Any:
+        return layers.Conv2D(features, 3, padding="same", kernel_initializer="he_normal")(x)
+
+    def normalize(x: Any) -> Any:
+        return layers.LayerNormalization(epsilon=EPSILON_OF_NORM)(x)
+
+    image = x = layers.Input((config.width_px, config.height_px, 1))
+    for number, (features, blocks) in enumerate(zip(config.conv_features, config.conv_blocks, strict=True), start=1):
+        x = layers.ReLU()(convolve(x, features))
+        if number < len(config.conv_features):
+            x = layers.MaxPooling2D(2)(x)
+        for _ in range(blocks):
+            y = x
+            for _ in range(2):
+                y = convolve(layers.ReLU()(normalize(y)), features)
+            x = layers.Add()([x, y])
+        x = normalize(x)
+    x = layers.Reshape((config.frames, -1))(x)
+    x = layers.Dense(config.dense_features, activation="relu")(x)
+    x = layers.Dropout(config.dropout)(x)
+    for units in config.lstm_features:
+        x = layers.Bidirectional(layers.LSTM(units, return_sequences=True, dropout=config.lstm_dropout))(x)
+    return keras.Model(image, layers.Dense(num_classes, activation="softmax")(x))
 
 
 def _make_step(keras: Any, model: Any, variant: str, words: Words) -> Callable[[], Any]:

@@ -1,19 +1,21 @@
 """Our own programs: the step and the data of `hwr train`, without its reports, and the model of `hwr read`."""
 
+import dataclasses
 import functools
 from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks.peers import TRAIN_STEP, Program, Task, Words, program_on_jax
+from experiments.benchmarks.peers import MODELS, SEED, TRAIN_STEP, Program, Task, Words, program_on_jax
 from hwr_jax.config import ExperimentConfig, ModelConfig, OptimizerConfig, TrainingConfig
 from hwr_jax.data.labels import Labels
 from hwr_jax.data.pipeline import Batch, Samples, make_batch_of_step, make_batches, plan_dispatches, sample_arrays
 from hwr_jax.models import ops
 from hwr_jax.models.recognizer import Recognizer, count_parameters
-from hwr_jax.models.trained import build_trained
+from hwr_jax.models.trained import TrainedModel, build_trained
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import resolve_alphabet
 from hwr_jax.training.devices import make_placement
@@ -28,25 +30,30 @@ PACKAGES = ("hwr_jax", "flax", "optax")
 def build(task: Task, *_: str) -> Program:
     """The training step, or `TrainedModel.log_probs`, which reads and evaluates; both from uint8 images on the host."""
     ops.prepare_kernels()
-    words, config = task.load_words(), example_config(task.compute_dtype)
+    words, config = task.load_words(), example_config(task.compute_dtype, task.model)
     if task.kind == TRAIN_STEP:
         steps = TrainingSteps(config, words.num_classes, len(words.lengths_B))
         batch = batch_of(words)
         return program_on_jax(
             lambda: steps.run(batch), loss=steps.mean_loss, parameters=steps.parameters, packages=PACKAGES
         )
-    alphabet = resolve_alphabet(config.model.alphabet)
-    model = Recognizer(config.model, alphabet.num_classes)
-    parameters: Any = jax.jit(model.init)(jax.random.key(0), words.images_BxWxHx1[:1])["params"]
-    trained = build_trained("benchmark", to_plain(config), alphabet.characters, parameters, "benchmark")
+    trained = untrained_model(config)
     run = functools.partial(trained.log_probs, words.images_BxHxW, _widths(words))
     return program_on_jax(run, parameters=trained.parameters, packages=PACKAGES)
 
 
-def example_config(compute_dtype: str = "float32") -> ExperimentConfig:
-    """The Keras example's training: the seed model with its dropout, Adam at a constant 1e-3, no augmentation."""
+def untrained_model(config: ExperimentConfig) -> TrainedModel:
+    """A model to read with, as it is before training."""
+    alphabet = resolve_alphabet(config.model.alphabet)
+    image = jnp.zeros((1, config.model.width_px, config.model.height_px, 1))
+    parameters: Any = jax.jit(Recognizer(config.model, alphabet.num_classes).init)(jax.random.key(0), image)["params"]
+    return build_trained("benchmark", to_plain(config), alphabet.characters, parameters, "benchmark")
+
+
+def example_config(compute_dtype: str = "float32", model: ModelConfig = MODELS[SEED]) -> ExperimentConfig:
+    """The Keras example's training: the model with its dropout, Adam at a constant 1e-3, no augmentation."""
     return ExperimentConfig(
-        model=ModelConfig(compute_dtype=compute_dtype),
+        model=dataclasses.replace(model, compute_dtype=compute_dtype),
         optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, schedule="constant"),
         training=TrainingConfig(steps=1, parallel="jit"),
     )

@@ -12,6 +12,22 @@ import numpy as np
 from hwr_jax.config import ModelConfig
 
 OURS = "hwr_jax"
+SEED, LARGE = "seed", "large"
+# The Keras example's model; and unipen_words_large's, on the same images, without the classes that it guesses at by a
+# shortcut while training.
+MODELS = {
+    SEED: ModelConfig(),
+    LARGE: ModelConfig(
+        encoder="residual",
+        conv_features=(32, 64, 128),
+        conv_blocks=(0, 1, 0),
+        normalization="channels",
+        dense_features=128,
+        lstm_features=(192, 192),
+        dropout=0.1,
+        lstm_dropout=0.1,
+    ),
+}
 TRAIN_STEP, INFERENCE = "train_step", "inference"
 Loss = Callable[[], float | None]
 
@@ -29,12 +45,16 @@ class Words:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """The seed model, with its dropout, on a batch of words."""
+    """A model, with its dropout, on a batch of words."""
 
     kind: str  # TRAIN_STEP or INFERENCE
     words_file: str  # holds the fields of `Words`, by `numpy.savez`
     compute_dtype: str = "float32"  # of our own program; peers compute in float32
-    model = ModelConfig()
+    name: str = SEED  # of MODELS
+
+    @property
+    def model(self) -> ModelConfig:
+        return MODELS[self.name]
 
     def load_words(self) -> Words:
         with np.load(self.words_file, allow_pickle=False) as arrays:
@@ -118,6 +138,8 @@ PEERS: dict[str, Peer] = {
         needs=("torch",),
         environment={_TORCH_WAYS[1]: {"OMP_WAIT_POLICY": "passive"}},
     ),
+    "onnxruntime": Peer("onnxruntime", "onnx_peer", {"inference": ("our ONNX file",)}, needs=("onnx", "onnxruntime")),
+    "openvino": Peer("OpenVINO", "onnx_peer", {"inference": ("our ONNX file",)}, needs=("onnx", "openvino")),
 }
 
 # Measured beside the peers: the rate that a training step is compared with.

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from experiments.benchmarks.command import describe_machine, make_parser, write_numbers
 from experiments.benchmarks.ours import TrainingSteps, example_config, read_batches
+from experiments.benchmarks.peers import MODELS
 from experiments.benchmarks.words import draw_words, load_words_of
 from hwr_jax.commands.options import run
 from hwr_jax.data.labels import encode_labels, select_trainable
@@ -28,12 +29,12 @@ TIMED_SAMPLES = 2048
 
 def main(argv: Sequence[str]) -> int:
     counts = {"batch_size": (64, "words a step"), "batches": (2000, "read without training"), "steps": (100, "trained")}
-    parser = make_parser("pipeline", __doc__, counts, compute_dtype=True)
+    parser = make_parser("pipeline", __doc__, counts, model=True, compute_dtype=True)
     parser.add_argument("--data", default="unipen_words", metavar="NAME", help="default unipen_words, or synthetic")
     parser.add_argument("--samples", type=int, default=0, metavar="N", help="only the first so many (default all)")
     options = parser.parse_args(argv)
     machine = describe_machine()
-    config = example_config(options.compute_dtype)
+    config = example_config(options.compute_dtype, MODELS[options.model])
     alphabet = resolve_alphabet(config.model.alphabet)
     preprocessing = preprocessing_of(config)
     preprocessed, name = load_words_of(options.data, "train", preprocessing, limit=options.samples)

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,9 +12,47 @@ import optax
 from jax import Array
 
 from experiments.benchmarks.peers import TRAIN_STEP, Program, Task, Words, program_on_jax
-from hwr_jax.models.plain import PlainRecognizer
+from hwr_jax.config import ModelConfig
+from hwr_jax.models.normalization import EPSILON
+from hwr_jax.models.plain import CELLS, PlainRecognizer
 
 PACKAGES = ("flax", "optax")
+
+
+class PlainResidual(nn.Module):
+    """`hwr_jax.models.encoders.residual_layers` with the classes, out of Flax's own layers; columns are stacked."""
+
+    config: ModelConfig
+    num_classes: int
+    cell: str
+
+    @nn.compact
+    def __call__(self, images_BxWxHx1: Array, *, train: bool = False) -> Array:
+        """Logits [B, T, K]. Training needs a key for "dropout"."""
+        config, x = self.config, images_BxWxHx1
+        for number, (features, blocks) in enumerate(zip(config.conv_features, config.conv_blocks, strict=True), 1):
+            x = nn.relu(nn.Conv(features, (3, 3))(x))
+            if number < len(config.conv_features):
+                x = nn.max_pool(x, (2, 2), strides=(2, 2))
+            for _ in range(blocks):
+                y = x
+                for _ in range(2):
+                    y = nn.Conv(features, (3, 3))(nn.relu(nn.LayerNorm(epsilon=EPSILON)(y)))
+                x = x + y
+            x = nn.LayerNorm(epsilon=EPSILON)(x)
+        x = nn.relu(nn.Dense(config.dense_features)(x.reshape(*x.shape[:2], -1)))
+        x = nn.Dropout(config.dropout, deterministic=not train)(x)
+        for units in config.lstm_features:
+            x = nn.Dropout(config.lstm_dropout, broadcast_dims=(1,), deterministic=not train)(x)
+            forward, backward = (nn.RNN(CELLS[self.cell](units)) for _ in range(2))
+            outputs: Any = nn.Bidirectional(forward, backward)(x)
+            x = outputs
+        return nn.Dense(self.num_classes)(x)
+
+
+def build_plain(config: ModelConfig, num_classes: int, cell: str) -> nn.Module:
+    """The model of a config."""
+    return (PlainResidual if config.encoder == "residual" else PlainRecognizer)(config, num_classes, cell)
 
 
 def mean_ctc_loss(logits_BxTxK: Array, labels_BxL: Array, lengths_B: Array) -> Array:
@@ -27,7 +66,7 @@ def mean_ctc_loss(logits_BxTxK: Array, labels_BxL: Array, lengths_B: Array) -> A
 def build(task: Task, cell: str, *_: str) -> Program:
     """The jitted training step, or the jitted model: images to log probabilities, both on the host."""
     words = task.load_words()
-    model = PlainRecognizer(task.model, words.num_classes, cell)
+    model = build_plain(task.model, words.num_classes, cell)
     parameters = jax.jit(model.init)(jax.random.key(0), words.images_BxWxHx1[:1])["params"]
     count = sum(leaf.size for leaf in jax.tree.leaves(parameters))
     if task.kind == TRAIN_STEP:
@@ -44,7 +83,7 @@ def build(task: Task, cell: str, *_: str) -> Program:
     )
 
 
-def _make_step(model: PlainRecognizer, parameters: Any, words: Words) -> tuple[Callable[[], None], list[Array]]:
+def _make_step(model: nn.Module, parameters: Any, words: Words) -> tuple[Callable[[], None], list[Array]]:
     """A function that trains for a step, and the list that then holds its loss."""
     optimizer = optax.adam(1e-3)
     state = [parameters, optimizer.init(parameters), jax.random.key(1)]

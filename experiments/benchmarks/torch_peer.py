@@ -1,4 +1,4 @@
-"""The seed model in PyTorch, channels last."""
+"""The models in PyTorch, channels last."""
 
 import itertools
 from typing import Any
@@ -9,10 +9,33 @@ from torch import nn
 
 from experiments.benchmarks.peers import TRAIN_STEP, Program, Task
 from hwr_jax.config import ModelConfig
+from hwr_jax.models.normalization import EPSILON
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Of [B, C, W, H], which lie in memory as [B, W, H, C], over the channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=EPSILON)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, each of normalised and rectified input, added to what comes in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        parts = ((ChannelNorm(channels), nn.ReLU(), nn.Conv2d(channels, channels, 3, padding=1)) for _ in range(2))
+        self.layers = nn.Sequential(*itertools.chain.from_iterable(parts))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.layers(x)
 
 
 class TorchRecognizer(nn.Module):
-    """The layers of the seed model out of PyTorch's own.
+    """The layers of the encoders "keras" and "residual" out of PyTorch's own; columns are stacked.
 
     nn.LSTM has two biases where the others have one. Both directions share a dropout mask; in the seed model each has
     its own.
@@ -23,7 +46,14 @@ class TorchRecognizer(nn.Module):
         self.config = config
         channels = (1, *config.conv_features)
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(channels))
-        shrunk_height = config.height_px // 2 ** len(config.conv_features)
+        self.residual = config.encoder == "residual"
+        blocks = config.conv_blocks if self.residual else (0,) * len(config.conv_features)
+        self.blocks = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        for features, count in zip(config.conv_features, blocks, strict=True):
+            self.blocks.append(nn.Sequential(*(ResidualBlock(features) for _ in range(count))))
+            self.norms.append(ChannelNorm(features) if self.residual else nn.Identity())
+        shrunk_height = config.height_px // config.stride_px
         self.dense = nn.Linear(shrunk_height * channels[-1], config.dense_features)
         self.dropout = nn.Dropout(config.dropout)
         # Of [B, F, T] it drops whole features: one mask for all frames.
@@ -38,8 +68,12 @@ class TorchRecognizer(nn.Module):
     def forward(self, images_Bx1xWxH: torch.Tensor) -> torch.Tensor:
         """Log probabilities [B, T, K]."""
         x = images_Bx1xWxH
-        for convolution in self.convolutions:
-            x = nn.functional.max_pool2d(nn.functional.relu(convolution(x)), 2)
+        layers = zip(self.convolutions, self.blocks, self.norms, strict=True)
+        for number, (convolution, blocks, norm) in enumerate(layers, start=1):
+            x = nn.functional.relu(convolution(x))
+            if not self.residual or number < len(self.convolutions):
+                x = nn.functional.max_pool2d(x, 2)
+            x = norm(blocks(x))
         x = x.permute(0, 2, 3, 1).flatten(2)
         x = self.dropout(nn.functional.relu(self.dense(x)))
         for lstm in self.lstms:

@@ -1,9 +1,9 @@
 """`python -m experiments.benchmarks.train_step`: our training step against those of other frameworks.
 
-All train the seed model on the same batch with dropout, CTC, gradients and Adam. Each is a process of its own; they
-take turns, one runs while the others wait, over several rounds in changing order, so that the machine's noise falls on
-all alike. The floor is the time that the step's products would take at the rate of one large float32 product, measured
-in the same rounds.
+All train the seed model, or a large one, on the same batch with dropout, CTC, gradients and Adam. Each is a process of
+its own; they take turns, one runs while the others wait, over several rounds in changing order, so that the machine's
+noise falls on all alike. The floor is the time that the step's products would take at the rate of one large float32
+product, measured in the same rounds.
 """
 
 import sys
@@ -11,10 +11,9 @@ from collections.abc import Sequence
 
 from experiments.benchmarks import command
 from experiments.benchmarks.flops import PRODUCT_FLOPS, PRODUCT_SIZE, train_step_flops
-from experiments.benchmarks.peers import FLOORS, TRAIN_STEP
+from experiments.benchmarks.peers import FLOORS, MODELS, TRAIN_STEP
 from experiments.benchmarks.rounds import ratio_to_ours
 from hwr_jax.commands.options import run
-from hwr_jax.config import ModelConfig
 from hwr_jax.reports.tables import show_number
 from hwr_jax.text.alphabet import resolve_alphabet
 
@@ -23,12 +22,12 @@ def main(argv: Sequence[str]) -> int:
     counts = {"rounds": (6, "turns of each peer"), "steps": (10, "timed in a turn"), "batch_size": (64, "words a step")}
     options = command.make_parser("train_step", __doc__, counts, peers=True).parse_args(argv)
     size = options.batch_size
-    chosen = command.chosen_peers(options.peers)
+    chosen = command.chosen_peers(options.peers, TRAIN_STEP)
     machine = command.describe_machine()
     results, quiet = command.measure_peers(TRAIN_STEP, {**chosen, **FLOORS}, options, size, options.steps)
     floors = [result for result in results if result.name in FLOORS]
     peers = [result for result in results if result.name not in FLOORS]
-    model = ModelConfig()
+    model = MODELS[options.model]
     flops = train_step_flops(model, resolve_alphabet(model.alphabet).num_classes, size)
     rates = {floor.peer.label: PRODUCT_FLOPS / floor.median for floor in floors if floor.state == "measured"}
     rate = max(rates.values(), default=None)
@@ -43,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         "MB": command.peak_megabytes,
         "loss": lambda peer: f"{peer.about['first_loss']:.1f} -> {peer.last['loss']:.1f}",
     }
-    print(f"training step of the seed model, batch {size}, {options.rounds} x {options.steps} steps")
+    print(f"training step of the {options.model} model, batch {size}, {options.rounds} x {options.steps} steps")
     print(f"{machine}\n\n{command.tabulate_peers(peers, columns)}\n")
     print(f"a step takes {flops / 1e9:.2f} GFLOP: products of the forward pass, and twice as many backward")
     if rate:

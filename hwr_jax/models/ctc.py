@@ -1,13 +1,18 @@
-"""CTC (Graves et al. 2006) by one scan, forward and backward variables side by side, with its gradient in closed form.
+"""CTC (Graves et al. 2006) with its gradient in closed form: by a compiled kernel, or by one scan.
+
+The scan has forward and backward variables side by side.
 
 Automatic differentiation makes a second scan of the same length, whose frames wait for one another as well: on
-accelerators, where each of a frame's small operations takes as long as a large one, time is the number of frames.
+accelerators, where each of a frame's small operations takes as long as a large one, time is the number of frames. The
+kernel does the same for one sample after the other.
 """
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
+
+from hwr_jax.models.cpu_kernels import library
 
 # Stands for log 0; finite, so that differences stay numbers. A label that no alignment spells costs about as much.
 _LEAST = -1e5
@@ -85,3 +90,23 @@ def _backward(gradient: Array, d_losses_B: Array) -> tuple[Array, None, None, No
 
 
 by_one_scan.defvjp(_forward, _backward)
+
+
+@jax.custom_vjp
+def by_kernel(logits_BxTxK: Array, labels_BxL: Array, lengths_B: Array, frames_B: Array) -> Array:
+    """The same by the compiled kernel, where `kernel_fits`."""
+    return _kernel_forward(logits_BxTxK, labels_BxL, lengths_B, frames_B)[0]
+
+
+def kernel_fits(logits: tuple[Array, ...]) -> bool:
+    """Whether the compiled kernel is there and made for these types."""
+    return {each.dtype for each in logits} == {jnp.dtype(jnp.float32)} and bool(library.use_library())
+
+
+def _kernel_forward(logits: Array, *labels: Array) -> tuple[Array, Array]:
+    results = (jax.ShapeDtypeStruct(logits.shape[:1], jnp.float32), jax.ShapeDtypeStruct(logits.shape, jnp.float32))
+    losses, gradient = library.call("ctc", results)(logits, *(each.astype(jnp.int32) for each in labels))
+    return losses, gradient
+
+
+by_kernel.defvjp(_kernel_forward, _backward)

@@ -20,7 +20,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Key
 
 from hwr_jax.config import is_zero
-from hwr_jax.models.ops import bidirectional_lstm, convolve_3x3, convolve_and_pool, normalize
+from hwr_jax.models.ops import bidirectional_lstm, convolve_3x3, convolve_and_pool, map_frames, normalize
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}  # of the computation; parameters are float32
 
@@ -101,6 +101,8 @@ class PooledConv(Conv):
 class ChannelNorm(nn.Module):
     """Mean 0 and variance 1 over the channels of every pixel, then scale and bias (Ba et al. 2016); in float32."""
 
+    rectified: bool = False
+
     @nn.compact
     def __call__(
         self, x_BxWxHxC: Float[Array, "*shape C"], keys_B: Keys = None, inside_BxW: Columns = None
@@ -108,9 +110,7 @@ class ChannelNorm(nn.Module):
         channels = x_BxWxHxC.shape[-1]
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
-        normal = normalize(x_BxWxHxC.astype(jnp.float32))
-        scale, bias = (values.reshape((1,) * (normal.ndim - 1) + (-1,)) for values in (scale, bias))
-        return (normal * scale + bias).astype(x_BxWxHxC.dtype)
+        return normalize(x_BxWxHxC.astype(jnp.float32), scale, bias, self.rectified).astype(x_BxWxHxC.dtype)
 
 
 class ResidualBlock(nn.Module):
@@ -126,10 +126,9 @@ class ResidualBlock(nn.Module):
     def __call__(self, x_BxWxHxC: Images, keys_B: Keys = None, inside_BxW: Columns = None) -> Images:
         y = x_BxWxHxC
         for number, kernel_init in enumerate((nn.initializers.he_normal(), nn.initializers.zeros), start=1):
-            if self.normalized:
-                y = ChannelNorm(name=f"norm{number}")(y)
+            y = ChannelNorm(rectified=True, name=f"norm{number}")(y) if self.normalized else jax.nn.relu(y)
             conv = Conv(x_BxWxHxC.shape[-1], kernel_init=kernel_init, dtype=self.dtype, name=f"Conv{number}")
-            y = conv(jax.nn.relu(y), keys_B, inside_BxW)
+            y = conv(y, keys_B, inside_BxW)
         return x_BxWxHxC + y
 
 
@@ -160,7 +159,7 @@ class Dense(nn.Module):
     def __call__(self, x_BxTxF: Features, keys_B: Keys = None, inside_BxT: Frames = None) -> Float[Array, "B T G"]:
         kernel = self.param("kernel", nn.initializers.glorot_uniform(), (x_BxTxF.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        y = jnp.matmul(x_BxTxF.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)[None, None]
+        y = map_frames(x_BxTxF.astype(self.dtype), kernel.astype(self.dtype), bias.astype(self.dtype))
         return jax.nn.relu(y) if self.rectified else y
 
 
@@ -179,7 +178,7 @@ class Shortcut(nn.Module):
             x = zero_outside(x_BxTxF[:, :, None], inside_BxT)[:, :, 0].astype(self.dtype)
             padded = jnp.pad(x, ((0, 0), (1, 1), (0, 0)))
             near = jnp.concatenate([padded[:, place : place + x.shape[1]] for place in range(3)], axis=-1)
-            logits = jnp.matmul(near, kernel.astype(self.dtype)) + bias.astype(self.dtype)[None, None]
+            logits = map_frames(near, kernel.astype(self.dtype), bias.astype(self.dtype))
             self.sow(OUTPUTS, SHORTCUT, logits.astype(jnp.float32))
         return x_BxTxF
 
@@ -213,10 +212,9 @@ class BidirectionalLstm(nn.Module):
                 self.param(f"{direction}_recurrent_kernel", nn.initializers.orthogonal(), (self.units, 4 * self.units))
             )
             bias = self.param(f"{direction}_bias", unit_forget_bias, (4 * self.units,))
-            masked = x if masks_BxDxF is None else x * masks_BxDxF[:, None, index]
             # One product a direction: a batched one over both directions takes XLA on CPUs twice as long.
-            z = jnp.matmul(masked.reshape(-1, features), kernel.astype(self.dtype)) + bias.astype(self.dtype)[None]
-            z_BxTx4U = z.reshape(*masked.shape[:2], -1)
+            masks_BxF = None if masks_BxDxF is None else masks_BxDxF[:, index]
+            z_BxTx4U = map_frames(x, kernel.astype(self.dtype), bias.astype(self.dtype), masks_BxF)
             if inside_BxT is not None:
                 # Closed gates leave the state at zero, where the backward direction begins after them.
                 z_BxTx4U = jnp.where(inside_BxT[..., None], z_BxTx4U, CLOSED)

@@ -5,6 +5,7 @@ XLA's own, or what is shaped by hand where that is as quick. HWR_JAX_OPS=plain t
 slower, to read, and what the others are tested against.
 """
 
+import functools
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
-from hwr_jax.models import bidirectional, convolution, ctc, lookup, normalization
+from hwr_jax.models import bidirectional, convolution, ctc, dense, lookup, normalization
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.host_memory import keep_freed_memory
 
@@ -119,14 +120,38 @@ def bidirectional_lstm(
     return lax.platform_dependent(*arguments, **branches, default=bidirectional.by_scan)
 
 
+def map_frames(
+    x_BxTxF: Float[Array, "B T F"],
+    kernel_FxG: Float[Array, "F G"],
+    bias_G: Float[Array, "G"],
+    masks_BxF: Float[Array, "B F"] | None = None,
+) -> Float[Array, "B T G"]:
+    """An affine map of every frame, whose features are multiplied by the mask of their sample before."""
+    arguments = (x_BxTxF, kernel_FxG, bias_G, masks_BxF)
+    if _plain() or not dense.kernel_fits(*arguments):
+        return dense.by_xla(*arguments)
+    return lax.platform_dependent(*arguments, cpu=dense.by_kernel, default=dense.by_xla)
+
+
 def convolve_frames(x_BxTxF: Float[Array, "B T F"], kernel_KxF: Float[Array, "K F"]) -> Float[Array, "B T F"]:
     """Convolution over frames, same padding, every feature by itself."""
     return (convolution.frames_by_xla if _plain() else convolution.frames_by_shifts)(x_BxTxF, kernel_KxF)
 
 
-def normalize(x: Float[Array, "*shape C"]) -> Float[Array, "*shape C"]:
-    """Mean 0 and variance 1 over the channels."""
-    return normalization.plain(x) if _plain() else normalization.in_closed_form(x)
+def normalize(
+    x: Float[Array, "*shape C"], scale_C: Float[Array, "C"], bias_C: Float[Array, "C"], rectified: bool = False
+) -> Float[Array, "*shape C"]:
+    """Mean 0 and variance 1 over the channels, then scale and bias, and the rectifier if asked for."""
+
+    def by_xla(x: Array, scale: Array, bias: Array) -> Array:
+        normal = normalization.plain(x) if _plain() else normalization.in_closed_form(x)
+        scale, bias = (values.reshape((1,) * (x.ndim - 1) + (-1,)) for values in (scale, bias))
+        return jax.nn.relu(normal * scale + bias) if rectified else normal * scale + bias
+
+    if _plain() or not normalization.kernel_fits(x):
+        return by_xla(x, scale_C, bias_C)
+    by_kernel = functools.partial(normalization.by_kernel, rectified=rectified)
+    return lax.platform_dependent(x, scale_C, bias_C, cpu=by_kernel, default=by_xla)
 
 
 def sample_bilinear(
@@ -147,11 +172,13 @@ def ctc_losses(
 ) -> tuple[Float[Array, "B"], ...]:
     """CTC's losses of one or more logits with the same labels, see `hwr_jax.models.ctc.by_one_scan`.
 
-    `by_optax` takes what that takes. CPUs, for whom its scans are as quick, take one call for each logits.
+    `by_optax` takes what that takes. CPUs without the kernel, for whom its scans are as quick as one, take that.
     """
 
+    by_each = by_optax if _plain() or not ctc.kernel_fits(logits) else ctc.by_kernel
+
     def apart(logits: tuple[Array, ...], *labels: Array) -> tuple[Array, ...]:
-        return tuple(by_optax(each, *labels) for each in logits)
+        return tuple(by_each(each, *labels) for each in logits)
 
     def together(logits: tuple[Array, ...], *labels: Array) -> tuple[Array, ...]:
         count = len(logits)

@@ -1,5 +1,5 @@
-// Runs one kernel without XLA: run_kernel NAME ARRAY... - ARRAY..., an array "f32,3,16" or "s8,3,16" with its type and sizes. The bytes of
-// the operands come in, one after the other, and those of the results go out.
+// Runs one kernel without XLA: run_kernel NAME ARRAY... - ARRAY..., an array "f32,3,16", "s32,3" or "s8,3,16" with its type and sizes.
+// The bytes of the operands come in, one after the other, and those of the results go out.
 
 #include <cstdio>
 #include <cstring>
@@ -11,7 +11,9 @@
 #include "xla/ffi/api/c_api.h"
 
 extern "C" XLA_FFI_Handler hwr_jax_convolve, hwr_jax_convolution_gradient, hwr_jax_convolve_and_pool, hwr_jax_kernel_gradient,
-    hwr_jax_image_gradient, hwr_jax_lstm, hwr_jax_lstm_inference, hwr_jax_lstm_gradient;
+    hwr_jax_image_gradient, hwr_jax_ctc, hwr_jax_dense, hwr_jax_dense_gradient, hwr_jax_lstm, hwr_jax_lstm_inference,
+    hwr_jax_lstm_gradient, hwr_jax_normalize, hwr_jax_normalize_gradient, hwr_jax_normalize_and_rectify,
+    hwr_jax_normalize_and_rectify_gradient;
 
 static const std::map<std::string, XLA_FFI_Handler*> KERNELS = {
     {"convolve", hwr_jax_convolve},
@@ -19,9 +21,16 @@ static const std::map<std::string, XLA_FFI_Handler*> KERNELS = {
     {"convolve_and_pool", hwr_jax_convolve_and_pool},
     {"kernel_gradient", hwr_jax_kernel_gradient},
     {"image_gradient", hwr_jax_image_gradient},
+    {"ctc", hwr_jax_ctc},
+    {"dense", hwr_jax_dense},
+    {"dense_gradient", hwr_jax_dense_gradient},
     {"lstm", hwr_jax_lstm},
     {"lstm_inference", hwr_jax_lstm_inference},
     {"lstm_gradient", hwr_jax_lstm_gradient},
+    {"normalize", hwr_jax_normalize},
+    {"normalize_gradient", hwr_jax_normalize_gradient},
+    {"normalize_and_rectify", hwr_jax_normalize_and_rectify},
+    {"normalize_and_rectify_gradient", hwr_jax_normalize_and_rectify_gradient},
 };
 
 struct Array {
@@ -30,14 +39,14 @@ struct Array {
   XLA_FFI_Buffer buffer{};
 
   explicit Array(const char* text) {
-    const bool floats = text[0] == 'f';
-    size_t count = floats ? 4 : 1;
+    const bool bytewise = text[0] == 's' && text[1] == '8';
+    size_t count = bytewise ? 1 : 4;
     for (const char* comma = text; (comma = std::strchr(comma, ',')); ++comma) {
       sizes.push_back(std::atoll(comma + 1));
       count *= sizes.back();
     }
     bytes.resize(count);
-    buffer = {XLA_FFI_Buffer_STRUCT_SIZE, nullptr, floats ? XLA_FFI_DataType_F32 : XLA_FFI_DataType_S8, bytes.data(),
+    buffer = {XLA_FFI_Buffer_STRUCT_SIZE, nullptr, text[0] == 'f' ? XLA_FFI_DataType_F32 : bytewise ? XLA_FFI_DataType_S8 : XLA_FFI_DataType_S32, bytes.data(),
               static_cast<int64_t>(sizes.size()), sizes.data()};
   }
 };

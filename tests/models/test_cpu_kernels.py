@@ -18,7 +18,7 @@ import pytest
 from jax import lax
 
 from hwr_jax.config import ModelConfig
-from hwr_jax.models import bidirectional, convolution, ops
+from hwr_jax.models import bidirectional, convolution, ctc, dense, normalization, ops
 from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.training.workdir import write_environment
@@ -220,6 +220,102 @@ def test_inference_has_the_bits_of_training():
     np.testing.assert_array_equal(bidirectional.by_kernel(*arguments), hidden)
 
 
+def dense_operands(samples, frames, inputs, outputs):
+    keys = jax.random.split(jax.random.key(inputs + outputs), 5)
+    return (
+        jax.random.normal(keys[0], (samples, frames, inputs)),
+        jax.random.normal(keys[1], (inputs, outputs)) / inputs**0.5,
+        jax.random.normal(keys[2], (outputs,)),
+        jax.random.bernoulli(keys[3], 0.7, (samples, inputs)) / 0.7,
+        jax.random.normal(keys[4], (samples, frames, outputs)) / (samples * frames) ** 0.5,
+    )
+
+
+# Fewer than a vector; parts of panels, of depths and of rows; more than one of each.
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (3, 7, 5, 9), (5, 33, 130, 81), (2, 100, 64, 200)])
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+@pytest.mark.usefixtures("kernels")
+def test_the_map_of_frames_and_its_gradients_are_those_of_jax(sizes, masked):
+    *operands, masks, gradient = dense_operands(*sizes)
+    (value, gradients), (expected, expected_gradients) = (
+        value_and_gradients(functools.partial(function, masks_BxF=masks if masked else None), gradient, *operands)
+        for function in (dense.by_kernel, dense.by_xla)
+    )
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
+    for own, other in zip(gradients, expected_gradients, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-5)
+
+
+def norm_operands(pixels, channels):
+    keys = jax.random.split(jax.random.key(pixels + channels), 4)
+    return (
+        3 * jax.random.normal(keys[0], (1, pixels, channels)) + 1,
+        jax.random.normal(keys[1], (channels,)),
+        jax.random.normal(keys[2], (channels,)),
+        jax.random.normal(keys[3], (1, pixels, channels)) / pixels**0.5,
+    )
+
+
+@pytest.mark.parametrize("sizes", [(1, 16), (37, 48), (1100, 128)])
+@pytest.mark.parametrize("rectified", [False, True], ids=["as it is", "rectified"])
+@pytest.mark.usefixtures("kernels")
+def test_norm_and_its_gradients_are_those_of_jax(sizes, rectified, monkeypatch):
+    *operands, gradient = norm_operands(*sizes)
+    assert normalization.kernel_fits(operands[0])
+    by_kernel = functools.partial(normalization.by_kernel, rectified=rectified)
+    value, gradients = value_and_gradients(by_kernel, gradient, *operands)
+    monkeypatch.setenv("HWR_JAX_OPS", "plain")
+    by_jax = functools.partial(ops.normalize, rectified=rectified)
+    expected, expected_gradients = value_and_gradients(by_jax, gradient, *operands)
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
+    for own, other in zip(gradients, expected_gradients, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-5)
+
+
+def ctc_operands(batch=6, frames=24, classes=21, longest=9, scale=1.0):
+    keys = jax.random.split(jax.random.key(classes), 2)
+    # The same id twice, a label that just fits, no label, and one that no alignment spells.
+    labels = jax.random.randint(keys[0], (batch, longest), 0, classes - 1).at[0, 1].set(3).at[0, 2].set(3)
+    lengths = jnp.array([longest, 4, 0, 1, longest, longest], jnp.int32)
+    counts = jnp.array([frames, frames - 3, frames, 1, 2 * longest, longest - 1], jnp.int32)
+    return scale * jax.random.normal(keys[1], (batch, frames, classes)), labels, lengths, counts
+
+
+@pytest.mark.parametrize("scale", [0.3, 6.0], ids=["even", "certain"])
+@pytest.mark.usefixtures("kernels")
+def test_losses_and_their_gradients_are_those_of_the_scan(scale):
+    logits, *labels = ctc_operands(scale=scale)
+    (own, (d_own,)), (other, (d_other,)) = (
+        value_and_gradients(lambda x, losses=losses: losses(x, *labels), jnp.arange(6.0), logits)
+        for losses in (ctc.by_kernel, ctc.by_one_scan)
+    )
+    np.testing.assert_allclose(own[:5], other[:5], rtol=1e-5)
+    np.testing.assert_allclose(d_own[:5], d_other[:5], atol=1e-4)
+    assert not np.asarray(d_own[1, 21:]).any()
+    assert own[5] > 9e4
+    assert np.isfinite(d_own).all()
+
+
+@pytest.mark.usefixtures("kernels")
+def test_a_loss_of_what_is_no_number_is_none():
+    logits, *labels = ctc_operands()
+    losses = ctc.by_kernel(logits.at[0, 5, 7].set(jnp.nan), *labels)
+    assert np.isnan(losses).tolist() == [True, *[False] * 5]
+
+
+def results_of_other_kernels():
+    """What the kernels for frames, pixels and losses make of the same operands."""
+    *operands, masks, gradient = dense_operands(3, 50, 130, 81)
+    for some in (jnp.zeros((0, 0)), masks):
+        value, kept = dense._forward(*operands, some)
+        yield from (value, *dense._backward(kept, gradient)[:3])
+    *operands, gradient = norm_operands(37, 48)
+    for rectified in (False, True):
+        value, kept = normalization._kernel_forward(*operands, rectified)
+        yield from (value, *normalization._kernel_backward(rectified, kept, gradient))
+    yield from ctc._kernel_forward(*ctc_operands())
+
+
 @pytest.mark.parametrize("channels", [1, 16])
 @pytest.mark.usefixtures("kernels")
 def test_a_sample_does_not_depend_on_the_batch(channels):
@@ -249,6 +345,7 @@ def digest_of_all_kernels():
         pooled, kept = convolution._pooled_forward(x, kernel, bias)
         results += [pooled, *convolution._pooled_backward(kept, gradient)]
     results += convolution._kernel_backward((x, kernel), jnp.repeat(jnp.repeat(gradient, 2, 1), 2, 2))
+    results += results_of_other_kernels()
     return hashlib.sha256(b"".join(np.asarray(result).tobytes() for result in results)).hexdigest()
 
 
@@ -299,7 +396,9 @@ def assert_close(tree, expected):
 def test_gradients_of_a_model_with_and_without(model_gradients, monkeypatch):
     gradient, parameters, images = model_gradients
     text = jax.jit(gradient).lower(parameters, images).as_text()
-    of_others = {"convolve", "convolution_gradient", "lstm_inference"}  # the residual stack's, and inference's
+    # The residual stack's, inference's and the loss's.
+    of_others = {"convolve", "convolution_gradient", "lstm_inference", "ctc"}
+    of_others |= {target for target in library.TARGETS if target.startswith("normalize")}
     called = {target for target in library.TARGETS if f"@{target}_{library.use_library()}(" in text}
     assert called == {*library.TARGETS} - of_others
     with_kernels = jax.jit(gradient)(parameters, images)
@@ -352,6 +451,9 @@ def test_wider_vectors_compute_the_same_bits():
     assert len(digests) == 1
 
 
+TYPES = {"float32": "f32", "int32": "s32", "int8": "s8"}
+
+
 @pytest.fixture(scope="module")
 def run_on_arm(tmp_path_factory):
     """`run_on_arm(name, operands, results)`: a kernel compiled for another CPU, by an emulator; see run_kernel.cc."""
@@ -366,7 +468,7 @@ def run_on_arm(tmp_path_factory):
     command = [emulator, "-L", "/usr/aarch64-linux-gnu", "-E", f"LD_LIBRARY_PATH={folder}", program]
 
     def word(array):
-        return ",".join(["s8" if array.dtype == np.int8 else "f32", *map(str, array.shape)])
+        return ",".join([TYPES[array.dtype.name], *map(str, array.shape)])
 
     def run(name, operands, results):
         words = [name, *map(word, operands), "-", *map(word, results)]
@@ -392,6 +494,7 @@ def test_neon_has_the_bits_of_other_vectors(run_on_arm, monkeypatch):
             yield from (pooled, kept[2], *convolution._pooled_backward(kept, gradient))
         yield convolution.by_kernel(x, kernel)
         yield from convolution._kernel_backward((x, kernel), jnp.repeat(jnp.repeat(gradient, 2, 1), 2, 2))
+        yield from results_of_other_kernels()
 
     def call_on_arm(name, results):
         def run(*operands):

@@ -24,9 +24,10 @@ def draw(*shape):
         (ops.convolve_and_pool, (draw(3, 6, 4, 5), draw(3, 3, 5, 7), draw(7))),
         (ops.bidirectional_lstm, (draw(3, 6, 8), draw(3, 6, 8), draw(2, 2, 8))),
         (ops.convolve_frames, (draw(3, 9, 5), draw(3, 5))),
-        (ops.normalize, (3 * draw(3, 4, 2, 16) + 2,)),
+        (ops.normalize, (3 * draw(3, 4, 2, 16) + 2, draw(16), draw(16))),
+        (ops.map_frames, (draw(3, 9, 5), draw(5, 7), draw(7))),
     ],
-    ids=["conv", "first conv", "pool", "lstm", "frames", "norm"],
+    ids=["conv", "first conv", "pool", "lstm", "frames", "norm", "map"],
 )
 def test_shaped_operations_are_the_plain_ones(operation, arguments, monkeypatch):
     monkeypatch.delenv("HWR_JAX_OPS", raising=False)

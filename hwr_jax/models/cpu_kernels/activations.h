@@ -1,4 +1,4 @@
-// Sigmoid and hyperbolic tangent, to a few units in the last place.
+// Exponential, logarithm, sigmoid and hyperbolic tangent, to a few units in the last place.
 
 #pragma once
 
@@ -14,6 +14,19 @@ inline Vector exponential(Vector x) {
     p = multiply_add(p, rest, repeat(coefficient));
   p = multiply_add(rest * rest, p, rest) + 1.0f;
   return p * reinterpret_cast<Vector>((reinterpret_cast<Integers>(shifted) << 23) + reinterpret_cast<Integers>(repeat(1.0f)));
+}
+
+// Of positive numbers: that of 2^n and of the rest from the root of 1/2 to that of 2 (Cephes' logf). A NaN stays one.
+inline Vector logarithm(Vector x) {
+  const Integers bits = reinterpret_cast<Integers>(x), n = (bits - 0x3f3504f3) >> 23;
+  const Vector rest = reinterpret_cast<Vector>(bits - (n << 23)) - 1.0f, whole = __builtin_convertvector(n, Vector), squared = rest * rest;
+  Vector p = repeat(7.0376836292e-2f);
+  for (const float coefficient : {-1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f, -1.6668057665e-1f,
+                                  2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f})
+    p = multiply_add(p, rest, repeat(coefficient));
+  const Vector tail = multiply_add(squared, repeat(-0.5f), multiply_add(whole, repeat(-2.12194440e-4f), p * squared * rest));
+  const Vector result = multiply_add(whole, repeat(0.693359375f), rest + tail);
+  return x == x ? result : x;
 }
 
 // Beyond 80 the exponential's limits are reached to the last bit; a NaN stays one.

@@ -27,17 +27,24 @@ import jax
 from hwr_jax.cache import cache_folder
 from hwr_jax.errors import InputError
 
-SOURCES = ("convolution.cc", "lstm.cc")
-HEADERS = ("activations.h", "pooled.h", "products.h", "tasks.h", "vectors.h", "winograd.h")
+SOURCES = ("convolution.cc", "ctc.cc", "dense.cc", "lstm.cc", "norm.cc")
+HEADERS = ("activations.h", "pooled.h", "products.h", "rows.h", "tasks.h", "vectors.h", "winograd.h")
 TARGETS = (
     "convolve",
     "convolution_gradient",
     "convolve_and_pool",
     "kernel_gradient",
     "image_gradient",
+    "ctc",
+    "dense",
+    "dense_gradient",
     "lstm",
     "lstm_inference",
     "lstm_gradient",
+    "normalize",
+    "normalize_gradient",
+    "normalize_and_rectify",
+    "normalize_and_rectify_gradient",
 )
 # Without contraction, so that a sum has the same bits in every place that computes it.
 FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-fPIC", "-shared")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks.flops import forward_flops, multiply_adds, train_step_flops
+from experiments.benchmarks.peers import LARGE, MODELS
+from experiments.benchmarks.plain_flax import build_plain
 from hwr_jax.config import ModelConfig
-from hwr_jax.models.plain import PlainRecognizer
 
 SEED_CLASSES = 81
 SMALL = ModelConfig(height_px=16, width_px=24, conv_features=(3, 5, 7), dense_features=6, lstm_features=(4, 2, 3))
@@ -34,7 +35,7 @@ def count_products(jaxpr) -> int:
 
 def trace(config, classes, batch_size):
     """The plain Flax model's forward pass, and the gradient of its parameters, as jaxprs."""
-    model = PlainRecognizer(config, classes)
+    model = build_plain(config, classes, "OptimizedLSTMCell")
     images = jnp.zeros((batch_size, config.width_px, config.height_px, 1))
     parameters = jax.eval_shape(lambda: model.init(jax.random.key(0), images))["params"]
 
@@ -51,7 +52,7 @@ def test_counting_products_of_a_known_program():
     assert count_products(jax.make_jaxpr(program)(np.ones((3, 3), np.float32)).jaxpr) == 5 * 2 * 3**3
 
 
-@pytest.mark.parametrize(("config", "classes"), [(ModelConfig(), SEED_CLASSES), (SMALL, 11)])
+@pytest.mark.parametrize(("config", "classes"), [(ModelConfig(), SEED_CLASSES), (SMALL, 11), (MODELS[LARGE], 81)])
 def test_the_formula_counts_the_products_of_the_traced_model(config, classes):
     forward, gradient = trace(config, classes, batch_size=2)
     assert forward_flops(config, classes, 2) == count_products(forward)

@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.benchmarks.plain_flax import mean_ctc_loss
+from experiments.benchmarks.peers import LARGE, MODELS
+from experiments.benchmarks.plain_flax import build_plain, mean_ctc_loss
 from experiments.benchmarks.words import LONGEST, PADDED_LENGTH, SHORTEST, make_words
 from hwr_jax.config import ModelConfig
-from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.models.recognizer import Recognizer, count_parameters
 from hwr_jax.training.losses import ctc_losses
 
 CONFIG = ModelConfig(height_px=16, width_px=96, conv_features=(3, 5), dense_features=6, lstm_features=(4, 3))
@@ -80,6 +81,22 @@ def test_torch_is_the_same_model(words, tree, log_probs, loss):
         theirs_loss = torch_peer.mean_ctc_loss(theirs, labels, lengths)
     np.testing.assert_allclose(theirs.numpy(), log_probs, atol=1e-5)
     np.testing.assert_allclose(float(theirs_loss), loss, rtol=1e-5)
+
+
+def test_the_large_model_has_as_many_parameters_everywhere(words):
+    config = MODELS[LARGE]
+    image = jnp.zeros((1, config.width_px, config.height_px, 1))
+    models = Recognizer(config, 81), build_plain(config, 81, "OptimizedLSTMCell")
+    ours, flax = (jax.eval_shape(model.init, jax.random.key(0), image)["params"] for model in models)
+    assert count_parameters(ours) == count_parameters(flax)
+    torch = pytest.importorskip("torch")
+    from experiments.benchmarks.torch_peer import TorchRecognizer
+
+    model = TorchRecognizer(config, 81)
+    second_biases = sum(value.numel() for name, value in model.named_parameters() if "bias_hh" in name)
+    assert sum(value.numel() for value in model.parameters()) - second_biases == count_parameters(ours)
+    with torch.inference_mode():
+        assert model(torch.zeros(2, 1, config.width_px, config.height_px)).shape == (2, config.frames, 81)
 
 
 def test_the_words_are_the_same_in_every_run(words):
