@@ -24,6 +24,7 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "4")
 programs = tempfile.mkdtemp(prefix="hwr_jax_programs_")
 atexit.register(shutil.rmtree, programs, ignore_errors=True)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = programs
+os.environ["XDG_CACHE_HOME"] = os.path.join(programs, "cache")
 
 # What a shell in the background or nohup has ignored, processes that tests start and send signals to would ignore too;
 # a handler, unlike that, is not handed on to them.

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 import unicodedata
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +55,20 @@ class NGramModel:
     def order(self) -> int:
         """Number of tokens of the longest n-grams."""
         return len(self.orders)
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it by name, of which `from_arrays` makes it again."""
+        named = {f"{field} {n}": value for n, order in enumerate(self.orders) for field, value in vars(order).items()}
+        return named | {"characters": np.frombuffer(self.characters.encode("utf-32-le"), "<u4")}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "NGramModel":
+        """Raises KeyError if one is missing."""
+        fields = [field.name for field in dataclasses.fields(NGramOrder)]
+        count = sum(name.startswith(f"{fields[0]} ") for name in arrays)
+        orders = (NGramOrder(**{field: arrays[f"{field} {n}"] for field in fields}) for n in range(count))
+        return cls(arrays["characters"].tobytes().decode("utf-32-le"), tuple(orders))
 
     @property
     def num_tokens(self) -> int:

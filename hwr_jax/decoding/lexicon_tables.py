@@ -45,6 +45,11 @@ class LexiconTables:
     is_letter_K: Bool[Array, " K"]  # letters make words; all other characters are free, and end words
     log_free_K: Float[Array, " K"]  # log probability of a free character, float32; 0 for letters
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of them by name."""
+        return {name: np.asarray(value) for name, value in vars(self).items()}
+
 
 def extend_word(
     tables: LexiconTables, node: Array, class_id: Array, weight: Array, escape: Array

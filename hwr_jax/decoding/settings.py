@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 
 from hwr_jax.decoding.arpa import read_arpa
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
 from hwr_jax.decoding.english import ENGLISH, LANGUAGE_MODEL_FILE, LEXICON_FILE, has_english_letters
-from hwr_jax.decoding.language_model import NGramTables, build_ngram_tables, restrict_characters
+from hwr_jax.decoding.kept_arrays import keep_arrays
+from hwr_jax.decoding.language_model import NGramModel, NGramTables, build_ngram_tables, restrict_characters
 from hwr_jax.decoding.lexicon import VARIANTS, load_lexicon
 from hwr_jax.decoding.lexicon_tables import LexiconTables, build_lexicon_tables
 from hwr_jax.decoding.text_model import FusionWeights, TextModel, build_text_model
@@ -138,7 +140,8 @@ def load_text_parts(settings: DecoderSettings, alphabet: Alphabet) -> TextParts:
     about: dict[str, dict[str, Any]] = {}
     if settings.language_model:
         path, about["language_model"] = _check_file(settings.language_model, "language_model")
-        model = read_arpa(path)
+        sha256 = about["language_model"]["sha256"]
+        model = NGramModel.from_arrays(keep_arrays("language_model", sha256, lambda: read_arpa(path).arrays))
         if settings.language_model.path == ENGLISH:
             model = restrict_characters(model, alphabet)
         ngrams = build_ngram_tables(model, alphabet, str(path))
@@ -147,7 +150,9 @@ def load_text_parts(settings: DecoderSettings, alphabet: Alphabet) -> TextParts:
         path, about["lexicon"] = _check_file(settings.lexicon, "lexicon")
         words = load_lexicon(path)
         try:
-            lexicon = build_lexicon_tables(words, alphabet)
+            key = f"{about['lexicon']['sha256']} {alphabet.characters}"
+            kept = keep_arrays("lexicon", key, lambda: build_lexicon_tables(words, alphabet).arrays)
+            lexicon = LexiconTables(**{name: jnp.asarray(value) for name, value in kept.items()})
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         about["lexicon"] |= {
