@@ -1,9 +1,15 @@
 """Files written whole or not at all."""
 
+import gzip
 import os
 from pathlib import Path
 
 GZIPPED = ".gz"  # the suffix of language models and word lists that are read and written through gzip
+
+
+def unzip(content: bytes) -> bytes:
+    """The bytes of a file, those inside if it is gzipped. Raises OSError, EOFError or zlib.error if it is damaged."""
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
 def write_text(path: Path, text: str) -> None:

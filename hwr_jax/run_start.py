@@ -10,7 +10,7 @@ import jax
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.batches import buckets_of
 from hwr_jax.data.formats.table import page_pattern
-from hwr_jax.data.loading import ensure_prepared, find_alphabet, remark_on_data, settle_split
+from hwr_jax.data.loading import check_lists, ensure_prepared, find_alphabet, remark_on_data, settle_split
 from hwr_jax.data.mixture import make_draws, rule_of, samples_an_epoch, sources_of
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
@@ -37,10 +37,13 @@ def settle_data(
 ) -> list[ExperimentConfig]:
     """Configs of the same data with the split rule that the data choose, where they leave it to them.
 
-    The data are prepared with a progress line if need be. The folders' config.json get the rule.
+    The data are prepared with a progress line if need be. The folders' config.json get the rule. Raises InputError if a
+    list of ids, which the config names, holds none of the data.
     """
     _prepare(configs[0], say, poll)
     data = settle_split(configs[0].data)
+    for source in sources_of(data).values():
+        check_lists(source)
     if data == configs[0].data:
         return [*configs]
     configs = [

@@ -1,7 +1,7 @@
 """A split of a run's data, prepared if need be, and preprocessed."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from hwr_jax.data.prepared import (
 )
 from hwr_jax.data.preprocessed import PreprocessedSamples, join_samples, load_or_preprocess, preprocess_samples
 from hwr_jax.data.small_sets import BY_UNIT, choose_rule, count_writers, divide_by_unit, remark_on_splits
-from hwr_jax.data.splits import AUTO, BY_WRITER, GIVEN, KERAS_EXAMPLE, SPLITS, divide, hash_of_ids, remark_on_lists
+from hwr_jax.data.splits import AUTO, BY_WRITER, GIVEN, SPLITS, divide, hash_of_ids, names_lists, remark_on_lists
 from hwr_jax.data.stored_images import ImageWriter
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing, count_frames, preprocessing_of
@@ -153,11 +153,26 @@ def _select_split(
     writers = writers or dict(zip(samples.ids, samples.writers, strict=True))
     parts, in_none = _divide(config, row_of_id, writers)
     ids = parts[split]
-    if not ids and config.split not in (KERAS_EXAMPLE, GIVEN, *BY_UNIT):
-        raise InputError(f"{config.split}: the list for {split} names no sample of {config.name}")
+    if not ids and names_lists(config.split):
+        raise _no_sample_listed(config, split, samples.ids)
     skipped = {id: samples.skipped[id] for id in ids if id in samples.skipped}
     rows = np.array([row_of_id[id] for id in ids if id in row_of_id], dtype=np.int64)
     return dataclasses.replace(take(samples, rows), skipped=skipped), in_none if split == "train" else {}
+
+
+def check_lists(config: DataConfig) -> None:
+    """Raises InputError if `config.split` names lists, one of which holds no id of the prepared data."""
+    if names_lists(config.split):
+        ids = load_listed(prepared_name(config), _data_dir(config))
+        parts, _ = _divide(config, ids, {})
+        for split in SPLITS:
+            if not parts[split]:
+                raise _no_sample_listed(config, split, ids)
+
+
+def _no_sample_listed(config: DataConfig, split: str, ids: Sequence[str]) -> InputError:
+    what = f"{config.split}: the list for {split} names no sample of {config.name}"
+    return InputError(f"{what}, whose ids are like {', '.join(map(repr, ids[:3]))}")
 
 
 def find_alphabet(config: ExperimentConfig, begun_from: Alphabet | None = None) -> Alphabet:

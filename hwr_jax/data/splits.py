@@ -5,11 +5,13 @@ Sets with few writers: `hwr_jax.data.small_sets`.
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
+from hwr_jax.data.archives import decode_text
 from hwr_jax.data.sample import IMAGE_SUFFIXES
 from hwr_jax.errors import InputError
 
@@ -53,15 +55,16 @@ _RULES = {
     GIVEN: GIVEN_RULE,
 }
 
-# The names under which lists of IAM's splits are passed around, such as tr.lst of the RWTH/Aachen split.
-LIST_NAMES = {
+# The names of splits, also those under which lists of IAM's are passed around, such as tr.lst of the RWTH/Aachen split.
+_NAMES = {
     "train": ("train", "tr", "training", "trainset"),
-    "validation": ("validation", "va", "val", "valid", "validationset1"),
-    "test": ("test", "te", "testset"),
+    "validation": ("validation", "va", "val", "valid", "dev", "validationset1"),
+    "test": ("test", "te", "testset", "testing", "eval"),
 }
-LIST_SUFFIXES = (".txt", ".lst", ".ln", ".uttlist")
-_SPLIT_OF_NAME = {name: split for split, names in LIST_NAMES.items() for name in names}
-_SPLIT_OF_NAME |= {"dev": "validation", "eval": "test", "testing": "test"}
+_LIST_SUFFIXES = (".txt", ".lst", ".ln", ".uttlist")
+_SPLIT_OF_NAME = {name: split for split, names in _NAMES.items() for name in names}
+# What else entries of lists end in: the files beside the images.
+_TEXT_SUFFIXES = (".gt.txt", ".txt", ".xml")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +81,11 @@ def rule_name(split: str) -> str:
     Raises InputError if a folder of lists is asked for and cannot be read.
     """
     return _RULES[split] if split in _RULES else read_split_lists(Path(split)).rule
+
+
+def names_lists(split: str) -> bool:
+    """Whether a value of `data.split` is that of a folder with lists of ids."""
+    return split not in (AUTO, *_RULES)
 
 
 def split_named(name: str) -> str | None:
@@ -118,10 +126,10 @@ def divide_as_keras_example(listed_ids: Sequence[str]) -> dict[str, list[str]]:
 
 
 def read_split_lists(folder: Path) -> SplitLists:
-    """Reads lists of ids, one id a line, from a folder that holds one for each split, named as in LIST_NAMES.
+    """Reads lists of ids, one id a line, from a folder that holds one for each split, named as in `split_named`.
 
-    White space around ids and lines that start with "#" do not count. Raises InputError if a list is missing, there
-    twice, empty or not text, or two lists share an id.
+    White space around ids, what follows a tab, and lines that start with "#" do not count. Raises InputError if a list
+    is missing, there twice, empty or not text, or two lists share an id.
     """
     if not folder.is_dir():
         rules = ", ".join((AUTO, *_RULES))
@@ -139,10 +147,20 @@ def read_split_lists(folder: Path) -> SplitLists:
 def divide_by_lists(ids: Iterable[str], lists: SplitLists) -> dict[str, list[str]]:
     """Split -> ids in their order; those in no list are under "".
 
-    An id belongs to a list that holds it or, up to one of its hyphens, its beginning: a01-000u-00-03 to one with
-    a01-000u-00 (a line) or a01-000u (a form). The longest beginning decides. Suffixes of images do not count.
+    An id belongs to a list that holds it or, up to one of its hyphens or slashes, its beginning: a01-000u-00-03 to one
+    with a01-000u-00 (a line) or a01-000u (a form), p1/l3 to one with p1 (a page). The longest beginning decides.
+    Suffixes of files do not count, nor folders before an id that no sample has.
+
+    Raises InputError if two lists then share an id.
     """
-    split_of_member = {_bare(member): split for split, members in lists.ids.items() for member in members}
+    ids = [*ids]
+    split_of_member: dict[str, str] = {}
+    for split, members in lists.ids.items():
+        for entry, id in _name_samples(members, ids).items():
+            if split_of_member.setdefault(id, split) != split:
+                raise InputError(
+                    f"{lists.rule}: {entry} of {split} is in the list of {split_of_member[id]}, too, as {id}"
+                )
     divided: dict[str, list[str]] = {split: [] for split in (*SPLITS, "")}
     for sample_id in ids:
         divided[split_of_member.get(_find_member(sample_id, split_of_member), "")].append(sample_id)
@@ -151,11 +169,14 @@ def divide_by_lists(ids: Iterable[str], lists: SplitLists) -> dict[str, list[str
 
 def remark_on_lists(split: str, ids: Iterable[str]) -> list[str]:
     """Which entries of the lists that `data.split` names are of no sample among these, in a sentence; else nothing."""
-    if split in (AUTO, *_RULES):
+    if not names_lists(split):
         return []
-    entries = {_bare(entry): entry for entries in read_split_lists(Path(split)).ids.values() for entry in entries}
-    found = {_find_member(id, entries) for id in ids}
-    absent = sorted(entry for bare, entry in entries.items() if bare not in found)
+    ids = [*ids]
+    members = {entry for entries in read_split_lists(Path(split)).ids.values() for entry in entries}
+    named = _name_samples(members, ids)
+    beginnings = {*named.values()}
+    found = {_find_member(id, beginnings) for id in ids}
+    absent = sorted(entry for entry, id in named.items() if id not in found)
     shown = ", ".join(absent[:_MOST_SHOWN]) + f", and {len(absent) - _MOST_SHOWN:,} more" * (len(absent) > _MOST_SHOWN)
     what = "entries of the lists name" if len(absent) > 1 else "entry of the lists names"
     return [f"{split}: {len(absent):,} {what} no sample: {shown}"] if absent else []
@@ -164,31 +185,53 @@ def remark_on_lists(split: str, ids: Iterable[str]) -> list[str]:
 _MOST_SHOWN = 12
 
 
+def _name_samples(entries: Iterable[str], ids: Iterable[str]) -> dict[str, str]:
+    """For each entry of a list the id, or beginning of ids, that it means.
+
+    That is the entry without its suffix and without the first of its folders where ids begin so, else the whole entry.
+    """
+    beginnings = {part for id in ids for part in _beginnings(_bare(id))}
+    named = {}
+    for entry in entries:
+        parts = _bare(entry.replace("\\", "/")).split("/")
+        tails = ("/".join(parts[start:]) for start in range(len(parts)))
+        named[entry] = next((tail for tail in tails if tail in beginnings), _bare(entry))
+    return named
+
+
 def _find_member(sample_id: str, members: Container[str]) -> str:
-    """The longest beginning of an id, up to a hyphen, that is a member; what is left of it if none is."""
-    part = _bare(sample_id)
-    while part not in members and "-" in part:
-        part = part.rpartition("-")[0]
-    return part
+    """The longest of an id's `_beginnings` that is a member; the shortest if none is."""
+    beginnings = _beginnings(_bare(sample_id))
+    return next((part for part in beginnings if part in members), beginnings[-1])
+
+
+def _beginnings(id: str) -> list[str]:
+    """An id, and what stands before each of its hyphens and slashes, the longest first."""
+    return [id, *(id[: found.start()] for found in [*re.finditer("[-/]", id)][::-1])]
 
 
 def _bare(name: str) -> str:
-    """A name without the suffix of an image."""
-    return name[: -len(suffix)] if (suffix := PurePosixPath(name).suffix).lower() in IMAGE_SUFFIXES else name
+    """A name without the suffix of an image, or of a text or page file."""
+    lower = name.lower()
+    return name[: -len(suffix)] if (suffix := next(filter(lower.endswith, _SUFFIXES), "")) else name
+
+
+_SUFFIXES = (*_TEXT_SUFFIXES, *IMAGE_SUFFIXES)
 
 
 def _find_list(folder: Path, split: str) -> Path:
-    names = [name + suffix for name in LIST_NAMES[split] for suffix in LIST_SUFFIXES]
-    found = [folder / name for name in names if (folder / name).is_file()]
+    files = [path for path in folder.iterdir() if path.suffix.lower() in _LIST_SUFFIXES and path.is_file()]
+    found = [path for path in files if split_named(path.stem) == split]
     if len(found) != 1:
         what = "several lists" if found else "no list"
-        raise InputError(f"{folder}: {what} for {split}; give one of {', '.join(names)}")
+        names = ", ".join(f"{name}.txt" for name in _NAMES[split])
+        raise InputError(f"{folder}: {what} for {split}; give one, such as {names} ({', '.join(_LIST_SUFFIXES[1:])})")
     return found[0]
 
 
 def _read_list(path: Path) -> frozenset[str]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.partition("\t")[0].strip() for line in decode_text(path.read_bytes(), "utf-8").splitlines()]
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text; give one id a line") from error
     members = frozenset(line for line in lines if line and not line.startswith("#"))

@@ -20,7 +20,7 @@ from hwr_jax.decoding.language_model import (
     encode_ngrams,
 )
 from hwr_jax.errors import InputError
-from hwr_jax.files import GZIPPED, write_bytes
+from hwr_jax.files import GZIPPED, unzip, write_bytes
 from hwr_jax.messages import describe_unread
 
 # Tokens are separated by spaces, so the space itself needs a name.
@@ -47,7 +47,7 @@ def write_arpa(model: NGramModel, path: Path) -> None:
 
 
 def read_arpa(path: Path) -> NGramModel:
-    """Reads a character model, of this package or another, gzipped where the path ends in .gz.
+    """Reads a character model, of this package or another, which may be gzipped.
 
     The start and end of a text are "<s>" and "</s>", the space is "<space>", unknown characters are "<unk>", in
     capitals too. A probability of 0, minus infinity, is read as 1e-99, which other programs write for it. Raises
@@ -58,7 +58,7 @@ def read_arpa(path: Path) -> NGramModel:
         content = path.read_bytes()
         if content.startswith(_KENLM):
             raise InputError(f"{path}: KenLM's binary form; give the .arpa file that it was built from")
-        lines = decode_text(gzip.decompress(content) if path.suffix == GZIPPED else content, "utf-8").split("\n")
+        lines = decode_text(unzip(content), "utf-8").split("\n")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as an ARPA file: {describe_unread(error)}") from error
     sections = _Parser(path, lines).parse()

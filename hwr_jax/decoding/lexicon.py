@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import gzip
 import math
+import re
 import unicodedata
 import zlib
 from collections import Counter, defaultdict
@@ -12,12 +13,15 @@ from pathlib import Path
 
 from hwr_jax.data.archives import decode_text
 from hwr_jax.errors import InputError
-from hwr_jax.files import GZIPPED, write_bytes
+from hwr_jax.files import GZIPPED, unzip, write_bytes
 from hwr_jax.messages import describe_unread
 from hwr_jax.text.alphabet import Alphabet
 
 # How a file names the space, as ARPA files do: see hwr_jax.decoding.arpa.
 SPACE_ENTRY = "<space>"
+# What stands behind the words in tables, and in the dictionaries of hunspell.
+_SEPARATORS = ",;/"
+_SPACED_COUNT = re.compile(r"\s*(\S+)\s+(\d+(?:\.\d+)?)\s*")
 APOSTROPHES = "'\u2019"
 # Forms in which a word may be written though the lexicon lacks them, each as frequent as the word times its share:
 # "bill" of "Bill", "Ship" of "ship", "SHIP" of "ship"; "ship's" of "ship", and "SHIP'S" of "SHIP".
@@ -70,27 +74,30 @@ def write_lexicon(lexicon: Lexicon, path: Path) -> None:
 
 
 def load_lexicon(path: Path, count: float = 1.0) -> Lexicon:
-    """Reads a UTF-8 file, gzipped where it ends in .gz, with one word a line, which a tab and a count may follow.
+    """Reads a UTF-8 file, perhaps gzipped, with one word a line, which a tab or spaces and a count may follow.
 
     A line with a single character that is no letter, such as a comma, says how often that sign comes; "<space>" is the
-    space. `count` is of words without one. Raises InputError: no such file, or a line that is neither, or no words.
+    space. `count` is of words without one. Raises InputError: no such file, or a line that is neither, or no words, or
+    a sign in most of them, as in tables and in the dictionaries of spelling checkers.
     """
     try:
         content = path.read_bytes()
-        lines = decode_text(gzip.decompress(content) if path.suffix == GZIPPED else content, "utf-8").splitlines()
+        lines = decode_text(unzip(content), "utf-8").splitlines()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a UTF-8 word list: {describe_unread(error)}") from error
     words: dict[str, float] = {}
     signs: dict[str, float] = {}
     for number, line in enumerate(lines, start=1):
         word, _, given = line.partition("\t")
+        if not given and (found := _SPACED_COUNT.fullmatch(line)):
+            word, given = found.groups()
         try:
             word, times = _clean_word(word), float(given) if given else count
             if not (times > 0 and math.isfinite(times)):
                 raise ValueError("count")
         except ValueError as error:
             raise InputError(
-                f"{path}, line {number}: {line!r}: must be one word, which a tab and a count above 0 may follow"
+                f"{path}, line {number}: {line!r}: must be one word, which a space and a count above 0 may follow"
             ) from error
         word = " " if word == SPACE_ENTRY else word
         if word:
@@ -98,6 +105,10 @@ def load_lexicon(path: Path, count: float = 1.0) -> Lexicon:
             part[word] = part.get(word, 0.0) + times
     if not words:
         raise InputError(f"{path}: an empty lexicon; give one word a line")
+    for sign in _SEPARATORS:
+        if words and sum(sign in word for word in words) > len(words) / 2:
+            example = next(word for word in words if sign in word)
+            raise InputError(f"{path}: most lines have a {sign!r}, such as {example!r}; give one word a line, alone")
     return Lexicon(words, signs)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import functools
+import re
 import string
 from collections.abc import Iterable
 
@@ -97,27 +98,30 @@ def _ids_of(characters: str) -> dict[str, int]:
 def resolve_alphabet(name_or_characters: str) -> Alphabet:
     """An alphabet by name ("iam78", "iam79", "latin1-european") or from the characters themselves, in any order.
 
-    Raises InputError: the string is empty, seems a misspelt name, or stands for characters that only the data know.
+    Raises InputError: the string is empty, seems a name, or stands for characters that only the data know.
     """
     if name_or_characters in FROM_DATA:
         raise InputError(
             f"model.alphabet={name_or_characters!r}: stands for the characters of the training split, which only "
             "hwr train reads; name an alphabet or list the characters"
         )
-    if name_or_characters not in NAMED_ALPHABETS and (names := _similar_names(name_or_characters)):
+    if name_or_characters not in NAMED_ALPHABETS and (names := _names_instead(name_or_characters)):
         raise InputError(
-            f"model.alphabet={name_or_characters!r}: no such alphabet; did you mean {' or '.join(names)}? "
+            f"model.alphabet={name_or_characters!r}: no such alphabet; {names} "
             f"To list these characters, give them in order: {''.join(sorted(set(name_or_characters)))}"
         )
     characters = NAMED_ALPHABETS.get(name_or_characters, name_or_characters)
     return Alphabet("".join(sorted(set(characters))))
 
 
-def _similar_names(characters: str) -> list[str]:
-    """Names that characters look like, unless they are in order, as nobody writes a name."""
+def _names_instead(characters: str) -> str:
+    """Which names there are instead of characters that look like one: not in order, as nobody writes a name."""
     if characters == "".join(sorted(set(characters))):
-        return []
-    return sorted(difflib.get_close_matches(characters.lower(), (*NAMED_ALPHABETS, *FROM_DATA), cutoff=0.6))
+        return ""
+    names = (*NAMED_ALPHABETS, *FROM_DATA)
+    if near := sorted(difflib.get_close_matches(characters.lower(), names, cutoff=0.6)):
+        return f"did you mean {' or '.join(near)}?"
+    return f"the names are {', '.join(names)}." if re.fullmatch("[A-Za-z][a-z0-9_-]{2,19}", characters) else ""
 
 
 def alphabet_of(texts: Iterable[str]) -> Alphabet:

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,17 +12,20 @@ from PIL import Image
 
 from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.loading import (
+    check_lists,
     ensure_prepared,
     find_alphabet,
     load_split,
+    prepared_name,
     settle_split,
     summarize_splits,
     worker_count,
 )
-from hwr_jax.data.prepared import load_writers
+from hwr_jax.data.prepared import load_listed, load_writers
 from hwr_jax.data.splits import divide_as_keras_example
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.run_start import settle_data
 from hwr_jax.text.alphabet import IAM78, Alphabet
 
 FRAME = Preprocessing(height_px=16, width_px=64)
@@ -115,6 +120,24 @@ def test_a_list_of_another_data_set_is_wrong_input(config, info, tmp_path):
         (tmp_path / f"{split}.txt").write_text(f"a01-{split}")
     with pytest.raises(InputError, match="the list for train names no sample of synthetic"):
         load_split(dataclasses.replace(config, split=str(tmp_path)), "train", FRAME)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_list_without_a_sample_is_known_before_training(config, info, tmp_path, split):
+    """Without the test split a run would fail at its very end."""
+    for name in SPLITS:
+        ids = [id for id in load_split(config, name, FRAME).ids if id]
+        (tmp_path / f"{name}.txt").write_text("nobody\n" if name == split else "\n".join(ids))
+    listed = dataclasses.replace(config, split=str(tmp_path))
+    some = re.escape(repr(load_listed(prepared_name(listed), Path(listed.data_dir))[0]))
+    with pytest.raises(
+        InputError, match=f"the list for {split} names no sample of synthetic, whose ids are like {some}"
+    ):
+        check_lists(listed)
+    with pytest.raises(InputError, match="names no sample"):
+        settle_data([ExperimentConfig(data=listed)], [], say=print, poll=lambda: None)
+    (tmp_path / f"{split}.txt").write_text(load_split(config, split, FRAME).ids[0])
+    check_lists(listed)
 
 
 def test_the_last_token_is_what_follows_the_last_space(tmp_path):

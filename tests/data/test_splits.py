@@ -121,7 +121,10 @@ def test_the_rule_names_the_content_of_the_lists(tmp_path):
 @pytest.mark.parametrize(
     ("lists", "says"),
     [
-        ({"va": None}, "no list for validation; give one of validation.txt, .*va.lst"),
+        (
+            {"va": None},
+            r"no list for validation; give one, such as validation.txt, .*dev.txt, .* \(.lst, .ln, .uttlist\)",
+        ),
         ({"train": ""}, "train.txt: no ids"),
         ({"test": "a01-000u\n"}, "a01-000u is in the lists of train and of test"),
     ],
@@ -166,3 +169,43 @@ def test_entries_that_name_no_sample_are_told(tmp_path):
     assert remark_on_lists("writer", ids) == []
     many = write_lists(tmp_path, train="\n".join(map(str, range(100, 120))))
     assert remark_on_lists(str(many), [])[0].endswith("109, 110, 111, and 10 more")
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        ["lines/1.png", "lines/sub/2.png"],
+        ["./1.png", "./sub/2.png"],
+        ["/home/me/set/1.jpg", "C:\\set\\sub\\2.jpg"],
+        ["1.gt.txt", "sub/2.txt"],
+        ["1\tone word", "sub/2\tanother"],
+    ],
+)
+def test_entries_as_other_tools_write_them(tmp_path, entries):
+    lists = read_split_lists(write_lists(tmp_path, train=entries[0], va=entries[1], test="3"))
+    divided = divide_by_lists(["1", "sub/2", "3", "other/2"], lists)
+    assert divided == {"train": ["1"], "validation": ["sub/2"], "test": ["3"], "": ["other/2"]}
+    assert remark_on_lists(str(tmp_path), ["1", "sub/2", "3"]) == []
+    assert remark_on_lists(str(tmp_path), ["1", "3"])[0].startswith(f"{tmp_path}: 1 entry of the lists names no sample")
+
+
+def test_lists_of_pages_take_their_lines(tmp_path):
+    lists = read_split_lists(write_lists(tmp_path, train="p1.xml", va="book/p2", test="p3"))
+    ids = ["p1/l1", "p1/l2", "book/p2/l1", "p3/l1", "p4/l1"]
+    divided = divide_by_lists(ids, lists)
+    assert divided == {"train": ids[:2], "validation": ids[2:3], "test": ids[3:4], "": ids[4:]}
+    assert remark_on_lists(str(tmp_path), ids) == []
+
+
+def test_one_id_in_two_folders_of_the_lists_is_refused(tmp_path):
+    lists = read_split_lists(write_lists(tmp_path, train="a/1.png", va="2", test="b/1.png"))
+    with pytest.raises(InputError, match=r"b/1.png of test is in the list of train, too, as 1"):
+        divide_by_lists(["1", "2"], lists)
+    assert divide_by_lists(["a/1", "b/1", "2"], lists)["test"] == ["b/1"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_with_a_byte_order_mark_and_other_names(tmp_path, encoding):
+    for name, id in (("Train.txt", "\u00e9"), ("dev.LST", "2"), ("eval.ln", "3")):
+        (tmp_path / name).write_text(f"{id}\r\n", encoding=encoding)
+    assert divide_by_lists(["\u00e9", "2", "3"], read_split_lists(tmp_path))["train"] == ["\u00e9"]

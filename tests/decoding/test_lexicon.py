@@ -1,5 +1,8 @@
 """Words and signs from lists and texts."""
 
+import gzip
+from pathlib import Path
+
 import pytest
 
 from hwr_jax.decoding.lexicon import (
@@ -153,3 +156,22 @@ def test_what_is_written_is_read_again(tmp_path):
     lexicon = count_tokens(["the cat, the dog's 12 café-au-lait", "the"]) + build_lexicon(["zebra"], 0.25)
     write_lexicon(lexicon, tmp_path / "new" / "words.txt")
     assert load_lexicon(tmp_path / "new" / "words.txt") == lexicon
+
+
+@pytest.mark.parametrize("content", ["seven 12\nsmall 3.5\n", "seven\t12\nsmall\t3.5\n", "seven   12\nsmall 3.5 \n"])
+def test_counts_stand_behind_a_tab_or_spaces(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text(content)
+    assert load_lexicon(path).words == {"seven": 12.0, "small": 3.5}
+    path.write_bytes(gzip.compress(content.encode()))  # whatever its name
+    assert load_lexicon(path).words == {"seven": 12.0, "small": 3.5}
+
+
+@pytest.mark.parametrize(("content", "word"), [("a,1\nb,2\n", "'a,1'"), ("2\nseven/S\nsmall/MR\n", "'seven/S'")])
+def test_tables_and_dictionaries_of_spelling_checkers_are_no_word_lists(
+    tmp_path: Path, content: str, word: str
+) -> None:
+    """Else no word of the list would ever be read."""
+    (tmp_path / "words.txt").write_text(content)
+    with pytest.raises(InputError, match=f"most lines have a '[,/]', such as {word}; give one word a line, alone"):
+        load_lexicon(tmp_path / "words.txt")
