@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import logging
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +14,7 @@ from hwr_jax.data.batches import BATCH_SIZE
 from hwr_jax.data.formats.entries import is_image
 from hwr_jax.data.formats.page_text import Written, parse_page_file, write_texts
 from hwr_jax.data.formats.pages import Box, LineText, Page, PageLine, ReadingNote
-from hwr_jax.data.formats.scans import Scans, open_scan
+from hwr_jax.data.formats.scans import BOTH_WAYS, Scans, fits_both_ways, open_scan
 from hwr_jax.data.safe_xml import escape
 from hwr_jax.errors import InputError
 from hwr_jax.ink.line import boxes_on_page, straighten_line
@@ -167,6 +168,8 @@ def _open_image(path: Path, page: Page, image: Path | None) -> tuple[np.ndarray,
         except InputError as error:
             raise InputError(f"{path}: {error}; put it beside, or give --image=PATH") from error
     assert found is not None  # It was found.
+    if fits_both_ways(found, page.size):
+        logging.getLogger(__name__).warning(f"{path}: {BOTH_WAYS}")
     try:
         return open_scan(found, page.size)
     except InputError as error:

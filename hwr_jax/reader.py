@@ -1,8 +1,9 @@
 """The reader: a trained model with a decoder, which reads images."""
 
 import dataclasses
+import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -117,7 +118,7 @@ class Reader:
 
     def read(
         self,
-        images: ImageLike | Sequence[ImageLike],
+        images: ImageLike | Iterable[ImageLike],
         n_best: int = 1,
         boxes: bool = False,
         *,
@@ -145,6 +146,7 @@ class Reader:
         """
         if isinstance(images, str | bytes | os.PathLike | np.ndarray | Image.Image | OpenFile):
             images = [images]
+        images = [*images]
         readings: list[Reading] = []
         for start in range(0, len(images), BATCH_SIZE):
             batch: dict[int, Reading] = {}
@@ -253,10 +255,10 @@ def _look_again(reading: Reading, grey_HxW: np.ndarray) -> Reading:
 
 
 def _grey(image: ImageLike, name: str) -> np.ndarray:
+    if isinstance(image, io.TextIOBase):
+        raise InputError(f"{name}: a file opened as text; open it with open(PATH, 'rb')")
     if isinstance(image, OpenFile):
         image = image.read()
-        if isinstance(image, str):
-            raise InputError(f"{name}: a file opened as text; open it with open(PATH, 'rb')")
     if isinstance(image, str | os.PathLike):
         image = Path(image)
     if isinstance(image, np.ndarray):

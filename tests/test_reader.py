@@ -127,7 +127,7 @@ def test_an_open_file_is_read(tmp_path):
     readings = Reader(WidthModel()).read([io.BytesIO(encode(draw_blocks(1))), path])
     assert [reading.text for reading in readings] == ["a", "ab"]
     with (
-        path.open(encoding="latin-1") as file,
+        path.open(encoding="utf-8") as file,  # Its bytes are no UTF-8.
         pytest.raises(InputError, match=r"opened as text; open it with open\(PATH, 'rb'\)"),
     ):
         Reader(WidthModel()).read(file)

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from hwr_jax.errors import InputError
 
@@ -17,16 +17,17 @@ MAX_PIXELS = 100_000_000
 # Raster formats only: some of Pillow's other readers start external programs (EPS) or open other files.
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 
-# An image that on white is nowhere darker than _PALE is white ink on nothing, if its opacity varies by _VARIES or more.
-_PALE, _VARIES = 240, 64
+# An image that on white is nowhere darker than _PALE is light ink on nothing, if its opacity varies by _VARIES or more,
+# and is that of ink: most of the image is transparent.
+_PALE, _VARIES = 180, 64
 
 # What people give instead of an image, by how its content begins, and what to do.
 _NO_IMAGES = (
-    (rb"%PDF", "a PDF (make an image of each page, for example with pdftoppm -r 300 -png)"),
-    (rb".{4}ftyp.{0,24}avi[fs]", "AVIF (save it as PNG)"),
-    (rb".{4}ftyp.{0,24}(hei|hev|mif1|msf1)", "HEIC (save it as JPEG, for example with heif-convert)"),
-    (rb"\s*<(svg|\?xml|!DOCTYPE|html)", "XML (hwr read --page takes ALTO and PAGE files)"),
-    (rb"PK\x03\x04", "a zip archive (unpack it)"),
+    (rb"%PDF", "a PDF; make an image of each page, for example with pdftoppm -r 300 -png"),
+    (rb".{4}ftyp.{0,24}avi[fs]", "AVIF; save it as PNG"),
+    (rb".{4}ftyp.{0,24}(hei|hev|mif1|msf1)", "HEIC; save it as JPEG, for example with heif-convert"),
+    (rb"\s*<(svg|\?xml|!DOCTYPE|html)", "XML; hwr read --page takes ALTO and PAGE files"),
+    (rb"PK\x03\x04", "a zip archive; unpack it"),
 )
 
 # Pillow warns about odd headers and EXIF data. Warning filters belong to the whole process, so one thread at a time.
@@ -55,7 +56,7 @@ def open_grey(image: bytes | Path | Image.Image, name: str, *, upright: bool = T
     except FileNotFoundError as error:
         raise InputError(f"{name}: {_describe_missing(name)}") from error
     except IsADirectoryError as error:
-        raise InputError(f"{name}: a folder (give the images in it, such as {name.rstrip('/')}/*.png)") from error
+        raise InputError(f"{name}: a folder; give the images in it, such as {name.rstrip('/')}/*.png") from error
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error})") from error
     if encoded == b"":
@@ -84,12 +85,29 @@ def open_grey(image: bytes | Path | Image.Image, name: str, *, upright: bool = T
         raise InputError(f"{name}: damaged image ({cause})") from error
 
 
+def sizes_by_exif(image: bytes | Path) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Width and height of an encoded image as it is stored and as EXIF turns it; None where EXIF turns nothing.
+
+    None, too, of what `open_grey` refuses.
+    """
+    try:
+        with _warning_filters, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=FORMATS) as opened:
+                orientation, (width, height) = opened.getexif().get(ExifTags.Base.Orientation, 1), opened.size
+    except Exception:  # See `open_grey`.
+        return None
+    if orientation not in range(2, 9):
+        return None
+    return (width, height), (height, width) if orientation >= 5 else (width, height)
+
+
 def _describe_missing(name: str) -> str:
     if "://" in name:
-        return "an address, and nothing is fetched from the network (download it, for example with curl -O)"
+        return "an address, and nothing is fetched from the network; download it, for example with curl -O"
     if name == "-":
-        return "standard input is not read (save the image and give its path)"
-    hint = " (the shell expands * and ? only outside of quotes)" * any(mark in name for mark in "*?")
+        return "standard input is not read; save the image and give its path"
+    hint = "; the shell expands * and ? only outside of quotes" * any(mark in name for mark in "*?")
     return f"no such file{hint}"
 
 
@@ -120,7 +138,7 @@ def to_grey(image: Image.Image) -> np.ndarray:
         white = Image.new("RGBA", layer.size, "white")
         image = Image.alpha_composite(white, layer).convert("L")
         opacity_HxW = np.asarray(layer.getchannel("A"))
-        if np.asarray(image).min() >= _PALE and np.ptp(opacity_HxW) >= _VARIES:
+        if np.asarray(image).min() >= _PALE and np.ptp(opacity_HxW) >= _VARIES and opacity_HxW.mean() < 128:
             return 255 - opacity_HxW
     elif image.mode not in ("1", "L", "RGB"):
         image = image.convert("RGB")

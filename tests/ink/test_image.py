@@ -124,11 +124,11 @@ def test_20000_x_20_opens():
 BAD = {
     "zero bytes": (b"", "empty file"),
     "text": (b"once upon a time", "not an image"),
-    "pdf": (b"%PDF-1.4 ...", "not an image that can be read, but a PDF (make an image of each page"),
-    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "but HEIC (save it as JPEG"),
-    "heic of another brand": (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf" + b"\0" * 40, "but HEIC (save it as JPEG"),
+    "pdf": (b"%PDF-1.4 ...", "not an image that can be read, but a PDF; make an image of each page"),
+    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "but HEIC; save it as JPEG"),
+    "heic of another brand": (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf" + b"\0" * 40, "but HEIC; save it as JPEG"),
     "avif": (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + b"\0" * 40, "but AVIF"),
-    "page file": (b'<?xml version="1.0"?><alto/>', "but XML (hwr read --page"),
+    "page file": (b'<?xml version="1.0"?><alto/>', "but XML; hwr read --page"),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n", "not an image"),
     "truncated png": (encode(Image.effect_noise((64, 64), 50))[:900], "damaged image"),
     "truncated jpeg": (encode(Image.effect_noise((64, 64), 50), "JPEG")[:900], "damaged image"),
@@ -177,7 +177,7 @@ def test_missing_file(tmp_path):
 
 
 def test_a_folder_is_not_an_image(tmp_path):
-    with pytest.raises(InputError, match=r"^folder: a folder \(give the images in it, such as folder/\*\.png\)$"):
+    with pytest.raises(InputError, match=r"^folder: a folder; give the images in it, such as folder/\*\.png$"):
         open_grey(tmp_path, "folder")
 
 
@@ -186,7 +186,7 @@ def test_a_folder_is_not_an_image(tmp_path):
     [
         ("https://example.org/a.png", "an address, and nothing is fetched"),
         ("-", "standard input is not read"),
-        ("scans/*.png", "no such file (the shell expands * and ? only outside of quotes)"),
+        ("scans/*.png", "no such file; the shell expands * and ? only outside of quotes"),
     ],
 )
 def test_what_is_no_file_is_told_with_what_to_do(tmp_path, name, told):
@@ -232,3 +232,19 @@ def test_threads_leave_the_warning_filters_as_they_were():
     for thread in threads:
         thread.join()
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 0), (255, 200, 210), (200, 200, 200), (255, 255, 255)])
+def test_light_ink_on_nothing_is_the_ink_whatever_its_colour(colour):
+    bands = [Image.new("L", (40, 20), level) for level in colour]
+    image = Image.merge("RGBA", [*bands, Image.fromarray(255 - STROKE)])
+    np.testing.assert_array_equal(open_grey(image, "ink"), STROKE)
+
+
+def test_pale_paper_with_clear_corners_stays_paper():
+    grey = np.where(STROKE < 128, 190, 250).astype(np.uint8)
+    opacity = np.full_like(grey, 255)
+    opacity[:4, :4] = 0
+    image = Image.merge("LA", [Image.fromarray(grey), Image.fromarray(opacity)])
+    expected = np.where(opacity == 0, 255, grey)
+    np.testing.assert_allclose(open_grey(image, "paper").astype(int), expected, atol=1)

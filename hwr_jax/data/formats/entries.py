@@ -70,6 +70,11 @@ def is_image(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
+def name_form(name: str) -> str:
+    """A file's name without what file systems change: case, and how accents are composed."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def writer_of(name: str, pattern: re.Pattern[str] | None) -> str:
     """What the pattern's first group (or all of it) finds in a file's name; "" if it finds nothing."""
     match = pattern.search(name) if pattern else None

@@ -1,10 +1,10 @@
 """The images of a table by the paths in it, which were written on another machine or from another folder, perhaps."""
 
 import functools
-import unicodedata
 from pathlib import PurePosixPath
 
 from hwr_jax.data.archives import Tree, inside
+from hwr_jax.data.formats.entries import is_image, name_form
 
 IMAGE_FOLDER = "images"  # beside the table, as docTR has it
 
@@ -23,13 +23,25 @@ class ImagePaths:
         """The image's name in the tree; one that is not there for a missing image; None if the path leaves the tree."""
         path = path.replace("\\", "/")
         for place, prefix in [self._rule] if self._rule else self._rules(path):
-            # macOS decomposes accents in the names of files.
-            for form in dict.fromkeys((path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))):
-                name = inside(place, form.removeprefix(prefix)) if form.startswith(prefix) else None
-                if name and self._tree.content(name) is not None:
-                    self._rule = place, prefix
-                    return name
+            name = inside(place, path.removeprefix(prefix)) if path.startswith(prefix) else None
+            if name and (found := name if self._tree.content(name) is not None else self._find_alike(name)):
+                self._rule = place, prefix
+                return found
         return inside(self._folder, path)
+
+    def _find_alike(self, name: str) -> str | None:
+        """The only image whose name differs in case, in the form of accents or by its suffix, which `name` lacks."""
+        found = self._alike.get(name_form(name), ())
+        return found[0] if len(found) == 1 else None
+
+    @functools.cached_property
+    def _alike(self) -> dict[str, list[str]]:
+        """Names of images in the tree by their form, and by that without the suffix."""
+        alike: dict[str, list[str]] = {}
+        for name in filter(is_image, self._tree.names()):
+            for form in (name_form(name), name_form(str(PurePosixPath(name).with_suffix("")))):
+                alike.setdefault(form, []).append(name)
+        return alike
 
     def _rules(self, path: str) -> list[tuple[str, str]]:
         """The path as it is, beside the table, in images/ or from the top; then without its first folders.

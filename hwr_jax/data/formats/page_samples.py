@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
+import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
@@ -13,13 +14,14 @@ from hwr_jax.data.archives import Tree, open_tree
 from hwr_jax.data.formats import entries
 from hwr_jax.data.formats.base import Format, Option, TellTotal, ignore_total
 from hwr_jax.data.formats.pages import Page, PageLine
-from hwr_jax.data.formats.scans import Scans, open_scan
+from hwr_jax.data.formats.scans import BOTH_WAYS, Scans, fits_both_ways, open_scan
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.safe_xml import parse_start, parse_xml
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.errors import InputError
 from hwr_jax.ink.line import straighten_line
 from hwr_jax.ink.strokes import encode_png
+from hwr_jax.messages import count_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +96,9 @@ def parse_pages(
         cut = functools.partial(_cut_page, selection=selection)
         for outcomes in map_in_order(cut, pages, workers=workers, chunk_items=1):
             yield from outcomes
+    if names := [*files.both_ways]:
+        others = f" (and {count_of(names[1:], 'other page')})" if names[1:] else ""
+        logging.getLogger(__name__).warning(f"{names[0]}{others}: {BOTH_WAYS}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +118,7 @@ class _PageFiles:
     scans: Scans
     parse: ParsePage
     format_name: str
+    both_ways: dict[str, None] = dataclasses.field(default_factory=dict)  # those read, see `fits_both_ways`
 
     def survey(self, names: Sequence[str], keep_readings: bool) -> dict[str, Skip]:
         """The files that are left out whole, by their names. Raises InputError as `_leave_out`."""
@@ -132,13 +138,25 @@ class _PageFiles:
                 continue
             scans[name] = scan
             of_scans.setdefault(self.scans.identify(scan), []).append(name)
-        for group in of_scans.values():
+        for group in self._join_copies(of_scans.values(), scans):
             if len(group) > 1:
-                left_out |= self._leave_out(group, scans[group[0]])
+                left_out |= self._leave_out(group, scans)
         return left_out
 
-    def _leave_out(self, names: Sequence[str], scan: str) -> dict[str, Skip]:
-        """Of several files of one scan all but the one with the ground truth.
+    def _join_copies(self, groups: Iterable[list[str]], scans: Mapping[str, str]) -> list[list[str]]:
+        """The groups of files of one scan each, those whose scans are the same bytes as one."""
+        by_size: dict[int, list[list[str]]] = {}
+        for group in groups:
+            by_size.setdefault(self.scans.count_bytes(scans[group[0]]), []).append(group)
+        joined: dict[tuple[int, bytes], list[str]] = {}
+        for size, alike in by_size.items():
+            for number, group in enumerate(alike):
+                same = self.scans.hash_bytes(scans[group[0]]) if len(alike) > 1 else str(number).encode()
+                joined.setdefault((size, same), []).extend(group)
+        return [*joined.values()]
+
+    def _leave_out(self, names: Sequence[str], scans: Mapping[str, str]) -> dict[str, Skip]:
+        """Of several files of one scan, or of copies of it, all but the one with the ground truth.
 
         It is the only one with texts, or the scan's namesake. Raises InputError if neither tells, and their texts are
         not the same.
@@ -146,15 +164,18 @@ class _PageFiles:
         found = {name: page for name in names if isinstance(page := self.read(name), _FoundPage)}
         texts = {name: [line.text for line in page.page.lines] for name, page in found.items()}
         likely = [name for name in found if any(text.strip() for text in texts[name])] or list(found)
-        stem = str(PurePosixPath(scan).with_suffix(""))
-        likely = [name for name in likely if self.scans.stem_of(name) == stem] or likely
+        likely = [name for name in likely if self._is_namesake(name, scans[name])] or likely
         if others := [name for name in likely if texts[name] != texts[likely[0]]]:
+            one = PurePosixPath(scans[likely[0]]).name
             raise InputError(
-                f"{likely[0]} and {others[0]} have different texts for one scan, {PurePosixPath(scan).name}; keep the "
-                "one with the ground truth, or give its folder as --source"
+                f"{likely[0]} and {others[0]} have different texts for one scan, {one}; keep the one with the ground "
+                "truth, or give its folder as --source"
             )
         reason = f"another XML file of its scan is used ({likely[0]})" if likely else ""
         return {name: Skip(_page_id(name), reason) for name in found if name != likely[0]}
+
+    def _is_namesake(self, name: str, scan: str) -> bool:
+        return self.scans.stem_of(name) == str(PurePosixPath(scan).with_suffix(""))
 
     def read(self, name: str) -> _FoundPage | Skip:
         """A page file with its scan, or why there is nothing in it."""
@@ -169,6 +190,8 @@ class _PageFiles:
             return Skip(page_id, f"not {self.format_name}" if page is None else "page without lines")
         try:
             content = self.scans.content(self.scans.find(name, page.image_name))
+            if content is not None and fits_both_ways(content, page.size):
+                self.both_ways[name] = None
             return _FoundPage(page_id, page, "page image: no such file" if content is None else content)
         except InputError as error:
             return _FoundPage(page_id, page, str(error))

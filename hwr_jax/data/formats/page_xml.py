@@ -109,7 +109,8 @@ def choose_reading(element: Element, text_index: int | None = None) -> Element |
 
 def _reading(element: Element, text_index: int | None = None) -> str:
     reading = choose_reading(element, text_index)
-    return "" if reading is None else next(filter(None, (reading.findtext(name) for name in _TEXTS)), "")
+    texts = () if reading is None else (reading.findtext(name, "") for name in _TEXTS)
+    return next((text for text in texts if text.strip()), "")
 
 
 def write_page_xml_texts(editor: XmlEditor, texts: Mapping[int, pages.LineText], note: pages.ReadingNote) -> None:

@@ -102,7 +102,7 @@ def show_hyphen(text: str) -> str:
 def refuse_several(pages: Sequence[Element]) -> None:
     """Raises InputError if a file holds several pages: they are of several scans, and it does not say which."""
     if len(pages) > 1:
-        raise InputError(f"holds {len(pages)} pages; make it one file a page")
+        raise InputError(f"file of {len(pages)} pages; split it into one file for each page")
 
 
 def complete_lines(lines: Sequence[PageLine]) -> tuple[PageLine, ...]:

@@ -1,15 +1,17 @@
 """The scans of pages: where they lie, and their pixels as the page files count them."""
 
-import unicodedata
+import contextlib
+import hashlib
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from hwr_jax.data.archives import Tree, inside
-from hwr_jax.data.formats.entries import is_image
+from hwr_jax.data.formats.entries import is_image, name_form
 from hwr_jax.errors import InputError
-from hwr_jax.ink.image import open_grey
+from hwr_jax.ink.image import open_grey, sizes_by_exif
 
 # How tools call the folder of their images.
 _FOLDERS = (
@@ -81,6 +83,18 @@ class Scans:
         """A name that is the same for all links to a file."""
         return scan if self._root is None else str((self._root / scan).resolve())
 
+    def count_bytes(self, scan: str) -> int:
+        """The size of the image file."""
+        content = self.content(scan)
+        return content.stat().st_size if isinstance(content, Path) else len(content or b"")
+
+    def hash_bytes(self, scan: str) -> bytes:
+        """SHA-256 of the image file; of its name, if it cannot be read."""
+        content = self.content(scan)
+        with contextlib.suppress(OSError):
+            content = content.read_bytes() if isinstance(content, Path) else content
+        return hashlib.sha256(content if isinstance(content, bytes) else scan.encode()).digest()
+
     def stem_of(self, name: str) -> str:
         """The page file `name` as scans are named, without its suffix."""
         return str(PurePosixPath(self._prefix, name).with_suffix(""))
@@ -136,6 +150,22 @@ def open_scan(image: bytes | Path, size: tuple[int, int] | None) -> tuple[np.nda
     )
 
 
+# What is said where `fits_both_ways`.
+BOTH_WAYS = (
+    "EXIF turns the scan, and the page's size fits it both ways; its coordinates are taken to count the stored pixels, "
+    "as most tools do; if they count the turned ones, turn the pixels themselves (for example with exiftran -a)"
+)
+
+
+def fits_both_ways(image: bytes | Path, size: tuple[int, int] | None) -> bool:
+    """Whether a page's size does not tell whether its coordinates are of the stored pixels or of those turned by EXIF.
+
+    Arguments as of `open_scan`. False too where the image cannot be read, which `open_scan` says.
+    """
+    sizes = sizes_by_exif(image)
+    return sizes is not None and all(size in (None, one) or _is_scaled(one, size) for one in sizes)
+
+
 def _is_scaled(size: tuple[int, ...], other: tuple[int, int]) -> bool:
     """Whether sizes differ by one factor, to a pixel or unit and 2 %, on both sides."""
     (width, height), (other_width, other_height) = size, other
@@ -146,18 +176,16 @@ def _is_scaled(size: tuple[int, ...], other: tuple[int, int]) -> bool:
 
 def _tests(page: PurePosixPath, image_name: str) -> Iterator[Callable[[str], bool]]:
     """Whether an image's name fits, the closest first."""
-    if image_name:
-        yield lambda image: image == image_name
-        yield lambda image: _form(image) == _form(image_name)
-        yield lambda image: _form(PurePosixPath(image).stem) == _form(image_name)
-        yield lambda image: _form(PurePosixPath(image).stem) == _form(PurePosixPath(image_name).stem)
-    yield lambda image: _form(image) == _form(page.stem)  # p1.png.xml
+    # Some tools write the name as in an address: "caf%C3%A9%201.png".
+    for named in dict.fromkeys((image_name, urllib.parse.unquote(image_name))):
+        if named:
+            yield lambda image, named=named: image == named  # type: ignore[misc]
+            yield lambda image, named=named: name_form(image) == name_form(named)  # type: ignore[misc]
+            yield lambda image, named=named: name_form(PurePosixPath(image).stem) == name_form(named)  # type: ignore[misc]
+            stem = PurePosixPath(named).stem
+            yield lambda image, stem=stem: name_form(PurePosixPath(image).stem) == name_form(stem)  # type: ignore[misc]
+    yield lambda image: name_form(image) == name_form(page.stem)  # p1.png.xml
     stem = page.stem  # of p1.gt.xml, whose scan may be p1.png
     while stem:
-        yield lambda image, stem=stem: _form(PurePosixPath(image).stem) == _form(stem)  # type: ignore[misc]
+        yield lambda image, stem=stem: name_form(PurePosixPath(image).stem) == name_form(stem)  # type: ignore[misc]
         stem = stem.rpartition(".")[0]
-
-
-def _form(name: str) -> str:
-    """A name without what file systems change: case, and how accents are composed."""
-    return unicodedata.normalize("NFC", name).casefold()

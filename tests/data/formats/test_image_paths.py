@@ -50,6 +50,15 @@ def test_names_whose_accents_macos_has_decomposed(tmp_path: Path) -> None:
     assert read(tmp_path, [name], [unicodedata.normalize("NFC", name)]) == [name]
 
 
+@pytest.mark.parametrize("paths", [["A/1.PNG", "a/2.Png"], ["a/1", "a/2"], ["/x/y/a/1.PNG", "/x/y/a/2.PNG"]])
+def test_names_of_another_case_or_without_a_suffix(tmp_path: Path, paths: list[str]) -> None:
+    assert read(tmp_path, ["a/1.png", "a/2.png"], paths) == ["a/1.png", "a/2.png"]
+
+
+def test_a_name_that_two_images_fit_is_none_of_them(tmp_path: Path) -> None:
+    assert read(tmp_path, ["1.png", "1.gif", "2.png"], ["1", "2.gif", "2"]) == [None, None, "2.png"]
+
+
 def test_what_is_not_there_is_a_skip(tmp_path: Path) -> None:
     assert read(tmp_path, ["1.png"], ["/secret/9.png", "../../9.png", "C:\\9.png"]) == [None, None, None]
     reasons = {o.reason for o in parse_manifest(tmp_path, workers=1) if isinstance(o, Skip)}

@@ -54,9 +54,10 @@ def page_pixels() -> np.ndarray:
     return np.random.default_rng(0).integers(100, 255, (100, 200), dtype=np.uint8)
 
 
-def png() -> bytes:
+def png(number: int = 0) -> bytes:
+    """The page's scan; each number gives another file of it."""
     buffer = io.BytesIO()
-    Image.fromarray(page_pixels()).save(buffer, "PNG")
+    Image.fromarray(page_pixels()).save(buffer, "PNG", dpi=(72 + number, 72))
     return buffer.getvalue()
 
 
@@ -110,7 +111,7 @@ def test_the_image_is_named_inside_or_lies_beside(template, read, named: str, fi
 @pytest.mark.parametrize(("template", "read"), FORMATS)
 def test_an_archive_reads_as_its_folder_and_so_do_several_processes(template, read, tmp_path: Path) -> None:
     files = {f"set/{number}.xml": page_file(template, "") for number in range(3)}
-    write(tmp_path, files | {f"set/{number}.png": png() for number in range(3)})
+    write(tmp_path, files | {f"set/{number}.png": png(number) for number in range(3)})
     with tarfile.open(tmp_path / "set.tar", "w") as archive:
         archive.add(tmp_path / "set", "set")
     expected = list(read(tmp_path / "set", workers=1))

@@ -13,7 +13,6 @@ from hwr_jax.data.sample import Sample
 from hwr_jax.errors import InputError
 from hwr_jax.ink.strokes import encode_png
 
-SCAN = encode_png(np.full((60, 100), 200, np.uint8))
 NOTE = ReadingNote("2024-05-06T07:08:09Z", "model m, decoder greedy", "1.2")
 WRITTEN = "text that hwr read has written (--keep_readings keeps it)"
 
@@ -46,11 +45,17 @@ FILES = [
 ]
 
 
-def read(root: Path, files: dict[str, str], parse, **options) -> tuple[dict[str, str], dict[str, str]]:
+def scan_of(name: str, same: str = "") -> bytes:
+    """A scan for each name; the same for all whose name has `same` in it."""
+    grey = len(same) if same and same in name else sum(name.encode()) % 200 + 20
+    return encode_png(np.full((60, 100), grey, np.uint8))
+
+
+def read(root: Path, files: dict[str, str], parse, same: str = "", **options) -> tuple[dict[str, str], dict[str, str]]:
     """id -> text of the samples, and id -> reason of the skips."""
     for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(SCAN if name.endswith(".png") else content.encode())
+        (root / name).write_bytes(scan_of(name, same) if name.endswith(".png") else content.encode())
     outcomes = list(parse(root, workers=1, **options))
     samples = {outcome.id: outcome.text for outcome in outcomes if isinstance(outcome, Sample)}
     return samples, {outcome.id: outcome.reason for outcome in outcomes if not isinstance(outcome, Sample)}
@@ -134,3 +139,18 @@ def test_files_of_two_formats_are_each_their_own(tmp_path: Path) -> None:
     files = {"scan.png": "", "p.alto.xml": alto(), "p.xml": page_xml("two")}
     assert read(tmp_path, files, parse_alto_lines)[0] == {"p.alto/l": "one"}
     assert read(tmp_path, files, parse_page_lines) == ({"p/l": "two"}, {"p.alto": "not PAGE XML"})
+
+
+@pytest.mark.parametrize(("kind", "parse"), KINDS)
+@pytest.mark.parametrize("copy", ["p.bin", "backup/p", "x"])
+def test_copies_of_a_scan_are_one_scan(tmp_path: Path, kind, parse, copy: str) -> None:
+    """Each beside a page file of its own: else the same pixels may be in training and in test."""
+    scan = f"{copy.rpartition('/')[2]}.png"
+    files = {"p.xml": kind(scan="p.png"), "p.png": "", f"{copy}.xml": kind(scan=scan), f"{copy}.png": ""}
+    samples, skips = read(tmp_path, files, parse, same=".png")
+    assert list(samples.values()) == ["one"]
+    assert [reason.partition(" (")[0] for reason in skips.values()] == ["another XML file of its scan is used"]
+    with pytest.raises(InputError, match="have different texts for one scan"):
+        read(tmp_path, {f"{copy}.xml": kind("two", scan=scan)}, parse)
+    apart, skips = read(tmp_path, files, parse)
+    assert (len(apart), skips) == (2, {})

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from hwr_jax.data.formats.alto import parse_alto, parse_alto_lines
 from hwr_jax.data.formats.page_xml import parse_page, parse_page_lines
@@ -240,7 +241,7 @@ def test_a_soft_hyphen_at_the_end_of_a_page_line() -> None:
 def test_a_file_of_several_pages_is_left_out_with_their_number(tmp_path: Path) -> None:
     lines = [f'<TextLine {sides(box)}><String CONTENT="a"/></TextLine>' for box in BOXES]
     several = alto(*lines).replace("</Layout>", '<Page ID="p2"/><Page ID="p3"/></Layout>')
-    assert read(several, tmp_path) == [Skip("p", "holds 3 pages; make it one file a page")]
+    assert read(several, tmp_path) == [Skip("p", "file of 3 pages; split it into one file for each page")]
 
 
 @pytest.mark.parametrize("quarters", range(4))
@@ -268,3 +269,22 @@ def test_lines_of_a_turned_page_are_upright(quarters: int, tmp_path: Path) -> No
     rows, columns = np.nonzero(open_grey(first.image, "") < 60)
     assert (rows.min(), rows.max()) == pytest.approx((10, 29), abs=2)
     assert (columns.min(), columns.max()) == pytest.approx((10, 39), abs=2)
+
+
+def test_pages_that_fit_both_readings_of_exif_are_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    exif = Image.Exif()
+    for grey, (name, orientation) in enumerate((("a", 3), ("b", 3), ("c", 1))):
+        exif[ExifTags.Base.Orientation] = orientation
+        Image.fromarray(PIXELS - np.uint8(grey)).save(tmp_path / f"{name}.png", exif=exif)
+        (tmp_path / f"{name}.xml").write_text(page_xml(page_lines(text("one"), text("two"))), encoding="utf-8")
+    assert texts_of(list(parse_page_lines(tmp_path, workers=1))) == ["one", "two"] * 3
+    (said,) = caplog.messages
+    assert said.startswith("a.xml (and 1 other page): EXIF turns the scan, and the page's size fits it both ways; ")
+
+
+@pytest.mark.parametrize("blank", ["", " ", " \n\t ", "&#160;"])
+def test_a_text_of_white_space_is_none(tmp_path: Path, blank: str) -> None:
+    """Neither a label, nor in the way of the words' texts, whatever stands there."""
+    word = f'<Word id="w"><Coords points="1,1 5,5 1,5"/>{text("one")}</Word>'
+    assert texts_of(read(page_xml(page_lines(text(blank), text("two"))), tmp_path)) == ["empty label", "two"]
+    assert texts_of(read(page_xml(page_lines(word + text(blank), text("two"))), tmp_path)) == ["one", "two"]

@@ -298,7 +298,7 @@ def test_what_cannot_be_written_is_one_line() -> None:
         (b"<html/>", "x.xml: neither ALTO nor PAGE XML"),
         (alto[:200].encode(), "x.xml: XML is not well formed"),
         (alto.replace(">pixel<", ">furlong<").encode(), "x.xml: coordinates are in furlong, not in pixels"),
-        (two.encode(), "x.xml: holds 2 pages; make it one file a page"),
+        (two.encode(), "x.xml: file of 2 pages; split it into one file for each page"),
     ):
         with pytest.raises(InputError, match=f"^{re.escape(message)}"):
             write(data, l0="a")

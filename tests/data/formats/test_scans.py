@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hwr_jax.data.archives import open_tree
-from hwr_jax.data.formats.scans import Scans, open_scan
+from hwr_jax.data.formats.scans import Scans, fits_both_ways, open_scan
 from hwr_jax.errors import InputError
 
 NAMED = "Seite é.TIF"
@@ -42,6 +42,9 @@ def find(root: Path, files: list[str], page: str, image_name: str, source: str =
         ("x/p1.xml", "q.tif", "x/q.jpg", ["x/p1.png"]),
         ("x/p1.xml", "C:\\scans\\q.tif", "x/q.jpg", []),
         ("x/p1.xml", "IMG/q.tif", "x/IMG/q.jpg", []),
+        # As in an address.
+        ("x/p1.xml", "caf%C3%A9%201.png", "x/caf\u00e9 1.png", ["x/p1.png"]),
+        ("x/p1.xml", "100%25.png", "x/100%25.png", ["x/100%.png"]),
         # The page file's own name, and what stands before another suffix.
         ("x/p1.xml", "", "x/p1.png", ["x/p1.gt.png"]),
         ("x/p1.xml", "gone.png", "x/P1.JPG", []),
@@ -125,6 +128,22 @@ def test_a_size_that_fits_the_upright_image_alone_counts_that(orientation: int, 
     half_HxW, scale_2 = open_scan(encode(np.rot90(UPRIGHT[::2, ::2]), 6), (100, 40))
     np.testing.assert_array_equal(half_HxW, UPRIGHT[::2, ::2])
     assert scale_2.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(100, 40), (40, 100), (200, 80), None])
+def test_where_both_readings_of_exif_fit_it_is_known(orientation: int, size: tuple[int, int] | None, tmp_path) -> None:
+    is_turned = orientation > 1
+    on_its_side = orientation >= 5
+    expected = is_turned and (size is None or (size[0] > size[1] and not on_its_side))
+    assert fits_both_ways(encode(UPRIGHT, orientation), size) == expected
+    (tmp_path / "p.png").write_bytes(encode(UPRIGHT, orientation))
+    assert fits_both_ways(tmp_path / "p.png", size) == expected
+
+
+def test_what_is_no_image_fits_no_way(tmp_path: Path) -> None:
+    assert not fits_both_ways(b"no image", None)
+    assert not fits_both_ways(tmp_path / "absent.png", None)
 
 
 @pytest.mark.parametrize("size", [(200, 80), (201, 80), (50, 20), (51, 20), (847, 339), (2400, 960)])

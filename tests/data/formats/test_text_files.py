@@ -72,7 +72,7 @@ def test_texts_of_several_lines_and_photos_of_phones_are_skipped_by_name(tmp_pat
     assert {o.id: o.text for o in outcomes if isinstance(o, Sample)} == {"2": "a", "4": "é"}
     assert {o.id: o.reason for o in outcomes if isinstance(o, Skip)} == {
         "1": "label has several lines",
-        "3": "image: not an image that can be read, but HEIC",
+        "3": "image: not an image that can be read, but HEIC; save it as JPEG, for example with heif-convert",
     }
 
 
