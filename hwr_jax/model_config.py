@@ -3,6 +3,7 @@
 import dataclasses
 
 from hwr_jax.errors import InputError
+from hwr_jax.messages import count_of
 from hwr_jax.strict import check_choice, check_positive
 
 ENCODERS = ("keras", "residual", "conformer", "convolutional")
@@ -101,10 +102,8 @@ class ModelConfig:
                     " 'residual' has"
                 )
         elif len(self.conv_blocks) != len(self.conv_features):
-            raise InputError(
-                f"model.conv_blocks: {len(self.conv_blocks)} numbers for {len(self.conv_features)} convolutions;"
-                " give one for each of conv_features"
-            )
+            sizes = f"{count_of(self.conv_blocks, 'number')} for {count_of(self.conv_features, 'convolution')}"
+            raise InputError(f"model.conv_blocks: {sizes}; give one for each of conv_features")
         least_dense = 0 if self.encoder == "residual" else 1
         if min(*self.conv_features, *self.lstm_features) < 1 or self.dense_features < least_dense:
             raise InputError("model: conv_features, dense_features and lstm_features are positive numbers")

@@ -222,7 +222,7 @@ def _refuse(config: ExperimentConfig, workdir: Path) -> None:
     if config.model.compute_dtype != "float32":
         raise InputError("model.compute_dtype: the baseline computes in float32")
     if read_json(workdir / "status.json").get("status") == "done":
-        raise InputError(f"--workdir {workdir}: holds a finished run; choose another")
+        raise InputError(f"--workdir={workdir}: holds a finished run; choose another")
 
 
 def _devices(backend: str) -> list[str]:

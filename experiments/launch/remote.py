@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.launch.job import CHECKOUT, Job
 from hwr_jax.errors import InputError
+from hwr_jax.messages import count_of
 
 _HINTS = {"gcloud": "install the Google Cloud CLI", "git": "what can be shipped is a checkout with git"}
 
@@ -49,8 +50,8 @@ def current_commit(*, allow_dirty: bool) -> str:
     """The checkout's commit. Raises InputError where files are not as in it, which `allow_dirty` allows."""
     if (changed := ask(["git", "status", "--porcelain"]).splitlines()) and not allow_dirty:
         raise InputError(
-            f"{CHECKOUT}: {len(changed)} files are not as committed, such as {changed[0][3:]}; what is shipped is the "
-            "commit: commit them, or give --allow_dirty to ship it without them"
+            f"{CHECKOUT}: {count_of(changed, 'file')} not as committed, such as {changed[0][3:]}; what is shipped is "
+            "the commit: commit them, or give --allow_dirty to ship it without them"
         )
     return ask(["git", "rev-parse", "HEAD"]).strip()
 

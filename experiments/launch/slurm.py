@@ -144,7 +144,7 @@ def main(argv: Sequence[str]) -> int:
         raise InputError("give run FILE INDEX, or ended FILE INDEX CODE")
     jobs, index = read_jobs(Path(argv[1])), int(argv[2])
     if not 0 <= index < len(jobs):
-        raise InputError(f"{argv[1]}: holds {len(jobs)} jobs, none numbered {index}")
+        raise InputError(f"{argv[1]}: holds {count_of(jobs, 'job')}, none numbered {index}")
     job = jobs[index]
     if argv[0] == "ended":
         complete_status(job.workdir, int(argv[3]), stopped=False)

@@ -151,7 +151,7 @@ class _Launch:
             if code != PREEMPTED:
                 break
             if attempt:
-                say(f"starting again, for the {attempt}. time")
+                say(f"starting again: attempt {attempt + 1}")
             self._collect()
             if not self._left():
                 break

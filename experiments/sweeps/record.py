@@ -63,7 +63,7 @@ def write_record(
     """Writes sweep.json; the runs of `before` stay in it. Raises InputError where that is of another config file."""
     if before and before.config_file != config_file:
         raise InputError(
-            f"--workdir {folder}: holds the sweep of {before.config_file}, not {config_file}; choose another"
+            f"--workdir={folder}: holds the sweep of {before.config_file}, not {config_file}; choose another"
         )
     names = {run.name for run in runs}
     stay = [dataclasses.replace(run, in_sweep=False) for run in before.runs if run.name not in names] if before else []

@@ -91,7 +91,7 @@ def describe_findings(findings: "Findings", doubter: "LabelDoubter | None") -> l
     from hwr_jax.data.checks.check import RARE_BELOW
     from hwr_jax.data.checks.examination import name_characters
     from hwr_jax.data.sample import describe_skips
-    from hwr_jax.reports.check_page import count_suspects
+    from hwr_jax.reports.check_page import count_suspects, describe_lost
     from hwr_jax.reports.tables import show_number
 
     lines = [f"{'split':<12}{'samples':>10}{'writers':>10}"]
@@ -107,7 +107,8 @@ def describe_findings(findings: "Findings", doubter: "LabelDoubter | None") -> l
     suspects = count_suspects(doubter)
     counts = [(kind, len(found)) for kind, found in findings.cases.items()]
     counts += [(kind, count) for kind, count, _ in suspects if count]
-    lines += ["found", *(f"{count:>22,}  {kind}" for kind, count in counts)] if counts else ["found nothing odd"]
+    lines += ["found", *(f"  {kind:<42}{count:>10,}" for kind, count in counts)] if counts else ["found nothing odd"]
+    lines += [lost] if (lost := describe_lost(doubter)) else []
     if findings.outside:
         lines.append(f"characters outside the alphabet, with their labels: {_list(findings.outside)}")
     if rare := {character: count for character, count in findings.rare.items() if count}:
@@ -166,7 +167,10 @@ def _make_rules(
 def _plain_suspects(doubter: "LabelDoubter | None") -> dict[str, Any]:
     from hwr_jax.reports.check_page import count_suspects
 
-    return {
+    reads: dict[str, Any] = {}
+    if doubter and doubter.edits.characters:
+        reads = {"model_cer": round(doubter.edits.cer, 4), "model_reads_it": not doubter.is_lost}
+    return reads | {
         kind.replace(" ", "_"): {
             "count": count,
             "worst": [

@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
     )
     if unknown := sorted({c for text in texts for c in text if not c.isspace()} - set(trained.characters)):
         listed = " ".join(map(repr, unknown[:8])) + (" ..." if len(unknown) > 8 else "")
-        print(f"{len(unknown)} kinds of characters are not in the alphabet and count as unknown: {listed}")
+        print(f"not in the alphabet, so unknown: {count_of(unknown, 'character')}: {listed}")
     return 0
 
 

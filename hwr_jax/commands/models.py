@@ -41,7 +41,8 @@ def main(argv: Sequence[str]) -> int:
     records = shipped_records() if shipped else [one for path in options.models for one in find_records(Path(path))]
     defaults = _find_defaults(records) if shipped else {}
     if options.json:
-        print_json([_plain(record, defaults) for record in records], indent=2)
+        uses = _find_uses(records)
+        print_json([_plain(record, defaults, uses.get(record.name)) for record in records], indent=2)
         return 0
     details = [_DETAILS_HEAD, *map(_describe, records)]
     if options.markdown:
@@ -51,6 +52,8 @@ def main(argv: Sequence[str]) -> int:
         print(align_columns(details, right=_DETAILS_NUMBERS, rule=True))
     else:
         print(align_columns([_HEAD, *map(_row, records)], right=_NUMBERS, max_width=_WIDTH, rule=True))
+        if uses := _find_uses(records):
+            print(f"\n{align_columns([('use', 'for'), *uses.items()], rule=True)}")
     notes = [*_notes(records, defaults), *(_describe_licences(records) if options.details else [])]
     if shipped and not options.details:
         notes.append("hwr models NAME prints a model's card, hwr models --details all columns and the licences.")
@@ -62,8 +65,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="hwr models",
         description="Lists the models of the package, or of the folders given: whether they read words or lines, the "
-        "language, whether they learnt from ink or from pen strokes, the recorded CER with its 95 % interval, and the "
-        "size. For a name, prints the card.",
+        "language, whether they learnt from ink or from pen strokes, the recorded CER with its 95 % interval, the "
+        "size, and what to use each for. For a name, prints the card.",
         epilog=_EPILOG,
     )
     parser.add_argument(
@@ -156,6 +159,27 @@ def _describe(record: "ModelRecord") -> tuple[str, ...]:
     )
 
 
+def _find_uses(records: "Sequence[ModelRecord]") -> dict[str, str]:
+    """Name of a model -> for which images to take it rather than the others, where that is recorded."""
+    from hwr_jax.data.formats.base import INK, STROKES
+    from hwr_jax.zoo.model_records import LINES, WORDS
+
+    reads = {WORDS: "single words", LINES: "lines"}
+    media = {INK: " scanned from paper", STROKES: " written on a screen"}
+    uses: dict[str, str] = {}
+    best: dict[str, ModelRecord] = {}
+    measured = [record for record in records if record.reads and record.evaluation]
+    for record in sorted(measured, key=lambda record: (record.evaluation or {})["cer"]):
+        what = " ".join(filter(None, (record.language, reads[record.reads]))) + media.get(record.medium, "")
+        first = best.setdefault(what, record)
+        times = first.file_bytes / max(record.file_bytes, 1)
+        why = (
+            "the most accurate" if first is record else f"{times:.0f} times smaller" if times >= 2 else "less accurate"
+        )
+        uses[record.name] = f"{what}: {why}"
+    return {record.name: uses[record.name] for record in records if record.name in uses}
+
+
 def _rate(values: Mapping[str, Any], name: str) -> str:
     rate, interval = values.get(name), values.get(f"{name}_interval")
     if rate is None:
@@ -196,7 +220,7 @@ def _describe_licences(records: "Sequence[ModelRecord]") -> list[str]:
     return [*sentences, *own]
 
 
-def _plain(record: "ModelRecord", defaults: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+def _plain(record: "ModelRecord", defaults: Mapping[str, tuple[str, str]], use: str | None) -> dict[str, Any]:
     return {
         "name": record.name,
         "folder": str(record.folder),
@@ -205,6 +229,7 @@ def _plain(record: "ModelRecord", defaults: Mapping[str, tuple[str, str]]) -> di
         "reads": record.reads or None,
         "language": record.language or None,
         "medium": record.medium or None,
+        "use_for": use,
         "frame": record.input_size or None,
         "parameters": record.parameters,
         "trained_on": list(record.trained_on),

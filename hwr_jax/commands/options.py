@@ -1,6 +1,7 @@
 """What all commands share: flags, the config of `--config`, and errors as one line and an exit status."""
 
 import argparse
+import collections
 import io
 import json
 import logging
@@ -109,13 +110,15 @@ class Parser(argparse.ArgumentParser):
                 raise InputError(f"{old}: is called {new} now")
         near = ""
         if unknown := re.match(r"unrecognized arguments: (--[\w.]+)", message):
-            near = suggest(unknown[1], sorted(self._flags()))
+            flags = self._flags()
+            near = f"{flags[unknown[1]]} takes it" if unknown[1] in flags else suggest(unknown[1], sorted(flags))
         raise InputError(f"{message}{near and f'; {near}'} (see {self.prog} --help)")
 
-    def _flags(self) -> set[str]:
-        """Its own, and those of its subcommands."""
-        below = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)]
-        return set(self._option_string_actions).union(*(each._flags() for group in below for each in group.values()))
+    def _flags(self) -> dict[str, str]:
+        """Its own flags and those of its subcommands -> the command that takes them."""
+        groups = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        below = [each._flags() for group in groups for each in group.values()]
+        return dict(collections.ChainMap(dict.fromkeys(self._option_string_actions, self.prog), *below))
 
     def add_config_flags(self, *, required: bool = True, parts: bool = False) -> None:
         """--config=NAME_OR_FILE[:arg] and --config.GROUP.FIELD=VALUE; `parse` gives the config they make.

@@ -9,6 +9,7 @@ from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.small_sets import remedy_of_empty
 from hwr_jax.errors import InputError
+from hwr_jax.messages import count_of
 from hwr_jax.text.alphabet import Alphabet
 
 # With fewer steps CTC hardly leaves its start, where it reads nothing.
@@ -55,9 +56,10 @@ def check_enough(
             )
     steps = config.total_steps(samples_an_epoch(trainable.ids, config.data))
     if not length.steps and not length.min_steps and steps < LEAST_STEPS:
+        epochs = f"{length.epochs:g} epoch{'s' * (length.epochs != 1)}"
         raise InputError(
-            f"training.epochs: {length.epochs:g} epochs of {len(trainable):,} training samples are {steps:,} "
-            f"step{'s' * (steps != 1)} of {config.data.batch_size}, too few to learn from; give "
+            f"training.epochs: {epochs} of {len(trainable):,} training samples "
+            f"are {count_of(steps, 'step')} of {config.data.batch_size}, too few to learn from; give "
             "--config.training.steps=300, say, and a smaller --config.data.batch_size, or --config.training.min_steps"
         )
 

@@ -52,5 +52,5 @@ def merge_reasons(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def describe_skips(counts: Mapping[str, int]) -> str:
-    """Counts by reason in one line, for example "679 quality BAD, 2 no ink"."""
-    return ", ".join(f"{count:,} {reason}" for reason, count in merge_reasons(counts).items()) or "nothing in it"
+    """Counts by reason in one line, for example "679 x quality BAD, 2 x no ink"."""
+    return ", ".join(f"{count:,} x {reason}" for reason, count in merge_reasons(counts).items()) or "nothing in it"

@@ -11,12 +11,15 @@ from hwr_jax.data.batches import fill_up
 from hwr_jax.decoding.decoder import GreedyDecoder
 from hwr_jax.evaluation.evaluate import LogProbs, label_losses
 from hwr_jax.text.alphabet import Alphabet
+from hwr_jax.text.distance import Edits, count_edits
 
 MOST_SUSPECTS = 200
 BATCH_SAMPLES = 128
 # The model must give what it reads so many times the label's probability: much, where it may be its own mistake. Of
 # UNIPEN, with about 1 % of labels wrong, the shipped model then doubts 2 %. Case is rarely more than a nuance of size.
 WRONG_LABEL_FROM, WRONG_CASE_FROM = 10_000.0, 1.0
+# Hardly a data set has more wrong labels than this: a model that doubts more does not read it.
+MOST_WRONG_SHARE = 1 / 3
 # What a label is often written as instead: the whole of it is held against the image, so that a letter read wrong does
 # not hide it.
 CASES: tuple[Callable[[str], str], ...] = (
@@ -55,7 +58,7 @@ class LabelDoubter:
         self._decoder = GreedyDecoder(alphabet)
         self._labels: list[tuple[float, int, Suspect]] = []
         self._cases: list[tuple[float, int, Suspect]] = []
-        self._seen = 0
+        self.edits = Edits()  # of what the model reads, by the labels
         # Samples read as something else, with WRONG_LABEL_FROM times the label's probability; and those whose label is
         # likelier in another case (`CASES`), WRONG_CASE_FROM times.
         self.wrong_labels = self.wrong_cases = 0
@@ -78,7 +81,7 @@ class LabelDoubter:
         for id, text, loss, case, (reading,), image_HxW in zip(
             ids, texts, losses, cases, readings, images_BxHxW, strict=True
         ):
-            self._seen += 1
+            self.edits += count_edits(text, reading.text)
             if loss is None:
                 continue
             # Of one path alone, so that the odds are rather too small.
@@ -89,6 +92,11 @@ class LabelDoubter:
             elif loss - case[0] > math.log(WRONG_CASE_FROM):
                 self.wrong_cases += 1
                 self._keep(self._cases, Suspect(id, text, case[1], loss, image_HxW))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the model doubts so many labels that it is the model which cannot read the images."""
+        return self.wrong_labels > MOST_WRONG_SHARE * self.edits.samples
 
     @property
     def labels(self) -> list[Suspect]:
@@ -102,7 +110,7 @@ class LabelDoubter:
 
     def _keep(self, heap: list[tuple[float, int, Suspect]], suspect: Suspect) -> None:
         # Of equal losses the first seen stay.
-        entry = (suspect.loss_per_character, -self._seen, suspect)
+        entry = (suspect.loss_per_character, -self.edits.samples, suspect)
         (heapq.heappush if len(heap) < MOST_SUSPECTS else heapq.heappushpop)(heap, entry)
 
     def _best_cases(

@@ -12,6 +12,7 @@ import numpy as np
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes
+from hwr_jax.messages import count_of
 from hwr_jax.models.keras_file import ABOUT, Architecture, WeightedLayer, read_architecture, read_keras_file
 from hwr_jax.models.keras_model import build_keras_model
 from hwr_jax.models.recognizer import CLASSES
@@ -56,11 +57,12 @@ def load_keras_weights(path: Path, width_px: int | None = None) -> KerasWeights:
     architecture = read_architecture(file.config, where) if file.config is not None else None
     convolutions, denses, lstms = _sort_layers(file.layers, where)
     if file.poolings and file.poolings != len(convolutions):
-        raise InputError(f"{where}: {file.poolings} max poolings but {len(convolutions)} convolutions with weights")
+        found = count_of(convolutions, "convolution")
+        raise InputError(f"{where}: {count_of(file.poolings, 'max pooling')} but {found} with weights")
     if architecture and (len(convolutions), len(lstms)) != (architecture.convolutions, architecture.lstms):
         raise InputError(
-            f"{where}: describes {architecture.convolutions} convolutions and {architecture.lstms} LSTMs, but holds "
-            f"weights of {len(convolutions)} and {len(lstms)}"
+            f"{where}: describes {count_of(architecture.convolutions, 'convolution')} and "
+            f"{count_of(architecture.lstms, 'LSTM')}, but holds weights of {len(convolutions)} and {len(lstms)}"
         )
     height_px = _check_chain(convolutions, denses, lstms, where)
     if architecture and architecture.height_px not in (None, height_px):
@@ -103,8 +105,9 @@ def sort_classes(tree: Tree, characters: str) -> tuple[Tree, str]:
     """
     num_classes = tree[CLASSES]["bias"].shape[0]
     if num_classes != len(characters) + OTHER_CLASSES:
+        known = count_of(max(num_classes - OTHER_CLASSES, 0), "character")
         raise InputError(
-            f"the model has {num_classes} classes, which is {max(num_classes - OTHER_CLASSES, 0)} characters (and "
+            f"the model has {num_classes} classes, which is {known} (and "
             f"unknown, unused and blank); the alphabet has {len(characters)}"
         )
     if twice := sorted({c for c in characters if characters.count(c) > 1}):
@@ -155,7 +158,9 @@ def _sort_layers(layers: Sequence[WeightedLayer], where: str) -> Sequence[list[W
             raise InputError(f"{where}: holds no {kind}; the seed model has at least one")
     if len(denses) != 2:
         names = ", ".join(layer.name for layer in denses)
-        raise InputError(f"{where}: holds {len(denses)} dense layers ({names or 'none'}); the seed model has two")
+        raise InputError(
+            f"{where}: holds {count_of(denses, 'dense layer')} ({names or 'none'}); the seed model has two"
+        )
     return convolutions, denses, lstms
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hwr_jax.config import AugmentConfig, ModelConfig
+from hwr_jax.data.sample import describe_skips
 from hwr_jax.evaluation.run_files import group_of
 from hwr_jax.evaluation.summary import doubt_interval
 from hwr_jax.files import write_text
@@ -157,7 +158,7 @@ def _settings(values: Any, between: str = "=") -> str:
 def _reasons(reasons: Any) -> str:
     if not isinstance(reasons, Mapping):
         return NOT_RECORDED
-    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "none"
+    return describe_skips(reasons) if reasons else "none"
 
 
 def _rate(found: Mapping[str, Any], name: str) -> str:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from hwr_jax.data.checks.check import RARE_BELOW, Findings
 from hwr_jax.data.checks.kinds import MEANING, WRONG_CASE, WRONG_LABEL
 from hwr_jax.evaluation.label_errors import LabelDoubter, Suspect
+from hwr_jax.messages import count_of
 from hwr_jax.reports.chart import bar_chart
 from hwr_jax.reports.page import render
 
@@ -19,7 +20,8 @@ def build_check_page(findings: Findings, facts: Mapping[str, Any], doubter: Labe
     doubted = count_suspects(doubter)
     counts = {kind: len(found) for kind, found in findings.cases.items()}
     counts |= {kind: count for kind, count, _ in doubted}
-    unknown = () if doubter else (WRONG_LABEL, WRONG_CASE)
+    not_asked = () if doubter else (WRONG_LABEL, WRONG_CASE)
+    unknown = () if doubter and not doubter.is_lost else (WRONG_LABEL, WRONG_CASE)
     left_out = [
         (id, part, reason)
         for part, found in findings.left_out.items()
@@ -33,7 +35,7 @@ def build_check_page(findings: Findings, facts: Mapping[str, Any], doubter: Labe
         left_out=left_out,
         counts=[(kind, counts[kind], meaning) for kind, meaning in MEANING.items() if counts.get(kind)],
         absent=[(kind, why) for kind, why in MEANING.items() if not counts.get(kind) and kind not in unknown],
-        unknown=unknown,
+        not_asked=not_asked,
         cases={kind: _case(kind, found, findings) for kind, found in findings.cases.items()},
         doubted=[(kind, count, found[:MOST_SUSPECTS_SHOWN]) for kind, count, found in doubted if count],
         outliers={what: groups[:MOST_LISTED] for what, groups in findings.odd.items() if groups},
@@ -42,6 +44,7 @@ def build_check_page(findings: Findings, facts: Mapping[str, Any], doubter: Labe
         never=[character for character, count in findings.rare.items() if not count],
         rare_below=RARE_BELOW,
         meanings=MEANING,
+        lost=describe_lost(doubter),
         heading=lambda kind, count: f"{kind[0].upper()}{kind[1:]}: {count:,}",
         anchor=lambda kind: "".join(character if character.isalnum() else "-" for character in kind),
         name_of=_name_of,
@@ -49,10 +52,22 @@ def build_check_page(findings: Findings, facts: Mapping[str, Any], doubter: Labe
 
 
 def count_suspects(doubter: LabelDoubter | None) -> list[tuple[str, int, list[Suspect]]]:
-    """(kind, number, the most doubtful) of either kind; nothing without a model."""
-    if doubter is None:
+    """(kind, number, the most doubtful) of either kind; nothing without a model, or by one that cannot read the set."""
+    if doubter is None or doubter.is_lost:
         return []
     return [(WRONG_LABEL, doubter.wrong_labels, doubter.labels), (WRONG_CASE, doubter.wrong_cases, doubter.cases)]
+
+
+def describe_lost(doubter: LabelDoubter | None) -> str:
+    """That a model cannot read the set, so that its doubts mean nothing, and what to do; "" where it can."""
+    if doubter is None or not doubter.is_lost:
+        return ""
+    return (
+        f"The model cannot read this set: its CER is {100 * doubter.edits.cer:.1f} %, and it would doubt "
+        f"{doubter.wrong_labels:,} of {count_of(doubter.edits.samples, 'label')}. So its doubts mean nothing, and none "
+        "are listed. Check with a run trained on the set (--model=WORKDIR); if that cannot read it either, the labels "
+        "may be those of other images (hwr data show)."
+    )
 
 
 def _case(kind: str, found: Mapping[str, str], findings: Findings) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def find_init_from(workdir: Path, given: str | None) -> str | None:
         raise InputError(f"{path}: damaged; delete the workdir and start anew") from error
     if started and given is not None and given != before:
         raise InputError(
-            f"--workdir {workdir}: holds a run that began from {before or 'nothing'}, not from {given}; "
+            f"--workdir={workdir}: holds a run that began from {before or 'nothing'}, not from {given}; "
             "use a new workdir"
         )
     return given or before

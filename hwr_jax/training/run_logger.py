@@ -140,7 +140,7 @@ class RunLogger:
             restored = self._checkpoints.restore_latest(state)
             if restored and restored.about.get("parts", {}) != self._about.get("parts", {}):
                 kept, given = (describe_own(about.get("parts", {})) for about in (restored.about, self._about))
-                raise InputError(f"--workdir {self._workdir}: holds a run with {kept}, not {given}; choose another")
+                raise InputError(f"--workdir={self._workdir}: holds a run with {kept}, not {given}; choose another")
             state = restored.state if restored else state
             self._metrics = MetricsFile(self._workdir, int(state.step))
             self._opened.callback(self._metrics.close)

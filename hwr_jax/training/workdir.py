@@ -48,9 +48,9 @@ def hold(workdir: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout:
         name = owner.read_text(encoding="utf-8") if owner.exists() else "another process"
-        raise InputError(f"--workdir {workdir}: {name} is training there; wait for it or choose another") from None
+        raise InputError(f"--workdir={workdir}: {name} is training there; wait for it or choose another") from None
     except OSError as error:
-        raise InputError(f"--workdir {workdir}: cannot be written ({error.strerror}); choose another") from error
+        raise InputError(f"--workdir={workdir}: cannot be written ({error.strerror}); choose another") from error
     try:
         write_text(owner, f"process {os.getpid()} on {platform.node()}")
         yield
@@ -114,7 +114,7 @@ def check_config(workdir: Path, config: Mapping[str, Any], *, extend: bool = Fal
             if fixed or (name in LENGTH and not extend):
                 longer = name in LENGTH and (after.get(name) or 0) > (before.get(name) or 0)
                 raise InputError(
-                    f"--workdir {workdir}: holds a run with {name}={before.get(name)!r}, not {after.get(name)!r}; "
+                    f"--workdir={workdir}: holds a run with {name}={before.get(name)!r}, not {after.get(name)!r}; "
                     f"choose another --workdir for a new run{', or --extend this one' * longer}"
                 )
         if any(name in LENGTH for name in changed):
@@ -163,7 +163,7 @@ def check_alphabet(workdir: Path, alphabet: Alphabet) -> None:
         if before != alphabet.characters:
             changed = "".join(sorted(set(before) ^ set(alphabet.characters)))
             raise InputError(
-                f"--workdir {workdir}: holds a run with another alphabet (differs in {changed}); the training data "
+                f"--workdir={workdir}: holds a run with another alphabet (differs in {changed}); the training data "
                 "have changed; start a new run, with --init_from to go on from this one"
             )
     write_text(path, f"{alphabet.characters}\n")

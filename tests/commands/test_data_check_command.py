@@ -1,6 +1,7 @@
 """`hwr data check`."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_it_counts_what_cannot_be_trained_on(iam: Path, tmp_path: Path, capsys: 
     assert data.main([*argv, f"--output={tmp_path / 'out' / 'check.json'}"]) == 1
     out = capsys.readouterr().out
     assert "'ï' 1" in out
-    assert "of training: 1 label has characters outside the alphabet, 1 label needs more than 32 frames" in out
+    assert "of training: 1 x label has characters outside the alphabet, 1 x label needs more than 32 frames" in out
     findings = json.loads((tmp_path / "out" / "check.json").read_text())
     assert findings["kept"] == {"train": 4, "validation": 0, "test": 0}
     assert "Nothing is left for validation and test: leave the split to the data with --config.data.split=auto" in out
@@ -82,9 +83,9 @@ def test_it_takes_the_alphabet_of_a_config(
         assert data.main([*argv, config, f"--config.model.alphabet={alphabet}"]) == 1
         out = capsys.readouterr().out
         assert "outside" not in out
-        assert "of training: 1 label needs more than 32 frames" in out
+        assert "of training: 1 x label needs more than 32 frames" in out
     assert data.main([*argv, config, "--config.model.width_px=256"]) == 1
-    assert "of training: 1 label has characters outside" in capsys.readouterr().out
+    assert "of training: 1 x label has characters outside" in capsys.readouterr().out
     assert main.main(["data", *argv, config, "--config.data.split=keras_example"]) == 1
     assert "needs prepared data" in capsys.readouterr().err
 
@@ -110,10 +111,31 @@ def test_a_model_tells_the_labels_it_doubts(tmp_path: Path, capsys: pytest.Captu
     out = capsys.readouterr().out
     found = json.loads((tmp_path / "data" / "checks" / "pairs.json").read_text())
     assert found["model"].startswith("unipen_words")
+    assert found["model_reads_it"]
     worst = found["likely_wrong_labels"]["worst"]
     assert found["likely_wrong_labels"]["count"] == len(worst) > 0
     assert worst[0]["text"] == "zzzzzz"
     assert f"{worst[0]['id']}: 'zzzzzz', read as {worst[0]['reading']!r}" in out
+
+
+def test_a_model_that_cannot_read_the_set_doubts_no_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Labels of other images: the model would doubt nearly all of them."""
+    samples = [s for s in read_data(SyntheticParams(1, 8).data_name, None, workers=1) if s.text.isalpha()]
+    texts = [sample.text for sample in samples]
+    for number, (sample, text) in enumerate(zip(samples, texts[1:] + texts[:1], strict=True)):
+        (tmp_path / f"{number}.png").write_bytes(sample.image_bytes())
+        (tmp_path / f"{number}.gt.txt").write_text(text)
+    flags = [f"--source={tmp_path}", f"--data_dir={tmp_path / 'data'}", "--workers=1", "--model=unipen_words"]
+    assert data.main(["check", "pairs", *flags]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"The model cannot read this set: its CER is \d+\.\d %, and it would doubt \d of \d labels\.", out)
+    assert "--model=WORKDIR" in out
+    assert "likely wrong" not in out
+    found = json.loads((tmp_path / "data" / "checks" / "pairs.json").read_text())
+    assert found["model_cer"] > 0.5
+    assert not found["model_reads_it"]
+    assert "likely_wrong_labels" not in found
+    assert "The model cannot read this set" in (tmp_path / "data" / "checks" / "pairs.html").read_text()
 
 
 @pytest.mark.parametrize(

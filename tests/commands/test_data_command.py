@@ -114,6 +114,7 @@ def test_show_works_on_raw_data(unipen: Path, tmp_path: Path, capsys: pytest.Cap
         (["prepare", "unipen_words"], "the source is missing; give the path of the raw data with --source=PATH"),
         (["prepare", "unipen_words", "--source=/nowhere"], "/nowhere: no such file or folder"),
         (["prepare", "synthetic", "--config=quickstart"], "unrecognized arguments: --config=quickstart"),
+        (["check", "synthetic", "--count=3"], "unrecognized arguments: --count=3; hwr data show takes it"),
         (["prepare", "synthetic", "--sorce=x"], "unrecognized arguments: --sorce=x"),
         (["prepare", "synthetic", "--synthetic_writers=0"], "must be at least 1"),
         (["prepare", "synthetic", "--workers=0"], "--workers: '0' is not a whole number from 1 up"),

@@ -37,7 +37,7 @@ def test_a_model_of_texts(tmp_path, capsys):
     assert (model.order, model.characters) == (3, "".join(IAM78))
     assert model.log_prob("the cat") > model.log_prob("eht tac")
     out = capsys.readouterr().out
-    assert "1 kinds of characters are not in the alphabet and count as unknown: '€'" in out
+    assert "not in the alphabet, so unknown: 1 character: '€'" in out
     # Without an alphabet all characters of the texts count, the space too.
     assert language_model.main(["train", *texts, "--smoothing=witten_bell", "--order=2", f"--output={output}"]) == 0
     assert set(read_arpa(output).characters) == set("the cat sat 20 € hat")

@@ -17,16 +17,20 @@ def columns(line: str) -> list[str]:
     return [cell for cell in line.split("  ") if cell.strip()]
 
 
+def names() -> list[str]:
+    """Of the models of the package, in the order of the table."""
+    return sorted(path.parent.name for path in PRETRAINED.glob("*/model.json"))
+
+
 def test_the_models_of_the_package(capsys):
     assert models.main(["--details"]) == 0
     out = capsys.readouterr().out
-    names = sorted(path.parent.name for path in PRETRAINED.glob("*/model.json"))
     lines = out.splitlines()
-    assert [line.split()[0] for line in lines[2 : 2 + len(names)]] == names
+    assert [line.split()[0] for line in lines[2 : 2 + len(names())]] == names()
     assert models.main(["--json"]) == 0
     found = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
-    assert list(found) == names
-    for name, line in zip(names, lines[2:], strict=False):
+    assert list(found) == names()
+    for name, line in zip(names(), lines[2:], strict=False):
         evaluation = found[name]["evaluations"]["test.json"]
         low, high = (f"{100 * bound:.2f}" for bound in evaluation["cer_interval"])
         assert f"{100 * evaluation['cer']:.2f} ({low} - {high})" in line
@@ -43,12 +47,18 @@ def test_the_table_for_people_fits_a_terminal(capsys):
     assert models.main([]) == 0
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
-    rows = {line.split()[0]: columns(line) for line in out.splitlines()[:20] if line}
+    rows = {line.split()[0]: columns(line) for line in out.splitlines()[:9]}
     assert [cell.strip() for cell in rows["model"]] == ["model", "reads", "language", "made of", "CER %", "MB"]
     assert [cell.strip() for cell in rows["unipen_words"]][1:4] == ["words", "English", "strokes"]
     assert [cell.strip() for cell in rows["copiste_lines_large"]][1:4] == ["lines", "French", "ink"]
     assert "(4.65 - 8.61)" in rows["copiste_lines_large"][4]
     assert "hwr read takes unipen_words_large by itself" in out
+    uses = dict(columns(line)[:2] for line in out.partition("\nuse ")[2].splitlines()[2 : 2 + len(names())])
+    assert uses.keys() == set(names())
+    assert uses["unipen_words_large"].strip() == "English single words written on a screen: the most accurate"
+    assert uses["copiste_lines"].strip() == "French lines scanned from paper: 4 times smaller"
+    assert models.main(["--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["use_for"] == uses["copiste_lines"].strip()
 
 
 def test_the_docs_have_the_table(repository, capsys):

@@ -132,7 +132,7 @@ def test_what_cannot_be_learnt_from_is_refused_before_the_first_step(prepared, t
     assert main(["train", "--config=unipen_words", *flags]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith(
-        "hwr train: data 'pairs/mine': no training samples are left; 8 label has characters outside"
+        "hwr train: data 'pairs/mine': no training samples are left; 8 x label has characters outside"
     )
     assert "model.alphabet lacks ' '" in error
     assert main(["train", "--config=unipen_words", "--config.model.alphabet=training", *flags]) == 1

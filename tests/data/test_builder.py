@@ -106,7 +106,7 @@ def test_a_split_without_writers_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_source_without_usable_samples_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"iam: no usable sample; 1 image: no such file \(.*a01-000-00-00\)$"):
+    with pytest.raises(InputError, match=r"iam: no usable sample; 1 x image: no such file \(.*a01-000-00-00\)$"):
         prepare_iam(tmp_path, forms=1)
     assert not (tmp_path / "data" / "iam_words" / "1.1.0").exists()
 

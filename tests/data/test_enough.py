@@ -31,7 +31,7 @@ def test_more_than_a_share_left_out_is_refused_with_what_to_do():
     with pytest.raises(InputError) as told:
         check(config, samples(*["ab"] * 7, "a b", "b é", "b c"))
     assert str(told.value) == (
-        "data 'pairs/mine': 3 of 10 training samples would be left out: 3 label has characters outside the alphabet; "
+        "data 'pairs/mine': 3 of 10 training samples would be left out: 3 x label has characters outside the alphabet; "
         "model.alphabet lacks ' ' 'é'; give --config.model.alphabet=training, or union to train on from a model that "
         "you name with --init_from"
     )
@@ -42,7 +42,7 @@ def test_more_than_a_share_left_out_is_refused_with_what_to_do():
 
 def test_labels_that_are_too_long_have_another_remedy():
     config = ExperimentConfig(data=DATA, training=TrainingConfig(steps=300))
-    with pytest.raises(InputError, match=r"1 label needs more than 8 frames; .*training\.max_left_out"):
+    with pytest.raises(InputError, match=r"1 x label needs more than 8 frames; .*training\.max_left_out"):
         check(config, samples("abcabcabcabc"))
 
 
@@ -76,6 +76,6 @@ def test_nothing_left_is_refused_with_what_to_do():
         check_not_empty(config, ALPHABET, "validation", none, none)
     of = samples("xyz")
     with pytest.raises(
-        InputError, match=r"no training samples are left; 1 label .*; model\.alphabet lacks 'x' 'y' 'z'"
+        InputError, match=r"no training samples are left; 1 x label .*; model\.alphabet lacks 'x' 'y' 'z'"
     ):
         check_not_empty(config, ALPHABET, "training", of, select_trainable(of, ALPHABET, 8))

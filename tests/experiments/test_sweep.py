@@ -205,7 +205,7 @@ def test_a_folder_holds_one_sweep_and_one_starter(three, write_sweep, tmp_path, 
     assert "holds the sweep of" in capsys.readouterr().err
     with hold(tmp_path / "sweep"):
         assert sweep(*three, "--launcher=fake") == 1
-    assert f"--workdir {tmp_path / 'sweep'}" in capsys.readouterr().err
+    assert f"--workdir={tmp_path / 'sweep'}" in capsys.readouterr().err
 
 
 def test_a_damaged_record_is_reported_and_can_be_made_again(three, tmp_path, launched, capsys):

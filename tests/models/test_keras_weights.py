@@ -75,7 +75,7 @@ def test_what_is_described_must_be_there(zip_keras, keras_description):
     del layers[0]
     one_lstm = [*layers[:7], *layers[8:]]
     one_convolution = layers[2:]
-    for fewer, says in ((one_lstm, "2 convolutions and 1 LSTMs"), (one_convolution, "1 convolutions and 2 LSTMs")):
+    for fewer, says in ((one_lstm, "2 convolutions and 1 LSTM"), (one_convolution, "1 convolutions and 2 LSTMs")):
         keras_description["config"]["layers"] = fewer
         with pytest.raises(InputError, match=rf"describes {says}, but holds weights of 2 and 2"):
             load_keras_weights(zip_keras(keras_description))
@@ -95,9 +95,9 @@ FORWARD = "layers/bidirectional/forward_layer/cell/vars"
         (lambda f: f.pop("layers"), "no weights of a Functional or Sequential model"),
         (lambda f: f.copy("layers", "other/layers"), "weights of several models"),
         (lambda f: f.pop("layers/conv2d"), "layer conv2d is missing, though there is conv2d_1"),
-        (lambda f: f.pop("layers/conv2d_1"), "2 max poolings but 1 convolutions"),
+        (lambda f: f.pop("layers/conv2d_1"), "2 max poolings but 1 convolution"),
         (lambda f: [f.pop(f"layers/{n}") for n in ("conv2d", "conv2d_1")], "holds no convolution"),
-        (lambda f: f.pop("layers/dense_1"), r"holds 1 dense layers \(dense\); the seed model has two"),
+        (lambda f: f.pop("layers/dense_1"), r"holds 1 dense layer \(dense\); the seed model has two"),
         (lambda f: f.copy("layers/dense_1", "layers/dense_2"), "holds 3 dense layers"),
         (
             lambda f: f.pop("layers/bidirectional_1"),

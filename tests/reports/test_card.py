@@ -104,7 +104,7 @@ def test_everything_recorded_is_told(model):
         ["trained on", "synthetic, then unipen_words"],
         ["ids evaluated on, SHA-256", "c0ffee"],
         ["source", "u.tar, 1,234 bytes"],
-        ["left out of training", "224 label has characters outside the alphabet"],
+        ["left out of training", "224 x label has characters outside the alphabet"],
         ["validation", "1,001", "11", "hash of validation"],
         ["command", "`hwr train --config=a.py`"],
         ["commit", "0123456789abcdef+changes"],

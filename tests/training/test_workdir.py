@@ -53,7 +53,7 @@ def test_a_second_process_is_refused_while_the_first_lives(tmp_path, repository)
     workdir = tmp_path / "runs" / "one"
     with hold(workdir), start_holder(workdir, repository) as other:
         said, _ = other.communicate(timeout=60)
-    assert said.startswith(f"--workdir {workdir}: process {os.getpid()} on ")
+    assert said.startswith(f"--workdir={workdir}: process {os.getpid()} on ")
     assert said.endswith(" is training there; wait for it or choose another\n")
     with start_holder(workdir, repository) as other:
         assert other.communicate(timeout=60) == ("held\n", None)

@@ -95,7 +95,7 @@ def test_every_line_of_a_dry_run_is_shell(job, make_options, shipped, capsys):
 
 def test_what_is_not_committed_is_not_shipped_in_silence(job, make_options, shipped, write_tiny_config, capsys):
     (shipped / "hwr_jax" / "new.py").write_text("")
-    with pytest.raises(InputError, match=r"1 files are not as committed, such as hwr_jax/new.py.*--allow_dirty"):
+    with pytest.raises(InputError, match=r"1 file not as committed, such as hwr_jax/new.py.*--allow_dirty"):
         launch([job], make_options())
     assert "git archive" in dry_run(job, make_options("--allow_dirty"), capsys)
     write_tiny_config(shipped / "configs" / "other.py", 300)
