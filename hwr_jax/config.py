@@ -105,7 +105,7 @@ class DataConfig:
         check_choice("data.on_device", self.on_device, ON_DEVICE)
 
     def of(self, name: str | None) -> "DataConfig":
-        """The config of other data, split by writer, with labels of the same forms; of the same data itself.
+        """The config of other data with images and labels of the same forms, split as usual; of the same data itself.
 
         Of a mixture's set, which may be called by its name in the mixture, as the mixture splits it.
         """
@@ -114,8 +114,9 @@ class DataConfig:
         for key, source in self.mixture.items():
             if name in (key, source.name):
                 return self.of_source(key)
-        forms = {field: getattr(self, field) for field in ("casefold", "plain_marks", "outside_alphabet", "data_dir")}
-        return DataConfig(name=str(name), workers=self.workers, **forms)
+        labels = ("casefold", "plain_marks", "outside_alphabet")
+        kept = (*labels, "preprocessing", "horizontal_scale", "data_dir", "workers")
+        return DataConfig(name=str(name), **{field: getattr(self, field) for field in kept})
 
     def of_source(self, key: str) -> "DataConfig":
         """The config of one data set of the mixture, as a run on that alone has it."""

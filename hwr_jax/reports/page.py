@@ -14,6 +14,8 @@ from hwr_jax.messages import count_of
 from hwr_jax.reports.tables import ABSENT, show_interval, show_number, show_percent
 from hwr_jax.text.distance import align
 
+# An image so many times as wide as high is a line, and gets a row of its own.
+_LONG = 8
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -41,11 +43,28 @@ def _environment(folder: Path, is_html: bool) -> jinja2.Environment:
         "align": align,
         "count_of": count_of,
         "image_uri": image_uri,
+        "is_long": lambda image_HxW: image_HxW.shape[1] > _LONG * image_HxW.shape[0],
         "show_interval": show_interval,
         "show_number": show_number,
         "show_percent": show_percent,
+        "trim_columns": trim_columns,
     }
     return environment
+
+
+def trim_columns(image_HxW: np.ndarray) -> np.ndarray:
+    """The image, uint8, without most of the white columns to the left and right of its ink, if it is as wide as a line.
+
+    Images of lines are padded to the width of the longest. What is left is at least four times as wide as high.
+    """
+    height, width = image_HxW.shape
+    columns = np.flatnonzero((image_HxW != 255).any(axis=0))
+    if width <= _LONG * height or not len(columns):
+        return image_HxW
+    margin = height // 4
+    left, right = max(0, int(columns[0]) - margin), min(width, int(columns[-1]) + 1 + margin)
+    left = min(left, max(0, right - 4 * height))
+    return image_HxW[:, left : max(right, left + 4 * height)]
 
 
 def image_uri(image_HxW: np.ndarray) -> str:

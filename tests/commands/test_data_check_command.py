@@ -1,5 +1,6 @@
 """`hwr data check`."""
 
+import argparse
 import json
 import re
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hwr_jax.commands import data, main
+from hwr_jax.commands import data, data_check, main
 from hwr_jax.data.formats.synthetic import SyntheticParams
 from hwr_jax.data.formats.table import read_data
 from hwr_jax.data.splits import split_of
+from hwr_jax.ink.model_input import preprocessing_of
+from hwr_jax.training.load import load_model
 
 SMALL = ("--synthetic_writers=30", "--synthetic_words_per_writer=2", "--workers=1")
 
@@ -116,6 +119,14 @@ def test_a_model_tells_the_labels_it_doubts(tmp_path: Path, capsys: pytest.Captu
     assert found["likely_wrong_labels"]["count"] == len(worst) > 0
     assert worst[0]["text"] == "zzzzzz"
     assert f"{worst[0]['id']}: 'zzzzzz', read as {worst[0]['reading']!r}" in out
+
+
+def test_a_model_of_lines_gets_images_as_it_has_learnt_them() -> None:
+    """Preprocessed as words, lines were a few pixels high, and no model read them."""
+    model = load_model("unipen_lines")
+    config = data_check._find_config(argparse.Namespace(name="pairs/x", config=None), model)
+    assert preprocessing_of(config) == model.preprocessing
+    assert (config.data.preprocessing, config.data.split) == ("line", "auto")
 
 
 def test_a_model_that_cannot_read_the_set_doubts_no_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
