@@ -17,8 +17,10 @@ from hwr_jax.decoding.settings import DecoderChoice
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
+from hwr_jax.ink.pictures import looks_like_picture
 from hwr_jax.ink.preprocessing import ink_columns, is_blank, place_image, preprocess
 from hwr_jax.ink.text_rows import count_page_rows, looks_like_line
+from hwr_jax.messages import count_of
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.direction import to_logical
 from hwr_jax.training.load import OwnParts, choose_model_decoder, load_model
@@ -32,6 +34,7 @@ class OpenFile(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
+_BLANK = "blank: there is no ink in it"
 ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image | OpenFile
 
 
@@ -127,7 +130,7 @@ class Reader:
     ) -> list[Reading]:
         """Reads one image or several, in order.
 
-        A blank image, and one that looks like a page, gives a reading without text and with a `problem`.
+        A blank image, and one that looks like a page or a picture, gives a reading without text and with a `problem`.
 
         Args:
           images: each the path of an image file, the bytes of one, a file opened to read bytes, a uint8 array [H, W]
@@ -245,13 +248,23 @@ def _reading(found: tuple[Hypothesis, ...], boxes: tuple[CharacterBox, ...]) -> 
 
 def _look_again(reading: Reading, grey_HxW: np.ndarray) -> Reading:
     """The reading, unless the image is that of no word or line."""
-    rows = 0 if is_blank(grey_HxW) else count_page_rows(grey_HxW)
-    if rows is None:
+    problem = _find_problem(grey_HxW)
+    if problem is None:
         return dataclasses.replace(reading, looks_like_line=looks_like_line(grey_HxW))
+    return Reading("", 0.0, problem=problem)
+
+
+def _find_problem(grey_HxW: np.ndarray) -> str | None:
+    """Why an image cannot be that of a word or a line."""
+    if is_blank(grey_HxW):
+        return _BLANK
+    if looks_like_picture(grey_HxW):
+        return "looks like a picture without writing; give images of single words or lines on paper"
+    rows = count_page_rows(grey_HxW)
+    if rows is None:
+        return None
     how = "give images of single words or lines, or its ALTO or PAGE file with hwr read --page"
-    return Reading(
-        "", 0.0, problem=f"looks like a page with {rows} lines; {how}" if rows else "blank: there is no ink in it"
-    )
+    return f"looks like a page with {count_of(rows, 'line')}; {how}" if rows else _BLANK
 
 
 def _grey(image: ImageLike, name: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.options import Parser, run
+from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
     from hwr_jax.run import Run
@@ -42,6 +43,8 @@ def main(argv: Sequence[str]) -> int:
     """Runs `hwr train ...`. Returns the exit status."""
     argv = _with_config(argv)
     options = _parser().parse(argv)
+    if options.config is None:
+        raise InputError("give --config=NAME (hwr configs lists them), or --init_from=MODEL to train on from a model")
 
     from hwr_jax.run import train
 
@@ -65,7 +68,7 @@ def _with_config(argv: Sequence[str]) -> list[str]:
 
 def _parser() -> Parser:
     parser = Parser(prog="hwr train", description="Trains a model, or goes on with a run that stopped.", epilog=_EPILOG)
-    parser.add_config_flags(parts=True)
+    parser.add_config_flags(required=False, parts=True)
     parser.add_argument(
         "--workdir", type=Path, required=True, metavar="DIR", help="the run's folder; made if it is not there"
     )
@@ -115,7 +118,8 @@ def _describe(done: "Run", argv: Sequence[str], *, has_own_parts: bool) -> str:
         f"Change a thing: hwr train {shlex.join(slower)}",
     ]
     if not has_own_parts:
-        name = summary["data"] if "/" in summary["data"] and "sources" not in summary else "pairs/mine"
+        has_own_name = "/" in summary["data"] and "sources" not in summary
+        name = f"{summary['data'].partition('/')[0]}/more" if has_own_name else "pairs/mine"
         onward = ["hwr", "train", f"--init_from={workdir}", f"--config.data.name={name}", f"--workdir={workdir}-2"]
         lines += [f"Train it on:    {shlex.join(onward)}", f"  after         hwr data prepare {name} --source=FOLDER"]
     return "\n".join(lines)

@@ -73,8 +73,8 @@ def read_tar(path: Path, wanted: Callable[[str], bool], *, max_bytes: int = MAX_
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the system's; those of bz2 and gzip for damaged data have no number
             if not members:
-                kinds = ".tar, .tar.gz, .tar.bz2, .tar.xz"
-                raise InputError(f"{path}: not a tar archive ({kinds}), or a damaged one") from error
+                kinds = ".zip, .tar, .tar.gz, .tar.bz2, .tar.xz"
+                raise InputError(f"{path}: neither a folder nor an archive ({kinds}), or a damaged one") from error
             raise InputError(
                 f"{path}: the archive is cut short or damaged after {count_of(members, 'member')}"
             ) from error

@@ -44,10 +44,7 @@ def ensure_prepared(
     Raises InputError if it is not prepared and there is no source, or the source is not what it says.
     """
     if not config.source and config.name != SYNTHETIC and not find_prepared(config.name, _data_dir(config)):
-        raise InputError(
-            f"data {config.name!r}: not prepared; run hwr data prepare {config.name} --source=PATH, "
-            "or give --config.data.source=PATH"
-        )
+        raise InputError(f"data {config.name!r}: not prepared; run hwr data prepare {config.name} --source=PATH")
     source = Path(config.source) if config.source else None
     return prepare(
         prepared_name(config),

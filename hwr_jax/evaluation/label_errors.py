@@ -19,7 +19,7 @@ BATCH_SAMPLES = 128
 # UNIPEN, with about 1 % of labels wrong, the shipped model then doubts 2 %. Case is rarely more than a nuance of size.
 WRONG_LABEL_FROM, WRONG_CASE_FROM = 10_000.0, 1.0
 # Hardly a data set has more wrong labels than this: a model that doubts more does not read it.
-MOST_WRONG_SHARE = 1 / 3
+MOST_WRONG_SHARE = 0.2
 # What a label is often written as instead: the whole of it is held against the image, so that a letter read wrong does
 # not hide it.
 CASES: tuple[Callable[[str], str], ...] = (

@@ -190,7 +190,7 @@ def log_ticks(lowest: float, highest: float) -> list[float]:
     ticks = [exponent + math.log10(factor) for exponent in exponents for factor in factors]
     first = max(index for index, tick in enumerate(ticks) if tick <= lowest + 1e-9)
     last = min(index for index, tick in enumerate(ticks) if tick >= highest - 1e-9)
-    return ticks[first : max(last, first + 1) + 1]
+    return ticks[min(first, last - 1) : last + 1]  # One value at a tick, such as a rate of 100 %, is the highest.
 
 
 def _format_x(x: float) -> str:

@@ -1,6 +1,7 @@
 """Sheets of samples as pictures: of data, of their augmented versions, and of what a model read."""
 
 import io
+import statistics
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,19 +30,35 @@ Corner = tuple[int, int]
 
 
 def draw_sample_sheet(samples: Sequence[Sample], title: str) -> Image.Image:
-    """The samples in rows of four under a title, as RGB; instead of an image that cannot be opened stands why."""
+    """The samples in rows under a title, four words or a line each, as RGB; or why an image cannot be opened."""
+    opened = [_open(sample) for sample in samples]
+    aspects = [image.width / image.height for image in opened if not isinstance(image, str)]
+    columns = _count_columns(statistics.median(aspects or [float(_WORD_ASPECT)]))
+    width = COLUMNS * (_IMAGE_PX[0] + _MARGIN_PX) // columns - _MARGIN_PX
 
-    def draw_cell(sheet: Image.Image, corner: Corner, sample: Sample) -> None:
-        try:
-            image = Image.fromarray(open_grey(sample.image, "image"))
-        except InputError as error:
-            write_text(sheet, corner, str(error), _ID_PX, WRONG, _IMAGE_PX[0])
+    def draw_cell(sheet: Image.Image, corner: Corner, item: tuple[Sample, Image.Image | str]) -> None:
+        sample, image = item
+        if isinstance(image, str):
+            write_text(sheet, corner, image, _ID_PX, WRONG, width)
         else:
-            image.thumbnail(_IMAGE_PX)
+            image.thumbnail((width, _IMAGE_PX[1]))
             _paste(sheet, corner, image, RULE)
-        _write_label(sheet, (corner[0], corner[1] + _IMAGE_PX[1] + _GAP_PX), sample, _IMAGE_PX[0])
+        _write_label(sheet, (corner[0], corner[1] + _IMAGE_PX[1] + _GAP_PX), sample, width)
 
-    return _draw_grid([(title, samples)], (_IMAGE_PX[0], _IMAGE_PX[1] + _BELOW_PX), COLUMNS, draw_cell)
+    cells = list(zip(samples, opened, strict=True))
+    return _draw_grid([(title, cells)], (width, _IMAGE_PX[1] + _BELOW_PX), columns, draw_cell)
+
+
+def _open(sample: Sample) -> Image.Image | str:
+    try:
+        return Image.fromarray(open_grey(sample.image, "image"))
+    except InputError as error:
+        return str(error)
+
+
+def _count_columns(aspect: float) -> int:
+    """How many images, so many times as wide as high, stand side by side."""
+    return min(COLUMNS, max(1, round(COLUMNS * _WORD_ASPECT / aspect)))
 
 
 def draw_version_sheet(
@@ -82,7 +99,7 @@ def draw_evaluation_sheet(
     Takes the model's input for each result, uint8, and of each group title and indices of results. Returns a PNG.
     """
     aspect = images_NxHxW.shape[2] / images_NxHxW.shape[1]
-    columns = min(COLUMNS, max(1, round(COLUMNS * _WORD_ASPECT / aspect)))
+    columns = _count_columns(aspect)
     width = COLUMNS * (_CELL_PX + _MARGIN_PX) // columns - _MARGIN_PX
     size = width, round(width / aspect)
 

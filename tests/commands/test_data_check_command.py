@@ -104,7 +104,7 @@ def test_good_prepared_data_are_status_0(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_a_model_tells_the_labels_it_doubts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    samples = [s for s in read_data(SyntheticParams(1, 8).data_name, None, workers=1) if s.text.isalpha()]
+    samples = [s for s in read_data(SyntheticParams(1, 20).data_name, None, workers=1) if s.text.isalpha()]
     labels = {f"{number}.png": sample.text for number, sample in enumerate(samples)} | {"0.png": "zzzzzz"}
     for (name, label), sample in zip(labels.items(), samples, strict=True):
         (tmp_path / name).write_bytes(sample.image_bytes())

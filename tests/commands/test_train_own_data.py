@@ -98,7 +98,9 @@ def test_the_model_before_the_first_step_is_measured_and_may_be_the_best(run):
     assert read(run, "evaluation/test.json")["model"] == f"mine@{best['step']}"
 
 
-def test_the_same_command_says_that_the_run_is_finished_and_its_hints_can_be_run(run, prepared, model_folder, capsys):
+def test_the_same_command_says_that_the_run_is_finished_and_its_hints_can_be_run(
+    run, prepared, model_folder, tmp_path_factory, capsys
+):
     before = (run / "metrics.jsonl").read_bytes()
     capsys.readouterr()
     assert train(model_folder, run, f"--config.data.name={prepared}") == 0
@@ -112,6 +114,9 @@ def test_the_same_command_says_that_the_run_is_finished_and_its_hints_can_be_run
     assert f"--config.data.name={prepared}" in hints["Change a thing"]
     assert main([*hints["Change a thing"][1:], "--config.training.steps=1"]) == 0
     onward = ["--config.training.steps=1", "--config.data.workers=1", "--config.training.parallel=jit"]
+    (folder,) = tmp_path_factory.getbasetemp().glob("lines*")
+    before_it = shlex.split(output.splitlines()[-1].replace("FOLDER", str(folder)))  # "after hwr data prepare ..."
+    assert main([*before_it[2:], "--workers=1"]) == 0
     assert main([*hints["Train it on"][1:], *onward]) == 0
 
 

@@ -105,7 +105,7 @@ def test_an_archive_cut_short_is_named(tmp_path: Path, suffix: str) -> None:
 def test_a_file_that_is_no_archive_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "thing"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"thing: not a tar archive"):
+    with pytest.raises(InputError, match=r"thing: neither a folder nor an archive"):
         read_all(path)
 
 
@@ -239,7 +239,7 @@ def test_damaged_archives_and_missing_sources(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged"), open_tree(path, is_text):
         pass
     path.write_bytes(b"no archive")
-    with pytest.raises(InputError, match="not a tar archive"), open_tree(path, is_text):
+    with pytest.raises(InputError, match="neither a folder nor an archive"), open_tree(path, is_text):
         pass
     with pytest.raises(InputError, match="no such file or folder"), open_tree(tmp_path / "gone", is_text):
         pass
@@ -277,5 +277,5 @@ def test_damage_that_is_met_on_the_way_to_the_next_member_is_told(tmp_path):
 def test_bytes_that_only_begin_like_bz2_are_no_archive(tmp_path):
     path = tmp_path / "data.tar.bz2"
     path.write_bytes(b"BZh" + bytes(range(200)))
-    with pytest.raises(InputError, match="not a tar archive"), open_tree(path, lambda name: True):
+    with pytest.raises(InputError, match="neither a folder nor an archive"), open_tree(path, lambda name: True):
         pass

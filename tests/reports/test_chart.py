@@ -41,7 +41,7 @@ def test_a_rate_of_one_has_no_axis_above_it():
 
 @pytest.mark.parametrize(
     ("lowest", "highest", "ticks"),
-    [(1.2, 17, [1, 2, 5, 10, 20]), (3, 3, [2, 5]), (0.9, 40_000, [0.1, 1, 10, 100, 1e5])],
+    [(1.2, 17, [1, 2, 5, 10, 20]), (3, 3, [2, 5]), (1, 1, [0.5, 1]), (0.9, 40_000, [0.1, 1, 10, 100, 1e5])],
 )
 def test_logarithmic_ticks(lowest, highest, ticks):
     found = [10**tick for tick in log_ticks(np.log10(lowest), np.log10(highest))]

@@ -69,7 +69,7 @@ def test_suspects_are_shown_with_what_was_read(parse_page) -> None:
         return np.stack([sure] * len(widths_B)), np.full(len(widths_B), 4)
 
     doubter = LabelDoubter(log_probs, alphabet, 4)
-    doubter.see(["suspect", "x", "y"], ["a", "b", "b"], np.zeros((3, 8, 16), np.uint8), np.full(3, 16))
+    doubter.see(["suspect", *"uvwxyz"], ["a", *"b" * 6], np.zeros((7, 8, 16), np.uint8), np.full(7, 16))
     page = build_check_page(make_findings(cases={}), {"data": "pairs"}, doubter)
     tags, ids = tags_and_ids(parse_page(page))
     assert tags.count("img") == 1

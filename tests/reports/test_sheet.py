@@ -34,12 +34,19 @@ def test_images_stand_in_rows_of_four() -> None:
 
 
 def test_wide_images_keep_their_shape_inside_their_cell() -> None:
-    sheet = draw_sample_sheet([unnamed(900, 90, 77), unnamed(5, 5, 99)], "")
+    sheet = draw_sample_sheet([unnamed(900, 90, 77), unnamed(5, 5, 99), unnamed(5, 5, 98)], "")
     where = np.argwhere((np.asarray(sheet) == 77).all(axis=2))
     height, width = where.max(axis=0) - where.min(axis=0) + 1
     assert width == 296
     assert abs(height - 296 * 90 / 900) <= 1
     assert count_colour(sheet, (99, 99, 99)) == 25  # small ones are not enlarged
+
+
+def test_a_line_has_the_width_of_four_words() -> None:
+    sheet = draw_sample_sheet([unnamed(2400, 90, 77), unnamed(1800, 90, 99)], "")
+    where = np.argwhere((np.asarray(sheet) == 77).all(axis=2))
+    assert np.ptp(where[:, 1]) + 1 == 4 * 320 - 24
+    assert np.argwhere((np.asarray(sheet) == 99).all(axis=2))[:, 0].min() > where[:, 0].max()  # below it
 
 
 def test_a_bad_image_says_why_in_red(tmp_path: Path) -> None:

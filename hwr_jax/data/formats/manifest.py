@@ -129,7 +129,10 @@ def _find_tables(tree: Tree, source: Path) -> list[str]:
     if not tables:
         raise InputError(f"{source}: no table in it ({', '.join(SUFFIXES)}); give the manifest's path")
     if len({PurePosixPath(name).name for name in tables}) > 1:
-        raise InputError(f"{source}: several tables ({', '.join(tables[:4])} ...); say which with --manifest=NAME")
+        stems = {name.rpartition(".")[0] for name in tables}
+        beside = any(is_image(name) and name.rpartition(".")[0] in stems for name in names)
+        how = ", or read images with a text file each as pairs" if beside else ""
+        raise InputError(f"{source}: several tables ({', '.join(tables[:4])} ...); say which with --manifest=NAME{how}")
     return tables
 
 

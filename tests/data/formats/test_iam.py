@@ -194,7 +194,7 @@ def test_wrong_sources_are_named(tmp_path: Path) -> None:
         ("no_labels", "no_labels: no words.txt"),
         ("no_words", r"no_words: no words/ folder and no words\.tgz"),
         ("other_labels", r"words\.txt: no line looks like IAM's"),
-        ("not_tar", r"words\.tgz: not a tar archive"),
+        ("not_tar", r"words\.tgz: neither a folder nor an archive"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             read(tmp_path / name)

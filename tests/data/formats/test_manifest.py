@@ -148,7 +148,7 @@ def test_tables_of_splits_in_folders_of_their_own(tmp_path: Path) -> None:
         "test/1.png": ("x", "test/1.png", "test"),
     }
     (tmp_path / "test" / "more.csv").write_text("file_name,text\n")
-    with pytest.raises(InputError, match=r"several tables .* say which with --manifest=NAME"):
+    with pytest.raises(InputError, match=r"several tables .* say which with --manifest=NAME$"):
         read(tmp_path)
 
 
@@ -208,3 +208,11 @@ def test_the_real_set_of_german_street_names(real_data) -> None:
     assert len({sample.writer for sample in samples}) == 32
     assert samples[0].id == "german_hw_data/writer1/1_0.png"
     assert samples[0].text == "K\u00f6nigshain-Wiederau"
+
+
+def test_a_folder_of_pairs_is_told_to_be_read_as_such(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Image.new("L", (9, 9)).save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_text("x")
+    with pytest.raises(InputError, match=r"with --manifest=NAME, or read images with a text file each as pairs$"):
+        list(parse_manifest(tmp_path, workers=1))

@@ -341,7 +341,7 @@ def test_wrong_sources_are_named(tmp_path: Path) -> None:
         ("empty", "empty: no UNIPEN words"),
         ("only8", "only8: no UNIPEN words"),
         ("other.tar", "other.tar: no UNIPEN words"),
-        ("text.txt", "text.txt: not a tar archive"),
+        ("text.txt", "text.txt: neither a folder nor an archive"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             read(tmp_path / name)
