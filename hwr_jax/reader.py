@@ -34,7 +34,8 @@ class OpenFile(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-_BLANK = "blank: there is no ink in it"
+# Rows of ink that a photo of things hardly has; fewer may be their edges.
+_MANY_ROWS = 9
 ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image | OpenFile
 
 
@@ -256,15 +257,15 @@ def _look_again(reading: Reading, grey_HxW: np.ndarray) -> Reading:
 
 def _find_problem(grey_HxW: np.ndarray) -> str | None:
     """Why an image cannot be that of a word or a line."""
-    if is_blank(grey_HxW):
-        return _BLANK
-    if looks_like_picture(grey_HxW):
+    rows = 0 if is_blank(grey_HxW) else count_page_rows(grey_HxW)
+    if rows == 0:
+        return "blank: there is no ink in it"
+    if (rows or 0) < _MANY_ROWS and looks_like_picture(grey_HxW):
         return "looks like a picture without writing; give images of single words or lines on paper"
-    rows = count_page_rows(grey_HxW)
     if rows is None:
         return None
     how = "give images of single words or lines, or its ALTO or PAGE file with hwr read --page"
-    return f"looks like a page with {count_of(rows, 'line')}; {how}" if rows else _BLANK
+    return f"looks like a page with {count_of(rows, 'line')}; {how}"
 
 
 def _grey(image: ImageLike, name: str) -> np.ndarray:

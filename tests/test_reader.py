@@ -119,6 +119,17 @@ def test_what_a_blank_image_and_a_page_show_is_told():
     assert Reader(WidthModel()).read(page, are_crops=True)[0].problem is None
 
 
+def test_a_picture_of_things_has_no_text():
+    y, x = np.mgrid[:300, :400]
+    grain = np.random.default_rng(0).normal(0, 8, y.shape)
+    table = (130 + 40 * np.sin(y / 6 + 3 * np.sin(x / 45)) + grain).clip(0, 255).astype(np.uint8)
+    (reading,) = Reader(WidthModel()).read(table)
+    assert (reading.text, reading.confidence) == ("", 0.0)
+    assert reading.problem is not None
+    assert reading.problem.startswith("looks like a picture without writing; give images of single words or lines")
+    assert Reader(WidthModel()).read(table, are_crops=True)[0].problem is None
+
+
 def test_an_open_file_is_read(tmp_path):
     path = tmp_path / "two.png"
     path.write_bytes(encode(draw_blocks(2)))

@@ -18,8 +18,8 @@ BATCH_SAMPLES = 128
 # The model must give what it reads so many times the label's probability: much, where it may be its own mistake. Of
 # UNIPEN, with about 1 % of labels wrong, the shipped model then doubts 2 %. Case is rarely more than a nuance of size.
 WRONG_LABEL_FROM, WRONG_CASE_FROM = 10_000.0, 1.0
-# Hardly a data set has more wrong labels than this: a model that doubts more does not read it.
-MOST_WRONG_SHARE = 0.2
+# Hardly a data set has more wrong labels than this, and other errors: a model that finds more does not read it.
+MOST_WRONG_SHARE, MOST_CER = 0.2, 0.3
 # What a label is often written as instead: the whole of it is held against the image, so that a letter read wrong does
 # not hide it.
 CASES: tuple[Callable[[str], str], ...] = (
@@ -95,8 +95,8 @@ class LabelDoubter:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the model doubts so many labels that it is the model which cannot read the images."""
-        return self.wrong_labels > MOST_WRONG_SHARE * self.edits.samples
+        """Whether there are so many doubts, and errors, that it is the model which cannot read the images."""
+        return self.wrong_labels > MOST_WRONG_SHARE * self.edits.samples and self.edits.cer > MOST_CER
 
     @property
     def labels(self) -> list[Suspect]:

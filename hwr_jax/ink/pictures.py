@@ -13,8 +13,9 @@ _SIDE_PX, _AROUND, _CELLS = 96, 0.25, 6
 _DEEPEST_PERCENTILE, _BETWEEN = 98, (0.25, 0.75)
 # A picture has so many pixels of such depths, and a median so deep; or less, if so many cells are lighter or darker
 # than light that falls from one side explains, by a fifth of the range.
-# NUMBERS
-_BETWEEN_SHARE, _MEDIAN, _UNEVEN_MEDIAN = 0.3, 0.38, 0.2
+# Of 28 photos of things 20 have; of 16,875 words and lines of 12 sources none has, of 2,099 pieces of them that were
+# enlarged to 100 px and more 9 have: faint ink, or background of a few pixels.
+_BETWEEN_SHARE, _MEDIAN, _UNEVEN_MEDIAN = 0.3, 0.45, 0.27
 _UNEVEN_CELLS, _UNEVEN_BY, _PAPER_PERCENTILE = 0.14, 0.2, 90
 
 

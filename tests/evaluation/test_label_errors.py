@@ -95,3 +95,17 @@ def test_any_number_of_samples_at_once() -> None:
     doubter.see([], [], np.zeros((0, 2, 3), np.uint8), np.zeros(0, np.int64))
     assert doubter.wrong_labels == count
     assert [one.id for one in doubter.labels] == [f"{n}" for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "is_lost"),
+    [
+        ([("ab", "ab")] * 9 + [("ab", "ba")], False),
+        # Many doubts, but most is read as the labels say: they may well be wrong.
+        ([("ababa", "ababa")] * 4 + [("ab", "ba"), ("ab", "bb")], False),
+        ([("ab", "ba")] * 3 + [("ab", "ab")], True),
+        ([], False),
+    ],
+)
+def test_a_model_that_doubts_most_cannot_read_the_set(pairs, is_lost) -> None:
+    assert doubt(pairs).is_lost == is_lost
