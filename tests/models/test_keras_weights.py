@@ -75,7 +75,7 @@ def test_what_is_described_must_be_there(zip_keras, keras_description):
     del layers[0]
     one_lstm = [*layers[:7], *layers[8:]]
     one_convolution = layers[2:]
-    for fewer, says in ((one_lstm, "2 convolutions and 1 LSTM"), (one_convolution, "1 convolutions and 2 LSTMs")):
+    for fewer, says in ((one_lstm, "2 convolutions and 1 LSTM"), (one_convolution, "1 convolution and 2 LSTMs")):
         keras_description["config"]["layers"] = fewer
         with pytest.raises(InputError, match=rf"describes {says}, but holds weights of 2 and 2"):
             load_keras_weights(zip_keras(keras_description))
