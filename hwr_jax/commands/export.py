@@ -9,17 +9,17 @@ from hwr_jax.commands.options import Parser, run
 from hwr_jax.errors import InputError
 
 _EPILOG = """formats:
-  npz          a folder of model.json and parameters.npz, which hwr read and evaluate take as --model,
-               with the run's evaluations of this checkpoint and MODEL_CARD.md
+  npz          a folder of model.json and parameters.npz, which hwr read and evaluate take as
+               --model, with the run's evaluations of this checkpoint and MODEL_CARD.md
   safetensors  the same with model.safetensors in place of parameters.npz. Needs safetensors.
   onnx         FILE.onnx, which says by itself how to read with it. Needs onnx.
                --quantize=float16 halves the file, int8 makes it a quarter.
-  stablehlo    a folder of reader.jax_export, for CPUs, CUDA GPUs and TPUs by jax alone, and about.json.
-               Needs flatbuffers.
+  stablehlo    a folder of reader.jax_export, for CPUs, CUDA GPUs and TPUs by jax alone, and
+               about.json. Needs flatbuffers.
   keras        FILE.keras of plain Keras layers: images [batch, width, height, 1] in, probabilities
                [batch, frames, classes] out. FILE.characters.txt beside it holds the characters of
-               classes 1, 2, 3 ...; class 0 is the unknown character, the last but one is unused, the
-               last is the blank. Needs Keras.
+               classes 1, 2, 3 ...; class 0 is the unknown character, the last but one is unused,
+               the last is the blank. Needs Keras.
 """
 
 

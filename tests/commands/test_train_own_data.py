@@ -25,7 +25,7 @@ def environment(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory, environment) -> str:
+def lines(tmp_path_factory) -> Path:
     """Twelve lines by nobody named, with characters that the model lacks: the space and accents."""
     folder = tmp_path_factory.mktemp("lines")
     for number, text in enumerate(TEXTS.split("|")):
@@ -33,7 +33,12 @@ def prepared(tmp_path_factory, environment) -> str:
         pixels[5:15, 4 : 8 + 4 * number] = 0
         Image.fromarray(pixels).save(folder / f"{number}.png")
         (folder / f"{number}.gt.txt").write_text(text)
-    assert main(["data", "prepare", "pairs/mine", f"--source={folder}", "--workers=1"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(lines, environment) -> str:
+    assert main(["data", "prepare", "pairs/mine", f"--source={lines}", "--workers=1"]) == 0
     return "pairs/mine"
 
 
@@ -99,7 +104,7 @@ def test_the_model_before_the_first_step_is_measured_and_may_be_the_best(run):
 
 
 def test_the_same_command_says_that_the_run_is_finished_and_its_hints_can_be_run(
-    run, prepared, model_folder, tmp_path_factory, capsys
+    run, prepared, lines, model_folder, capsys
 ):
     before = (run / "metrics.jsonl").read_bytes()
     capsys.readouterr()
@@ -114,8 +119,7 @@ def test_the_same_command_says_that_the_run_is_finished_and_its_hints_can_be_run
     assert f"--config.data.name={prepared}" in hints["Change a thing"]
     assert main([*hints["Change a thing"][1:], "--config.training.steps=1"]) == 0
     onward = ["--config.training.steps=1", "--config.data.workers=1", "--config.training.parallel=jit"]
-    (folder,) = tmp_path_factory.getbasetemp().glob("lines*")
-    before_it = shlex.split(output.splitlines()[-1].replace("FOLDER", str(folder)))  # "after hwr data prepare ..."
+    before_it = shlex.split(output.splitlines()[-1].replace("FOLDER", str(lines)))  # "after hwr data prepare ..."
     assert main([*before_it[2:], "--workers=1"]) == 0
     assert main([*hints["Train it on"][1:], *onward]) == 0
 
