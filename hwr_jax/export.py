@@ -9,6 +9,9 @@ from typing import Any
 
 import jax
 
+from hwr_jax.decoding.calibrated import FILE_NAME as CALIBRATION_FILE
+from hwr_jax.decoding.calibrated import load_calibrations
+from hwr_jax.decoding.calibration import Calibration
 from hwr_jax.decoding.settings import FILE_NAME, GREEDY, DecoderSettings, load_settings
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes, write_text
@@ -16,13 +19,13 @@ from hwr_jax.ink.model_input import describe_scale
 from hwr_jax.ink.preprocessing import describe_preprocessing
 from hwr_jax.models.keras_weights import save_keras
 from hwr_jax.models.onnx_model import build_onnx
-from hwr_jax.models.parameter_files import NPZ, find_parameters
+from hwr_jax.models.parameter_files import NPZ, find_parameters, fingerprint_parameters
 from hwr_jax.models.portable import export_reader
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, save_exported
 from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.training.load import OwnParts, load_model, model_folder
 from hwr_jax.training.workdir import write_json
-from hwr_jax.zoo.model_records import describe_terms, fingerprint_parameters, is_exported, is_of, read_evaluations
+from hwr_jax.zoo.model_records import describe_terms, is_exported, is_of, read_evaluations
 from hwr_jax.zoo.training_facts import gather_about
 
 # What Keras must be given, as `hwr_jax.ink.preprocessing` makes it.
@@ -72,6 +75,8 @@ def export_folder(
         write_json(output / name, {**values, "parameters_sha256": fingerprint})
     if evaluations:
         write_card(output, CardModel.of(exported, about, fingerprint, output), next(iter(evaluations)))
+    if load_calibrations(source / CALIBRATION_FILE, fingerprint):
+        write_bytes(output / CALIBRATION_FILE, (source / CALIBRATION_FILE).read_bytes())
     notes = f"with {', '.join(evaluations)}" if evaluations else ""
     return Exported(model, find_parameters(output).stat().st_size, notes)
 
@@ -152,6 +157,7 @@ def export_stablehlo(
 def _describe(model: TrainedModel, source: Path, about: Mapping[str, Any]) -> dict[str, Any]:
     """What a program of others has to know of a model."""
     settings = load_settings(source / FILE_NAME) if (source / FILE_NAME).exists() else DecoderSettings()
+    calibration = load_calibrations(source / CALIBRATION_FILE, fingerprint_parameters(model.tree)).get(GREEDY)
     return {
         "name": model.name,
         "characters": model.alphabet.characters,
@@ -159,6 +165,7 @@ def _describe(model: TrainedModel, source: Path, about: Mapping[str, Any]) -> di
         "stride_px": model.stride_px,
         "preprocessing": describe_preprocessing(model.preprocessing),
         "temperature": settings.temperature if settings.decoder == GREEDY else 1.0,
+        "calibration": dataclasses.asdict(calibration or Calibration(slope=1.0, intercept=0.0)),
         "trained_on": _data_names(model, about),
         "licence": about["licence"],
     }

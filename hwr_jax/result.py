@@ -28,6 +28,7 @@ from hwr_jax.evaluation.sources import mean_over_sources, summarize_sources
 from hwr_jax.evaluation.summary import summarize
 from hwr_jax.ink.model_input import Preprocessing, preprocessing_of
 from hwr_jax.messages import count_of
+from hwr_jax.models.parameter_files import fingerprint_parameters
 from hwr_jax.models.trained import PRETRAINED, TrainedModel
 from hwr_jax.progress import ProgressLine
 from hwr_jax.reports.card import CardModel, write_card
@@ -37,7 +38,6 @@ from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import OwnParts, choose_model_decoder, load_model, model_folder
 from hwr_jax.training.parts import AT_END, Parts
 from hwr_jax.training.workdir import command_line, describe_software, write_json, write_status
-from hwr_jax.zoo.model_records import fingerprint_parameters
 from hwr_jax.zoo.training_facts import describe_command, gather_about
 
 ALL = "all"

@@ -18,6 +18,7 @@ COMMANDS = {
     "language-model": "train a character language model, for beam search",
     "lexicon": "make a word list with counts, for beam search",
     "tune-decoder": "find the weights of beam search on validation data",
+    "calibrate": "fit confidences to how often readings are right, on validation data",
     "export": "write a model as a small folder, or as a file for Keras",
     "import-keras": "turn a model trained with Keras into a run",
     "build-kernels": "compile kernels for this CPU: training about twice as fast",

@@ -21,13 +21,13 @@ def main(argv: Sequence[str]) -> int:
     outputs = _name_outputs(options.images, options.output) if options.output else {}
     drawings = _name_drawings(options.images, options.boxes_dir) if options.boxes_dir else []
 
-    from hwr_jax.decoding.decoder import GreedyDecoder
+    from hwr_jax.decoding.settings import GREEDY
     from hwr_jax.reader import load
     from hwr_jax.zoo.model_records import default_name
 
     name = options.model or default_name(options.page)
     reader = load(name, resolve_decoder(options, name), options.parts)
-    if options.n_best > 1 and isinstance(reader.decoder, GreedyDecoder):
+    if options.n_best > 1 and reader.decoder_label == GREEDY:
         raise InputError(f"--n_best={options.n_best}: greedy decoding gives one text; give --decoder=beam")
     if "English" in reader.decoder_label and not (options.language_model or options.lexicon):
         _say(f"decoder {reader.decoder_label}; --language_model=none leaves out what the package knows of English")

@@ -1,4 +1,6 @@
-"""How far confidences can be believed, and how to mend them: temperature scaling and expected calibration error."""
+"""How far confidences can be believed, and how to mend them: on the odds, by a temperature; and calibration error."""
+
+import dataclasses
 
 import numpy as np
 
@@ -53,6 +55,48 @@ def fit_temperature(scores_NxW: np.ndarray, correct_N: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What a decoder's probabilities p become: 1 / (1 + exp(-(slope * log(p / (1 - p)) + intercept)))."""
+
+    slope: float  # above 0, so the order of readings stays
+    intercept: float
+
+    def __post_init__(self) -> None:
+        if not (0 < self.slope < np.inf and np.isfinite(self.intercept)):
+            raise InputError(f"calibration: slope {self.slope}, intercept {self.intercept}: no numbers to calibrate by")
+
+    def apply(self, probabilities_N: np.ndarray) -> np.ndarray:
+        """The probabilities that the readings are right, float64 [N]."""
+        return 1 / (1 + np.exp(-(self.slope * _log_odds(probabilities_N) + self.intercept)))
+
+
+def fit_calibration(probabilities_N: np.ndarray, correct_N: np.ndarray) -> Calibration:
+    """The calibration under which the probabilities predict best which readings are right.
+
+    Logistic regression on the log odds, with targets a little inside 0 and 1 (Platt, Probabilistic outputs for support
+    vector machines, 1999, section 2.2). Fit on validation data, never on what is then measured. Raises InputError: no
+    samples.
+    """
+    import scipy.optimize  # takes a moment, and every decoder imports this file
+
+    correct_N = np.asarray(correct_N, bool)
+    if not len(correct_N):
+        raise InputError("calibration: no samples to calibrate by")
+    right, wrong = int(correct_N.sum()), int((~correct_N).sum())
+    targets_N = np.where(correct_N, (right + 1) / (right + 2), 1 / (wrong + 2))
+    log_odds_N = _log_odds(probabilities_N)
+
+    def loss(parameters_2: np.ndarray) -> float:
+        scores_N = np.exp(parameters_2[0]) * log_odds_N + parameters_2[1]
+        return float((np.logaddexp(0, scores_N) - targets_N * scores_N).mean())
+
+    log_slope, intercept = scipy.optimize.minimize(
+        loss, np.zeros(2), method="L-BFGS-B", bounds=[(-6.0, 3.0), (-30.0, 30.0)]
+    ).x
+    return Calibration(float(np.exp(log_slope)), float(intercept))
+
+
 def expected_calibration_error(confidences_N: np.ndarray, correct_N: np.ndarray, bins: int = 15) -> float | None:
     """The mean distance of confidence and accuracy over bins of equally many samples (give or take one), weighted by
     their samples (Guo et al. 2017, with bins of equal mass as in Nguyen and O'Connor, Posterior calibration, 2015);
@@ -67,6 +111,12 @@ def expected_calibration_error(confidences_N: np.ndarray, correct_N: np.ndarray,
     parts = np.array_split(np.argsort(confidences_N, kind="stable"), min(bins, len(confidences_N)))
     distances = [len(part) * abs(float(confidences_N[part].mean()) - float(shares_N[part].mean())) for part in parts]
     return sum(distances) / len(confidences_N)
+
+
+def _log_odds(probabilities_N: np.ndarray) -> np.ndarray:
+    # The best path of a line can have a probability of 1e-20 and mean something.
+    probabilities_N = np.clip(np.asarray(probabilities_N, np.float64), np.finfo(np.float64).tiny, _MOST_CERTAIN)
+    return np.log(probabilities_N) - np.log1p(-probabilities_N)
 
 
 def _log_shares(scores_NxW: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """The arrays of an exported model on disk, by name: as numpy keeps them, or as model hubs like them. Without jax."""
 
+import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hwr_jax.errors import InputError
+from hwr_jax.nested import flatten
 
 # Format -> the file in an exported folder. Neither can hold code.
 NPZ, SAFETENSORS = "npz", "safetensors"
@@ -42,6 +44,19 @@ def read_parameters(path: Path) -> dict[str, np.ndarray]:
         return dict(_safetensors().load(content))
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
+
+
+def fingerprint_parameters(tree: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over the names, types, shapes and values of all arrays, in the order of their names.
+
+    The tree is nested dicts of arrays, or flat with "/" in the names, as in an exported parameters.npz.
+    """
+    digest = hashlib.sha256()
+    for name, leaf in sorted(flatten(tree, "/").items()):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _safetensors() -> Any:

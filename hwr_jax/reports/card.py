@@ -46,7 +46,7 @@ class CardModel:
     alphabet: Alphabet  # of its classes
     parameters: int  # how many it has
     about: Mapping[str, Any]  # see `hwr_jax.zoo.training_facts.gather_about`
-    parameters_sha256: str = ""  # see `hwr_jax.zoo.model_records.fingerprint_parameters`; "" if unknown
+    parameters_sha256: str = ""  # see `hwr_jax.models.parameter_files.fingerprint_parameters`; "" if unknown
     shipped: bool = False  # whether it comes with the package
     encoder: Any = None  # where that is of no table
 

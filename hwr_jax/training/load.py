@@ -1,13 +1,17 @@
 """Any trained model by name or path: shipped with the package, exported, or the folder of a run."""
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hwr_jax.decoding.calibrated import FILE_NAME as CALIBRATION_FILE
+from hwr_jax.decoding.calibrated import CalibratedDecoder, load_calibrations
 from hwr_jax.decoding.settings import ChosenDecoder, DecoderChoice, choose_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.messages import suggest
+from hwr_jax.models.parameter_files import fingerprint_parameters
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
 from hwr_jax.renames import rename_config
 from hwr_jax.strict import build_dataclass
@@ -81,10 +85,22 @@ def find_parts(parts: OwnParts, config: Mapping[str, Any]) -> "Parts | None":
 def choose_model_decoder(
     choice: DecoderChoice, name_or_path: str, model: TrainedModel, parts: OwnParts
 ) -> ChosenDecoder:
-    """The decoder of a model by a name in its parts or in the table; see `choose_decoder`."""
+    """The decoder of a model by a name in its parts or in the table; see `choose_decoder`.
+
+    Its probabilities are calibrated where a file beside the model says how, but at a temperature that was asked for or
+    tuned they are left as they are.
+    """
     found = find_parts(parts, model.config)
     own = found.decoders if found else {}
-    return choose_decoder(choice, model.alphabet, folder=model_folder(name_or_path), own=own)
+    chosen = choose_decoder(choice, model.alphabet, folder=model_folder(name_or_path), own=own)
+    if chosen.about.get("temperature") != 1:
+        return chosen
+    path = (model_folder(name_or_path) or PRETRAINED / name_or_path) / CALIBRATION_FILE
+    calibrations = load_calibrations(path, fingerprint_parameters(model.tree)) if path.exists() else {}
+    if (calibration := calibrations.get(chosen.label)) is None:
+        return chosen
+    about = {**chosen.about, "calibration": dataclasses.asdict(calibration)}
+    return ChosenDecoder(CalibratedDecoder(chosen.decoder, calibration), chosen.label, about)
 
 
 def _name(encoder: str | None) -> str:

@@ -4,7 +4,6 @@ Read without jax, so that a list of them is quick.
 """
 
 import dataclasses
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
 from hwr_jax.ink.model_input import describe_scale
-from hwr_jax.models.parameter_files import find_parameters, read_parameters
-from hwr_jax.nested import flatten
+from hwr_jax.models.parameter_files import find_parameters, fingerprint_parameters, read_parameters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -249,21 +247,6 @@ def is_of(evaluation: Mapping[str, Any], fingerprint: str, names: tuple[str, ...
     """Whether an evaluation is of certain parameters: by their fingerprint, or where it has none, by their name."""
     recorded = evaluation.get("parameters_sha256")
     return recorded == fingerprint if recorded else evaluation.get("model") in names
-
-
-def fingerprint_parameters(tree: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) over the names, types, shapes and values of all arrays, in the order of their names.
-
-    The tree is nested dicts of arrays, or flat with "/" in the names, as in an exported parameters.npz.
-    """
-    import numpy as np
-
-    digest = hashlib.sha256()
-    for name, leaf in sorted(flatten(tree, "/").items()):
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def _read_exported(folder: Path) -> ModelRecord:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from hwr_jax.decoding.calibration import (
+    Calibration,
     expected_calibration_error,
+    fit_calibration,
     fit_temperature,
     scale_confidence,
     two_outcomes,
@@ -88,3 +90,44 @@ def test_calibration_error_does_not_depend_on_the_order():
     assert expected_calibration_error(confidences_N, correct_N) == pytest.approx(
         expected_calibration_error(confidences_N[shuffled_N], correct_N[shuffled_N]), abs=1e-12
     )
+
+
+def outcomes(calibration: Calibration, size: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of best paths, and outcomes that are as likely as the calibration says."""
+    rng = np.random.default_rng(1)
+    probabilities_N = np.exp(-rng.exponential(6, size))
+    return probabilities_N, rng.random(size) < calibration.apply(probabilities_N)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.4, 1.5), (2.0, -1.0)])
+def test_the_calibration_that_made_the_data_is_found(slope, intercept):
+    fitted = fit_calibration(*outcomes(Calibration(slope, intercept)))
+    assert fitted.slope == pytest.approx(slope, rel=0.1)
+    assert fitted.intercept == pytest.approx(intercept, abs=0.15)
+
+
+def test_a_calibration_is_a_logistic_function_of_the_log_odds():
+    probabilities_N = np.array([0.5, 0.9, 1e-30])
+    np.testing.assert_allclose(Calibration(1.0, 0.0).apply(probabilities_N), probabilities_N)
+    expected = [1 / (1 + math.exp(-1)), 1 / (1 + math.exp(-(0.5 * math.log(9) + 1)))]
+    np.testing.assert_allclose(Calibration(0.5, 1.0).apply(probabilities_N[:2]), expected)
+    certain = Calibration(0.5, 1.0).apply(np.array([0.0, 1.0]))
+    assert 0 <= certain[0] < 1e-60 < 0.99 < certain[1] < 1
+
+
+def test_calibrating_mends_confidences_that_are_too_low():
+    probabilities_N, correct_N = outcomes(Calibration(0.5, 2.0))
+    mended_N = fit_calibration(probabilities_N, correct_N).apply(probabilities_N)
+    assert expected_calibration_error(probabilities_N, correct_N) > 0.2
+    assert expected_calibration_error(mended_N, correct_N) < 0.02
+    assert (np.argsort(mended_N, kind="stable") == np.argsort(probabilities_N, kind="stable")).all()
+
+
+@pytest.mark.parametrize("correct", [True, False])
+def test_outcomes_that_are_all_alike_give_finite_numbers(correct):
+    fitted = fit_calibration(np.array([0.2, 0.9]), np.array([correct, correct]))
+    assert 0 < fitted.apply(np.array([0.5]))[0] < 1
+    with pytest.raises(InputError, match="no samples"):
+        fit_calibration(np.zeros(0), np.zeros(0, bool))
+    with pytest.raises(InputError, match=r"slope 0\.0"):
+        Calibration(0.0, 1.0)

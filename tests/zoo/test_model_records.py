@@ -1,16 +1,15 @@
 """Models as their folders tell them: which reads where none is named, and fingerprints of parameters."""
 
 import dataclasses
-import io
 import json
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from hwr_jax.errors import InputError
 from hwr_jax.models import trained
+from hwr_jax.models.parameter_files import fingerprint_parameters
 from hwr_jax.models.trained import load_exported, pretrained_names
 from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.training.workdir import write_json
@@ -21,7 +20,6 @@ from hwr_jax.zoo.model_records import (
     default_name,
     describe_terms,
     find_records,
-    fingerprint_parameters,
     read_record,
     reads_what,
     shipped_records,
@@ -225,31 +223,3 @@ def test_shipped_models_of_words_were_measured_on_the_same_samples():
 
 def test_pages_are_read_by_a_model_of_lines():
     assert {record.name: record.reads for record in shipped_records()}[default_name(page=True)] == "lines"
-
-
-TREE = {"dense": {"kernel": np.arange(6.0, dtype=np.float32).reshape(2, 3), "bias": np.zeros(3, np.float32)}}
-
-
-def test_it_does_not_depend_on_how_they_are_kept():
-    name = fingerprint_parameters(TREE)
-    turned = {"dense": dict(reversed(TREE["dense"].items()))}
-    assert fingerprint_parameters(turned) == name
-    assert fingerprint_parameters({"dense": {key: jnp.asarray(value) for key, value in TREE["dense"].items()}}) == name
-    kept = io.BytesIO()
-    np.savez(kept, **{f"dense/{key}": np.asfortranarray(value) for key, value in TREE["dense"].items()})
-    with np.load(io.BytesIO(kept.getvalue())) as arrays:
-        assert fingerprint_parameters(dict(arrays)) == name
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"dense": TREE["dense"] | {"bias": np.array([0, 0, 1e-30], np.float32)}},
-        {"dense": TREE["dense"] | {"kernel": TREE["dense"]["kernel"].reshape(3, 2)}},
-        {"dense": TREE["dense"] | {"bias": np.zeros(3, np.int32)}},
-        {"dense": {"kernel": TREE["dense"]["kernel"], "bias2": TREE["dense"]["bias"]}},
-        {"dense": {"kernel": TREE["dense"]["kernel"]}},
-    ],
-)
-def test_any_change_changes_it(changed):
-    assert fingerprint_parameters(changed) != fingerprint_parameters(TREE)
