@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     if path is None:
         raise InputError(f"--output: model {options.model!r} comes with the package; say where to write {FILE_NAME}")
     model = load_model(options.model, options.checkpoint)
-    config = data_config(model, data_dir=options.data_dir, workers=options.workers)
+    config = data_config(model, options.data, options.data_dir, options.workers)
     samples = load_samples(config, "validation", model)
     config = settle_split(config)
     if not len(samples):
@@ -89,6 +89,7 @@ def _decoders(model: str, alphabet: Any) -> "list[ChosenDecoder]":
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="hwr calibrate", description=inspect.getdoc(main), epilog=_EXAMPLES)
     parser.add_model_flags()
+    parser.add_argument("--data", metavar="NAME", help="of a data set (default: that of the model's training)")
     add_data_flags(parser)
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="default calibration.json beside the model")
     return parser.parse(argv)
