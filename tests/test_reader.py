@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import hwr_jax
+from hwr_jax.decoding.calibrated import CalibratedDecoder
 from hwr_jax.decoding.decoder import BeamDecoder, Hypothesis
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
@@ -244,7 +245,8 @@ def test_a_beam_that_runs_out_says_so():
 
 def test_a_decoder_is_chosen_when_the_model_is_loaded():
     reader = hwr_jax.load("unipen_words", decoder="beam")
-    assert isinstance(reader.decoder, BeamDecoder)
+    assert isinstance(reader.decoder, CalibratedDecoder)
+    assert isinstance(reader.decoder.decoder, BeamDecoder)
     assert repr(reader) == "Reader(unipen_words, word 32 x 128 px, 78 characters, beam + English)"
     assert hwr_jax.load("unipen_words", decoder=reader.decoder).decoder is reader.decoder
     with pytest.raises(InputError, match="decoder 'beem': no such decoder; take greedy, beam, tuned or a FILE"):
