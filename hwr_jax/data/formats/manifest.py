@@ -43,6 +43,7 @@ COLUMN_OPTIONS = tuple(
     Option(f"{role}_column", f"column of {role}s{'; --config.data.split=given trains by them' * (role == 'split')}")
     for role in COLUMN_NAMES
 )
+_NOT_UTF8 = "not UTF-8 text; save it as UTF-8"
 _REQUIRED = ("image", "text")
 Row = tuple[int, Mapping[str, Any] | str]  # its line; values by column, or why it cannot be used
 
@@ -146,7 +147,10 @@ def _entries(tree: Tree, name: str, reading: _Reading) -> Iterator[Entry | Skip]
         return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
     with open_bytes() as file:
-        encoding = text_encoding(file.read(4))
+        start = file.read(4)
+    encoding = text_encoding(start)
+    if encoding == "utf-8" and b"\0" in start:  # UTF-16 without a byte order mark
+        raise InputError(f"{where}: {_NOT_UTF8}")
 
     def open_file() -> io.TextIOWrapper:
         return io.TextIOWrapper(open_bytes(), encoding=encoding, newline="")
@@ -163,7 +167,7 @@ def _entries(tree: Tree, name: str, reading: _Reading) -> Iterator[Entry | Skip]
             columns = columns or choose_columns(reading.columns, list(row), where)
             yield _entry(tree, paths, row, columns, split_of_folder, f"{name}, line {number}")
     except UnicodeDecodeError as error:
-        raise InputError(f"{where}: not UTF-8 text; save it as UTF-8") from error
+        raise InputError(f"{where}: {_NOT_UTF8}") from error
 
 
 def _read_rows(

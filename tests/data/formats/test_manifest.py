@@ -216,3 +216,10 @@ def test_a_folder_of_pairs_is_told_to_be_read_as_such(tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").write_text("x")
     with pytest.raises(InputError, match=r"with --manifest=NAME, or read images with a text file each as pairs$"):
         list(parse_manifest(tmp_path, workers=1))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "cp1252"])
+def test_a_table_in_another_encoding_is_told(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "t.csv").write_bytes("image,text\n1.png,\u00e9\n".encode(encoding))
+    with pytest.raises(InputError, match=r"t\.csv: not UTF-8 text; save it as UTF-8$"):
+        list(parse_manifest(tmp_path / "t.csv", workers=1))
