@@ -102,7 +102,7 @@ def test_a_source_of_which_nothing_is_left_says_why(model_folder, tmp_path):
     with pytest.raises(InputError) as raised:
         run(f"--model={model_folder}", "--data=page_lines", f"--source={tmp_path}", "--split=all", "--workers=1")
     assert str(raised.value) == (
-        "data 'page_lines', split 'all': no samples (2 page image: no such file (it names 'a.tif'; and 1 more))"
+        "data 'page_lines', split 'all': no samples (2 x page image: no such file (it names 'a.tif'; and 1 more))"
     )
 
 
