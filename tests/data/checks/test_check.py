@@ -143,7 +143,7 @@ def test_pictures_are_bounded_and_frames_come_in_order() -> None:
 
 
 def test_nothing_to_read_and_one_id_twice() -> None:
-    with pytest.raises(InputError, match="no sample can be read; 1 quality BAD"):
+    with pytest.raises(InputError, match="no sample can be read; 1 x quality BAD"):
         check_data([Skip("a", "quality BAD")], rules())
     with pytest.raises(InputError, match="a: two samples have this id"):
         check_data([Sample("a", "x", "w", image(1)), Sample("a", "y", "w", image(2))], rules())
