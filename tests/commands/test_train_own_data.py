@@ -155,3 +155,10 @@ def test_a_model_of_other_layers_is_refused_before_the_data_are_read(tmp_path, c
     assert main(["train", *flags, "--config.data.name=pairs/not_there"]) == 1
     (error,) = capsys.readouterr().err.splitlines()
     assert "has other layers than this config: model.encoder is 'residual' there and 'keras' here" in error
+
+
+def test_without_a_config_or_a_model_both_are_named(tmp_path, capsys):
+    assert main(["train", f"--workdir={tmp_path / 'run'}"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("hwr train: give --config=NAME (hwr configs lists them), or --init_from=MODEL")
+    assert not (tmp_path / "run").exists()
