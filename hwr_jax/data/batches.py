@@ -94,6 +94,12 @@ class Buckets:
         return np.searchsorted(self.widths, self.widths_N)
 
     @property
+    def widths_by_need(self) -> tuple[int, ...]:
+        """The widths, that of most samples first."""
+        counts = np.bincount(self.bucket_N, minlength=len(self.widths))
+        return tuple(self.widths[index] for index in np.argsort(-counts, kind="stable"))
+
+    @property
     def padding_share(self) -> float:
         """The part of all columns that is padding where every sample is in its own bucket, 0 .. 1."""
         return 1 - float(self.widths_N.sum()) / float(np.asarray(self.widths)[self.bucket_N].sum())

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from hwr_jax.config import ExperimentConfig
-from hwr_jax.data.batches import Buckets, buckets_of
+from hwr_jax.data.batches import buckets_of
 from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.loading import worker_count
 from hwr_jax.data.mixture import make_draws, samples_an_epoch
@@ -26,6 +26,7 @@ from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.devices import Placement, keep_on_device, make_placement
 from hwr_jax.training.optimizer import build_optimizer, evaluated_parameters, make_schedule
 from hwr_jax.training.parts import Parts
+from hwr_jax.training.programs import StepPrograms
 from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import Preempted, StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
@@ -242,6 +243,11 @@ def advance(
     """
     total_steps = config.total_steps(samples_an_epoch(samples.ids, config.data))
     step, state = int(state.step), placement.place(state)
+    buckets = buckets_of(samples.widths_N, config, parts.stride_px(config))
+    # Processes of one run compile in step; the program of vectorized runs is no jitted function.
+    ahead = buckets is not None and jax.process_count() == 1 and placement.kind != "vectorized"
+    widths = buckets.widths_by_need if buckets is not None and ahead else ()
+    programs = StepPrograms(placement, widths, trials[0].run_logger.say)
 
     def fetch_of(index: int) -> Fetch:
         return lambda part: placement.fetch(part(take(state, index)))
@@ -266,8 +272,6 @@ def advance(
         every = config.training
         stops = (config.log_every_steps(total_steps), every.evaluate_every_steps, every.checkpoint_every_steps)
         dispatches = plan_dispatches(step, total_steps, every.steps_per_dispatch, stops)
-        buckets = buckets_of(samples.widths_N, config, parts.stride_px(config))
-        compiled: set[tuple[int, ...]] = set()
         batches_of_seed = [
             make_batches(
                 make_batch_of_step(
@@ -296,10 +300,7 @@ def advance(
             if all(trial.reported for trial, _ in going()):
                 state = state.replace(totals=placement.place(empty_totals()))  # type: ignore[attr-defined]
             batch = batches[0] if len(batches) == 1 else stack_batches(batches)
-            if (shape := batch["images" if "images" in batch else "positions"].shape) not in compiled:
-                compiled.add(shape)
-                trials[0].run_logger.say(_describe_compilation(shape, len(compiled), buckets))
-            state = placement.steps(state, on_device, placement.place_batches(batch))
+            state = programs(state, on_device, batch)
             step += len(steps)
             for trial, fetch in going():
                 trial.advanced(state, len(steps))
@@ -309,13 +310,8 @@ def advance(
     except Preempted as signal:
         for trial, fetch in going():
             trial.preempt(step, str(signal), fetch)
-
-
-def _describe_compilation(shape: tuple[int, ...], number: int, buckets: Buckets | None) -> str:
-    """What is being compiled, for those who wait for it, and how many such programs there are."""
-    if buckets is None:
-        return f"compiling a program of {shape[0]} training steps" if shape[0] > 1 else "compiling the training step"
-    return f"compiling the training step for batches {shape[-1]} px wide, {number} of {len(buckets.widths)}"
+    finally:
+        programs.close()
 
 
 def _find_sources(
