@@ -111,19 +111,36 @@ def sample_arrays(images_NxHxW: Images, widths_N: np.ndarray, labels: Labels) ->
     return {"images": images_NxHxW, "widths": widths_N, "labels": labels.ids_NxL, "lengths": labels.lengths_N}
 
 
-def plan_dispatches(start_step: int, stop_step: int, steps: int, stops: Sequence[int]) -> list[range]:
+class Dispatches(Sequence[range]):
+    """Ranges of steps, one after the other, each made when it is asked for: a long run has millions of them."""
+
+    def __init__(self, starts_M: Int[np.ndarray, "M"]) -> None:
+        """Takes where each begins, int64, and in the end where the last one ends."""
+        self._starts_M = starts_M
+
+    def __len__(self) -> int:
+        return len(self._starts_M) - 1
+
+    def __getitem__(self, index: Any) -> Any:
+        position = range(len(self))[index]
+        return range(*self._starts_M[position : position + 2].tolist())
+
+
+def plan_dispatches(start_step: int, stop_step: int, steps: int, stops: Sequence[int]) -> Dispatches:
     """Steps `start_step` .. `stop_step - 1`, divided into what runs in one program: `steps` of them, or one.
 
     `stops` are intervals in steps (0: never) at whose multiples the program must have returned.
     """
-    planned = []
-    step = start_step
-    while step < stop_step:
-        next_stop = min([stop_step, *((step // every + 1) * every for every in stops if every)])
-        count = steps if step + steps <= next_stop else 1
-        planned.append(range(step, step + count))
-        step += count
-    return planned
+
+    def starts() -> Iterator[int]:
+        step = start_step
+        while step < stop_step:
+            yield step
+            next_stop = min([stop_step, *((step // every + 1) * every for every in stops if every)])
+            step += steps if step + steps <= next_stop else 1
+        yield max(start_step, stop_step)
+
+    return Dispatches(np.fromiter(starts(), np.int64))
 
 
 def make_batches(

@@ -171,6 +171,16 @@ def test_a_plan_runs_every_step_once_and_returns_at_every_stop(start, length, st
             assert part.start + steps > start + length or any(e and step % e == 0 for step in inside for e in stops)
 
 
+def test_a_plan_of_a_long_run_holds_no_object_for_each_step():
+    planned = plan_dispatches(3, 1_000_003, 1, (1000,))
+    assert len(planned) == 1_000_000
+    assert (planned[0], planned[-1]) == (range(3, 4), range(1_000_002, 1_000_003))
+    held = [value for value in vars(planned).values() if not isinstance(value, np.ndarray)]
+    assert held == []
+    with pytest.raises(IndexError):
+        planned[1_000_000]
+
+
 def test_resident_batches_tell_rows():
     samples = {"images": np.arange(SAMPLES)[:, None, None], "lengths": np.arange(SAMPLES)}
     sent, told = (make_batch_of_step(samples, batch_size=BATCH, seed=3, resident=r) for r in (False, True))
