@@ -122,9 +122,9 @@ def by_scan(forward: Array, backward: Array, recurrent: Array) -> Array:
 
 
 def kernel_fits(forward: Array, backward: Array, recurrent: Array) -> bool:
-    """Whether the compiled kernel is there and made for these sizes."""
+    """Whether the compiled kernel is there and made for these types."""
     dtypes = {array.dtype for array in (forward, backward, recurrent)}
-    return dtypes == {jnp.dtype(jnp.float32)} and recurrent.shape[1] % 16 == 0 and bool(library.use_library())
+    return dtypes == {jnp.dtype(jnp.float32)} and bool(library.use_library())
 
 
 def fits_tpus(forward: Array) -> bool:
@@ -152,9 +152,24 @@ def plain(forward: Array, backward: Array, recurrent: Array) -> Array:
     return jnp.concatenate([run(forward, recurrent[0], False), run(backward, recurrent[1], True)], axis=-1)
 
 
-@jax.custom_vjp
 def by_kernel(forward: Array, backward: Array, recurrent: Array) -> Array:
     """By the compiled kernel, where `kernel_fits`."""
+    # The kernel takes sixteens of units. Further ones with zeros for all that they are given stay at zero.
+    (batch, frames, _), units = forward.shape, recurrent.shape[1]
+    if not (more := -units % 16):
+        return _of_sixteens(forward, backward, recurrent)
+
+    def widen(projected: Array) -> Array:
+        gates = jnp.pad(projected.reshape(batch, frames, 4, units), ((0, 0), (0, 0), (0, 0), (0, more)))
+        return gates.reshape(batch, frames, -1)
+
+    wide = jnp.pad(recurrent.reshape(2, units, 4, units), ((0, 0), (0, more), (0, 0), (0, more)))
+    hidden = _of_sixteens(widen(forward), widen(backward), wide.reshape(2, units + more, -1))
+    return hidden.reshape(batch, frames, 2, -1)[..., :units].reshape(batch, frames, -1)
+
+
+@jax.custom_vjp
+def _of_sixteens(forward: Array, backward: Array, recurrent: Array) -> Array:
     # Without a gradient nobody asks for cells and gates, five times as many values as there are hidden states.
     (batch, frames, _), units = forward.shape, recurrent.shape[1]
     result = jax.ShapeDtypeStruct((batch, frames, 2 * units), jnp.float32)
@@ -190,4 +205,4 @@ def _kernel_backward(residuals: tuple[Array, ...], d_hidden: Array) -> tuple[Arr
     return d_forward, d_backward, d_recurrent
 
 
-by_kernel.defvjp(_kernel_forward, _kernel_backward)
+_of_sixteens.defvjp(_kernel_forward, _kernel_backward)

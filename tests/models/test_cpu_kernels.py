@@ -190,7 +190,7 @@ def lstm_operands(samples, frames, units):
     )
 
 
-@pytest.mark.parametrize("sizes", [(3, 7, 16), (21, 5, 48), (1, 9, 64), (4, 1, 80)])
+@pytest.mark.parametrize("sizes", [(3, 7, 16), (21, 5, 48), (1, 9, 64), (4, 1, 80), (3, 6, 5), (2, 4, 100)])
 @pytest.mark.usefixtures("kernels")
 def test_lstm_and_its_gradients_are_those_of_the_scan(sizes):
     *arguments, gradient = lstm_operands(*sizes)
