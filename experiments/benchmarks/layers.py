@@ -77,10 +77,10 @@ def build_layers(model: str, batch_size: int) -> Iterator[tuple[str, dict[str, C
         ways = {PLAIN: plain, BY_XLA: _timed(ops.convolve_then_pool, x, own, with_input)}
         yield name, ways | ({BY_KERNEL: _timed(convolution.pooled_by_kernel, x, own, with_input)} if kernels else {})
     for name, (width, height, channels, features) in UNPOOLED[model].items():
-        x, own = normal(batch_size, width, height, channels), (normal(3, 3, channels, features),)
+        x, kernel = normal(batch_size, width, height, channels), (normal(3, 3, channels, features),)
         plain = _plain(nn.Conv(features, (3, 3), use_bias=False), x, True)
-        ways = {PLAIN: plain, BY_XLA: _timed(convolution.by_products, x, own, True)}
-        yield name, ways | ({BY_KERNEL: _timed(convolution.by_kernel, x, own, True)} if kernels else {})
+        ways = {PLAIN: plain, BY_XLA: _timed(convolution.by_products, x, kernel, True)}
+        yield name, ways | ({BY_KERNEL: _timed(convolution.by_kernel, x, kernel, True)} if kernels else {})
     for name, sizes in NORMS[model].items():
         x, own = normal(batch_size, *sizes), (jnp.ones(sizes[-1]), jnp.zeros(sizes[-1]))
         in_closed_form = _timed(lambda x, *own: normalization.in_closed_form(x) * own[0] + own[1], x, own, True)
