@@ -5,7 +5,7 @@ from pathlib import Path
 
 _BODY = re.compile(r'"body":"([^"]*)"')
 # Of a file that holds the code of one operation.
-_ALL_OF_ONE = re.compile(rf"([\d.]+) scheduled bundles \(100\.00%\): .*?{_BODY.pattern}")
+_ALL_OF_ONE = re.compile(rf"([\d.]+) scheduled bundles \(100\.00%\): .*?{_BODY.pattern}", re.DOTALL)
 
 
 def read_bundles(folder: Path) -> dict[str, int]:

@@ -8,6 +8,7 @@ Cells, gates and what comes back through them are float32 whatever the dtype; pr
 bfloat16 would lose what it adds up over frames.
 """
 
+import functools
 import importlib.util
 
 import jax
@@ -20,17 +21,19 @@ from hwr_jax.models.cpu_kernels import library
 # D is the direction (forward, backward), U the number of units.
 # The gates lie in Keras's order: input, forget, cell, output.
 
+FRAMES_A_TRIP = 8
 
-@jax.custom_vjp
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def scan_lstm(
-    projected_TxDxBx4U: Float[Array, "T D B U4"], recurrent_DxUx4U: Float[Array, "D U U4"]
+    projected_TxDxBx4U: Float[Array, "T D B U4"], recurrent_DxUx4U: Float[Array, "D U U4"], unroll: int = 1
 ) -> Float[Array, "T D B U"]:
     """Runs the recurrence of `D` independent LSTMs over `T` frames from zero states (Hochreiter and Schmidhuber 1997).
 
     Takes input kernel times input plus bias of every frame, and the recurrent kernels. Returns the hidden state after
-    every frame.
+    every frame. A trip of the loop is `unroll` frames.
     """
-    hidden, _, _ = _run(projected_TxDxBx4U, recurrent_DxUx4U)
+    hidden, _, _ = _run(projected_TxDxBx4U, recurrent_DxUx4U, unroll)
     return hidden
 
 
@@ -45,7 +48,7 @@ def multiply(a: Array, b: Array) -> Array:
     return jnp.matmul(a, b, preferred_element_type=jnp.float32)
 
 
-def _run(projected: Array, recurrent: Array) -> tuple[Array, Array, Array]:
+def _run(projected: Array, recurrent: Array, unroll: int) -> tuple[Array, Array, Array]:
     """Hidden states, cell states and gate pre-activations of every frame."""
     _, directions, batch, four_units = projected.shape
     shape, dtype = (directions, batch, four_units // 4), projected.dtype
@@ -59,12 +62,12 @@ def _run(projected: Array, recurrent: Array) -> tuple[Array, Array, Array]:
         hidden = (o * jnp.tanh(cell)).astype(dtype)
         return (hidden, cell), (hidden, cell, z)
 
-    _, states = lax.scan(advance, start, projected)
+    _, states = lax.scan(advance, start, projected, unroll=unroll)
     return states
 
 
-def _scan_forward(projected: Array, recurrent: Array) -> tuple[Array, tuple[Array, Array, Array, Array]]:
-    hidden, cell, z = _run(projected, recurrent)
+def _scan_forward(projected: Array, recurrent: Array, unroll: int) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+    hidden, cell, z = _run(projected, recurrent, unroll)
     return hidden, (hidden, cell, z, recurrent)
 
 
@@ -94,7 +97,7 @@ def retreat(d_out: Array, z: Array, cell: Array, cell_before: Array, d_h: Array,
     return d_z, d_c * f
 
 
-def _scan_backward(residuals: tuple[Array, Array, Array, Array], d_hidden: Array) -> tuple[Array, Array]:
+def _scan_backward(unroll: int, residuals: tuple[Array, Array, Array, Array], d_hidden: Array) -> tuple[Array, Array]:
     hidden, cell, z, recurrent = residuals
     transposed = jnp.swapaxes(recurrent, -1, -2)
     previous_cell = _shift(cell)
@@ -106,7 +109,8 @@ def _scan_backward(residuals: tuple[Array, Array, Array, Array], d_hidden: Array
         return (multiply(d_z, transposed), d_c), d_z
 
     zero = jnp.zeros_like(cell[0])
-    _, d_z = lax.scan(step_back, (zero, zero), (d_hidden, z, cell, previous_cell), reverse=True)
+    frames = d_hidden, z, cell, previous_cell
+    _, d_z = lax.scan(step_back, (zero, zero), frames, reverse=True, unroll=unroll)
     d_recurrent = jnp.einsum("tdbu,tdbv->duv", _shift(hidden), d_z, preferred_element_type=jnp.float32)
     return d_z, d_recurrent.astype(recurrent.dtype)
 
@@ -114,11 +118,21 @@ def _scan_backward(residuals: tuple[Array, Array, Array, Array], d_hidden: Array
 scan_lstm.defvjp(_scan_forward, _scan_backward)
 
 
-def by_scan(forward: Array, backward: Array, recurrent: Array) -> Array:
+def by_scan(forward: Array, backward: Array, recurrent: Array, unroll: int = 1) -> Array:
     """Both directions in one scan."""
     projected_TxDxBx4U = jnp.stack([jnp.swapaxes(forward, 0, 1), jnp.swapaxes(backward, 0, 1)[::-1]], axis=1)
-    hidden_TxDxBxU = scan_lstm(projected_TxDxBx4U, recurrent)
+    hidden_TxDxBxU = scan_lstm(projected_TxDxBx4U, recurrent, unroll)
     return jnp.swapaxes(jnp.concatenate([hidden_TxDxBxU[:, 0], hidden_TxDxBxU[::-1, 1]], axis=-1), 0, 1)
+
+
+def by_long_trips(forward: Array, backward: Array, recurrent: Array) -> Array:
+    """The same, several frames a trip of the loop: they write their results in one operation, and count once."""
+    return by_scan(forward, backward, recurrent, frames_a_trip(forward.shape[1]))
+
+
+def frames_a_trip(frames: int) -> int:
+    """How many frames a trip of an accelerator's loop takes; one where their number is a symbol."""
+    return min(FRAMES_A_TRIP, frames) if isinstance(frames, int) else 1
 
 
 def kernel_fits(forward: Array, backward: Array, recurrent: Array) -> bool:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from hwr_jax.models.bidirectional import frames_a_trip
 from hwr_jax.models.cpu_kernels import library
 
 # Stands for log 0; finite, so that differences stay numbers. A label that no alignment spells costs about as much.
@@ -63,7 +64,8 @@ def _forward(logits: Array, labels: Array, lengths: Array, frames: Array) -> tup
         return log_after, log_after
 
     start = jnp.where(starts_DxBxS, 0.0, _LEAST)
-    (final_BxS, _), log_reached_TxDxBxS = lax.scan(advance, start, (log_emitted_TxDxBxS, inside_TxDxB))
+    every_frame, unroll = (log_emitted_TxDxBxS, inside_TxDxB), frames_a_trip(count)
+    (final_BxS, _), log_reached_TxDxBxS = lax.scan(advance, start, every_frame, unroll=unroll)
     ends_BxS = (place == last_Bx1) | (place == last_Bx1 - 1)
     log_total_B = jax.nn.logsumexp(jnp.where(ends_BxS, final_BxS, _LEAST), axis=1)
     # Of the paths that spell the label, the share that is at a place in a frame: both variables hold what it emits.

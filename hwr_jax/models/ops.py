@@ -109,15 +109,14 @@ def bidirectional_lstm(
     arguments = (forward_BxTx4U, backward_BxTx4U, recurrent_DxUx4U)
     if _plain():
         return bidirectional.plain(*arguments)
-    branches: dict[str, Callable[..., Array]] = {}
-    if bidirectional.kernel_fits(*arguments):
-        branches["cpu"] = bidirectional.by_kernel
+    fits = bidirectional.kernel_fits(*arguments)
+    branches: dict[str, Callable[..., Array]] = {"cpu": bidirectional.by_kernel if fits else bidirectional.by_scan}
     if bidirectional.fits_tpus(forward_BxTx4U):
         # Here, since most programs do without: it takes a tenth of a second to import.
         from hwr_jax.models.tpu_lstm import by_pallas
 
         branches["tpu"] = by_pallas
-    return lax.platform_dependent(*arguments, **branches, default=bidirectional.by_scan)
+    return lax.platform_dependent(*arguments, **branches, default=bidirectional.by_long_trips)
 
 
 def map_frames(

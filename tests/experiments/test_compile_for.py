@@ -19,7 +19,8 @@ def compile_for(*flags, environment):
 
 @pytest.fixture
 def environment(repository):
-    return {**os.environ, "PYTHONPATH": str(repository)}
+    paths = [str(repository), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 @needs_libtpu

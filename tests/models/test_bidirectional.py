@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hwr_jax.models import bidirectional, ops
 from hwr_jax.models.bidirectional import scan_lstm
 from hwr_jax.models.layers import BidirectionalLstm, unit_forget_bias
 
@@ -47,6 +48,27 @@ def test_gradients_are_those_of_autodiff(arguments):
     plain = jax.vjp(plain_lstm, projected, recurrent)[1](cotangent)
     for a, b in zip(ours, plain, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_trips_of_several_frames_compute_the_same(arguments):
+    projected = jnp.concatenate([arguments[0]] * 3)  # 21 frames: two trips, and what is left
+    z = [projected[:, direction].swapaxes(0, 1) for direction in range(DIRECTIONS)]
+    results = [
+        jax.vjp(operation, *z, arguments[1]) for operation in (bidirectional.by_scan, bidirectional.by_long_trips)
+    ]
+    (one_by_one, gradients_of_one), (in_trips, gradients_of_trips) = results
+    np.testing.assert_allclose(in_trips, one_by_one, atol=1e-6)
+    weights = jnp.cos(jnp.arange(in_trips.size, dtype=jnp.float32)).reshape(in_trips.shape)
+    for a, b in zip(gradients_of_trips(weights), gradients_of_one(weights), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_gpus_take_several_frames_a_trip():
+    z = jnp.ones((2, 40, 8))
+    program = jax.jit(ops.bidirectional_lstm).trace(z, z, jnp.ones((2, 2, 8)))
+    texts = [program.lower(lowering_platforms=(platform,)).as_text() for platform in ("cpu", "cuda")]
+    assert [text.count("dense<40>") > 0 for text in texts] == [True, False]
+    assert [text.count("dense<5>") > 0 for text in texts] == [False, True]
 
 
 def test_gradients_under_vmap(arguments):

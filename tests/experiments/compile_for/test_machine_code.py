@@ -5,7 +5,9 @@ from experiments.compile_for.machine_code import read_bundles
 OF_A_KERNEL = """Schedule analysis:
 \ttotal scheduled bundles:    1332
 \tempty scheduled bundles:    10
-\t1322.00 scheduled bundles (100.00%): %k.8 = f32[2]{0} custom-call(%x), backend_config={"body":"TUzv=="}
+\t1322.00 scheduled bundles (100.00%): %k.8 = f32[2]{0} custom-call(%x), frontend_attributes={kernel_metadata={
+"grid_steps":"4"
+}}, backend_config={"body":"TUzv=="}
 \t[opcode]    1322 scheduled bundles (100.00%): custom-call          (1 instances, 1322.00 avg)
 """
 OF_A_PROGRAM = OF_A_KERNEL.replace("1322.00 scheduled bundles (100.00%)", "3.00 scheduled bundles (0.20%)")
