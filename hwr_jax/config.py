@@ -39,7 +39,7 @@ class DataConfig:
     name: str = "synthetic"
     # several prepared sets at once, each under a name that tables and flags call it by; then `name` is "mixture", or
     # "mixture/" and a name of your own, and `source` and `split` are not used, see `hwr_jax.data.mixture`
-    mixture: Mapping[str, MixtureSource] = dataclasses.field(default_factory=dict)
+    mixture: Mapping[str, MixtureSource] = dataclasses.field(default_factory=dict, hash=False)
     # the raw tree or archive to prepare it from when that has not been done yet ("" if prepared or synthetic)
     source: str = ""
     data_dir: str = ""  # where prepared data lies ("": $HWR_JAX_DATA_DIR, or hwr_jax/data in the user's cache folder)

@@ -157,15 +157,19 @@ def export_stablehlo(
 def _describe(model: TrainedModel, source: Path, about: Mapping[str, Any]) -> dict[str, Any]:
     """What a program of others has to know of a model."""
     settings = load_settings(source / FILE_NAME) if (source / FILE_NAME).exists() else DecoderSettings()
-    calibration = load_calibrations(source / CALIBRATION_FILE, fingerprint_parameters(model.tree)).get(GREEDY)
+    temperature = settings.temperature if settings.decoder == GREEDY else 1.0
+    calibrations = load_calibrations(source / CALIBRATION_FILE, fingerprint_parameters(model.tree))
+    as_they_are = Calibration(slope=1.0, intercept=0.0)
+    # What a temperature has mended is not mended again.
+    calibration = calibrations.get(GREEDY, as_they_are) if temperature == 1 else as_they_are
     return {
         "name": model.name,
         "characters": model.alphabet.characters,
         "blank": model.alphabet.blank_id,
         "stride_px": model.stride_px,
         "preprocessing": describe_preprocessing(model.preprocessing),
-        "temperature": settings.temperature if settings.decoder == GREEDY else 1.0,
-        "calibration": dataclasses.asdict(calibration or Calibration(slope=1.0, intercept=0.0)),
+        "temperature": temperature,
+        "calibration": dataclasses.asdict(calibration),
         "trained_on": _data_names(model, about),
         "licence": about["licence"],
     }

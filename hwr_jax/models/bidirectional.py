@@ -10,6 +10,7 @@ bfloat16 would lose what it adds up over frames.
 
 import functools
 import importlib.util
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -130,7 +131,7 @@ def by_long_trips(forward: Array, backward: Array, recurrent: Array) -> Array:
     return by_scan(forward, backward, recurrent, frames_a_trip(forward.shape[1]))
 
 
-def frames_a_trip(frames: int) -> int:
+def frames_a_trip(frames: Any) -> int:
     """How many frames a trip of an accelerator's loop takes; one where their number is a symbol."""
     return min(FRAMES_A_TRIP, frames) if isinstance(frames, int) else 1
 

@@ -163,6 +163,7 @@ def test_a_file_of_onnx_says_how_to_read_with_it(workdir, tmp_path, capsys):
         "blank": "80",
         "stride_px": "4",
         "temperature": "1.25",
+        "calibration": '{"slope": 1.0, "intercept": 0.0}',
         "weights": "int8",
         "trained_on": '["synthetic"]',
         "licence": "Mine.",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments.benchmarks.command import chosen_peers, percentile_95
-from experiments.benchmarks.peers import OURS, PEERS
+from experiments.benchmarks.peers import INFERENCE, OURS, PEERS, TRAIN_STEP
 from experiments.benchmarks.rounds import (
     WALL,
     Child,
@@ -151,7 +151,10 @@ def test_the_95th_percentile():
 
 
 def test_peers_are_chosen_by_name():
-    assert list(chosen_peers("")) == [OURS]
-    assert list(chosen_peers("torch,flax")) == [OURS, "flax", "torch"]
+    assert list(chosen_peers("", TRAIN_STEP)) == [OURS]
+    assert list(chosen_peers("torch,flax", TRAIN_STEP)) == [OURS, "flax", "torch"]
+    # onnxruntime reads, and does not train.
+    assert list(chosen_peers("onnxruntime,flax", TRAIN_STEP)) == [OURS, "flax"]
+    assert list(chosen_peers("onnxruntime,flax", INFERENCE)) == [OURS, "flax", "onnxruntime"]
     with pytest.raises(InputError, match="no peer 'flux'; the peers are hwr_jax, flax, keras_tensorflow"):
-        chosen_peers("flux")
+        chosen_peers("flux", TRAIN_STEP)
