@@ -1,9 +1,10 @@
-"""A tiny model as Keras saves it, to read and to spoil."""
+"""A tiny model as Keras saves it, to read and to spoil; and compiled kernels, built for the tests alone."""
 
+import contextlib
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from hwr_jax.config import ModelConfig
+from hwr_jax.models.cpu_kernels import library
 from hwr_jax.models.recognizer import Recognizer
 
 KERAS_TINY = ModelConfig(
@@ -123,3 +125,55 @@ def _describe() -> dict[str, Any]:
     ]
     # Through JSON, so that no two layers share a dict.
     return json.loads(json.dumps({"class_name": "Functional", "config": {"name": "model", "layers": layers}}))
+
+
+@pytest.fixture(scope="session")
+def built_kernels(tmp_path_factory) -> Path:
+    """The cache folder in which the tests build their libraries, each once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def cache(built_kernels) -> Iterator[None]:
+    """That folder, in use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(built_kernels))
+        yield
+
+
+@pytest.fixture(scope="session")
+def using_kernels() -> Callable[[str], contextlib.AbstractContextManager[None]]:
+    """`with using_kernels(vectors):` has the library for these vectors in use, with `cache`."""
+    return _using
+
+
+@contextlib.contextmanager
+def _using(vectors: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HWR_JAX_CPU_KERNELS", vectors)
+        if (compiler := library.find_compiler()) is None:
+            pytest.skip("no C++ compiler")
+        path = library.library_path(vectors)
+        if not path.is_file():
+            path.parent.mkdir(exist_ok=True, parents=True)
+            library.compile_library(compiler, vectors, path.parent, "-Werror").rename(path)
+        library.load_library.cache_clear()
+        jax.clear_caches()
+        assert library.use_library() == vectors
+        yield
+    library.load_library.cache_clear()
+    jax.clear_caches()
+
+
+@pytest.fixture(scope="module", params=library.able_vectors())
+def kernels(request, cache) -> Iterator[None]:
+    """The library for each of the vectors that this CPU has, in use."""
+    with _using(request.param):
+        yield
+
+
+@pytest.fixture
+def widest(cache) -> Iterator[None]:
+    """The library for the widest vectors alone, for what does not depend on them."""
+    with _using(library.able_vectors()[0]):
+        yield
