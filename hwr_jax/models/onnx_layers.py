@@ -92,7 +92,8 @@ def _channel_norm(layer: ChannelNorm, place: Place, x: str, parameters: Paramete
     x_BxHxWxC = place.graph.add("Transpose", x, perm=[0, 2, 3, 1])
     scale_and_bias = (np.asarray(parameters[name]) for name in ("scale", "bias"))
     y_BxHxWxC = place.graph.add("LayerNormalization", x_BxHxWxC, *scale_and_bias, axis=-1, epsilon=EPSILON)
-    return place.graph.add("Transpose", y_BxHxWxC, perm=[0, 3, 1, 2])
+    y = place.graph.add("Transpose", y_BxHxWxC, perm=[0, 3, 1, 2])
+    return place.graph.add("Relu", y) if layer.rectified else y
 
 
 @write_layer.register
@@ -100,8 +101,10 @@ def _residual_block(layer: ResidualBlock, place: Place, x: str, parameters: Para
     y = x
     for number in (1, 2):
         if layer.normalized:
-            y = _channel_norm(ChannelNorm(), place, y, parameters[f"norm{number}"])
-        y = _conv(Conv(0), place, place.graph.add("Relu", y), parameters[f"Conv{number}"])
+            y = _channel_norm(ChannelNorm(rectified=True), place, y, parameters[f"norm{number}"])
+        else:
+            y = place.graph.add("Relu", y)
+        y = _conv(Conv(0), place, y, parameters[f"Conv{number}"])
     return place.graph.add("Add", x, y)
 
 
