@@ -14,7 +14,7 @@ from jax import Array
 from experiments.benchmarks.peers import TRAIN_STEP, Program, Task, Words, program_on_jax
 from hwr_jax.config import ModelConfig
 from hwr_jax.models.normalization import EPSILON
-from hwr_jax.models.plain import CELLS, PlainRecognizer
+from hwr_jax.models.plain import PlainRecognizer, classify_columns
 
 PACKAGES = ("flax", "optax")
 
@@ -40,14 +40,7 @@ class PlainResidual(nn.Module):
                     y = nn.Conv(features, (3, 3))(nn.relu(nn.LayerNorm(epsilon=EPSILON)(y)))
                 x = x + y
             x = nn.LayerNorm(epsilon=EPSILON)(x)
-        x = nn.relu(nn.Dense(config.dense_features)(x.reshape(*x.shape[:2], -1)))
-        x = nn.Dropout(config.dropout, deterministic=not train)(x)
-        for units in config.lstm_features:
-            x = nn.Dropout(config.lstm_dropout, broadcast_dims=(1,), deterministic=not train)(x)
-            forward, backward = (nn.RNN(CELLS[self.cell](units)) for _ in range(2))
-            outputs: Any = nn.Bidirectional(forward, backward)(x)
-            x = outputs
-        return nn.Dense(self.num_classes)(x)
+        return classify_columns(x, config, self.num_classes, self.cell, train=train)
 
 
 def build_plain(config: ModelConfig, num_classes: int, cell: str) -> nn.Module:

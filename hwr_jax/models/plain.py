@@ -30,12 +30,16 @@ class PlainRecognizer(nn.Module):
         for features in config.conv_features:
             x = nn.relu(nn.Conv(features, (3, 3), kernel_init=nn.initializers.he_normal())(x))
             x = nn.max_pool(x, (2, 2), strides=(2, 2))
-        x = x.reshape(x.shape[0], x.shape[1], -1)
-        x = nn.relu(nn.Dense(config.dense_features)(x))
-        x = nn.Dropout(config.dropout, deterministic=not train)(x)
-        for units in config.lstm_features:
-            x = nn.Dropout(config.lstm_dropout, broadcast_dims=(1,), deterministic=not train)(x)
-            forward, backward = (nn.RNN(CELLS[self.cell](units)) for _ in range(2))
-            outputs: Any = nn.Bidirectional(forward, backward)(x)
-            x = outputs
-        return nn.Dense(self.num_classes)(x)
+        return classify_columns(x, config, self.num_classes, self.cell, train=train)
+
+
+def classify_columns(x_BxTxHxC: Array, config: ModelConfig, num_classes: int, cell: str, *, train: bool) -> Array:
+    """Logits [B, T, K] of stacked columns: a dense layer, LSTMs, the classes. Within a compact module alone."""
+    x = nn.relu(nn.Dense(config.dense_features)(x_BxTxHxC.reshape(*x_BxTxHxC.shape[:2], -1)))
+    x = nn.Dropout(config.dropout, deterministic=not train)(x)
+    for units in config.lstm_features:
+        x = nn.Dropout(config.lstm_dropout, broadcast_dims=(1,), deterministic=not train)(x)
+        forward, backward = (nn.RNN(CELLS[cell](units)) for _ in range(2))
+        outputs: Any = nn.Bidirectional(forward, backward)(x)
+        x = outputs
+    return nn.Dense(num_classes)(x)
