@@ -31,6 +31,11 @@ class MixtureSource:
         check_not_negative("data.mixture", self, ("weight", "share"))
         check_choice("data.mixture.unit", self.unit, UNITS)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it is trained on, and not only measured."""
+        return bool(self.weight or self.share)
+
 
 def check_mixture(name: str, sources: Mapping[str, MixtureSource]) -> None:
     """Raises InputError: sources without the name of a mixture or the reverse, or nothing that would be drawn."""

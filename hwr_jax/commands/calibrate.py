@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     from hwr_jax.data.splits import hash_of_ids
     from hwr_jax.decoding.calibrated import FILE_NAME, save_calibrations
     from hwr_jax.decoding.calibration import expected_calibration_error, fit_calibration
-    from hwr_jax.evaluation.evaluate import evaluate_samples
+    from hwr_jax.evaluation.evaluate import read_all
     from hwr_jax.models.parameter_files import fingerprint_parameters
     from hwr_jax.result import data_config, load_samples
     from hwr_jax.training.load import load_model, model_folder
@@ -57,14 +57,14 @@ def main(argv: Sequence[str]) -> int:
         "samples": len(samples),
         "ids_hash": hash_of_ids(samples.ids),
     }
+    with ProgressLine("read") as progress:
+        log_probs_NxTxK, frames_N = read_all(model.log_probs, samples, lambda done: progress(done, len(samples)))
     fitted: dict[str, Mapping[str, Any]] = {}
-    for chosen in _decoders(options.model, model.alphabet):
-        with ProgressLine(f"read, {chosen.label}") as progress:
-            results = evaluate_samples(
-                model.log_probs, model.alphabet, samples, decoder=chosen.decoder, poll=lambda: progress(0, None)
-            ).results
-        confidences_N = np.array([result.confidence for result in results])
-        correct_N = np.array([result.prediction == result.truth for result in results], bool)
+    for chosen in _decoders(model.alphabet):
+        found = chosen.decoder.decode(log_probs_NxTxK, frames_N)
+        confidences_N = np.array([row[0].probability if row else 0.0 for row in found])
+        readings = [row[0].text if row else "" for row in found]
+        correct_N = np.array([truth == reading for truth, reading in zip(samples.texts, readings, strict=True)], bool)
         calibration = fit_calibration(confidences_N, correct_N)
         errors = [expected_calibration_error(p, correct_N) for p in (confidences_N, calibration.apply(confidences_N))]
         before, after = (float(error or 0) for error in errors)
@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _decoders(model: str, alphabet: Any) -> "list[ChosenDecoder]":
+def _decoders(alphabet: Any) -> "list[ChosenDecoder]":
     """Those that need no file of the user's, without a calibration."""
     from hwr_jax.decoding.settings import BEAM, GREEDY, DecoderSettings, choose_decoder
 

@@ -15,11 +15,7 @@ from hwr_jax.messages import count_of
 from hwr_jax.progress import ProgressLine
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from hwr_jax.data.preprocessed import PreprocessedSamples
     from hwr_jax.decoding.settings import DecoderSettings
-    from hwr_jax.models.trained import TrainedModel
 
 # As `hwr_jax.evaluation.tune.OBJECTIVES` has them; named here so that --help does not wait for numpy.
 OBJECTIVES = ("wer", "cer")
@@ -43,6 +39,7 @@ def main(argv: Sequence[str]) -> int:
     from hwr_jax.data.mixture import rule_of
     from hwr_jax.data.splits import hash_of_ids
     from hwr_jax.decoding.settings import FILE_NAME, load_text_parts, save_settings
+    from hwr_jax.evaluation.evaluate import read_all
     from hwr_jax.evaluation.tune import tune_decoder
     from hwr_jax.result import data_config, load_samples
     from hwr_jax.training.load import load_model, model_folder
@@ -61,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     if not len(samples):
         raise InputError(f"data {config.name!r}: no validation samples to tune on")
     with ProgressLine("read") as progress:
-        log_probs_NxTxK, frames_N = _read_all(model, samples, progress)
+        log_probs_NxTxK, frames_N = read_all(model.log_probs, samples, lambda done: progress(done, len(samples)))
     devices = jax.local_devices()
     started = time.monotonic()
     with ProgressLine("weights tried") as progress:
@@ -118,24 +115,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", type=json_path, metavar="FILE.json", help="default decoder.json beside the model")
     add_decoder_options(parser, default="beam", temperature=False)
     return parser.parse(argv)
-
-
-def _read_all(
-    model: "TrainedModel", samples: "PreprocessedSamples", progress: ProgressLine
-) -> "tuple[np.ndarray, np.ndarray]":
-    """Log probabilities [N, T, K], and how many frames of each sample count."""
-    import numpy as np
-
-    from hwr_jax.data.batches import BATCH_SIZE
-
-    parts = []
-    for start in range(0, len(samples), BATCH_SIZE):
-        rows = slice(start, start + BATCH_SIZE)
-        parts.append(model.log_probs(samples.images_NxHxW[rows], samples.widths_N[rows]))
-        progress(min(start + BATCH_SIZE, len(samples)), len(samples))
-    longest = max(log_probs.shape[1] for log_probs, _ in parts)
-    filled = [np.pad(some, ((0, 0), (0, longest - some.shape[1]), (0, 0))) for some, _ in parts]
-    return np.concatenate(filled), np.concatenate([frames for _, frames in parts])
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 import collections
 
+import numpy as np
+
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.labels import OUTSIDE_ALPHABET
-from hwr_jax.data.mixture import samples_an_epoch, source_of, sources_of
+from hwr_jax.data.mixture import group_by_source, samples_an_epoch, sources_of
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.sample import describe_skips
 from hwr_jax.data.small_sets import remedy_of_empty
@@ -41,12 +43,9 @@ def check_enough(
         epochs it is given are too few steps.
     """
     length, left = config.training, {*trainable.ids}
+    rows_of = group_by_source(samples.ids, config.data) or {"": np.arange(len(samples))}
     for key, source in sources_of(config.data).items():
-        text_of = {
-            id: text
-            for id, text in zip(samples.ids, samples.texts, strict=True)
-            if not config.data.mixture or source_of(id) == key
-        }
+        text_of = {samples.ids[row]: samples.texts[row] for row in rows_of[key]}
         left_out = text_of.keys() - left
         if len(left_out) > length.max_left_out * len(text_of):
             reasons = collections.Counter(trainable.skipped[id] for id in left_out)

@@ -224,7 +224,7 @@ def load_for_training(
 
 def _load_drawn(config: ExperimentConfig, preprocessing: Preprocessing) -> PreprocessedSamples:
     """The training split, without the data sets of a mixture that are measured alone."""
-    drawn = {key: source for key, source in config.data.mixture.items() if source.weight or source.share}
+    drawn = {key: source for key, source in config.data.mixture.items() if source.is_drawn}
     data = dataclasses.replace(config.data, mixture=drawn)
     return load_split(data, "train", preprocessing, limit=config.data.training_samples)
 
@@ -248,7 +248,7 @@ def _remark_on_sources(config: DataConfig) -> list[str]:
     remarks = []
     for key, one in sources_of(config).items():
         source, splits = config.mixture[key], summarize_splits(one)
-        if not (source.weight or source.share):
+        if not source.is_drawn:
             remarks.append(f"{key}: is measured, and not trained on.")
         elif splits["validation"].samples or splits["test"].samples:
             remarks += [f"{key}: {remark}" for remark in remark_on_data(one)]

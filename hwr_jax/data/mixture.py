@@ -81,7 +81,7 @@ def make_draws(ids: Sequence[str], config: DataConfig, seed: int) -> Draws | Non
         return None
     rows_of = group_by_source(ids, config)
     for key, source in config.mixture.items():
-        if (source.weight or source.share) and not len(rows_of[key]):
+        if source.is_drawn and not len(rows_of[key]):
             raise InputError(
                 f"data.mixture.{key}: no training samples are left in {source.name!r}; look at it with hwr data check "
                 f"{source.name}, or give --config.data.mixture.{key}.weight=0"

@@ -110,6 +110,23 @@ def evaluate_samples(
     return Evaluation(in_order, dict(samples.skipped), seconds, decoding_seconds)
 
 
+def read_all(
+    log_probs: LogProbs, samples: PreprocessedSamples, poll: Callable[[int], None] = lambda done: None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log probabilities float32 [N, T, K] of at least one sample, and how many frames of each count, for decoders.
+
+    `log_probs` is of the model; `poll` is given how many samples have been read.
+    """
+    parts = []
+    for start in range(0, len(samples), BATCH_SIZE):
+        rows = slice(start, start + BATCH_SIZE)
+        parts.append(log_probs(samples.images_NxHxW[rows], samples.widths_N[rows]))
+        poll(min(start + BATCH_SIZE, len(samples)))
+    longest = max(log_probs_BxTxK.shape[1] for log_probs_BxTxK, _ in parts)
+    filled = [np.pad(some, ((0, 0), (0, longest - some.shape[1]), (0, 0))) for some, _ in parts]
+    return np.concatenate(filled), np.concatenate([frames for _, frames in parts])
+
+
 def label_losses(
     texts: Sequence[str], alphabet: Alphabet, log_probs_BxTxK: np.ndarray, frames_B: np.ndarray, longest: int
 ) -> list[tuple[float | None, str | None]]:

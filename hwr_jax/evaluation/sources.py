@@ -43,7 +43,7 @@ def summarize_sources(
     for key, part in split_by_source(evaluation, config).items():
         of_source = summarize(part, data=configs[key].name, split_rule=rule_name(configs[key].split), **of_all)
         source = config.mixture[key]
-        summaries[key] = {"unit": source.unit, "trained_on": bool(source.weight or source.share)}
+        summaries[key] = {"unit": source.unit, "trained_on": source.is_drawn}
         summaries[key] |= {name: of_source[name] for name in _KEPT}
     return summaries
 
@@ -56,9 +56,10 @@ def mean_over_sources(rates: Sequence[float | None]) -> float | None:
 
 def validation_values_of_sources(evaluation: Evaluation, config: DataConfig) -> dict[str, float]:
     """For metrics.jsonl CER and WER of each data set of a mixture, and in place of those of all samples their means."""
+    totals = {key: part.totals for key, part in split_by_source(evaluation, config).items()}
     values: dict[str, float] = {}
     for rate in ("cer", "wer"):
-        rates = {key: getattr(part.totals, rate) for key, part in split_by_source(evaluation, config).items()}
+        rates = {key: getattr(total, rate) for key, total in totals.items()}
         values |= {f"validation/{rate}/{key}": value for key, value in rates.items()}
         values[f"validation/{rate}"] = statistics.fmean(rates.values())
     return values
