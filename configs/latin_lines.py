@@ -48,6 +48,7 @@ def get_config(stage: str = "first") -> ConfigDict:
     config.data.name = "mixture/latin"
     config.data.mixture = {key: dataclasses.asdict(source) for key, source in SOURCES.items()}
     config.data.validation_samples = 200
+    config.model.columns = "max"
     config.training.epochs = 0.0
     config.training.steps = 5000
     config.training.evaluate_every_steps = 1250

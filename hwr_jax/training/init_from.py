@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,15 @@ class Beginning:
     name: str  # or path, as it was given
     model: TrainedModel
 
+    anew: Sequence[str] = ()  # parameters that the run's model has in another shape, so that they begin as in a new one
+
     def settle(self, alphabet: Alphabet, workdir: Path | None, say: Callable[[str], None]) -> None:
         """Says what becomes of the characters, and writes it to the run's folder (None: another process keeps it)."""
         changes = compare_characters(self.model.alphabet, alphabet)
         if workdir is not None:
             write_init_from(workdir, self.name, changes)
-        say(f"begins with the parameters of {self.model.name}: {changes.describe()}")
+        layers = f"; {', '.join(self.anew)} begins anew, as columns are put together otherwise" if self.anew else ""
+        say(f"begins with the parameters of {self.model.name}: {changes.describe()}{layers}")
 
     def carry_over(self, fresh: Any, alphabet: Alphabet, parameter_of: ParameterOf) -> Any:
         """The run's first parameters, from those a new model begins with; see `carry_over`."""
@@ -70,27 +73,32 @@ def load_beginning(init_from: str | None, workdir: Path, config: ModelConfig, en
     if name is None:
         return None
     model = load_model(name)
-    check_layers(name, model, config, encoder)
-    return Beginning(name, model)
+    return Beginning(name, model, check_layers(name, model, config, encoder))
 
 
-def check_layers(name: str, model: TrainedModel, config: ModelConfig, encoder: Any = None) -> None:
-    """Raises InputError if a run's model has other layers than the one it is to begin from, named `name`."""
+def check_layers(name: str, model: TrainedModel, config: ModelConfig, encoder: Any = None) -> list[str]:
+    """The parameters that a run's model has in another shape than the one it is to begin from, named `name`.
+
+    There are none but where `model.columns` alone is another: then the layer above the columns begins anew.
+
+    Raises:
+      InputError: the layers are others.
+    """
     expected = shapes_of(Recognizer(config, model.alphabet.num_classes, encoder))
     found = {parameter: values.shape for parameter, values in flatten(model.tree, "/").items()}
     if found == expected:
-        return
+        return []
     begun_from = build_dataclass(ModelConfig, model.config["model"], "model")
     theirs, ours = (flatten(to_plain(sizes), ".") for sizes in (begun_from, config))
-    differing = [
-        f"model.{field} is {theirs[field]!r} there and {ours[field]!r} here"
-        for field in theirs
-        if theirs[field] != ours[field] and field not in _OF_NO_SHAPE
-    ]
-    first = min(parameter for parameter in expected.keys() | found if expected.get(parameter) != found.get(parameter))
+    differing = [field for field in theirs if theirs[field] != ours[field] and field not in _OF_NO_SHAPE]
+    mismatched = sorted(path for path in expected.keys() | found if expected.get(path) != found.get(path))
+    if encoder is None and differing == ["columns"]:
+        return mismatched
+    fields = [f"model.{field} is {theirs[field]!r} there and {ours[field]!r} here" for field in differing]
+    first = mismatched[0]
     shapes = (f"{first} is {found.get(first, 'missing')} there and {expected.get(first, 'missing')} here",)
     raise InputError(
-        f"--init_from={name}: has other layers than this config: {', '.join(differing or shapes)}; "
+        f"--init_from={name}: has other layers than this config: {', '.join(fields or shapes)}; "
         "leave --config out, and the config is made for that model, or give these fields the values they have there"
     )
 
@@ -132,7 +140,7 @@ def carry_over(
     it stands in the other alphabet. The unknown and the unused class and the blank keep theirs.
 
     Takes parameters and characters of the trained model and of the new one as it is initialised, of the same layers,
-    and what says of a parameter whether classes are its last axis.
+    and what says of a parameter whether classes are its last axis. What has another shape is fresh: see `check_layers`.
     """
     old = flatten(trained, "/")
     from_class, to_class = _matching_classes(trained_alphabet, alphabet)
@@ -142,6 +150,8 @@ def carry_over(
         if parameter_of(parameter).classes:
             carried[parameter] = np.array(values)
             carried[parameter][..., to_class] = np.asarray(old[parameter])[..., from_class]
+        elif carried[parameter].shape != values.shape:
+            carried[parameter] = np.asarray(values)
     return unflatten(carried, "/")
 
 

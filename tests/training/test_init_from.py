@@ -14,7 +14,14 @@ from hwr_jax.models.trained import TrainedModel, build_trained
 from hwr_jax.nested import flatten
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.init_from import carry_over, check_layers, compare_characters, find_init_from, write_init_from
+from hwr_jax.training.init_from import (
+    Beginning,
+    carry_over,
+    check_layers,
+    compare_characters,
+    find_init_from,
+    write_init_from,
+)
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -84,6 +91,22 @@ def test_other_layers_are_refused_by_name(change, message: str) -> None:
     check_layers("m", model, dataclasses.replace(SMALL, alphabet="union", width_px=64, dropout=0.5))
     with pytest.raises(InputError, match=f"^--init_from=m: has other layers than this config: {message}"):
         check_layers("m", model, dataclasses.replace(SMALL, **change))
+
+
+def test_columns_put_together_otherwise_begin_the_layer_above_them_anew() -> None:
+    alphabet, new = Alphabet("abc"), Alphabet("abd")
+    stacked, by_maximum = RESIDUAL, dataclasses.replace(RESIDUAL, columns="max")
+    model, fresh = trained(stacked, alphabet), parameters(new, 2, by_maximum)
+    anew = check_layers("m", model, by_maximum)
+    assert anew == ["dense1/kernel"]
+    carried = flatten(carry_over(model.tree, alphabet, fresh, new, Recognizer(by_maximum, 0).parameter), "/")
+    np.testing.assert_array_equal(carried["dense1/kernel"], flatten(fresh, "/")["dense1/kernel"])
+    np.testing.assert_array_equal(carried["Conv1/kernel"], flatten(model.tree, "/")["Conv1/kernel"])
+    said: list[str] = []
+    Beginning("m", model, anew).settle(new, None, said.append)
+    assert said[0].endswith("; dense1/kernel begins anew, as columns are put together otherwise")
+    with pytest.raises(InputError, match=r"model\.columns is 'stack' there and 'max' here, model\.dense_features is 4"):
+        check_layers("m", model, dataclasses.replace(by_maximum, dense_features=5))
 
 
 def test_a_run_remembers_what_it_began_from(tmp_path) -> None:
