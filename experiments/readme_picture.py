@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"--output={options.output}: must end in .png")
     from hwr_jax.reader import load
 
-    name = options.model or default_name(page=False)
+    name = options.model or default_name()
     samples = choose_words(WORDS)
     readings = load(name).read([sample.image for sample in samples])
     right = sum(sample.text == reading.text for sample, reading in zip(samples, readings, strict=True))

@@ -5,7 +5,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -17,6 +17,7 @@ from hwr_jax.decoding.settings import DecoderChoice
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
+from hwr_jax.ink.pen_input import check_strokes, draw_pen_input
 from hwr_jax.ink.pictures import looks_like_picture
 from hwr_jax.ink.preprocessing import ink_columns, is_blank, place_image, preprocess
 from hwr_jax.ink.text_rows import count_page_rows, looks_like_line
@@ -173,6 +174,38 @@ class Reader:
             readings += [batch[index] for index in sorted(batch)]
         return readings
 
+    def read_strokes(
+        self, strokes: Any, n_best: int = 1, boxes: bool = False, *, letter_height: float | None = None
+    ) -> Reading:
+        """Reads the pen strokes of one word, or of one line with a model of lines.
+
+        They are drawn as the images that models of pen strokes are trained on. `hwr_jax.ink.stroke_lines.group_lines`
+        makes lines of the strokes of a page.
+
+        Args:
+          strokes: a sequence of the pen's paths between pen down and pen up, each a sequence or an array [n, 2] of
+            points, x to the right and y down, in any unit; [n, 3] and more if pressure or time follow, which are not
+            looked at. The same text reads the same at any size and place.
+          n_best, boxes: as of `read`; boxes are in the unit of the strokes.
+          letter_height: about that of the writer's small letters, in the unit of the strokes: a lone dash, dot or comma
+            is then drawn as small as it is.
+
+        Raises:
+          InputError: no strokes, or strokes that cannot be drawn: which, and why.
+        """
+        grey_HxW, place = draw_pen_input(check_strokes(strokes), self.model.preprocessing.kind, letter_height)
+        (reading,) = self.read(grey_HxW, n_best, boxes, are_crops=True)
+        return dataclasses.replace(
+            reading,
+            looks_like_line=looks_like_line(grey_HxW),
+            boxes=tuple(
+                box
+                if box.left is None or box.right is None
+                else CharacterBox(box.character, *place.to_strokes(np.array([box.left, box.right])).tolist())
+                for box in reading.boxes
+            ),
+        )
+
     def read_preprocessed(
         self, images_BxHxW: np.ndarray, n_best: int = 1, greys: Sequence[np.ndarray] | None = None
     ) -> list[Reading]:
@@ -234,7 +267,7 @@ def load(
     Raises:
       InputError: there is no such model or decoder, or a file of either is damaged.
     """
-    name = os.fspath(name_or_path or default_name(page=False))
+    name = os.fspath(name_or_path or default_name())
     model = load_model(name, parts=parts)
     chosen = choose_model_decoder(decoder, name, model, parts)
     return Reader(model, chosen.decoder, chosen.label)

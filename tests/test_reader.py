@@ -13,6 +13,7 @@ from hwr_jax.decoding.calibrated import CalibratedDecoder
 from hwr_jax.decoding.decoder import BeamDecoder, Hypothesis
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.ink.writers import make_writer, write_word
 from hwr_jax.reader import Reader, Reading
 from hwr_jax.text.alphabet import Alphabet
 
@@ -260,3 +261,23 @@ def test_a_model_of_the_package_reads_without_what_trains():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.split() == []
+
+
+def test_strokes_are_read_at_any_size_and_place_with_boxes_where_they_are():
+    reader = hwr_jax.load("unipen_words")
+    word = write_word(make_writer(9), "bread", np.random.default_rng(5))
+    moved = [stroke * 250 + np.array([1e5, -70.0]) for stroke in word]
+    first, second = (reader.read_strokes(strokes, boxes=True) for strokes in (word, moved))
+    assert first.text == second.text == "bread"
+    assert [box.character for box in first.boxes] == list("bread")
+    left = [box.left for box in first.boxes]
+    # Half a pen beyond the ink.
+    ink = np.concatenate(word)[:, 0]
+    np.testing.assert_allclose([left[0], first.boxes[-1].right], [ink.min(), ink.max()], atol=0.15)
+    np.testing.assert_allclose([box.left for box in second.boxes], np.array(left) * 250 + 1e5, atol=1e-3)
+
+
+def test_strokes_that_cannot_be_read_are_wrong_input():
+    for strokes, message in (([], "strokes: none"), ([[[0, np.nan]]], "stroke 0, point 0")):
+        with pytest.raises(InputError, match=message):
+            Reader(WidthModel()).read_strokes(strokes)

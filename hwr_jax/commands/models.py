@@ -124,12 +124,12 @@ def _read_card(name: str) -> str:
 
 def _find_defaults(records: "Sequence[ModelRecord]") -> dict[str, tuple[str, str]]:
     """Name of a model -> the command that takes it by itself, and why."""
-    from hwr_jax.zoo.model_records import choose_model
+    from hwr_jax.zoo.model_records import INK_LINES, PAGES, WORDS, choose_model
 
     defaults = {}
-    for command, page in (("hwr read", False), ("hwr read --page", True)):
+    for command, what in (("hwr read", WORDS), ("hwr read --page", PAGES), ("hwr read NOTE.xopp", INK_LINES)):
         try:
-            model, why = choose_model(records, page=page)
+            model, why = choose_model(records, what)
         except InputError:  # A package without such a model: --model must be given, and hwr read says so.
             continue
         defaults[model.name] = (command, why)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.decoders import add_decoder_options, add_parts_option, resolve_decoder
 from hwr_jax.commands.options import Parser, print_json, run
+from hwr_jax.commands.read_pen_files import read_lines_of_file
 from hwr_jax.errors import InputError
 from hwr_jax.messages import count_of
 
@@ -23,9 +24,10 @@ def main(argv: Sequence[str]) -> int:
 
     from hwr_jax.decoding.settings import GREEDY
     from hwr_jax.reader import load
-    from hwr_jax.zoo.model_records import default_name
+    from hwr_jax.zoo.model_records import INK_LINES, PAGES, WORDS, default_name
 
-    name = options.model or default_name(options.page)
+    what = PAGES if options.page else INK_LINES if options.pen_files else WORDS
+    name = options.model or default_name(what)
     reader = load(name, resolve_decoder(options, name), options.parts)
     if options.n_best > 1 and reader.decoder_label == GREEDY:
         raise InputError(f"--n_best={options.n_best}: greedy decoding gives one text; give --decoder=beam")
@@ -35,6 +37,8 @@ def main(argv: Sequence[str]) -> int:
         made_by = f"model {Path(name).name}, decoder {reader.decoder_label}"
         paths = dict.fromkeys(map(Path, options.images))
         failed = [not _read_page(reader, path, outputs.get(path), options, made_by) for path in paths]
+    elif options.pen_files:
+        failed = [not _read_pen_file(reader, path, options) for path in options.images]
     else:
         failed = list(_read_images(reader, drawings, options))
     return 1 if any(failed) else 0
@@ -48,12 +52,18 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         epilog="An image, page or line that cannot be read gets a line on stderr. The others are read, and the exit "
         "status is 1.",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, TIFF ...; with --page an XML file")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="PNG, JPEG, TIFF ...; with --page an XML file; or notes of pen strokes: .xopp (Xournal++), .inkml",
+    )
     parser.add_argument(
         "--model",
         metavar="NAME_OR_PATH",
         help="a model of the package, an exported folder or a run's folder (default: the package's model of words with "
-        "the lowest recorded CER, with --page that of lines on scanned pages; hwr models lists them)",
+        "the lowest recorded CER, with --page that of lines on scanned pages, for notes that of lines of pen strokes; "
+        "hwr models lists them)",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object a line, with the same values by name")
     parser.add_argument(
@@ -97,6 +107,15 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     if options.image and len(options.images) > 1:
         raise InputError(f"--image={options.image}: is for one page, and here are {len(options.images)}")
     options.boxes |= bool(options.boxes_dir)
+    from hwr_jax.data.pen_files import is_pen_file
+
+    pen_files = [is_pen_file(path) for path in options.images]
+    options.pen_files = any(pen_files)
+    if options.pen_files and not all(pen_files):
+        image = options.images[pen_files.index(False)]
+        raise InputError(f"{image}: an image beside files of pen strokes, which another model reads; read them apart")
+    if options.pen_files and (flag := "page" if options.page else "boxes_dir" if options.boxes_dir else ""):
+        raise InputError(f"--{flag}: is for images; files of pen strokes are read line by line without it")
     return options
 
 
@@ -121,6 +140,13 @@ def _read_images(reader: "Reader", drawings: Sequence[Path], options: argparse.N
     if like_lines and (lines := _models_of_lines(reader)):
         images = like_lines[0] if len(like_lines) == 1 else f"{like_lines[0]} and {count_of(like_lines[1:], 'other')}"
         _say(f"{images}: wide as a line, but this model reads single words; these read lines: {', '.join(lines)}")
+
+
+def _read_pen_file(reader: "Reader", path: str, options: argparse.Namespace) -> bool:
+    def show(name: str, values: dict[str, Any], reading: "Reading") -> None:
+        _print(name, values, reading, options)
+
+    return read_lines_of_file(reader, path, options.n_best, options.boxes, show, _say)
 
 
 def _models_of_lines(reader: "Reader") -> list[str]:

@@ -1,5 +1,6 @@
 """Pen strokes drawn as anti-aliased dark ink on a light background."""
 
+import dataclasses
 import hashlib
 import io
 import math
@@ -17,6 +18,29 @@ DEFAULT_MAX_WIDTH_PX = 1024
 _PIECE_PX = 2.0
 # Points of a stroke that follow each other within this length of path are one point: no eye sees the difference.
 _SPACING_PX = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class StrokePlacement:
+    """Where strokes lie in the image that `draw_strokes` makes of them: their middle is in that of the image."""
+
+    scale: float  # pixels per unit of the strokes
+    # In the unit of the strokes, float64 x and y: their left and upper end, and their size
+    low_2: np.ndarray
+    extent_2: np.ndarray
+    # Size of the image
+    height_px: int
+    width_px: int
+
+    def to_image(self, points_Px2: np.ndarray) -> np.ndarray:
+        """Points of the strokes in pixels, float64."""
+        centre_2 = (self.width_px / 2, self.height_px / 2)
+        return (points_Px2 - self.low_2 - self.extent_2 / 2) * self.scale + centre_2
+
+    def to_strokes(self, columns_px: np.ndarray) -> np.ndarray:
+        """The x of the strokes at columns of the image, float64."""
+        left = float(self.low_2[0] + self.extent_2[0] / 2)
+        return (np.asarray(columns_px, np.float64) - self.width_px / 2) / self.scale + left
 
 
 def draw_strokes(
@@ -56,7 +80,35 @@ def draw_strokes(
       InputError: no strokes, a stroke that is not float [n, 2], coordinates that are not finite, or an image too small
         for the pen.
     """
+    place = place_strokes(
+        strokes,
+        pen_width_px=pen_width_px,
+        height_px=height_px,
+        margin_px=margin_px,
+        max_width_px=max_width_px,
+        reference_height=reference_height,
+    )
+    return draw_placed(strokes, place, pen_width_px)
+
+
+def draw_placed(strokes: Sequence[np.ndarray], place: StrokePlacement, pen_width_px: float) -> np.ndarray:
+    """What `draw_strokes` draws, uint8 [H, W], of strokes with a place. Raises InputError as it does."""
     points_Px2, stroke_of_P = _gather(strokes)
+    starts_Sx2, steps_Sx2 = _cut(place.to_image(points_Px2), stroke_of_P)
+    return _cover(starts_Sx2, steps_Sx2, pen_width_px / 2, place.height_px, place.width_px)
+
+
+def place_strokes(
+    strokes: Sequence[np.ndarray],
+    *,
+    pen_width_px: float,
+    height_px: int = DEFAULT_HEIGHT_PX,
+    margin_px: float = 1.0,
+    max_width_px: int = DEFAULT_MAX_WIDTH_PX,
+    reference_height: float | None = None,
+) -> StrokePlacement:
+    """Where `draw_strokes` with the same arguments puts the strokes. Raises InputError as it does."""
+    points_Px2, _ = _gather(strokes)
     low_2, high_2 = points_Px2.min(axis=0), points_Px2.max(axis=0)
     extent_2 = high_2 - low_2
     # Lengths that are only the coordinates' rounding errors must not be blown up to fill the image.
@@ -67,9 +119,7 @@ def draw_strokes(
         raise InputError(f"strokes: no room for a pen of {pen_width_px} px in {height_px} x {max_width_px} px")
     scale = _scale(extent_2, room_px, reference_height)
     width_px = math.ceil(extent_2[0] * scale + 2 * border_px - 1e-6)
-    points_Px2 = (points_Px2 - low_2 - extent_2 / 2) * scale + (width_px / 2, height_px / 2)
-    starts_Sx2, steps_Sx2 = _cut(points_Px2, stroke_of_P)
-    return _cover(starts_Sx2, steps_Sx2, pen_width_px / 2, height_px, width_px)
+    return StrokePlacement(scale, low_2, extent_2, height_px, width_px)
 
 
 def pen_width_for(sample_id: str, height_px: int = DEFAULT_HEIGHT_PX) -> float:

@@ -24,6 +24,8 @@ PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 CARD_FILE = "MODEL_CARD.md"
 NOT_RECORDED = "not recorded"
 WORDS, LINES = "words", "lines"
+# What else a model may be sought for: lines of scanned pages, and of pen strokes.
+PAGES, INK_LINES = "pages", "lines of pen strokes"
 # Labels of so many words and more are lines, where the data set's format does not say.
 _WORDS_OF_LINES = 1.5
 
@@ -297,29 +299,37 @@ def data_names(config: Mapping[str, Any]) -> list[str]:
     return [str(one["name"]) for one in sources if one["weight"] or one["share"]] or [_data_name(config)]
 
 
-def choose_model(records: Sequence[ModelRecord], *, page: bool) -> tuple[ModelRecord, str]:
+def choose_model(records: Sequence[ModelRecord], what: str = WORDS) -> tuple[ModelRecord, str]:
     """The model with the lowest recorded CER, and the rule it was chosen by. InputError: there is none.
 
-    To read scanned pages (`page`), it is of the models trained on lines of such pages; else of those of words.
+    `what` it is to read: WORDS; PAGES, by models trained on lines of scanned pages; or INK_LINES, by models
+    trained on lines drawn from pen strokes.
     """
-    if page:
-        what = "of the shipped models of lines on scanned pages"
-        fit = [one for one in records if one.reads == LINES and (form := _format_of(one.data)) and form.from_scans]
-    else:
-        what, fit = "of the shipped models of words", [one for one in records if one.reads == WORDS]
+    of_what = {
+        WORDS: "of the shipped models of words",
+        PAGES: "of the shipped models of lines on scanned pages",
+        INK_LINES: "of the shipped models of lines of pen strokes",
+    }[what]
+    fit = [one for one in records if one.reads == (WORDS if what == WORDS else LINES)]
+    if what == PAGES:
+        fit = [one for one in fit if (form := _format_of(one.data)) and form.from_scans]
+    elif what == INK_LINES:
+        from hwr_jax.data.formats.base import STROKES
+
+        fit = [one for one in fit if one.medium == STROKES]
     if not fit:
-        raise InputError(f"{what} there is none; name a model with --model=NAME_OR_PATH")
+        raise InputError(f"{of_what} there is none; name a model with --model=NAME_OR_PATH")
     model = min(fit, key=lambda record: (_cer(record), record.name))
     if len(fit) == 1:
-        return model, f"{what} the only one"
+        return model, f"{of_what} the only one"
     if math.isinf(_cer(model)):
-        return model, f"{what} the first by name: none has a recorded CER"
-    return model, f"{what} the one with the lowest recorded CER"
+        return model, f"{of_what} the first by name: none has a recorded CER"
+    return model, f"{of_what} the one with the lowest recorded CER"
 
 
-def default_name(page: bool) -> str:
-    """The shipped model that `hwr read` takes by itself, for pages or for words. Raises InputError: there is none."""
-    return choose_model(shipped_records(), page=page)[0].name
+def default_name(what: str = WORDS) -> str:
+    """The shipped model that `hwr read` takes by itself, see `choose_model`. Raises InputError: there is none."""
+    return choose_model(shipped_records(), what)[0].name
 
 
 def _cer(record: ModelRecord) -> float:

@@ -39,7 +39,7 @@ def test_the_models_of_the_package(capsys):
         assert found[name]["bytes"] == sum(path.stat().st_size for path in files)
         assert found[name]["licence"]
     defaults = {command: name for name, entry in found.items() for command in entry["default_of"]}
-    assert set(defaults) == {"hwr read", "hwr read --page"}
+    assert set(defaults) == {"hwr read", "hwr read --page", "hwr read NOTE.xopp"}
     assert all(f"{command} takes {name} by itself" in out for command, name in defaults.items())
 
 

@@ -102,6 +102,20 @@ def parse_unipen_lines(
         yield from itertools.chain.from_iterable(map_in_order(function, groups, workers=workers, chunk_items=1))
 
 
+def read_ink_segments(source: Path, kind: str) -> Iterator[InkSegment | Skip]:
+    """The strokes themselves: of words (`kind` "WORD") or of texts ("TEXT"), which may run over several lines.
+
+    Ids, writers and skips are as of the samples; labels of texts are tidied. Raises InputError: as
+    `parse_unipen_words` and `parse_unipen_lines`.
+    """
+    category = {"WORD": "7", "TEXT": "8"}[kind]
+    for group in _group_by_writer(_load_data_files(source, (category,))[category]):
+        for found in _read_segments(group, kind):
+            if isinstance(found, InkSegment) and kind == "TEXT":
+                found = dataclasses.replace(found, text=tidy_label(found.text))
+            yield found
+
+
 def tidy_label(label: str) -> str:
     """A label without the spaces that some contributors put before marks and about apostrophes."""
     label = _SPACES_AT_APOSTROPHE.sub("'", label)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hwr_jax.data.archives import read_tar
-from hwr_jax.data.formats.unipen import parse_unipen_words
+from hwr_jax.data.formats.unipen import InkSegment, parse_unipen_words, read_ink_segments
 from hwr_jax.data.formats.unipen_ink import InkError, ink_strokes, read_components, segments_of_kind
 from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
@@ -209,6 +209,16 @@ def test_images_are_the_pen_down_strokes_turned_upright(tmp_path: Path) -> None:
     expected = draw_strokes(strokes, pen_width_px=pen_width_for(sample.id))
     assert sample.image == encode_png(expected)
     assert expected.shape == (64, Image.open(io.BytesIO(sample.image)).width)
+
+
+def test_strokes_come_with_the_ids_and_skips_of_the_images(tmp_path: Path) -> None:
+    source = small_tree(tmp_path)
+    segments, samples = list(read_ink_segments(source, "WORD")), read(source)
+    assert [one.id for one in segments] == [one.id for one in samples]
+    assert [type(one) for one in segments] == [InkSegment if isinstance(one, Sample) else Skip for one in samples]
+    first = next(one for one in segments if isinstance(one, InkSegment))
+    upright = [np.array(STROKES[component]) * (1, -1) for component in (0, 2)]
+    assert [stroke.tolist() for stroke in first.strokes] == [stroke.tolist() for stroke in upright]
 
 
 def test_a_dash_keeps_its_size_beside_the_writers_words(tmp_path: Path) -> None:
