@@ -93,9 +93,23 @@ def draw_strokes(
 
 def draw_placed(strokes: Sequence[np.ndarray], place: StrokePlacement, pen_width_px: float) -> np.ndarray:
     """What `draw_strokes` draws, uint8 [H, W], of strokes with a place. Raises InputError as it does."""
-    points_Px2, stroke_of_P = _gather(strokes)
-    starts_Sx2, steps_Sx2 = _cut(place.to_image(points_Px2), stroke_of_P)
-    return _cover(starts_Sx2, steps_Sx2, pen_width_px / 2, place.height_px, place.width_px)
+    return cover(cut_strokes(strokes, place), pen_width_px / 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pieces:
+    """Strokes placed in an image and cut into short straight pieces. A dot is a piece of no length."""
+
+    starts_Sx2: np.ndarray  # float64, x and y in pixels
+    steps_Sx2: np.ndarray  # float64, from the start to the end of each, at most _PIECE_PX long
+    height_px: int  # of the image
+    width_px: int
+
+
+def cut_strokes(strokes: Sequence[np.ndarray], place: StrokePlacement) -> Pieces:
+    """The pieces of strokes with a place. Raises InputError as `gather` does."""
+    points_Px2, stroke_of_P = gather(strokes)
+    return Pieces(*_cut(place.to_image(points_Px2), stroke_of_P), place.height_px, place.width_px)
 
 
 def place_strokes(
@@ -108,7 +122,7 @@ def place_strokes(
     reference_height: float | None = None,
 ) -> StrokePlacement:
     """Where `draw_strokes` with the same arguments puts the strokes. Raises InputError as it does."""
-    points_Px2, _ = _gather(strokes)
+    points_Px2, _ = gather(strokes)
     low_2, high_2 = points_Px2.min(axis=0), points_Px2.max(axis=0)
     extent_2 = high_2 - low_2
     # Lengths that are only the coordinates' rounding errors must not be blown up to fill the image.
@@ -120,6 +134,54 @@ def place_strokes(
     scale = _scale(extent_2, room_px, reference_height)
     width_px = math.ceil(extent_2[0] * scale + 2 * border_px - 1e-6)
     return StrokePlacement(scale, low_2, extent_2, height_px, width_px)
+
+
+def gather(strokes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All points, float64 [P, 2], and the index of the stroke of each, int [P].
+
+    Raises InputError: no strokes, one that is not float [n, 2], or coordinates that are not finite.
+    """
+    for stroke in strokes:
+        if np.ndim(stroke) != 2 or np.shape(stroke)[1] != 2 or not len(stroke):
+            raise InputError(f"strokes: expected points [n, 2], got an array of shape {np.shape(stroke)}")
+    if not len(strokes):
+        raise InputError("strokes: none; there is no ink to draw")
+    points_Px2 = np.concatenate(strokes).astype(np.float64)
+    if not (np.abs(points_Px2) < 1e30).all():
+        raise InputError("strokes: a coordinate is not a finite number, or is larger than 1e30")
+    return points_Px2, np.repeat(np.arange(len(strokes)), [len(stroke) for stroke in strokes])
+
+
+def cover(pieces: Pieces, radius_px: float) -> np.ndarray:
+    """The image, uint8 [H, W]: each pixel as dark as its centre's distance to the nearest piece says.
+
+    `radius_px` is half the pen's width. No piece may lie further outside the image than the pen reaches.
+    """
+    starts_Sx2, steps_Sx2, height_px, width_px = pieces.starts_Sx2, pieces.steps_Sx2, pieces.height_px, pieces.width_px
+    size = math.ceil(_PIECE_PX + 2 * radius_px + 2)
+    pad = size  # squares may reach over the image's edge
+    middles_Sx2 = starts_Sx2 + steps_Sx2 / 2
+    corners_Sx2 = np.round(middles_Sx2 - size / 2).astype(np.int64)
+    # x, y: from the piece's start to the pixel's centre
+    offset_K = np.arange(size, dtype=np.float32) + np.float32(0.5)
+    from_start_Sx2 = (corners_Sx2 - starts_Sx2).astype(np.float32)
+    x_SxK, y_SxK = from_start_Sx2[:, :1] + offset_K, from_start_Sx2[:, 1:] + offset_K
+    step_Sx2 = steps_Sx2.astype(np.float32)
+    length2_S = np.maximum((step_Sx2**2).sum(axis=1), np.float32(1e-12))
+    dot_SxKxK = (y_SxK * step_Sx2[:, 1:])[:, :, None] + (x_SxK * step_Sx2[:, :1])[:, None, :]
+    along_SxKxK = np.clip(dot_SxKxK / length2_S[:, None, None], 0, 1)
+    # |p - t d|^2 = |p|^2 - t (2 p.d - t |d|^2)
+    square_SxKxK = (y_SxK**2)[:, :, None] + (x_SxK**2)[:, None, :]
+    square_SxKxK -= along_SxKxK * (2 * dot_SxKxK - along_SxKxK * length2_S[:, None, None])
+    stride = width_px + 2 * pad
+    pixel_K = np.arange(size)
+    pixel_KxK = pixel_K[:, None] * stride + pixel_K
+    pixel_SxKxK = ((corners_Sx2[:, 1] + pad) * stride + corners_Sx2[:, 0] + pad)[:, None, None] + pixel_KxK
+    nearest2 = np.full((height_px + 2 * pad) * stride, (radius_px + 1) ** 2, np.float32)
+    np.minimum.at(nearest2, pixel_SxKxK.ravel(), square_SxKxK.ravel())
+    nearest2_HxW = nearest2.reshape(height_px + 2 * pad, stride)[pad:-pad, pad:-pad]
+    covered_HxW = np.clip(radius_px + 0.5 - np.sqrt(np.maximum(nearest2_HxW, 0)), 0, 1)
+    return np.round(BACKGROUND * (1 - covered_HxW)).astype(np.uint8)
 
 
 def pen_width_for(sample_id: str, height_px: int = DEFAULT_HEIGHT_PX) -> float:
@@ -134,19 +196,6 @@ def encode_png(grey_HxW: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(grey_HxW).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def _gather(strokes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """All points, float64 [P, 2], and the index of the stroke of each, int [P]."""
-    for stroke in strokes:
-        if np.ndim(stroke) != 2 or np.shape(stroke)[1] != 2 or not len(stroke):
-            raise InputError(f"strokes: expected points [n, 2], got an array of shape {np.shape(stroke)}")
-    if not len(strokes):
-        raise InputError("strokes: none; there is no ink to draw")
-    points_Px2 = np.concatenate(strokes).astype(np.float64)
-    if not (np.abs(points_Px2) < 1e30).all():
-        raise InputError("strokes: a coordinate is not a finite number, or is larger than 1e30")
-    return points_Px2, np.repeat(np.arange(len(strokes)), [len(stroke) for stroke in strokes])
 
 
 def _scale(extent_2: np.ndarray, room_px: tuple[float, float], reference_height: float | None) -> float:
@@ -174,33 +223,3 @@ def _cut(points_Px2: np.ndarray, stroke_of_P: np.ndarray) -> tuple[np.ndarray, n
     alone_P = np.bincount(stroke_of_P)[stroke_of_P] == 1
     dots_Dx2 = points_Px2[alone_P]
     return np.concatenate([starts_Sx2, dots_Dx2]), np.concatenate([steps_Sx2, np.zeros_like(dots_Dx2)])
-
-
-def _cover(
-    starts_Sx2: np.ndarray, steps_Sx2: np.ndarray, radius_px: float, height_px: int, width_px: int
-) -> np.ndarray:
-    """The image: each pixel as dark as its centre's distance to the nearest piece says, uint8 [H, W]."""
-    size = math.ceil(_PIECE_PX + 2 * radius_px + 2)
-    pad = size  # squares may reach over the image's edge
-    middles_Sx2 = starts_Sx2 + steps_Sx2 / 2
-    corners_Sx2 = np.round(middles_Sx2 - size / 2).astype(np.int64)
-    # x, y: from the piece's start to the pixel's centre
-    offset_K = np.arange(size, dtype=np.float32) + np.float32(0.5)
-    from_start_Sx2 = (corners_Sx2 - starts_Sx2).astype(np.float32)
-    x_SxK, y_SxK = from_start_Sx2[:, :1] + offset_K, from_start_Sx2[:, 1:] + offset_K
-    step_Sx2 = steps_Sx2.astype(np.float32)
-    length2_S = np.maximum((step_Sx2**2).sum(axis=1), np.float32(1e-12))
-    dot_SxKxK = (y_SxK * step_Sx2[:, 1:])[:, :, None] + (x_SxK * step_Sx2[:, :1])[:, None, :]
-    along_SxKxK = np.clip(dot_SxKxK / length2_S[:, None, None], 0, 1)
-    # |p - t d|^2 = |p|^2 - t (2 p.d - t |d|^2)
-    square_SxKxK = (y_SxK**2)[:, :, None] + (x_SxK**2)[:, None, :]
-    square_SxKxK -= along_SxKxK * (2 * dot_SxKxK - along_SxKxK * length2_S[:, None, None])
-    stride = width_px + 2 * pad
-    pixel_K = np.arange(size)
-    pixel_KxK = pixel_K[:, None] * stride + pixel_K
-    pixel_SxKxK = ((corners_Sx2[:, 1] + pad) * stride + corners_Sx2[:, 0] + pad)[:, None, None] + pixel_KxK
-    nearest2 = np.full((height_px + 2 * pad) * stride, (radius_px + 1) ** 2, np.float32)
-    np.minimum.at(nearest2, pixel_SxKxK.ravel(), square_SxKxK.ravel())
-    nearest2_HxW = nearest2.reshape(height_px + 2 * pad, stride)[pad:-pad, pad:-pad]
-    covered_HxW = np.clip(radius_px + 0.5 - np.sqrt(np.maximum(nearest2_HxW, 0)), 0, 1)
-    return np.round(BACKGROUND * (1 - covered_HxW)).astype(np.uint8)

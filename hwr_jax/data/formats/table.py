@@ -6,7 +6,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hwr_jax.data.formats import alto, hugging_face, iam, manifest, page_xml, synthetic, text_files, unipen
+from hwr_jax.data.formats import (
+    alto,
+    hugging_face,
+    iam,
+    manifest,
+    page_xml,
+    synthetic,
+    synthetic_lines,
+    text_files,
+    unipen,
+)
 from hwr_jax.data.formats.base import Format, Options, Progress
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
 from hwr_jax.data.sample import Sample, Skip
@@ -17,6 +27,7 @@ FORMATS: dict[str, Format] = {
     format.name: format
     for format in (
         synthetic.FORMAT,
+        synthetic_lines.FORMAT,
         *unipen.FORMATS,
         *iam.FORMATS,
         text_files.RIMES,

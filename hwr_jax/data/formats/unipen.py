@@ -11,8 +11,9 @@ import itertools
 import re
 import statistics
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from hwr_jax.data.sample import Sample, Skip
 from hwr_jax.data.splits import split_of
 from hwr_jax.errors import InputError
 from hwr_jax.ink.cutting import cut_words, join_words, split_lines
+from hwr_jax.ink.scan_like import draw_like_scan
 from hwr_jax.ink.strokes import DEFAULT_MAX_WIDTH_PX, draw_strokes, encode_png, pen_width_for
 
 # Bounds the memory too, which holds all that is used of an archive: 0.4 GB for categories 7 and 8 of train_r01_v07.
@@ -61,7 +63,12 @@ class InkSegment:
 
 
 def parse_unipen_words(
-    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, cut_lines: bool = False
+    source: Path,
+    *,
+    workers: int,
+    tell_total: TellTotal = ignore_total,
+    cut_lines: bool = False,
+    like_scans: bool = False,
 ) -> Iterator[Sample | Skip]:
     """The words of category 7, drawn with a pen width that varies by sample.
 
@@ -71,20 +78,25 @@ def parse_unipen_words(
 
     The source is a folder that holds data/ and include/, its parent folder, or a tar archive (.tar, .tar.gz, .tar.xz).
     `cut_lines` says whether words are cut out of the texts of category 8 too, as far as gaps and widths tell them
-    apart; some of their labels are wrong. Their ids are "cut/", the text's id and the word's number. Raises InputError:
-    the source is missing, or is no UNIPEN data with category 7 (and 8, with `cut_lines`).
+    apart; some of their labels are wrong. Their ids are "cut/", the text's id and the word's number. `like_scans` says
+    whether strokes are drawn as ink on scanned paper, see `hwr_jax.ink.scan_like`. Raises InputError: the source is
+    missing, or is no UNIPEN data with category 7 (and 8, with `cut_lines`).
     """
     files = _load_data_files(source, ("7", "8") if cut_lines else ("7",))
     words, texts = _group_by_writer(files["7"]), _group_by_writer(files.get("8", []))
     if cut_lines and not texts:
         raise InputError(f"{source}: no UNIPEN text to cut in it; expected data/8/CONTRIBUTOR/*.dat, or no --cut_lines")
     tell_total(_count_segments(words) + _WORDS_OF_A_TEXT * _count_segments(texts))
-    for function, groups in ((_draw_words, words), (_cut_group, texts)):
-        yield from itertools.chain.from_iterable(map_in_order(function, groups, workers=workers, chunk_items=1))
+    yield from _draw_all(((_draw_words, words), (_cut_group, texts)), like_scans, workers)
 
 
 def parse_unipen_lines(
-    source: Path, *, workers: int, tell_total: TellTotal = ignore_total, joined: bool = True
+    source: Path,
+    *,
+    workers: int,
+    tell_total: TellTotal = ignore_total,
+    joined: bool = True,
+    like_scans: bool = False,
 ) -> Iterator[Sample | Skip]:
     """The lines of category 8, with ids as words have them. Those that run over several lines are left out.
 
@@ -92,14 +104,19 @@ def parse_unipen_lines(
     go ." becomes "don't go .", and that "don't go.").
 
     `joined` says whether words of category 7 by one writer, in the order of their files, are joined to lines of 3 to 8
-    words too, each word used once. Their ids are "joined/" and the first word's id. Raises InputError: the source is
-    missing, or is no UNIPEN data with category 8.
+    words too, each word used once. Their ids are "joined/" and the first word's id. `like_scans` says whether strokes
+    are drawn as ink on scanned paper, see `hwr_jax.ink.scan_like`. Raises InputError: the source is missing, or is no
+    UNIPEN data with category 8.
     """
     files = _load_data_files(source, ("8", "7") if joined else ("8",))
     texts, words = _group_by_writer(files["8"]), _group_by_writer(files.get("7", []))
     tell_total(_count_segments(texts) + _count_segments(words) // _MOST_WORDS)
-    for function, groups in ((_draw_texts, texts), (_join_group, words)):
-        yield from itertools.chain.from_iterable(map_in_order(function, groups, workers=workers, chunk_items=1))
+    yield from _draw_all(((_draw_texts, texts), (_join_group, words)), like_scans, workers)
+
+
+def generator_of(sample_id: str) -> np.random.Generator:
+    """For all that is left to chance in a sample."""
+    return np.random.default_rng(list(hashlib.sha256(sample_id.encode()).digest()[:16]))
 
 
 def read_ink_segments(source: Path, kind: str) -> Iterator[InkSegment | Skip]:
@@ -139,19 +156,27 @@ def cut_texts(texts: list[InkSegment | Skip]) -> list[InkSegment | Skip]:
     return outcomes
 
 
-def _draw_words(group: list[DataFile]) -> list[Sample | Skip]:
+def _draw_all(
+    parts: Iterable[tuple[Callable[..., list[Sample | Skip]], list[list[DataFile]]]], like_scans: bool, workers: int
+) -> Iterator[Sample | Skip]:
+    for function, groups in parts:
+        draw = functools.partial(function, like_scans=like_scans)
+        yield from itertools.chain.from_iterable(map_in_order(draw, groups, workers=workers, chunk_items=1))
+
+
+def _draw_words(group: list[DataFile], like_scans: bool) -> list[Sample | Skip]:
     words = _read_segments(group, "WORD")
     letter_height = _small_letters_height(words)
-    return [_draw(word, letter_height) for word in words]
+    return [_draw(word, letter_height, like_scans) for word in words]
 
 
-def _cut_group(group: list[DataFile]) -> list[Sample | Skip]:
+def _cut_group(group: list[DataFile], like_scans: bool) -> list[Sample | Skip]:
     texts = _read_segments(group, "TEXT")
     letter_height = _letter_height_of_lines(texts)
-    return [_draw(outcome, letter_height) for outcome in cut_texts(texts)]
+    return [_draw(outcome, letter_height, like_scans) for outcome in cut_texts(texts)]
 
 
-def _draw_texts(group: list[DataFile]) -> list[Sample | Skip]:
+def _draw_texts(group: list[DataFile], like_scans: bool) -> list[Sample | Skip]:
     texts = _read_segments(group, "TEXT")
     letter_height = _letter_height_of_lines(texts)
     outcomes: list[Sample | Skip] = []
@@ -161,11 +186,11 @@ def _draw_texts(group: list[DataFile]) -> list[Sample | Skip]:
                 outcomes.append(Skip(text.id, "text runs over several lines"))
                 continue
             text = dataclasses.replace(text, text=tidy_label(text.text))
-        outcomes.append(_draw(text, letter_height, MAX_LINE_WIDTH_PX))
+        outcomes.append(_draw(text, letter_height, like_scans, MAX_LINE_WIDTH_PX))
     return outcomes
 
 
-def _join_group(group: list[DataFile]) -> list[Sample | Skip]:
+def _join_group(group: list[DataFile], like_scans: bool) -> list[Sample | Skip]:
     segments = _read_segments(group, "WORD")
     letter_height = _small_letters_height(segments)
     by_writer: dict[str, list[InkSegment]] = {}
@@ -175,41 +200,44 @@ def _join_group(group: list[DataFile]) -> list[Sample | Skip]:
     lines: list[Sample | Skip] = []
     for writer, own in by_writer.items():
         if split_of(writer) == "train" and letter_height:
-            lines += _join_lines(own, letter_height)
+            lines += _join_lines(own, letter_height, like_scans)
     return lines
 
 
-def _join_lines(words: list[InkSegment], letter_height: float) -> list[Sample | Skip]:
+def _join_lines(words: list[InkSegment], letter_height: float, like_scans: bool) -> list[Sample | Skip]:
     """Lines of 3 to 8 words; what is left at the end is a line if it is long enough."""
     lines: list[Sample | Skip] = []
     start = 0
     while len(words) - start >= _FEWEST_WORDS:
         line_id = f"joined/{words[start].id}"
-        rng = np.random.default_rng(list(hashlib.sha256(line_id.encode()).digest()[:16]))
+        rng = generator_of(line_id)
         chosen = words[start : start + int(rng.integers(_FEWEST_WORDS, _MOST_WORDS + 1))]
         start += len(chosen)
         strokes = join_words([word.strokes for word in chosen], letter_height, rng)
         text = " ".join(word.text for word in chosen)
-        lines.append(_draw(InkSegment(line_id, text, chosen[0].writer, strokes), letter_height, MAX_LINE_WIDTH_PX))
+        line = InkSegment(line_id, text, chosen[0].writer, strokes)
+        lines.append(_draw(line, letter_height, like_scans, MAX_LINE_WIDTH_PX))
     return lines
 
 
 def _draw(
-    segment: InkSegment | Skip, letter_height: float | None, max_width_px: int = DEFAULT_MAX_WIDTH_PX
+    segment: InkSegment | Skip,
+    letter_height: float | None,
+    like_scans: bool,
+    max_width_px: int = DEFAULT_MAX_WIDTH_PX,
 ) -> Sample | Skip:
     """A segment as a sample, its size beside the writer's small letters; a skip stays one."""
     if isinstance(segment, Skip):
         return segment
+    size: dict[str, Any] = {"max_width_px": max_width_px, "reference_height": letter_height}
     try:
-        grey_HxW = draw_strokes(
-            segment.strokes,
-            pen_width_px=pen_width_for(segment.id),
-            max_width_px=max_width_px,
-            reference_height=letter_height,
-        )
+        if like_scans:
+            image = draw_like_scan(segment.strokes, generator_of(segment.id), **size)
+        else:
+            image = encode_png(draw_strokes(segment.strokes, pen_width_px=pen_width_for(segment.id), **size))
     except InputError:
         return Skip(segment.id, "strokes cannot be drawn")
-    return Sample(segment.id, segment.text, segment.writer, encode_png(grey_HxW))
+    return Sample(segment.id, segment.text, segment.writer, image)
 
 
 def _small_letters_height(segments: list[InkSegment | Skip]) -> float | None:
@@ -332,19 +360,20 @@ _format = functools.partial(
         "exchange and recognizer benchmarks, ICPR 1994",
     ),
 )
+_LIKE_SCANS = Option("like_scans", "strokes drawn as ink on scanned paper", switch=True)
 FORMATS = (
     _format(
         "unipen_words",
         parse_unipen_words,
         "UNIPEN words (category 7) as images drawn from their pen strokes.",
-        (Option("cut_lines", "words cut out of lines too, to train on", switch=True),),
+        (Option("cut_lines", "words cut out of lines too, to train on", switch=True), _LIKE_SCANS),
         "word",
     ),
     _format(
         "unipen_lines",
         parse_unipen_lines,
         "UNIPEN lines (category 8, and words of category 7 joined) as images drawn from their pen strokes.",
-        (Option("joined", "only lines that were written as lines", switch=False),),
+        (Option("joined", "only lines that were written as lines", switch=False), _LIKE_SCANS),
         "line",
     ),
 )

@@ -68,6 +68,18 @@ def test_texts_and_joined_words(tmp_path: Path, workers: int) -> None:
         assert open_grey(line.image, line.id).shape[1] > 64 * len(line.text.split()) / 3
 
 
+def test_like_scans_the_same_lines_stand_on_paper(tmp_path: Path) -> None:
+    source = write_tree(tmp_path, [TRAIN])
+    plain, scanned = (list(parse_unipen_lines(source, workers=1, like_scans=like)) for like in (False, True))
+    assert [(o.id, o.text) for o in scanned if isinstance(o, Sample)] == [
+        (o.id, o.text) for o in plain if isinstance(o, Sample)
+    ]
+    assert [o for o in scanned if isinstance(o, Skip)] == [o for o in plain if isinstance(o, Skip)]
+    levels = {int(open_grey(o.image_bytes(), o.id).max()) for o in scanned if isinstance(o, Sample)}
+    assert len(levels) > 1  # no two papers are alike
+    assert scanned == list(parse_unipen_lines(source, workers=1, like_scans=True))
+
+
 def test_without_joined_lines_category_8_is_enough(tmp_path: Path) -> None:
     source = write_tree(tmp_path, [TRAIN])
     alone = list(parse_unipen_lines(source, workers=1, joined=False))
