@@ -250,6 +250,8 @@ class TrainingConfig:
     log_every_steps: int = 0  # a line in metrics.jsonl (0: 20 lines a run, but one every 50 steps at least)
     evaluate_every_steps: int = 0  # CER and WER of the validation split, and a checkpoint (0: only after the last step)
     checkpoint_every_steps: int = 0  # a checkpoint (0: only where the validation split is evaluated)
+    # a run ends before its last step where so many validations in a row have brought no lower CER (0: never)
+    patience_validations: int = 0
     # also the Keras example's "mean edit distance" of the validation split, see `hwr_jax.evaluation.example_metric`
     example_metric: bool = False
     # "jit" (one device), "pmap" or "mesh" (all devices), "auto": jit on one device, pmap on several
@@ -257,7 +259,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         intervals = ("log_every_steps", "evaluate_every_steps", "checkpoint_every_steps")
-        check_not_negative("training", self, ("steps", "epochs", "min_steps", "max_left_out", *intervals))
+        lengths = ("steps", "epochs", "min_steps", "patience_validations")
+        check_not_negative("training", self, (*lengths, "max_left_out", *intervals))
         check_positive("training", self, ("steps_per_dispatch",))
         if bool(self.steps) == bool(self.epochs):
             raise InputError("training: give either steps or epochs, and leave the other 0")

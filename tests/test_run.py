@@ -121,3 +121,20 @@ def test_what_fails_is_said_in_the_runs_folder(tmp_path, done):
     with pytest.raises(hwr_jax.InputError, match="holds a run with seed=0, not 1"):
         hwr_jax.train(dataclasses.replace(CONFIG, seed=1), done.workdir)
     assert json.loads((done.workdir / "status.json").read_text())["status"] == "done"
+
+
+def test_a_run_whose_cer_no_longer_falls_ends_early_and_stays_ended(tmp_path, capsys):
+    """With a learning rate of 0 nothing changes, so the second validation brings no lower CER."""
+    patient = dataclasses.replace(CONFIG.training, steps=20, evaluate_every_steps=2, patience_validations=2)
+    still = dataclasses.replace(CONFIG.optimizer, learning_rate=0.0)
+    config = dataclasses.replace(CONFIG, training=patient, optimizer=still)
+    run = hwr_jax.train(config, tmp_path / "run")
+    assert (run.status, run.step, run.message) == ("done", 6, "6 steps done")
+    assert "ends after step 6 of 20: 2 validations brought no lower CER" in capsys.readouterr().err
+    again = hwr_jax.train(config, tmp_path / "run")
+    assert (again.status, again.step) == ("done", 6)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 4, 6]
+    patience = dataclasses.replace(patient, patience_validations=0, steps=8)
+    longer = hwr_jax.train(dataclasses.replace(config, training=patience), tmp_path / "whole")
+    assert longer.step == 8

@@ -71,6 +71,13 @@ class Trial:
         self._began = self._started = time.perf_counter()
         self._timed_steps = 0
         self._first_step_seconds = 0.0
+        self._plateau = self.run_logger.plateau
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the validation CER has not fallen for as long as the config has patience."""
+        patience = self.config.training.patience_validations
+        return bool(patience) and self._plateau.validations >= patience
 
     @property
     def reported(self) -> bool:
@@ -92,6 +99,7 @@ class Trial:
         rates = f"validation CER {values['validation/cer']:.2%}  WER {values['validation/wer']:.2%}"
         self.run_logger.say(f"before the first step: {rates}")
         self.run_logger.begin(values)
+        self._plateau.add(values["validation/cer"])
         self._save(0, fetch, values["validation/cer"])
 
     def finish_step(self, step: int, fetch: Fetch) -> None:
@@ -104,11 +112,16 @@ class Trial:
                 cer = self._report(step, fetch, validates)
             if validates or due(step, every.checkpoint_every_steps):
                 self._save(step, fetch, cer)
+            if validates and self.stalled:
+                self.finish(step)
         except Diverged as error:
             self._diverged(step, error)
 
     def finish(self, step: int) -> None:
-        """After the last step."""
+        """After the last step, which may come early."""
+        if step < self.total_steps:
+            since = f"{self._plateau.validations} validations brought no lower CER"
+            self.run_logger.say(f"ends after step {step} of {self.total_steps}: {since}")
         self.run_logger.usage(self._first_step_seconds, self._parameters)
         self.outcome = Outcome("done", step, f"{step} steps done")
 
@@ -151,6 +164,7 @@ class Trial:
         }
         if validates:
             values |= self.validate(fetch(_evaluated), self.stop.poll_if_alone)
+            self._plateau.add(values["validation/cer"])
         seconds_left = seconds_a_step * (self.total_steps - step)
         self.run_logger.report(step, values, time.perf_counter() - self._began, seconds_left)
         self._unreported_steps = 0
@@ -261,6 +275,10 @@ def advance(
                 trial.begin(fetch)
             if not trial.reported:  # It may have been stopped while it validated after this step.
                 trial.finish_step(step, fetch)
+            if trial.outcome is None and trial.stalled:
+                trial.finish(step)
+        if not going():
+            return
         arrays = sample_arrays(samples.images_NxHxW, samples.widths_N, encode_labels(samples.texts, alphabet))
         sources, maker = _find_sources(parts, samples, config)
         resident = (

@@ -1,8 +1,10 @@
 """What a run leaves behind as it goes: metrics.jsonl, TensorBoard events, a progress line, status and checkpoints."""
 
 import contextlib
+import dataclasses
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -32,6 +34,20 @@ finally:
 Values = Mapping[str, float]
 
 
+@dataclasses.dataclass
+class Plateau:
+    """For how long a run's validation CER has not fallen."""
+
+    lowest_cer: float = math.inf
+    validations: int = 0  # since the lowest
+
+    def add(self, cer: float) -> None:
+        """Takes in the CER of one validation more."""
+        self.lowest_cer, self.validations = (
+            (cer, 0) if cer < self.lowest_cer else (self.lowest_cer, self.validations + 1)
+        )
+
+
 class MetricsFile:
     """metrics.jsonl: one object a line with "step"; steps rise and never repeat, also over resumes."""
 
@@ -40,6 +56,10 @@ class MetricsFile:
         self.path = workdir / "metrics.jsonl"
         lines = _whole_lines(self.path) if resume_step else []  # That of step 0 is written anew.
         kept = [line for line in lines if json.loads(line)["step"] <= resume_step]
+        self.plateau = Plateau()
+        for values in map(json.loads, kept):
+            if "validation/cer" in values:
+                self.plateau.add(values["validation/cer"])
         # "train/seconds" of the last line that is kept, 0 if there is none.
         self.seconds_before: float = json.loads(kept[-1]).get("train/seconds", 0.0) if kept else 0.0
         write_text(self.path, "".join(line + "\n" for line in kept))
@@ -125,6 +145,8 @@ class RunLogger:
         self._workdir = workdir
         self._seconds_before = 0.0
         self._about = about
+        # That of the validations before this start, until the run goes on.
+        self.plateau = Plateau()
         self._keeps = jax.process_index() == 0
         self._opened = contextlib.ExitStack()
         if self._keeps:
@@ -145,10 +167,13 @@ class RunLogger:
             self._metrics = MetricsFile(self._workdir, int(state.step))
             self._opened.callback(self._metrics.close)
             self._seconds_before = self._metrics.seconds_before
+            self.plateau = self._metrics.plateau
             self.status("running", step=int(state.step))
         if jax.process_count() == 1:
             return state
-        return jax.device_get(multihost_utils.broadcast_one_to_all(state))
+        state, plateau = multihost_utils.broadcast_one_to_all((state, dataclasses.astuple(self.plateau)))
+        self.plateau = Plateau(float(plateau[0]), int(plateau[1]))
+        return jax.device_get(state)
 
     def begin(self, values: Values) -> None:
         """A line of metrics for the model before the first step."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from hwr_jax.training.run_logger import MetricsFile, Progress, format_duration
+from hwr_jax.training.run_logger import MetricsFile, Plateau, Progress, format_duration
 
 
 def write_steps(workdir: Path, resume_step: int, steps: range) -> None:
@@ -115,3 +115,21 @@ def test_a_terminal_gets_one_line_rewritten_and_validations_stay():
     line, *rest = second.split("\n")
     assert line.endswith("validation CER 19.05% WER 50.00%")
     assert rest == ["", ""]
+
+
+def test_a_plateau_counts_the_validations_since_the_lowest_cer():
+    plateau = Plateau()
+    counts = []
+    for cer in (0.5, 0.4, 0.4, 0.45, 0.3, float("nan")):
+        plateau.add(cer)
+        counts.append(plateau.validations)
+    assert counts == [0, 0, 1, 2, 0, 1]
+    assert plateau.lowest_cer == 0.3
+
+
+def test_a_resumed_plateau_counts_the_lines_that_are_kept(tmp_path):
+    lines = [{"step": step, "validation/cer": cer} for step, cer in ((1, 0.5), (2, 0.6), (3, 0.7))]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"step": 4}]))
+    metrics = MetricsFile(tmp_path, 2)
+    metrics.close()
+    assert metrics.plateau == Plateau(0.5, 1)
