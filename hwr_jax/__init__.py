@@ -16,14 +16,32 @@ from typing import TYPE_CHECKING, Any
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
+    from hwr_jax.adaptation import Adaptation, adapt
     from hwr_jax.reader import Reader, Reading, load
     from hwr_jax.result import Result, evaluate
     from hwr_jax.run import Run, train
 
-__all__ = ["InputError", "Reader", "Reading", "Result", "Run", "__version__", "evaluate", "load", "train"]
+__all__ = [
+    "Adaptation",
+    "InputError",
+    "Reader",
+    "Reading",
+    "Result",
+    "Run",
+    "__version__",
+    "adapt",
+    "evaluate",
+    "load",
+    "train",
+]
 
 # Imported when asked for: `import hwr_jax` is quick and leaves jax alone.
-_NAMES = {"reader": ("Reader", "Reading", "load"), "result": ("Result", "evaluate"), "run": ("Run", "train")}
+_NAMES = {
+    "adaptation": ("Adaptation", "adapt"),
+    "reader": ("Reader", "Reading", "load"),
+    "result": ("Result", "evaluate"),
+    "run": ("Run", "train"),
+}
 
 
 def __getattr__(name: str) -> Any:

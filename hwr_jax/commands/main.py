@@ -9,6 +9,7 @@ from hwr_jax.messages import suggest
 # Name to what it does. The module has the same name; it is imported when asked for, so that --help is quick.
 COMMANDS = {
     "train": "train a model, or go on with a run that stopped",
+    "adapt": "adapt a model to a few lines of yours, and keep the old one if it gets no better",
     "evaluate": "measure CER and WER of a model on a data set",
     "read": "read images: path, text, confidence",
     "models": "list models with their numbers, or print a model's card",

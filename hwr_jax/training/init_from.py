@@ -155,6 +155,32 @@ def carry_over(
     return unflatten(carried, "/")
 
 
+def blend(
+    trained: Any, trained_alphabet: Alphabet, after: Any, alphabet: Alphabet, parameter_of: ParameterOf, share: float
+) -> Any:
+    """Parameters on the straight way from a trained model to what became of it in a further training.
+
+    A mean of both models' parameters keeps most of what the one knew and of what the other has learnt (WiSE-FT:
+    Wortsman et al., Robust fine-tuning of zero-shot models, 2022). What is there of new characters is taken as it is.
+
+    Args:
+      trained, trained_alphabet, alphabet, parameter_of: as of `carry_over`.
+      after: the parameters after the training that began with those of `carry_over`, all of the same shapes.
+      share: how far to go, from 0, the trained model, to 1.
+    """
+    old = flatten(trained, "/")
+    from_class, to_class = _matching_classes(trained_alphabet, alphabet)
+    blended = {}
+    for parameter, values in flatten(after, "/").items():
+        values, before = np.array(values), np.asarray(old[parameter])
+        if parameter_of(parameter).classes:
+            values[..., to_class] += (1 - share) * (before[..., from_class] - values[..., to_class])
+        else:
+            values += (1 - share) * (before - values)
+        blended[parameter] = values
+    return unflatten(blended, "/")
+
+
 def compare_characters(trained: Alphabet, alphabet: Alphabet) -> CharacterChanges:
     """Which characters both alphabets have, and which only one of them."""
     return CharacterChanges(
