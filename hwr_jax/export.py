@@ -9,8 +9,8 @@ from typing import Any
 
 import jax
 
+from hwr_jax.decoding.calibrated import BEST_PATH, load_calibrations
 from hwr_jax.decoding.calibrated import FILE_NAME as CALIBRATION_FILE
-from hwr_jax.decoding.calibrated import load_calibrations
 from hwr_jax.decoding.calibration import Calibration
 from hwr_jax.decoding.settings import FILE_NAME, GREEDY, DecoderSettings, load_settings
 from hwr_jax.errors import InputError
@@ -73,10 +73,11 @@ def export_folder(
     save_exported(exported, output, about, format)
     for name, values in evaluations.items():
         write_json(output / name, {**values, "parameters_sha256": fingerprint})
-    if evaluations:
-        write_card(output, CardModel.of(exported, about, fingerprint, output), next(iter(evaluations)))
+    # The card says how confidences were calibrated.
     if load_calibrations(source / CALIBRATION_FILE, fingerprint):
         write_bytes(output / CALIBRATION_FILE, (source / CALIBRATION_FILE).read_bytes())
+    if evaluations:
+        write_card(output, CardModel.of(exported, about, fingerprint, output), next(iter(evaluations)))
     notes = f"with {', '.join(evaluations)}" if evaluations else ""
     return Exported(model, find_parameters(output).stat().st_size, notes)
 
@@ -161,7 +162,8 @@ def _describe(model: TrainedModel, source: Path, about: Mapping[str, Any]) -> di
     calibrations = load_calibrations(source / CALIBRATION_FILE, fingerprint_parameters(model.tree))
     as_they_are = Calibration(slope=1.0, intercept=0.0)
     # What a temperature has mended is not mended again.
-    calibration = calibrations.get(GREEDY, as_they_are) if temperature == 1 else as_they_are
+    of_path = calibrations.get(BEST_PATH)
+    calibration = of_path.text if of_path is not None and temperature == 1 else as_they_are
     return {
         "name": model.name,
         "characters": model.alphabet.characters,
@@ -169,7 +171,7 @@ def _describe(model: TrainedModel, source: Path, about: Mapping[str, Any]) -> di
         "stride_px": model.stride_px,
         "preprocessing": describe_preprocessing(model.preprocessing),
         "temperature": temperature,
-        "calibration": dataclasses.asdict(calibration),
+        "calibration": {"slope": calibration.slope, "intercept": calibration.intercept},
         "trained_on": _data_names(model, about),
         "licence": about["licence"],
     }

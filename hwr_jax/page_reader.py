@@ -13,12 +13,13 @@ from hwr_jax.data.archives import Tree
 from hwr_jax.data.batches import BATCH_SIZE
 from hwr_jax.data.formats.entries import is_image
 from hwr_jax.data.formats.page_text import Written, parse_page_file, write_texts
-from hwr_jax.data.formats.pages import Box, LineText, Page, PageLine, ReadingNote
+from hwr_jax.data.formats.pages import Box, LineText, Page, PageLine, ReadingNote, WordText
 from hwr_jax.data.formats.scans import BOTH_WAYS, Scans, fits_both_ways, open_scan
 from hwr_jax.data.safe_xml import escape
+from hwr_jax.decoding.posteriors import split_words
 from hwr_jax.errors import InputError
 from hwr_jax.ink.line import boxes_on_page, straighten_line
-from hwr_jax.reader import Alternative, CharacterBox, Reader, Reading
+from hwr_jax.reader import Reader, Reading
 
 _BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"  # byte order marks, zeros of UTF-16, white space
 
@@ -28,9 +29,7 @@ class LineReading:
     """What a line of a page says."""
 
     name: str  # of the line in the page file
-    # Its text, or a `problem`. Probabilities are the geometric mean a character, 0 .. 1, which does not fall with the
-    # length of the line.
-    reading: Reading
+    reading: Reading  # its text with its words and characters, or a `problem`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +75,7 @@ def read_page(
     lines = [line.on_scan(scale_2) for line in page.lines]
     readings = _read_lines(lines, page_HxW, reader, n_best)
     texts = {
-        number: LineText(
-            reading.text, reading.confidence, _word_boxes(line, reading.text, reading.boxes, page_HxW.shape, scale_2)
-        )
+        number: _line_text(line, reading, page_HxW.shape, scale_2)
         for number, (line, reading) in enumerate(zip(lines, readings, strict=True))
         if not reading.problem and write
     }
@@ -109,7 +106,9 @@ def _read_lines(lines: Sequence[PageLine], page_HxW: np.ndarray, reader: Reader,
     numbers = list(crops)
     for start in range(0, len(numbers), BATCH_SIZE):
         batch = numbers[start : start + BATCH_SIZE]
-        found = reader.read([crops[number] for number in batch], n_best, boxes=True, keep_going=True, are_crops=True)
+        found = reader.read(
+            [crops[number] for number in batch], n_best, boxes=True, confidences=True, keep_going=True, are_crops=True
+        )
         readings |= zip(batch, map(_of_line, found), strict=True)
     return [readings[number] for number in range(len(lines))]
 
@@ -122,39 +121,34 @@ def _of_line(reading: Reading) -> Reading:
         escape(text)
     except InputError as error:
         return Reading("", 0.0, problem=str(error))
-
-    def mean(probability: float, text: str) -> float:
-        return min(max(probability, 0.0), 1.0) ** (1 / max(len(text), 1))
-
-    n_best = tuple(Alternative(found.text, mean(found.probability, found.text)) for found in reading.n_best)
-    confidence = mean(reading.confidence, reading.text)
-    return dataclasses.replace(reading, text=text, confidence=confidence, n_best=n_best)
+    return dataclasses.replace(reading, text=text)
 
 
-def _word_boxes(
-    line: PageLine, text: str, characters: Sequence[CharacterBox], page_shape: tuple[int, ...], scale_2: np.ndarray
-) -> tuple[Box, ...]:
-    """Where the words of the text are on the page, in the page file's units; () if that is not known."""
-    words: list[str] = []
-    columns: list[tuple[float, float]] = []
-    is_inside = False
-    for box in characters:
-        if box.character.isspace():
-            is_inside = False
-        elif box.left is None or box.right is None:
-            return ()
-        elif is_inside:
-            words[-1] += box.character
-            columns[-1] = (min(columns[-1][0], box.left), max(columns[-1][1], box.right))
-        else:
-            words.append(box.character)
-            columns.append((box.left, box.right))
-            is_inside = True
-    if not words or words != text.split() or line.outline is None:
-        return ()
-    boxes_Bx4 = boxes_on_page(line.outline, line.baseline, page_shape, np.array(columns))
-    boxes_Bx4 = boxes_Bx4 / np.tile(scale_2, 2)
-    return tuple((left, top, right, bottom) for left, top, right, bottom in boxes_Bx4.tolist())
+def _line_text(line: PageLine, reading: Reading, page_shape: tuple[int, ...], scale_2: np.ndarray) -> LineText:
+    """What is written of a line: its words with their confidences and places, as far as these are known."""
+    words = split_words([piece.text for piece in reading.characters])
+    if [word.text for word in reading.words] != reading.text.split() or len(words) != len(reading.words):
+        return LineText(reading.text, reading.confidence)
+    boxes: list[Box] = []
+    known = []
+    for (begin, end), word in zip(words, reading.words, strict=True):
+        confidences = tuple(piece.confidence for piece in reading.characters[begin:end])
+        of_word = reading.boxes[begin:end]
+        columns = [(box.left, box.right) for box in of_word if box.left is not None and box.right is not None]
+        own: tuple[Box, ...] = ()
+        if columns and len(columns) == len(of_word) and line.outline is not None:
+            around = (min(left for left, _ in columns), max(right for _, right in columns))
+            boxes_Bx4 = boxes_on_page(line.outline, line.baseline, page_shape, np.array([around, *columns], np.float64))
+            box, *own_boxes = map(_box, boxes_Bx4 / np.tile(scale_2, 2))
+            boxes.append(box)
+            own = tuple(own_boxes)
+        known.append(WordText(word.confidence, confidences, own))
+    return LineText(reading.text, reading.confidence, tuple(boxes) if len(boxes) == len(words) else (), tuple(known))
+
+
+def _box(edges_4: np.ndarray) -> Box:
+    left, top, right, bottom = edges_4.tolist()
+    return left, top, right, bottom
 
 
 def _open_image(path: Path, page: Page, image: Path | None) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,11 @@ import numpy as np
 from PIL import Image
 
 from hwr_jax.data.batches import BATCH_SIZE
-from hwr_jax.decoding.alignment import keep_characters, locate_characters, settle_characters
+from hwr_jax.decoding.alignment import keep_characters, locate_frames, settle_characters, to_columns
+from hwr_jax.decoding.calibrated import Calibrations
+from hwr_jax.decoding.calibration import Calibration
 from hwr_jax.decoding.decoder import RAN_OUT, Decoder, GreedyDecoder, Hypothesis
+from hwr_jax.decoding.posteriors import PieceScores, score_words_and_characters, split_words
 from hwr_jax.decoding.settings import DecoderChoice
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
@@ -61,15 +64,27 @@ class CharacterBox:
 
 
 @dataclasses.dataclass(frozen=True)
+class Piece:
+    """A word or a character of a text, and the probability that it is right, 0 .. 1."""
+
+    text: str
+    confidence: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Reading:
     """What an image says.
 
     Attributes:
       text: the transcription, "" where there is none.
-      confidence: its probability by the decoder, 0 .. 1; with greedy decoding that of the best path.
+      confidence: the probability that it is right, 0 .. 1: as calibrated, see `hwr_jax.decoding.calibrated`, or where
+        the model brings no calibration of the decoder, by the decoder.
       n_best: as many texts as asked for, or as the decoder has, the likeliest first, `text` included.
       boxes: one a character, where they were asked for. The borders are halfway between what the recognizer takes for
         neighbouring characters: they say where a character is, not how wide it is.
+      words: what stands between white space in the text, where confidences were asked for. That a word is right is
+        likelier than that all of the text is. Empty where the text does not fit the frames.
+      characters: likewise all characters of the text, white space included. See `hwr_jax.decoding.posteriors`.
       problem: why there is no text, or None.
       looks_like_line: the ink is as wide as that of several words.
     """
@@ -78,6 +93,8 @@ class Reading:
     confidence: float
     n_best: tuple[Alternative, ...] = ()
     boxes: tuple[CharacterBox, ...] = ()
+    words: tuple[Piece, ...] = ()
+    characters: tuple[Piece, ...] = ()
     problem: str | None = None
     looks_like_line: bool = False
 
@@ -109,9 +126,20 @@ class Reader:
     ```
     """
 
-    def __init__(self, model: Model, decoder: Decoder | None = None, decoder_label: str = "") -> None:
-        """Takes what gives an image's log probabilities, and what makes texts of them (None: greedy) with its label."""
+    def __init__(
+        self,
+        model: Model,
+        decoder: Decoder | None = None,
+        decoder_label: str = "",
+        calibrations: Calibrations | None = None,
+    ) -> None:
+        """Takes what gives an image's log probabilities, and what makes texts of them (None: greedy) with its label.
+
+        `calibrations` are those of words and characters, None leaves them as they are; a calibrated decoder's texts are
+        calibrated by themselves.
+        """
         self.model = model
+        self.calibrations = calibrations
         self.decoder = decoder or GreedyDecoder(model.alphabet)
         self.decoder_label = decoder_label or type(self.decoder).__name__
 
@@ -126,6 +154,7 @@ class Reader:
         images: ImageLike | Iterable[ImageLike],
         n_best: int = 1,
         boxes: bool = False,
+        confidences: bool = False,
         *,
         keep_going: bool = False,
         are_crops: bool = False,
@@ -140,6 +169,7 @@ class Reader:
             files and Pillow images are turned upright by their EXIF orientation.
           n_best: the most texts an image; greedy decoding knows one.
           boxes: whether to say where the characters are.
+          confidences: whether to say how likely each word and each character is right.
           keep_going: whether an image that cannot be read gives a reading with a `problem`.
           are_crops: whether all are known to be words or lines, such as those cut out of a page.
 
@@ -168,7 +198,7 @@ class Reader:
                     batch[index] = Reading("", 0.0, problem=cause)
             if opened:
                 greys, preprocessed = zip(*opened.values(), strict=True)
-                found = self.read_preprocessed(np.stack(preprocessed), n_best, greys if boxes else None)
+                found = self.read_preprocessed(np.stack(preprocessed), n_best, greys if boxes else None, confidences)
                 found = found if are_crops else list(map(_look_again, found, greys))
                 batch |= zip(opened, found, strict=True)
             readings += [batch[index] for index in sorted(batch)]
@@ -207,46 +237,78 @@ class Reader:
         )
 
     def read_preprocessed(
-        self, images_BxHxW: np.ndarray, n_best: int = 1, greys: Sequence[np.ndarray] | None = None
+        self,
+        images_BxHxW: np.ndarray,
+        n_best: int = 1,
+        greys: Sequence[np.ndarray] | None = None,
+        confidences: bool = False,
     ) -> list[Reading]:
         """Reads images as `hwr_jax.ink.preprocessing.preprocess` makes them, any number of them.
 
         They are uint8; `greys` is what they were made from, uint8 [H, W] each: with them the readings have boxes. There
-        are at most `n_best` texts an image.
+        are at most `n_best` texts an image, and with `confidences` words and characters.
         """
         readings = []
         for start in range(0, len(images_BxHxW), BATCH_SIZE):
             part = images_BxHxW[start : start + BATCH_SIZE]
             log_probs_BxTxK, frames_B = self.model.log_probs(part, measure_widths(part, self.model.preprocessing))
             found = self.decoder.decode(log_probs_BxTxK, frames_B, n_best)
-            boxes: list[tuple[CharacterBox, ...]] = [()] * len(found)
-            if greys is not None:
-                boxes = self._locate(log_probs_BxTxK, frames_B, found, greys[start : start + BATCH_SIZE])
-            readings += [_reading(*row) for row in zip(found, boxes, strict=True)]
+            of_batch = list(map(_reading, found))
+            if greys is not None or confidences:
+                frames_B = np.asarray(frames_B)
+                alphabet = self.model.alphabet
+                ids = [keep_characters(row[0].ids, alphabet.num_classes) if row else () for row in found]
+                texts = ["".join(alphabet.characters[id - 1] for id in row) for row in ids]
+                located = locate_frames(log_probs_BxTxK, ids, frames_B)
+                if greys is not None:
+                    boxes = self._locate(texts, located, greys[start : start + BATCH_SIZE])
+                    of_batch = [dataclasses.replace(one, boxes=own) for one, own in zip(of_batch, boxes, strict=True)]
+                if confidences:
+                    scores = score_words_and_characters(log_probs_BxTxK, texts, ids, located, frames_B)
+                    of_batch = [
+                        one if frames_Lx2 is None else self._judge(one, text, pieces)
+                        for one, text, pieces, frames_Lx2 in zip(of_batch, texts, scores, located, strict=True)
+                    ]
+            readings += of_batch
         return readings
 
     def _locate(
-        self,
-        log_probs_BxTxK: np.ndarray,
-        frames_B: np.ndarray,
-        found: list[tuple[Hypothesis, ...]],
-        greys: Sequence[np.ndarray],
+        self, texts: Sequence[str], located: Sequence[np.ndarray | None], greys: Sequence[np.ndarray]
     ) -> list[tuple[CharacterBox, ...]]:
-        alphabet, preprocessing = self.model.alphabet, self.model.preprocessing
-        texts = [keep_characters(row[0].ids, alphabet.num_classes) if row else () for row in found]
-        located = locate_characters(log_probs_BxTxK, texts, self.model.stride_px, frames_B)
+        """Where the characters are, from texts as they stand on paper and the frames of their characters."""
+        preprocessing = self.model.preprocessing
         boxes = []
-        for ids, columns_Lx2, grey_HxW in zip(texts, located, greys, strict=True):
-            characters, order = to_logical("".join(alphabet.characters[id - 1] for id in ids))
-            if columns_Lx2 is None:
+        for text, frames_Lx2, grey_HxW in zip(texts, located, greys, strict=True):
+            characters, order = to_logical(text)
+            if frames_Lx2 is None:
                 boxes.append(tuple(CharacterBox(character, None, None) for character in characters))
                 continue
             height_px, width_px = grey_HxW.shape
+            columns_Lx2 = to_columns(frames_Lx2, self.model.stride_px)
             seen_Lx2 = place_image(height_px, width_px, preprocessing).to_image(columns_Lx2)
             settled_Lx2 = settle_characters(seen_Lx2, ink_columns(grey_HxW) or (0.0, float(width_px)))
             columns = zip(characters, settled_Lx2[order].tolist(), strict=True)
             boxes.append(tuple(CharacterBox(character, left, right) for character, (left, right) in columns))
         return boxes
+
+    def _judge(self, reading: Reading, text: str, scores: PieceScores) -> Reading:
+        """The reading with the confidences of its words and characters, from its text as it stands on paper."""
+        by = self.calibrations or Calibrations(Calibration(1.0, 0.0))
+        lengths_W = np.array([end - begin for begin, end in scores.words])
+        words_W = by.word.apply(scores.words_W, lengths_W) if by.word else scores.words_W
+        characters_L = by.character.apply(scores.characters_L) if by.character else scores.characters_L
+        # Where all of a text is right its words are, and where a word is right its characters.
+        words_W = np.maximum(words_W, reading.confidence)
+        at_least_L = np.full(len(text), reading.confidence)
+        for word, (begin, end) in zip(words_W, scores.words, strict=True):
+            at_least_L[begin:end] = word
+        characters_L = np.maximum(characters_L, at_least_L)
+        logical, order = to_logical(text)
+        words = [Piece(logical[begin:end], float(at_least_L[order[begin]])) for begin, end in split_words(logical)]
+        characters = zip(logical, characters_L[order].tolist(), strict=True)
+        return dataclasses.replace(
+            reading, words=tuple(words), characters=tuple(Piece(*character) for character in characters)
+        )
 
 
 def load(
@@ -270,14 +332,14 @@ def load(
     name = os.fspath(name_or_path or default_name())
     model = load_model(name, parts=parts)
     chosen = choose_model_decoder(decoder, name, model, parts)
-    return Reader(model, chosen.decoder, chosen.label)
+    return Reader(model, chosen.decoder, chosen.label, chosen.calibrations)
 
 
-def _reading(found: tuple[Hypothesis, ...], boxes: tuple[CharacterBox, ...]) -> Reading:
+def _reading(found: tuple[Hypothesis, ...]) -> Reading:
     if not found:
         return Reading("", 0.0, problem=RAN_OUT)
     n_best = tuple(Alternative(hypothesis.text, hypothesis.probability) for hypothesis in found)
-    return Reading(n_best[0].text, n_best[0].probability, n_best, boxes)
+    return Reading(n_best[0].text, n_best[0].probability, n_best)
 
 
 def _look_again(reading: Reading, grey_HxW: np.ndarray) -> Reading:

@@ -221,7 +221,7 @@ def evaluate_run(
         samples,
         config.data,
         split,
-        choose_decoder("greedy", model.alphabet),
+        choose_model_decoder("greedy", str(workdir), model, parts),
         batch_size=size,
         example_metric=config.training.example_metric,
         poll=poll,

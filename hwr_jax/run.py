@@ -210,9 +210,11 @@ def _train(
     for config, workdir, outcome in zip(configs, workdirs, outcomes, strict=True):
         run = Run(outcome.status, outcome.step, workdir, outcome.message)
         if outcome.status == "done" and main_process:
-            from hwr_jax.result import evaluate_run  # The first step does not wait for it.
+            from hwr_jax.calibrate import calibrate_run  # The first step does not wait for them.
+            from hwr_jax.result import evaluate_run
 
             model = load_run(workdir, parts=parts)
+            calibrate_run(model, config, workdir, say=say, poll=stop.poll)
             evaluation = evaluate_run(model, config, workdir, outcome.step, say=say, poll=stop.poll, parts=parts)
             run = dataclasses.replace(run, evaluation=evaluation)
         runs.append(run)

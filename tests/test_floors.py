@@ -27,7 +27,10 @@ FOUNDATIONS = (
     "sweeps",
 )
 # What a program calls: it stands below the commands and on all other floors.
-FACE = ("reader", "page_reader", "result", "run", "run_start", "validation", "export", "keras_import", "adaptation")
+FACE = (
+    *("reader", "page_reader", "result", "calibrate", "run", "run_start", "validation", "export", "keras_import"),
+    "adaptation",
+)
 PACKAGE = Path(hwr_jax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 400

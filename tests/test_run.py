@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +11,19 @@ import threading
 from pathlib import Path
 
 import pytest
+from ml_collections import ConfigDict
 
 import hwr_jax
 from hwr_jax import run as run_module
 from hwr_jax import run_start
-from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig, TrainingConfig
+from hwr_jax.calibrate import calibrate_run
+from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig, TrainingConfig, resolve_config
+from hwr_jax.config_files import load_config_file
+from hwr_jax.decoding.calibrated import CalibratedDecoder
+from hwr_jax.decoding.decoder import GreedyDecoder
+from hwr_jax.evaluation.calibrate import FEW_SAMPLES, Outcomes
+from hwr_jax.evaluation.run_files import read_json
+from hwr_jax.training.load import load_run
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -89,6 +98,26 @@ def test_an_evaluation_gives_the_numbers_of_the_run(done, tmp_path):
     assert not (tmp_path / "numbers.tsv").exists()
     with pytest.raises(hwr_jax.InputError, match="split 'tset': is none of train, validation, test, all"):
         hwr_jax.evaluate(done.workdir, split="tset")
+
+
+def test_too_few_validation_samples_leave_confidences_as_they_are(done, tmp_path, capsys):
+    assert not (done.workdir / "calibration.json").exists()
+    assert isinstance(hwr_jax.load(done.workdir).decoder, GreedyDecoder)
+    config = resolve_config(load_config_file("quickstart")).data
+    assert config.writers * config.words_per_writer * 0.05 > FEW_SAMPLES  # an ordinary run has enough
+
+
+def test_a_run_calibrates_itself_where_it_can(done, tmp_path, monkeypatch):
+    monkeypatch.setattr(Outcomes, "too_few", "")
+    workdir = tmp_path / "run"
+    shutil.copytree(done.workdir, workdir)
+    said = []
+    model, config = load_run(workdir), resolve_config(ConfigDict(read_json(workdir / "config.json")))
+    found = calibrate_run(model, config, workdir, say=said.append, poll=lambda: None)
+    assert found.path == workdir / "calibration.json"
+    assert said[0].startswith("calibrated on 3 validation samples: expected calibration error 0.")
+    assert isinstance(hwr_jax.load(workdir).decoder, CalibratedDecoder)
+    assert "calibration" in hwr_jax.evaluate(workdir, into_run=False).summary["decoder_settings"]
 
 
 def test_configs_by_name_and_by_path(tmp_path, monkeypatch):

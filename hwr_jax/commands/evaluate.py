@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hwr_jax.commands.decoders import add_decoder_options, add_parts_option, resolve_decoder
-from hwr_jax.commands.options import Parser, add_data_flags, json_path, run
+from hwr_jax.commands.options import Parser, add_data_flags, json_path, print_json, run
 
 _EXAMPLES = """examples:
   hwr evaluate --workdir=runs/quickstart                      (the test split of the run's own data)
@@ -16,6 +16,9 @@ _EXAMPLES = """examples:
   hwr evaluate --model=unipen_words --decoder=beam --language_model=words.arpa.gz --output=beam.json
   hwr evaluate --model=unipen_words --data=iam_words --source=iam/ --split=all --output=iam.json
 """
+
+# Of `hwr_jax.decoding.risk_coverage.LEVELS`; the JSON has the others.
+_SHOWN_CONFIDENCES = (0.5, 0.9)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -39,6 +42,9 @@ def main(argv: Sequence[str]) -> int:
         numbers_only=options.numbers_only,
         into_run=bool(options.workdir),
     )
+    if options.json:
+        print_json(result.summary, indent=2)
+        return 0
     print(describe_summary(result.summary))
     for path in result.written:
         print(f"{'written':<10}{path}")
@@ -64,6 +70,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         ("CER", f"{_percent(summary['cer'])}   {_between(summary['cer_interval'])}   {over}"),
         ("WER", f"{_percent(summary['wer'])}   {_between(summary['wer_interval'])}"),
         ("decoder", f"{summary.get('decoder', '-')}, expected calibration error {calibration}"),
+        *(("accept", row) for row in _describe_risk(summary)),
         ("no case", f"{_percent(summary['cer_casefolded'])}   CER when case is ignored{words}"),
         ("loss", f"{summary['loss']:8.3f}   nats a sample" if summary["loss"] is not None else "-"),
         ("time", f"{summary['seconds']:8.1f} s, {speed:,.0f} samples/s"),
@@ -79,6 +86,17 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
     rows += [("no loss", f"{count:8,}   {reason}") for reason, count in summary["loss_excluded"].items()]
     rows += [("skipped", f"{count:8,}   {reason}") for reason, count in summary["skipped_reasons"].items()]
     return "\n".join(f"{name:<10}{value}" for name, value in rows)
+
+
+def _describe_risk(summary: Mapping[str, Any]) -> list[str]:
+    """A row for each confidence that is shown."""
+    table = summary.get("risk_coverage", {}).get("table", [])
+    return [
+        f"{100 * row['coverage']:8.1f} %   of samples have a confidence of at least {row['confidence']:g}, with "
+        f"a CER of {_percent(row['cer']).strip()}"
+        for row in table
+        if row["confidence"] in _SHOWN_CONFIDENCES
+    ]
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -100,6 +118,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         metavar="FILE.json",
         help="default WORKDIR/evaluation/SPLIT.json, or SPLIT_DECODER.json if that is not greedy; predictions (.tsv), "
         "a sheet of samples (.png) and MODEL_CARD.md go beside it",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print all numbers as JSON, those of the file, in place of the table"
     )
     parser.add_argument(
         "--numbers_only", action="store_true", help="write no texts and no images: for data that must not be passed on"

@@ -65,7 +65,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "the lowest recorded CER, with --page that of lines on scanned pages, for notes that of lines of pen strokes; "
         "hwr models lists them)",
     )
-    parser.add_argument("--json", action="store_true", help="print a JSON object a line, with the same values by name")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print a JSON object a line, with the same values by name, and of each word and character its confidence",
+    )
     parser.add_argument(
         "--n_best", type=int, default=1, metavar="N", help="texts an image; more than 1 need --decoder=beam (default 1)"
     )
@@ -126,7 +130,7 @@ def _read_images(reader: "Reader", drawings: Sequence[Path], options: argparse.N
     like_lines: list[str] = []
     for start in range(0, len(options.images), BATCH_SIZE):
         paths = options.images[start : start + BATCH_SIZE]
-        readings = reader.read(paths, options.n_best, options.boxes, keep_going=True)
+        readings = reader.read(paths, options.n_best, options.boxes, options.json, keep_going=True)
         for index, (path, reading) in enumerate(zip(paths, readings, strict=True), start):
             if not reading.problem:
                 _print(path, {"path": path}, reading, options)
@@ -200,6 +204,10 @@ def _print(name: str, values: dict[str, Any], reading: "Reading", options: argpa
     """The lines of a reading, or one of JSON that begins with the values."""
     if options.json:
         values |= {"text": reading.text, "confidence": round(reading.confidence, 6)}
+        for name in ("words", "characters"):
+            values[name] = [
+                {"text": piece.text, "confidence": round(piece.confidence, 6)} for piece in getattr(reading, name)
+            ]
         if options.n_best > 1:
             values["n_best"] = [{"text": f.text, "probability": round(f.probability, 6)} for f in reading.n_best]
         if options.boxes:

@@ -88,23 +88,19 @@ def keep_characters(ids: Sequence[int], num_classes: int) -> tuple[int, ...]:
     return tuple(id for id in ids if 1 <= id <= num_classes - CLASSES_WITHOUT_CHARACTER)
 
 
-def locate_characters(
-    log_probs_NxTxK: np.ndarray, texts: Sequence[Sequence[int]], stride_px: int, frames_N: np.ndarray | None = None
+def locate_frames(
+    log_probs_NxTxK: np.ndarray, texts: Sequence[Sequence[int]], frames_N: np.ndarray | None = None
 ) -> list[np.ndarray | None]:
-    """The columns of each character's frames, by `align_texts`.
-
-    A frame's features see more of the image than its columns, and recurrent layers all of it; CTC peaks are narrower
-    than characters and may lie beside their middle. So the columns say where a character is, not how wide it is.
+    """The frames of each character, by `align_texts`.
 
     Args:
       log_probs_NxTxK: natural log probabilities of the classes in each frame.
       texts: for each row the class ids of its characters.
-      stride_px: columns of the image a frame.
       frames_N: how many frames of each row count, the others are padding; None: all.
 
     Returns:
-      For each row left and right of its characters, float64 [L, 2] in pixels, left <= x < right; or None where the
-      text does not fit the frames.
+      For each row the first frame of its characters and the one behind the last, int [L, 2]; or None where the text
+      does not fit the frames.
     """
     count, frames, _ = log_probs_NxTxK.shape
     frames_N = np.full(count, frames) if frames_N is None else frames_N
@@ -121,8 +117,18 @@ def locate_characters(
         frames_BxLx2 = np.stack([np.asarray(alignment.first_BxL), np.asarray(alignment.last_BxL) + 1], axis=2)
         for ids, frames_Lx2 in zip(texts[part], frames_BxLx2, strict=False):
             fits = len(ids) <= frames and (frames_Lx2[: len(ids), 0] >= 0).all()
-            located.append(frames_Lx2[: len(ids)] * float(stride_px) if fits else None)
+            located.append(frames_Lx2[: len(ids)] if fits else None)
     return located
+
+
+def to_columns(frames_Lx2: np.ndarray, stride_px: int) -> np.ndarray:
+    """The columns of each character's frames: left and right, float64 [L, 2] in pixels, left <= x < right.
+
+    A frame's features see more of the image than its columns, and recurrent layers all of it; CTC peaks are narrower
+    than characters and may lie beside their middle. So the columns say where a character is, not how wide it is.
+    `stride_px` is how many columns of the image a frame has.
+    """
+    return frames_Lx2 * float(stride_px)
 
 
 def settle_characters(columns_Lx2: np.ndarray, inked: tuple[float, float]) -> np.ndarray:

@@ -10,6 +10,8 @@ from hwr_jax.errors import InputError
 _LOG_TEMPERATURES = np.arange(-30, 51) / 10
 # A confidence of 0 or 1 that turns out wrong costs this much at most, not infinitely much.
 _MOST_CERTAIN = 1 - 1e-6
+# Holds the weight of the length at 0 where samples say nothing of it, and is too small to move it where they do.
+_RIDGE = 1e-4
 
 
 def scale_confidence(scores_NxW: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -57,26 +59,39 @@ def fit_temperature(scores_NxW: np.ndarray, correct_N: np.ndarray) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What a decoder's probabilities p become: 1 / (1 + exp(-(slope * log(p / (1 - p)) + intercept)))."""
+    """What a probability p of a text of n characters becomes: 1 / (1 + exp(-(slope log(p / (1 - p)) + length log(n) +
+    intercept))).
+    """
 
-    slope: float  # above 0, so the order of readings stays
+    slope: float  # above 0, so the order of texts of the same length stays
     intercept: float
+    length: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 < self.slope < np.inf and np.isfinite(self.intercept)):
-            raise InputError(f"calibration: slope {self.slope}, intercept {self.intercept}: no numbers to calibrate by")
+        if not (0 < self.slope < np.inf and np.isfinite(self.intercept) and np.isfinite(self.length)):
+            raise InputError(
+                f"calibration: slope {self.slope}, intercept {self.intercept}, length {self.length}: no numbers to "
+                "calibrate by"
+            )
 
-    def apply(self, probabilities_N: np.ndarray) -> np.ndarray:
-        """The probabilities that the readings are right, float64 [N]."""
-        return 1 / (1 + np.exp(-(self.slope * _log_odds(probabilities_N) + self.intercept)))
+    def apply(self, probabilities_N: np.ndarray, lengths_N: np.ndarray | None = None) -> np.ndarray:
+        """The probabilities that texts of so many characters (None: one) are right, float64 [N]."""
+        return 1 / (1 + np.exp(-(_features(probabilities_N, lengths_N) @ self._weights)))
+
+    @property
+    def _weights(self) -> np.ndarray:
+        return np.array([self.slope, self.length, self.intercept])
 
 
-def fit_calibration(probabilities_N: np.ndarray, correct_N: np.ndarray) -> Calibration:
-    """The calibration under which the probabilities predict best which readings are right.
+def fit_calibration(
+    probabilities_N: np.ndarray, correct_N: np.ndarray, lengths_N: np.ndarray | None = None
+) -> Calibration:
+    """The calibration under which the probabilities predict best which texts are right.
 
-    Logistic regression on the log odds, with targets a little inside 0 and 1 (Platt, Probabilistic outputs for support
-    vector machines, 1999, section 2.2). Fit on validation data, never on what is then measured. Raises InputError: no
-    samples.
+    Logistic regression on the log odds and the logarithm of the length in characters, with targets a little inside 0
+    and 1 (Platt, Probabilistic outputs for support vector machines, 1999, section 2.2). One fit serves words and lines:
+    the same probability means more in a line, where many characters share in the doubt. Without lengths they do not
+    count. Fit on validation data, never on what is then measured. Raises InputError: no samples.
     """
     import scipy.optimize  # takes a moment, and every decoder imports this file
 
@@ -85,16 +100,17 @@ def fit_calibration(probabilities_N: np.ndarray, correct_N: np.ndarray) -> Calib
         raise InputError("calibration: no samples to calibrate by")
     right, wrong = int(correct_N.sum()), int((~correct_N).sum())
     targets_N = np.where(correct_N, (right + 1) / (right + 2), 1 / (wrong + 2))
-    log_odds_N = _log_odds(probabilities_N)
+    features_Nx3 = _features(probabilities_N, lengths_N)
 
-    def loss(parameters_2: np.ndarray) -> float:
-        scores_N = np.exp(parameters_2[0]) * log_odds_N + parameters_2[1]
-        return float((np.logaddexp(0, scores_N) - targets_N * scores_N).mean())
+    def loss(parameters_3: np.ndarray) -> float:
+        log_slope, length, intercept = parameters_3
+        scores_N = features_Nx3 @ np.array([np.exp(log_slope), length, intercept])
+        return float((np.logaddexp(0, scores_N) - targets_N * scores_N).mean() + _RIDGE * length**2)
 
-    log_slope, intercept = scipy.optimize.minimize(
-        loss, np.zeros(2), method="L-BFGS-B", bounds=[(-6.0, 3.0), (-30.0, 30.0)]
+    log_slope, length, intercept = scipy.optimize.minimize(
+        loss, np.zeros(3), method="L-BFGS-B", bounds=[(-6.0, 3.0), (-5.0, 5.0), (-30.0, 30.0)]
     ).x
-    return Calibration(float(np.exp(log_slope)), float(intercept))
+    return Calibration(float(np.exp(log_slope)), float(intercept), float(length))
 
 
 def expected_calibration_error(confidences_N: np.ndarray, correct_N: np.ndarray, bins: int = 15) -> float | None:
@@ -113,8 +129,27 @@ def expected_calibration_error(confidences_N: np.ndarray, correct_N: np.ndarray,
     return sum(distances) / len(confidences_N)
 
 
+def calibration_error_by_chance(confidences_N: np.ndarray, bins: int = 15, draws: int = 100) -> float | None:
+    """The expected calibration error that these confidences have on average if each is true, which is not 0: that of
+    samples drawn as the confidences say. None without samples. Errors near it cannot be told from none.
+    """
+    confidences_N = np.asarray(confidences_N, np.float64)
+    if not len(confidences_N):
+        return None
+    rng = np.random.default_rng(0)
+    drawn_DxN = rng.random((draws, len(confidences_N))) < confidences_N[None]
+    errors = [expected_calibration_error(confidences_N, drawn_N, bins) or 0.0 for drawn_N in drawn_DxN]
+    return float(np.mean(errors))
+
+
+def _features(probabilities_N: np.ndarray, lengths_N: np.ndarray | None) -> np.ndarray:
+    log_odds_N = _log_odds(probabilities_N)
+    lengths_N = np.ones(len(log_odds_N)) if lengths_N is None else np.asarray(lengths_N, np.float64)
+    return np.stack([log_odds_N, np.log(np.maximum(lengths_N, 1.0)), np.ones(len(log_odds_N))], axis=1)
+
+
 def _log_odds(probabilities_N: np.ndarray) -> np.ndarray:
-    # The best path of a line can have a probability of 1e-20 and mean something.
+    # A line can have a probability of 1e-20, and it means something.
     probabilities_N = np.clip(np.asarray(probabilities_N, np.float64), np.finfo(np.float64).tiny, _MOST_CERTAIN)
     return np.log(probabilities_N) - np.log1p(-probabilities_N)
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from hwr_jax.decoding.beam import Hypotheses, beam_search
 from hwr_jax.decoding.calibration import scale_confidence, two_outcomes
+from hwr_jax.decoding.posteriors import score_texts
 from hwr_jax.decoding.text_model import TextModel
 from hwr_jax.errors import InputError
 from hwr_jax.text.alphabet import Alphabet
@@ -31,9 +32,12 @@ class Hypothesis:
     """A text that an image may say."""
 
     text: str  # NFC
-    probability: float  # among the texts in the beam, by their scores: softmax(scores / temperature)
-    score: float  # natural log, of image and text together; see `FusionWeights`
-    log_ctc: float  # natural log probability of the text given the image alone; that of the alignments kept
+    # of a beam: among the texts in it, by their scores, softmax(scores / temperature); of greedy decoding that of the
+    # text, all its paths together
+    probability: float
+    # natural log by which it was chosen: of image and text together, see `FusionWeights`; greedily, of the best path
+    score: float
+    log_ctc: float  # natural log probability of the text given the image alone; of a beam that of the alignments kept
     ids: tuple[int, ...] = ()  # the classes that spell the text
 
 
@@ -79,10 +83,10 @@ def greedy_decode(
 
 @dataclasses.dataclass(frozen=True)
 class GreedyDecoder:
-    """The likeliest path. It knows one text a row, so no list has more than one."""
+    """The text of the likeliest path. It knows one text a row, so no list has more than one."""
 
     alphabet: Alphabet  # of the recognizer's classes
-    # of the probabilities, see `calibration.fit_temperature`; at 1 they are those of the best path
+    # of the probabilities, see `calibration.fit_temperature`; at 1 they are those of the text
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
@@ -92,14 +96,19 @@ class GreedyDecoder:
     def decode(
         self, log_probs_BxTxK: np.ndarray, frames_B: np.ndarray | None = None, n_best: int = 1
     ) -> list[tuple[Hypothesis, ...]]:
-        """One hypothesis a row. Score and log_ctc are the log probability of the best path."""
+        """One hypothesis a row. Its probability is that of the text, of which the best path has only a part: the longer
+        the text, the smaller."""
+        log_probs_BxTxK = np.asarray(log_probs_BxTxK)
         ids_NxT, log_path_N = jax.device_get(greedy_decode(log_probs_BxTxK, self.alphabet.blank_id, frames_B))
+        frames_B = np.full(len(ids_NxT), log_probs_BxTxK.shape[1]) if frames_B is None else frames_B
+        texts = [ids_T[ids_T >= 0].tolist() for ids_T in ids_NxT]
+        log_text_N = score_texts(log_probs_BxTxK, texts, np.asarray(frames_B))
         if self.temperature == 1:
-            probabilities_N = np.exp(np.minimum(log_path_N.astype(np.float64), 0.0))
+            probabilities_N = np.exp(log_text_N)
         else:
-            probabilities_N = scale_confidence(two_outcomes(log_path_N), self.temperature)
-        rows = zip(ids_NxT, probabilities_N.tolist(), log_path_N.tolist(), strict=True)
-        return [(_hypothesis(self.alphabet, ids_T, share, log, log),) for ids_T, share, log in rows]
+            probabilities_N = scale_confidence(two_outcomes(log_text_N), self.temperature)
+        rows = zip(ids_NxT, probabilities_N.tolist(), log_path_N.tolist(), log_text_N.tolist(), strict=True)
+        return [(_hypothesis(self.alphabet, *row),) for row in rows]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from hwr_jax.decoding.arpa import read_arpa
+from hwr_jax.decoding.calibrated import Calibrations
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
 from hwr_jax.decoding.english import ENGLISH, LANGUAGE_MODEL_FILE, LEXICON_FILE, has_english_letters
 from hwr_jax.decoding.kept_arrays import keep_arrays
@@ -247,6 +248,7 @@ class ChosenDecoder:
     decoder: Decoder
     label: str  # for people, such as "beam + lexicon"; the class's name for an object of one's own
     about: Mapping[str, Any]  # its settings as plain values, see `describe_settings`
+    calibrations: Calibrations | None = None  # of the model's validation data, where the decoder is calibrated
 
 
 def choose_decoder(

@@ -15,7 +15,8 @@ from hwr_jax.evaluation.summary import summarize
 _KEPT = (
     *("data", "split_rule", "samples", "writers", "ids_hash", "characters", "words"),
     *("cer", "cer_interval", "wer", "wer_interval", "interval_over", "interval_groups"),
-    *("cer_casefolded", "cer_casefolded_interval", "expected_calibration_error", "loss"),
+    *("cer_casefolded", "cer_casefolded_interval", "loss"),
+    *("expected_calibration_error", "expected_calibration_error_by_chance"),
 )
 
 

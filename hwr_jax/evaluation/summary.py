@@ -12,7 +12,8 @@ from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.formats.table import page_pattern
 from hwr_jax.data.small_sets import count_writers
 from hwr_jax.data.splits import hash_of_ids
-from hwr_jax.decoding.calibration import expected_calibration_error
+from hwr_jax.decoding.calibration import calibration_error_by_chance, expected_calibration_error
+from hwr_jax.decoding.risk_coverage import describe_risk
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.example_metric import EXAMPLE_METRIC, metric_of_results
 from hwr_jax.evaluation.predictions import CHARACTERS, WORDS, groups_of, rate_interval
@@ -47,6 +48,7 @@ def summarize(
       decoder_settings: all of the decoder's settings, see `hwr_jax.decoding.settings.describe_settings`.
     """
     results, totals, losses = evaluation.results, evaluation.totals, evaluation.losses
+    confidences = np.array([result.confidence for result in results])
     writers = count_writers({result.id: result.writer for result in results}, page_pattern(data))
     over, groups = groups_of(results, data, split_rule)
     excluded = collections.Counter(result.loss_excluded for result in results if result.loss_excluded)
@@ -79,8 +81,13 @@ def summarize(
         "cer_of_writers": spread_over_writers(results) if writers else None,
         "confusions": list_confusions(results),
         "expected_calibration_error": expected_calibration_error(
-            np.array([result.confidence for result in results]),
-            np.array([result.prediction == result.truth for result in results], bool),
+            confidences, np.array([result.prediction == result.truth for result in results], bool)
+        ),
+        "expected_calibration_error_by_chance": calibration_error_by_chance(confidences),
+        "risk_coverage": describe_risk(
+            confidences,
+            np.array([result.edits.character_edits for result in results]),
+            np.array([result.edits.characters for result in results]),
         ),
         "ran_out": len(evaluation.ran_out),
         "loss": _plain(sum(losses) / len(losses)) if losses else None,

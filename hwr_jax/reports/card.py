@@ -7,6 +7,7 @@ from typing import Any
 
 from hwr_jax.config import AugmentConfig, ModelConfig
 from hwr_jax.data.sample import describe_skips
+from hwr_jax.decoding.calibrated import FILE_NAME, read_fits
 from hwr_jax.evaluation.run_files import group_of
 from hwr_jax.evaluation.summary import doubt_interval
 from hwr_jax.files import write_text
@@ -49,13 +50,18 @@ class CardModel:
     parameters_sha256: str = ""  # see `hwr_jax.models.parameter_files.fingerprint_parameters`; "" if unknown
     shipped: bool = False  # whether it comes with the package
     encoder: Any = None  # where that is of no table
+    # decoder's label -> what is recorded of its calibration, see `hwr_jax.evaluation.calibrate.describe_fit`
+    fits: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Any, about: Mapping[str, Any], fingerprint: str, folder: Path) -> "CardModel":
         """That of a model in a folder, see `hwr_jax.result.Evaluated`."""
         shipped = folder.resolve().parent == PRETRAINED
         encoder = getattr(model, "encoder", None)
-        return cls(model.name, model.config, model.alphabet, model.parameters, about, fingerprint, shipped, encoder)
+        fits = read_fits(folder / FILE_NAME, fingerprint) if fingerprint else {}
+        return cls(
+            model.name, model.config, model.alphabet, model.parameters, about, fingerprint, shipped, encoder, fits
+        )
 
 
 def write_card(folder: Path, model: CardModel, evaluation: str) -> Path | None:
@@ -107,6 +113,7 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
         layers=layer_table(sizes, model.alphabet.num_classes, model.encoder),
         writers=_writers(main),
         most_confusions=SHOWN_CONFUSIONS,
+        fits=model.fits,
         requested={name: length[name] for name in ("epochs", "steps") if length.get(name)},
         strengths=_strengths(group_of(config, "augment")),
         unseen="".join(c for c in model.alphabet.characters if c not in seen) if seen and main["data"] == own else "",

@@ -51,6 +51,7 @@ def write_report(
         drawn=" or ".join(
             sorted({doubt_interval(found) or str(found.get("interval_over", "writers")) for found in summaries})
         ),
+        risk=_risk(summary or (summaries[0] if summaries else {})),
         **_curves(read_metrics(workdir / "metrics.jsonl"), config),
         results=results,
         images=images_NxHxW,
@@ -112,6 +113,23 @@ def _curves(lines: list[dict[str, Any]], config: Mapping[str, Any]) -> dict[str,
         "losses": line_chart(losses, x_label="step", log=True),
         "errors": line_chart(errors, x_label="step", percent=True),
         "speed": statistics.median_high(speeds) if speeds else None,
+    }
+
+
+def _risk(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Chart and table of an evaluation's confidences; None where it has none, as of older versions."""
+    found = group_of(summary, "risk_coverage")
+    curve = group_of(found, "curve")
+    if not curve.get("coverage"):
+        return None
+    points = [(100 * x, y) for x, y in zip(curve["coverage"], curve["cer"], strict=True)]
+    return {
+        "name": f"{summary.get('split', '')}, {summary.get('decoder', '')}",
+        "chart": line_chart([Series("CER", color_of(0), points)], x_label="accepted, %", percent=True),
+        "table": found["table"],
+        "aurc": found["aurc"],
+        "error": summary.get("expected_calibration_error"),
+        "by_chance": summary.get("expected_calibration_error_by_chance"),
     }
 
 

@@ -14,6 +14,15 @@ def edit_distance(truth: Sequence[Hashable], prediction: Sequence[Hashable]) -> 
     return Levenshtein.distance(truth, prediction)
 
 
+def find_right(truth: Sequence[Hashable], prediction: Sequence[Hashable]) -> list[bool]:
+    """For each character or word of a prediction whether it is right, by one shortest edit path from the truth."""
+    right = [False] * len(prediction)
+    for step in Levenshtein.opcodes(truth, prediction):
+        if step.tag == "equal":
+            right[step.dest_start : step.dest_end] = [True] * (step.dest_end - step.dest_start)
+    return right
+
+
 def align(truth: str, prediction: str) -> list[tuple[str, str]]:
     """The steps of one shortest edit path, in order: (of the truth, of the prediction), "" where there is none.
 

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from hwr_jax.decoding.calibrated import FILE_NAME as CALIBRATION_FILE
 from hwr_jax.decoding.calibrated import CalibratedDecoder, load_calibrations
@@ -15,6 +15,7 @@ from hwr_jax.models.parameter_files import fingerprint_parameters
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
 from hwr_jax.renames import rename_config
 from hwr_jax.strict import build_dataclass
+from hwr_jax.text.alphabet import Alphabet
 
 # A reader with a model of the package starts without what trains.
 if TYPE_CHECKING:
@@ -82,9 +83,21 @@ def find_parts(parts: OwnParts, config: Mapping[str, Any]) -> "Parts | None":
     return parts_of_file(open_config_file(os.fspath(parts)), resolved)
 
 
-def choose_model_decoder(
-    choice: DecoderChoice, name_or_path: str, model: TrainedModel, parts: OwnParts
-) -> ChosenDecoder:
+@runtime_checkable
+class Decodable(Protocol):
+    """What of a model says how it is decoded; `TrainedModel` has it."""
+
+    @property
+    def alphabet(self) -> Alphabet: ...
+
+    @property
+    def config(self) -> Mapping[str, Any]: ...
+
+    @property
+    def tree(self) -> Any: ...
+
+
+def choose_model_decoder(choice: DecoderChoice, name_or_path: str, model: Decodable, parts: OwnParts) -> ChosenDecoder:
     """The decoder of a model by a name in its parts or in the table; see `choose_decoder`.
 
     Its probabilities are calibrated where a file beside the model says how, but at a temperature that was asked for or
@@ -97,10 +110,10 @@ def choose_model_decoder(
         return chosen
     path = (model_folder(name_or_path) or PRETRAINED / name_or_path) / CALIBRATION_FILE
     calibrations = load_calibrations(path, fingerprint_parameters(model.tree)) if path.exists() else {}
-    if (calibration := calibrations.get(chosen.label)) is None:
+    if (fitted := calibrations.get(chosen.label)) is None:
         return chosen
-    about = {**chosen.about, "calibration": dataclasses.asdict(calibration)}
-    return ChosenDecoder(CalibratedDecoder(chosen.decoder, calibration), chosen.label, about)
+    about = {**chosen.about, "calibration": dataclasses.asdict(fitted.text)}
+    return ChosenDecoder(CalibratedDecoder(chosen.decoder, fitted.text), chosen.label, about, fitted)
 
 
 def _name(encoder: str | None) -> str:

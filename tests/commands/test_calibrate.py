@@ -28,11 +28,12 @@ def model(model_folder, data_dir, tmp_path_factory):
 
 def test_each_decoder_has_its_numbers(model):
     written = json.loads((model / "calibration.json").read_text())
-    assert written["decoders"].keys() == {"greedy", "beam", "beam + English"}
+    assert written["decoders"].keys() == {"greedy", "beam", "beam + English", "best path"}
     for fitted in written["decoders"].values():
         assert fitted["split"] == "validation"
         assert fitted["samples"] > 0
-        assert fitted["slope"] > 0
+        assert fitted["text"]["slope"] > 0
+    assert written["decoders"]["greedy"]["risk_coverage"]["table"][0]["coverage"] == 1
 
 
 def test_what_reads_with_the_model_is_calibrated(model, model_folder, data_dir, tmp_path):

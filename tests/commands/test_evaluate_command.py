@@ -121,6 +121,15 @@ def test_prepared_data_of_the_model(model_folder, tmp_path, capsys):
     assert "| command | not recorded |" in card
 
 
+def test_the_numbers_as_json_are_those_of_the_file(model_folder, tmp_path, capsys):
+    common = [f"--model={model_folder}", f"--data_dir={tmp_path}", "--workers=1", "--split=all"]
+    assert evaluate.main([*common, f"--output={tmp_path / 'all.json'}", "--numbers_only", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "all.json").read_text())
+    risk = printed["risk_coverage"]
+    assert risk["table"][0]["cer"] == printed["cer"] == pytest.approx(risk["curve"]["cer"][-1], abs=1e-6)
+
+
 def test_numbers_alone_and_cards_of_other_hands(model_folder, iam, tmp_path, capsys):
     arguments = (f"--model={model_folder}", "--data=iam_words", f"--source={iam}", "--workers=1", "--split=all")
     (tmp_path / "MODEL_CARD.md").write_text("written by hand")

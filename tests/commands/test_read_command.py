@@ -42,8 +42,13 @@ def test_json(model_folder, words, capsys):
     assert read.main(["--json", f"--model={model_folder}", *words]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["path"] for row in rows] == words
-    assert all(set(row) == {"path", "text", "confidence"} for row in rows)
-    assert all(0 <= row["confidence"] <= 1 for row in rows)
+    assert all(set(row) == {"path", "text", "confidence", "words", "characters"} for row in rows)
+    for row in rows:
+        assert "".join(character["text"] for character in row["characters"]) == row["text"]
+        assert [word["text"] for word in row["words"]] == row["text"].split()
+        for piece in (*row["words"], *row["characters"]):
+            assert row["confidence"] <= piece["confidence"] <= 1
+    assert any(row["characters"] for row in rows)
 
 
 def test_bad_images_get_an_error_line_and_the_rest_go_on(model_folder, words, tmp_path, capsys):

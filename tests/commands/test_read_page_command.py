@@ -4,6 +4,7 @@ import json
 import shutil
 import tarfile
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from hwr_jax.data.sample import Skip
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.line import straighten_line
-from hwr_jax.reader import Alternative, CharacterBox, Reading
+from hwr_jax.reader import Alternative, CharacterBox, Piece, Reading
 
 ALTO = """<?xml version="1.0" encoding="UTF-8"?>
 <alto xmlns="http://www.loc.gov/standards/alto/ns-v4#">
@@ -96,8 +97,23 @@ def test_lines_are_printed_and_written(model_folder, folder, tmp_path, name, cap
     (message,) = captured.err.splitlines()
     assert f"3 of 3 lines read, written to {written} and {name}.txt" in message
     assert ("3 Word" in message) == (name == "page" and len(single[0].split()) != 3)
-    shares = [element.get("WC") or element.get("conf") for element in parse_xml(written.read_bytes(), "x").iter()]
-    assert {share for share in shares if share} <= {f"{float(row[2]):.4f}" for row in rows}
+    root = parse_xml(written.read_bytes(), "x")
+    for line, row in zip(root.iter("TextLine"), rows, strict=True):
+        # A word is right where all of its line is, a character where its word is.
+        sure = float(row[2])
+        if name == "page":
+            assert line.find("TextEquiv").get("conf") == row[2]
+            assert [word.findtext("TextEquiv/Unicode") for word in line.iterfind("Word")] == row[1].split()
+            for word in line.iterfind("Word"):
+                of_word = float(word.find("TextEquiv").get("conf"))
+                of_glyphs = [float(glyph.find("TextEquiv").get("conf")) for glyph in word.iterfind("Glyph")]
+                assert len(of_glyphs) == len(word.findtext("TextEquiv/Unicode"))
+                assert sure <= of_word <= min(of_glyphs) <= 1
+        else:
+            for word in line.iterfind("String"):
+                assert sure <= float(word.get("WC")) <= 1
+                assert word.get("CC", "").split() == [d for d in word.get("CC", "") if d in "0123456789"]
+                assert len(word.get("CC", "").split()) == len(word.get("CONTENT"))
 
 
 @pytest.mark.parametrize("name", ["alto", "page"])
@@ -162,7 +178,8 @@ def test_json_and_several_texts(model_folder, folder, capsys):
     assert read.main(["--page", "--json", *beam, f"--model={model_folder}", *pages]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(row["page"], row["line"]) for row in rows] == [(page, name) for page in pages for name in NAMES]
-    assert all(set(row) == {"page", "line", "text", "confidence", "n_best"} for row in rows)
+    names = {"page", "line", "text", "confidence", "words", "characters", "n_best"}
+    assert all(set(row) == names for row in rows)
     assert [row["text"] for row in rows[:3]] == [row["text"] for row in rows[3:]]
     assert read.main(["--page", *beam, f"--model={model_folder}", pages[0]]) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
@@ -242,17 +259,30 @@ def test_a_crop_that_the_model_refuses_costs_only_itself(model_folder, folder, c
     assert f"{folder / 'alto.xml'}: line l2: too thin" in captured.err
 
 
+def spot(left: int, width: int) -> dict[str, str]:
+    return {"HPOS": f"{left}", "VPOS": "10", "WIDTH": f"{width}", "HEIGHT": "40"}
+
+
+def describe(element: Element) -> tuple[str | None, ...]:
+    """ID, place, text and confidence of a Word or Glyph of PAGE XML."""
+    reading = element.find("TextEquiv")
+    return element.get("id"), element.find("Coords").get("points"), reading.findtext("Unicode"), reading.get("conf")
+
+
 def test_where_words_are_and_texts_that_no_file_can_hold(model_folder, folder, capsys, monkeypatch):
     def boxes(text: str, places: list[float | None]) -> tuple[CharacterBox, ...]:
         return tuple(map(CharacterBox, text, places[:-1], places[1:]))
 
-    def found(text: str, *places: float | None, problem: str | None = None) -> Reading:
-        return Reading(text, 0.25, (Alternative(text, 0.25),), boxes(text, list(places)), problem)
+    def found(text: str, *places: float | None, words: tuple[float, ...] = (), sure: tuple[float, ...] = ()) -> Reading:
+        of_words = tuple(map(Piece, text.split(), words))
+        return Reading(
+            text, 0.25, (Alternative(text, 0.25),), boxes(text, list(places)), of_words, tuple(map(Piece, text, sure))
+        )
 
     readings = [
-        found(" ab  c", 0.0, 9.0, 20.0, 31.5, 40.0, 60.0, 70.0),
+        found(" ab  c", 0.0, 9.0, 20.0, 31.5, 40.0, 60.0, 70.0, words=(0.5, 0.75), sure=(0.3, 1.0, 0.5, 0.3, 0.3, 0.8)),
         found("d e", None, None, None, None),
-        found("f", problem="no"),
+        Reading("", 0.0, problem="no"),
     ]
     monkeypatch.setattr(hwr_jax.reader.Reader, "read", lambda *_, **__: readings)
     flags = ["--page", f"--model={model_folder}", f"--output={folder / 'read'}", str(folder / "alto.xml")]
@@ -262,17 +292,32 @@ def test_where_words_are_and_texts_that_no_file_can_hold(model_folder, folder, c
     root = parse_xml((folder / "read" / "alto.xml").read_bytes(), "x")
     rows = [[(part.tag, dict(part.attrib)) for part in line] for line in root.iter("TextLine")]
     assert rows[0] == [
-        ("String", {"HPOS": "19", "VPOS": "10", "WIDTH": "23", "HEIGHT": "40", "WC": "0.7937", "CONTENT": "ab"}),
+        ("String", spot(19, 23) | {"WC": "0.5000", "CC": "0 4", "CONTENT": "ab"}),
         ("SP", {"HPOS": "42", "VPOS": "10", "WIDTH": "28"}),
-        ("String", {"HPOS": "70", "VPOS": "10", "WIDTH": "10", "HEIGHT": "40", "WC": "0.7937", "CONTENT": "c"}),
+        ("String", spot(70, 10) | {"WC": "0.7500", "CC": "2", "CONTENT": "c"}),
     ]
     assert rows[1] == [
-        ("String", {"WC": "0.6300", "CONTENT": "d"}),
+        ("String", {"WC": "0.2500", "CONTENT": "d"}),
         ("SP", {}),
-        ("String", {"WC": "0.6300", "CONTENT": "e"}),
+        ("String", {"WC": "0.2500", "CONTENT": "e"}),
     ]
     assert rows[2] == []
     assert (folder / "read" / "alto.txt").read_text() == "ab c\nd e\n"
+    page = [*flags[:-1], str(folder / "page.xml")]
+    assert read.main(page) == 1
+    assert "taken out, as they described the old text: 3 Word" in capsys.readouterr().err
+    lines = list(parse_xml((folder / "read" / "page.xml").read_bytes(), "x").iter("TextLine"))
+    assert [describe(word) for word in lines[0].iterfind("Word")] == [
+        ("l1_w1", "19,10 42,10 42,50 19,50", "ab", "0.5000"),
+        ("l1_w2", "70,10 80,10 80,50 70,50", "c", "0.7500"),
+    ]
+    assert [describe(glyph) for glyph in lines[0].iterfind("Word/Glyph")] == [
+        ("l1_w1_g1", "19,10 30,10 30,50 19,50", "a", "1.0000"),
+        ("l1_w1_g2", "30,10 42,10 42,50 30,50", "b", "0.5000"),
+        ("l1_w2_g1", "70,10 80,10 80,50 70,50", "c", "0.8000"),
+    ]
+    assert [line.find("TextEquiv").get("conf") for line in lines[:2]] == ["0.2500"] * 2
+    assert lines[1].find("Word") is None  # Nobody knows where they are.
     readings[1] = found("\a", 0.0, 1.0)
     assert read.main(flags) == 1
     assert "line l2: text with U+0007, which XML cannot hold" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hwr_jax.decoding import alignment, decoder
-from hwr_jax.decoding.alignment import align_texts, keep_characters, locate_characters, settle_characters
+from hwr_jax.decoding.alignment import align_texts, keep_characters, locate_frames, settle_characters, to_columns
 
 NUM_CLASSES, FRAMES, STRIDE_PX = 6, 8, 4
 TEXTS = [(), (1,), (2, 2), (1, 2), (3, 1, 3), (1, 1, 1)]
@@ -67,20 +67,20 @@ def test_certain_frames_are_found_in_any_number_of_rows(monkeypatch):
     paths = [[5, 1, 1, 5, 2, 5, 3, 5], [5, 5, 5, 5, 5, 5, 5, 2], [5] * 8, [1, 5, 1, 5, 1, 5, 1, 5]]
     texts = [(1, 2, 3), (2,), (), (1, 1, 1, 1)]
     log_probs = np.stack([certain(path) for path in paths])
-    located = locate_characters(log_probs, texts, STRIDE_PX)
-    np.testing.assert_array_equal(located[0], [[4, 12], [16, 20], [24, 28]])
-    np.testing.assert_array_equal(located[1], [[28, 32]])
+    located = locate_frames(log_probs, texts)
+    np.testing.assert_array_equal(to_columns(located[0], STRIDE_PX), [[4, 12], [16, 20], [24, 28]])
+    np.testing.assert_array_equal(to_columns(located[1], STRIDE_PX), [[28, 32]])
     assert located[2].shape == (0, 2)
-    np.testing.assert_array_equal(located[3], [[0, 4], [8, 12], [16, 20], [24, 28]])
+    np.testing.assert_array_equal(to_columns(located[3], STRIDE_PX), [[0, 4], [8, 12], [16, 20], [24, 28]])
     monkeypatch.setattr(decoder, "ROWS", 3)
     monkeypatch.setattr(alignment, "ROWS", 3)
-    for one, other in zip(locate_characters(log_probs, texts, STRIDE_PX), located, strict=True):
+    for one, other in zip(locate_frames(log_probs, texts), located, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_texts_that_do_not_fit_have_no_columns():
     log_probs = np.stack([certain([5] * 8)] * 2)
-    assert locate_characters(log_probs, [(1,) * 9, (1,) * 5], STRIDE_PX) == [None, None]
+    assert locate_frames(log_probs, [(1,) * 9, (1,) * 5]) == [None, None]
 
 
 def test_classes_without_character_are_left_out():

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwr_jax.decoding.alignment import align_texts, locate_characters
+from hwr_jax.decoding.alignment import align_texts, locate_frames
 from hwr_jax.decoding.beam import beam_search, mask_frames
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder, greedy_decode
 from hwr_jax.decoding.language_model import build_ngram_tables
@@ -263,12 +263,12 @@ def test_an_alignment_ends_in_the_frames_that_count():
     texts = [(1, 2, 2), (4, 4), (1, 1)]
     ids_BxL, lengths_B = np.array([(1, 2, 2), (4, 4, 0), (1, 1, 0)], np.int32), np.array([3, 2, 2], np.int32)
     found = align_texts(log_probs_BxTxK, ids_BxL, lengths_B, frames_B)
-    located = locate_characters(log_probs_BxTxK, texts, stride_px=4, frames_N=frames_B)
+    located = locate_frames(log_probs_BxTxK, texts, frames_B)
     for row, frames in enumerate(frames_B.tolist()):
         part = slice(row, row + 1)
         alone = align_texts(log_probs_BxTxK[part, :frames], ids_BxL[part], lengths_B[part])
         jax.tree.map(np.testing.assert_array_equal, alone, jax.tree.map(lambda x, part=part: x[part], found))
-        (place,) = locate_characters(log_probs_BxTxK[part, :frames], texts[part], stride_px=4)
+        (place,) = locate_frames(log_probs_BxTxK[part, :frames], texts[part])
         assert (place is None) == (located[row] is None) == (row == 2)  # equal letters need a blank between them
         if place is not None:
             np.testing.assert_array_equal(place, located[row])

@@ -7,6 +7,7 @@ import pytest
 
 from hwr_jax.decoding.calibration import (
     Calibration,
+    calibration_error_by_chance,
     expected_calibration_error,
     fit_calibration,
     fit_temperature,
@@ -93,17 +94,46 @@ def test_calibration_error_does_not_depend_on_the_order():
 
 
 def outcomes(calibration: Calibration, size: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities of best paths, and outcomes that are as likely as the calibration says."""
+    """Probabilities of texts, outcomes that are as likely as the calibration says, and the texts' lengths."""
     rng = np.random.default_rng(1)
-    probabilities_N = np.exp(-rng.exponential(6, size))
-    return probabilities_N, rng.random(size) < calibration.apply(probabilities_N)
+    probabilities_N, lengths_N = np.exp(-rng.exponential(6, size)), rng.integers(1, 60, size)
+    return probabilities_N, rng.random(size) < calibration.apply(probabilities_N, lengths_N), lengths_N
 
 
-@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.4, 1.5), (2.0, -1.0)])
-def test_the_calibration_that_made_the_data_is_found(slope, intercept):
-    fitted = fit_calibration(*outcomes(Calibration(slope, intercept)))
+@pytest.mark.parametrize(("slope", "intercept", "length"), [(1.0, 0.0, 0.0), (0.4, 1.5, 0.5), (2.0, -1.0, 0.8)])
+def test_the_calibration_that_made_the_data_is_found(slope, intercept, length):
+    fitted = fit_calibration(*outcomes(Calibration(slope, intercept, length)))
     assert fitted.slope == pytest.approx(slope, rel=0.1)
-    assert fitted.intercept == pytest.approx(intercept, abs=0.15)
+    assert fitted.intercept == pytest.approx(intercept, abs=0.25)
+    assert fitted.length == pytest.approx(length, abs=0.1)
+
+
+def test_without_lengths_they_do_not_count():
+    probabilities_N, correct_N, lengths_N = outcomes(Calibration(0.5, 1.0))
+    fitted = fit_calibration(probabilities_N, correct_N)
+    assert fitted.length == 0
+    np.testing.assert_array_equal(fitted.apply(probabilities_N), fitted.apply(probabilities_N, np.ones(len(lengths_N))))
+
+
+def test_one_fit_serves_words_and_lines():
+    """Of as many words as lines, which are doubted in other measures: each alone is calibrated, by one fit of both."""
+    probabilities_N, correct_N, lengths_N = outcomes(Calibration(0.9, -1.5, 0.6))
+    fitted = fit_calibration(probabilities_N, correct_N, lengths_N)
+    alike = fit_calibration(probabilities_N, correct_N)
+    for of_unit_N in (lengths_N < 6, lengths_N >= 6):
+        part = probabilities_N[of_unit_N], lengths_N[of_unit_N]
+        assert expected_calibration_error(fitted.apply(*part), correct_N[of_unit_N]) < 0.02
+    short_N = lengths_N < 6
+    assert expected_calibration_error(alike.apply(probabilities_N[short_N]), correct_N[short_N]) > 0.05
+
+
+def test_the_calibration_error_by_chance_is_that_of_true_confidences():
+    rng = np.random.default_rng(3)
+    confidences_N = rng.random(400)
+    errors = [expected_calibration_error(confidences_N, rng.random(400) < confidences_N) for _ in range(300)]
+    assert calibration_error_by_chance(confidences_N) == pytest.approx(np.mean(errors), rel=0.05)
+    assert calibration_error_by_chance(np.ones(9)) == 0
+    assert calibration_error_by_chance(np.zeros(0)) is None
 
 
 def test_a_calibration_is_a_logistic_function_of_the_log_odds():
@@ -116,7 +146,7 @@ def test_a_calibration_is_a_logistic_function_of_the_log_odds():
 
 
 def test_calibrating_mends_confidences_that_are_too_low():
-    probabilities_N, correct_N = outcomes(Calibration(0.5, 2.0))
+    probabilities_N, correct_N, _ = outcomes(Calibration(0.5, 2.0))
     mended_N = fit_calibration(probabilities_N, correct_N).apply(probabilities_N)
     assert expected_calibration_error(probabilities_N, correct_N) > 0.2
     assert expected_calibration_error(mended_N, correct_N) < 0.02
@@ -131,3 +161,5 @@ def test_outcomes_that_are_all_alike_give_finite_numbers(correct):
         fit_calibration(np.zeros(0), np.zeros(0, bool))
     with pytest.raises(InputError, match=r"slope 0\.0"):
         Calibration(0.0, 1.0)
+    with pytest.raises(InputError, match="length nan"):
+        Calibration(1.0, 1.0, float("nan"))

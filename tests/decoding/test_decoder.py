@@ -218,14 +218,27 @@ def log_probs_NxTxK() -> np.ndarray:
     return np.asarray(jax.nn.log_softmax(3 * jax.random.normal(jax.random.key(0), (20, 6, SHORT_ALPHABET.num_classes))))
 
 
-def test_it_reads_what_the_best_path_spells(log_probs_NxTxK):
+def test_it_reads_what_the_best_path_spells_with_the_probability_of_all_its_paths(log_probs_NxTxK):
     ids_NxT, log_path_N = jax.device_get(greedy_decode(log_probs_NxTxK, SHORT_ALPHABET.blank_id))
     found = GreedyDecoder(SHORT_ALPHABET).decode(log_probs_NxTxK, n_best=5)
     assert [len(row) for row in found] == [1] * 20
+    sums = [sum_over_paths(log_probs_TxK) for log_probs_TxK in log_probs_NxTxK[:4]]
     for (hypothesis,), ids_T, log_path in zip(found, ids_NxT.tolist(), log_path_N.tolist(), strict=True):
         assert hypothesis.ids == tuple(id for id in ids_T if id >= 0)
-        assert hypothesis.probability == pytest.approx(np.exp(log_path))
-        assert hypothesis.score == hypothesis.log_ctc == log_path
+        assert hypothesis.score == log_path < hypothesis.log_ctc + 1e-5
+        assert hypothesis.probability == pytest.approx(np.exp(hypothesis.log_ctc))
+    for (hypothesis,), of_texts in zip(found, sums, strict=False):
+        assert hypothesis.probability == pytest.approx(of_texts[hypothesis.ids], rel=1e-4)
+
+
+def sum_over_paths(log_probs_TxK: np.ndarray) -> dict[tuple[int, ...], float]:
+    """The probability of each text: of all its paths, one by one."""
+    frames, classes = log_probs_TxK.shape
+    found: dict[tuple[int, ...], float] = {}
+    for path in itertools.product(range(classes), repeat=frames):
+        text = tuple(id for id, _ in itertools.groupby(path) if id != classes - 1)
+        found[text] = found.get(text, 0.0) + math.exp(sum(float(log_probs_TxK[t, id]) for t, id in enumerate(path)))
+    return found
 
 
 def test_texts_are_nfc():

@@ -93,9 +93,12 @@ def test_the_last_batch_counts_and_is_full(batch_size):
     assert model.batches == [batch_size] * math.ceil(6 / batch_size)
 
 
-def test_confidence_is_the_probability_of_the_best_path():
+def test_confidence_is_the_probability_of_the_text():
+    """-log of it is the CTC loss of what was read."""
     evaluation, _, _ = evaluate(["ab"], ["ab"], probability=0.8)
-    np.testing.assert_allclose(evaluation.results[0].confidence, 0.8**FRAMES, rtol=1e-5)
+    (result,) = evaluation.results
+    assert result.confidence > 0.8**FRAMES
+    np.testing.assert_allclose(-np.log(result.confidence), result.loss, rtol=1e-5)
 
 
 def test_loss_against_the_sum_over_all_paths():

@@ -37,6 +37,14 @@ FULL = {
         {"truth": "", "reading": "x", "count": 2, "share": None},
     ],
     "expected_calibration_error": 0.1903,
+    "expected_calibration_error_by_chance": 0.0123,
+    "risk_coverage": {
+        "aurc": 0.0456,
+        "table": [
+            {"confidence": 0.0, "coverage": 1.0, "samples": 7539, "cer": 0.1584, "right": 0.5},
+            {"confidence": 0.99, "coverage": 0.0, "samples": 0, "cer": None, "right": None},
+        ],
+    },
     "loss": 2.8634,
     "loss_excluded": {"label has characters outside the alphabet": 8},
     "skipped_reasons": {"empty file": 2},
@@ -67,6 +75,24 @@ ABOUT = {
         "left_out": {"training": {"label has characters outside the alphabet": 224}},
     },
 }
+FITS = {
+    "greedy": {
+        "data": "unipen_words",
+        "split": "validation",
+        "text": {
+            "samples": 2241,
+            "right": 0.55,
+            "expected_calibration_error_before": 0.0531,
+            "expected_calibration_error": 0.0211,
+            "expected_calibration_error_by_chance": 0.024,
+        },
+        "risk_coverage": {
+            "aurc": 0.05,
+            "table": [{"confidence": 0.9, "coverage": 0.25, "samples": 560, "cer": 0.0101, "right": 0.96}],
+        },
+    },
+    "best path": {"text": {"slope": 0.5, "intercept": 1.0}},  # of an older file: not a word on what it was fitted on
+}
 OLD = {"model": "mine@7", "data": "unipen_words", "split": "test", "samples": 5, "cer": 0.5}
 
 
@@ -74,6 +100,19 @@ OLD = {"model": "mine@7", "data": "unipen_words", "split": "test", "samples": 5,
 def model() -> CardModel:
     config = to_plain(ExperimentConfig(data=DataConfig(name="unipen_words")))
     return CardModel("mine", config, Alphabet(IAM78), 424_081, ABOUT, parameters_sha256=SHA)
+
+
+def test_confidences_are_told_as_measured_and_as_fitted(model):
+    card = build_card(dataclasses.replace(model, fits=FITS), [FULL])
+    rows = cells(card)
+    assert ["0.0", "100.00 %", "7,539", "15.84 %", "50.00 %"] in rows
+    assert ["0.99", "0.00 %", "0", "-", "-"] in rows
+    assert ["greedy", "texts", "unipen_words, validation", "2,241", "55.00 %", "0.0531", "0.0211", "0.0240"] in rows
+    assert ["0.9", "25.00 %", "560", "1.01 %", "96.00 %"] in rows
+    assert "best path" not in card
+    assert "0.1903 (by chance 0.0123)" in card
+    assert "not calibrated: no calibration.json" in build_card(model, [FULL])
+    assert "some confidence: not recorded" in build_card(model, [OLD])
 
 
 def cells(card: str) -> list[list[str]]:

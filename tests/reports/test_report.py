@@ -50,6 +50,22 @@ def write_run(workdir, evaluation, images_NxHxW):
     return summary
 
 
+def test_the_report_says_what_is_read_with_which_confidence(tmp_path, parse_page):
+    pairs = [("right", "right", 0.95), ("mom", "nom", 0.6), ("rn", "m", 0.3)]
+    results = tuple(make_result(*texts, confidence=sure, id=str(i)) for i, (*texts, sure) in enumerate(pairs))
+    evaluation, images_NxHxW = Evaluation(results, {}, 1.5), np.zeros((3, 32, 128), np.uint8)
+    summary = write_run(tmp_path, evaluation, images_NxHxW)
+    page = write_report(tmp_path, evaluation, images_NxHxW, summary).read_text(encoding="utf-8")
+    rows = re.findall(r"<tr><th>at least (.*?)</th>(.*?)</tr>", page, re.DOTALL)
+    cells = {level: re.findall(r"[\d.,]+ %|>\d+<", row) for level, row in rows}
+    assert cells["0.5"] == ["66.67 %", ">2<", "12.50 %", "50.00 %"]
+    assert cells["0.9"] == ["33.33 %", ">1<", "0.00 %", "100.00 %"]
+    parse_page(page)  # It is well-formed.
+    del summary["risk_coverage"]  # as an older version wrote it
+    (tmp_path / "evaluation" / "test.json").write_text(json.dumps(summary))
+    assert "at least 0.9" not in write_report(tmp_path, evaluation, images_NxHxW, summary).read_text(encoding="utf-8")
+
+
 def test_the_report_holds_what_there_is(tmp_path, parse_page):
     evaluation, images_NxHxW = make_evaluation()
     summary = write_run(tmp_path, evaluation, images_NxHxW)

@@ -76,15 +76,7 @@ def test_shipped_cards_are_as_they_would_be_written_now(name, tmp_path):
     model = load_exported(record.folder)
     for file, evaluation in record.evaluations.items():
         write_json(tmp_path / file, evaluation)
-    card = CardModel(
-        model.name,
-        model.config,
-        model.alphabet,
-        model.parameters,
-        record.about,
-        parameters_sha256=fingerprint_parameters(model.tree),
-        shipped=True,
-    )
+    card = CardModel.of(model, record.about, fingerprint_parameters(model.tree), record.folder)
     written = write_card(tmp_path, card, next(iter(record.evaluations)))
     assert written.read_text(encoding="utf-8") == record.card.read_text(encoding="utf-8")
 

@@ -105,8 +105,8 @@ def _baseline(line: Element) -> np.ndarray | None:
 def write_alto_texts(editor: XmlEditor, texts: Mapping[int, pages.LineText], note: pages.ReadingNote) -> None:
     """Changes the lines' String, SP and HYP elements, by the line's number on the page; adds a processing step.
 
-    A line with as many Strings as words keeps them, and only their CONTENT and WC change; else new ones replace them. A
-    hyphen that the text still ends with stays a HYP.
+    A line with as many Strings as words keeps them, and only their CONTENT, WC and CC change; else new ones replace
+    them. A hyphen that the text still ends with stays a HYP.
     """
     page = editor.root.find("Layout/Page")
     for number, line in enumerate([] if page is None else page.iter("TextLine")):
@@ -119,6 +119,8 @@ def write_alto_texts(editor: XmlEditor, texts: Mapping[int, pages.LineText], not
 def _write_line(editor: XmlEditor, line: Element, text: pages.LineText) -> None:
     strings = line.findall("String")
     words = text.text.split() or [""]
+    confidences = text.word_confidences or (text.confidence,)  # An empty text has one empty word.
+    characters = [word.characters for word in text.words] or [()] * len(words)
     hyphens = line.findall("HYP")
     mark = _hyphen(line)
     before = words[-1].removesuffix(mark)
@@ -127,33 +129,51 @@ def _write_line(editor: XmlEditor, line: Element, text: pages.LineText) -> None:
         del hyphens[0]
     editor.drop(hyphens)
     if len(strings) == len(words) == len(_words(line)):
-        for string, word in zip(strings, words, strict=True):
-            _write_string(editor, string, word, text.confidence)
+        for string, word, sure, of_word in zip(strings, words, confidences, characters, strict=True):
+            _write_string(editor, string, word, sure, of_word)
     else:
         editor.dropped.update(c.tag for string in strings for c in string if c.tag in _OF_OLD_CHARACTERS)
-        _replace_strings(editor, line, words, text)
+        shown = [_show_confidences(*word) for word in zip(words, confidences, characters, strict=True)]
+        _replace_strings(editor, line, words, shown, text.boxes)
 
 
-def _write_string(editor: XmlEditor, string: Element, word: str, confidence: float) -> None:
-    changes: dict[str, str | None] = {"WC": f"{confidence:.4f}"}
+def _write_string(
+    editor: XmlEditor, string: Element, word: str, confidence: float, characters: tuple[float, ...]
+) -> None:
+    changes: dict[str, str | None] = {}
     if string.get("CONTENT") != word:
-        changes |= {"CONTENT": word} | dict.fromkeys(_OF_OLD_TEXT)
+        changes = {"CONTENT": word} | dict.fromkeys(_OF_OLD_TEXT)
         editor.drop(child for child in string if child.tag in _OF_OLD_CHARACTERS)
-    editor.set_attributes(string, changes)
+    editor.set_attributes(string, changes | {"CC": None} | _show_confidences(word, confidence, characters))
 
 
-def _replace_strings(editor: XmlEditor, line: Element, words: Sequence[str], text: pages.LineText) -> None:
+def _show_confidences(word: str, confidence: float, characters: tuple[float, ...]) -> dict[str, str]:
+    """WC, 0 .. 1, and CC, a number for each character from 0 (sure) to 9 (unsure), as ALTO's schema has them."""
+    shown = {"WC": f"{confidence:.4f}"}
+    if word and len(characters) >= len(word):  # A hyphen may have become a HYP.
+        shown["CC"] = " ".join(str(round(9 * (1 - sure))) for sure in characters[: len(word)])
+    return shown
+
+
+def _replace_strings(
+    editor: XmlEditor,
+    line: Element,
+    words: Sequence[str],
+    confidences: Sequence[Mapping[str, str]],
+    known: Sequence[pages.Box],
+) -> None:
     strings = line.findall("String")
     # Others may refer to a String by its ID.
     names = [string.get("ID") for string in strings] + [None] * len(words)
-    boxes = text.boxes if len(text.boxes) == len(words) else [None] * len(words)
+    boxes = known if len(known) == len(words) else [None] * len(words)
     prefix = editor.prefix(line)
     parts = []
     for number, (word, box) in enumerate(zip(words, boxes, strict=True)):
         if number:
             parts.append(f"<{prefix}SP{_gap(boxes[number - 1], box)}/>")
         name = f' ID="{escape(own)}"' if (own := names[number]) else ""
-        tail = f' WC="{text.confidence:.4f}" CONTENT="{escape(word)}"'
+        sure = "".join(f' {key}="{value}"' for key, value in confidences[number].items())
+        tail = f'{sure} CONTENT="{escape(word)}"'
         parts.append(f"<{prefix}String{name}{_box_attributes(box)}{tail}/>")
     for element in [*strings[1:], *line.iterfind("SP")]:
         editor.remove(element)

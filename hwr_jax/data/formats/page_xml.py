@@ -5,7 +5,7 @@ Pletschacher, Antonacopoulos, "The PAGE (Page Analysis and Ground-truth Elements
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -116,15 +116,17 @@ def _reading(element: Element, text_index: int | None = None) -> str:
 def write_page_xml_texts(editor: XmlEditor, texts: Mapping[int, pages.LineText], note: pages.ReadingNote) -> None:
     """Changes the lines' TextEquiv elements, by the line's number on the page, those of their regions, and the date.
 
-    A line with as many Words as the text has keeps them; else they are taken out.
+    A line with as many Words as the text has keeps them; else they are taken out, and new ones are put in their place
+    where it is known where they are.
     """
     page = editor.root.find("Page")
     if page is None:
         return
     lines = list(page.iter("TextLine"))
     read = {lines[number]: text.text for number, text in texts.items()}
+    names = {name for element in editor.root.iter() if (name := element.get("id"))}
     for number, text in texts.items():
-        _write_line(editor, lines[number], text)
+        _write_line(editor, lines[number], text, names)
     known = {line: text for line, (text, _) in _line_texts(page).items()} | read
     order = [lines[number] for block in page_xml_order(page) for number in block]
     for region in page.iter("TextRegion"):
@@ -159,42 +161,103 @@ def _add_note(editor: XmlEditor, note: pages.ReadingNote) -> None:
     editor.insert_behind(metadata, before, element("Comments", escape(comment), editor.child_indent(metadata)))
 
 
-def _write_line(editor: XmlEditor, line: Element, text: pages.LineText) -> None:
+def _write_line(editor: XmlEditor, line: Element, text: pages.LineText, names: set[str]) -> None:
+    """`names` are the IDs of the file, to which those of new Words are added."""
     # The format of 2010 knows no confidences.
     is_old = bool(re.search(r"/20(09|10)-", editor.namespace))
-    confidence = None if is_old else f"{text.confidence:.4f}"
     words, parts = line.findall("Word"), text.text.split()
+    added = ""
     if len(words) == len(parts):
-        for word, part in zip(words, parts, strict=True):
-            reading = choose_reading(word)
-            if reading is None or reading.findtext("Unicode", "") != part:
-                editor.drop(word.iterfind("Glyph"))
-            if reading is not None:
-                _write_reading(editor, word, part, confidence)
+        characters = [word.characters for word in text.words] or [()] * len(parts)
+        for word, part, sure, of_part in zip(words, parts, text.word_confidences, characters, strict=True):
+            _write_word(editor, word, part, None if is_old else sure, of_part)
     else:
         editor.drop(words)
+        # New ones hold the confidences, where it is known where they are.
+        if len(text.boxes) == len(text.words) == len(parts) and not is_old:
+            added = _new_words(editor, line, text, names)
+    confidence = None if is_old else text.confidence
+    before = [child for child in line if child.tag in _BEFORE_TEXT]
     if choose_reading(line) is not None:
         _write_reading(editor, line, text.text, confidence)
+        if added:
+            editor.insert_behind(line, before, added)
         return
     for other in line.iterfind("TextEquiv"):
         editor.remove(other)
-    prefix = editor.prefix(line)
     indent = editor.child_indent(line)
-    deeper = indent and f"{indent}  "
-    shown = f' conf="{confidence}"' if confidence else ""
+    own = _new_reading(editor, text.text, confidence, indent, is_old=is_old)
+    editor.insert_behind(line, before, added + own)
+
+
+def _write_word(
+    editor: XmlEditor, word: Element, text: str, confidence: float | None, characters: Sequence[float]
+) -> None:
+    reading, glyphs = choose_reading(word), word.findall("Glyph")
+    if reading is None or reading.findtext("Unicode", "") != text:
+        editor.drop(glyphs)
+    elif len(glyphs) == len(characters) == len(text):
+        for glyph, sure in zip(glyphs, characters, strict=True):
+            if (of_glyph := choose_reading(glyph)) is not None and confidence is not None:
+                editor.set_attributes(of_glyph, {"conf": _show(sure)})
+    if reading is not None:
+        _write_reading(editor, word, text, confidence)
+
+
+def _new_words(editor: XmlEditor, line: Element, text: pages.LineText, names: set[str]) -> str:
+    """Markup of a line's words, each with its place and confidence, and those of its characters where known."""
+    indent = editor.child_indent(line)
+    inside = indent and f"{indent}  "
+    written = []
+    for part, word, box in zip(text.text.split(), text.words, text.boxes, strict=True):
+        name = _new_name(f"{line.get('id') or 'line'}_w", names)
+        known = zip(part, word.characters, word.boxes, strict=True)
+        glyphs = [
+            _new_element(editor, "Glyph", _new_name(f"{name}_g", names), spot, character, sure, "", inside)
+            for character, sure, spot in (known if len(part) == len(word.characters) == len(word.boxes) else ())
+        ]
+        written.append(_new_element(editor, "Word", name, box, part, word.confidence, "".join(glyphs), indent))
+    return "".join(written)
+
+
+def _new_element(
+    editor: XmlEditor, tag: str, name: str, box: pages.Box, text: str, confidence: float, inner: str, indent: str
+) -> str:
+    """A Word or a Glyph with its Coords and TextEquiv around what else it holds."""
+    prefix, deeper = editor.prefix(editor.root), indent and f"{indent}  "
+    left, top, right, bottom = (max(round(edge), 0) for edge in box)
+    points = f"{left},{top} {right},{top} {right},{bottom} {left},{bottom}"
+    content = f'{deeper}<{prefix}Coords points="{points}"/>{inner}'
+    content += _new_reading(editor, text, confidence, deeper)
+    return f'{indent}<{prefix}{tag} id="{escape(name)}">{content}{indent}</{prefix}{tag}>'
+
+
+def _new_name(stem: str, names: set[str]) -> str:
+    """An ID that the file does not have yet; it is added to the names."""
+    name = next(name for number in range(1, len(names) + 2) if (name := f"{stem}{number}") not in names)
+    names.add(name)
+    return name
+
+
+def _new_reading(editor: XmlEditor, text: str, confidence: float | None, indent: str, *, is_old: bool = False) -> str:
+    prefix, deeper = editor.prefix(editor.root), indent and f"{indent}  "
+    shown = "" if confidence is None else f' conf="{_show(confidence)}"'
     names = ("PlainText", "Unicode") if is_old else ("Unicode",)
-    own = "".join(f"{deeper}<{prefix}{name}>{escape(text.text)}</{prefix}{name}>" for name in names)
-    markup = f"{indent}<{prefix}TextEquiv{shown}>{own}{indent}</{prefix}TextEquiv>"
-    editor.insert_behind(line, [child for child in line if child.tag in _BEFORE_TEXT], markup)
+    own = "".join(f"{deeper}<{prefix}{name}>{escape(text)}</{prefix}{name}>" for name in names)
+    return f"{indent}<{prefix}TextEquiv{shown}>{own}{indent}</{prefix}TextEquiv>"
 
 
-def _write_reading(editor: XmlEditor, element: Element, text: str, confidence: str | None) -> None:
+def _show(confidence: float) -> str:
+    return f"{confidence:.4f}"
+
+
+def _write_reading(editor: XmlEditor, element: Element, text: str, confidence: float | None) -> None:
     """One TextEquiv says the text; others beside it, which said something else of it, go."""
     reading = choose_reading(element)
     editor.drop(other for other in element.iterfind("TextEquiv") if other is not reading)
     if reading is None:
         return
-    editor.set_attributes(reading, {"conf": confidence})
+    editor.set_attributes(reading, {"conf": None if confidence is None else _show(confidence)})
     for name in ("PlainText", "Unicode"):
         for number, part in enumerate(reading.iterfind(name)):
             if number == 0:

@@ -50,9 +50,25 @@ class LineText:
     """A line's text."""
 
     text: str  # words with single spaces between them
-    confidence: float  # of the text, 0 .. 1.
+    confidence: float  # that all of it is right, 0 .. 1
     # where each word is, left, top, right and bottom in the file's units; () if that is not known
     boxes: tuple[Box, ...] = ()
+    words: tuple["WordText", ...] = ()  # of each word; () if that is not known
+
+    @property
+    def word_confidences(self) -> tuple[float, ...]:
+        """Of each word, that of the line where no other is known."""
+        own = tuple(word.confidence for word in self.words)
+        return own or (self.confidence,) * len(self.text.split())
+
+
+@dataclasses.dataclass(frozen=True)
+class WordText:
+    """What is known of a word of a line beside its text."""
+
+    confidence: float  # that it is right, 0 .. 1
+    characters: tuple[float, ...] = ()  # likewise of each of its characters
+    boxes: tuple[Box, ...] = ()  # where each of them is, as `LineText.boxes`
 
 
 @dataclasses.dataclass(frozen=True)
