@@ -238,9 +238,14 @@ def draw_log_probs(rows: int, seed: int) -> np.ndarray:
 def test_padding_changes_no_bit_of_a_text(decoder, seed, frames):
     log_probs_BxTxK, frames_B = draw_log_probs(len(frames), seed), np.array(frames, np.int32)
     found = decoder.decode(log_probs_BxTxK, frames_B, n_best=4)
-    assert found == decoder.decode(
-        np.asarray(mask_frames(jnp.asarray(log_probs_BxTxK), jnp.asarray(frames_B))), n_best=4
-    )
+    masked = decoder.decode(np.asarray(mask_frames(jnp.asarray(log_probs_BxTxK), jnp.asarray(frames_B))), n_best=4)
+    if isinstance(decoder, GreedyDecoder):
+        # The sum over the paths of a text is taken in another order.
+        for (one,), (other,) in zip(found, masked, strict=True):
+            assert (one.text, one.ids, one.score) == (other.text, other.ids, other.score)
+            assert one.log_ctc == pytest.approx(other.log_ctc, rel=1e-12, abs=1e-12)
+        return
+    assert found == masked
     assert all(row for row in found)
 
 
