@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class LineReading:
 
     name: str  # of the line in the page file
     reading: Reading  # its text with its words and characters, or a `problem`
+    image_HxW: np.ndarray | None = None  # uint8, as it was cut out of the page; None where that was not possible
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,10 @@ def read_page(
         raise InputError(f"{path}: page without lines")
     page_HxW, scale_2 = _open_image(path, page, image)
     lines = [line.on_scan(scale_2) for line in page.lines]
-    readings = _read_lines(lines, page_HxW, reader, n_best)
+    crops, problems = _cut_out(lines, page_HxW)
+    readings = [problems.get(number, Reading("", 0.0)) for number in range(len(lines))]
+    for number, reading in _read_crops(crops, reader, n_best).items():
+        readings[number] = reading
     texts = {
         number: _line_text(line, reading, page_HxW.shape, scale_2)
         for number, (line, reading) in enumerate(zip(lines, readings, strict=True))
@@ -82,7 +86,8 @@ def read_page(
     when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     written = write_texts(data, str(path), texts, ReadingNote(when, made_by, _version())) if texts else None
     names = [" ".join(line.name.split()) for line in page.lines]
-    return PageReading(tuple(map(LineReading, names, readings)), written)
+    images = [crops.get(number) for number in range(len(lines))]
+    return PageReading(tuple(map(LineReading, names, readings, images)), written)
 
 
 def _version() -> str:
@@ -92,25 +97,30 @@ def _version() -> str:
         return "unknown"
 
 
-def _read_lines(lines: Sequence[PageLine], page_HxW: np.ndarray, reader: Reader, n_best: int) -> list[Reading]:
-    """For each line its reading, with single spaces in the text."""
-    readings: dict[int, Reading] = {}
+def _cut_out(lines: Sequence[PageLine], page_HxW: np.ndarray) -> tuple[dict[int, np.ndarray], dict[int, Reading]]:
+    """By number the image of each line, or a reading that says why there is none."""
     crops: dict[int, np.ndarray] = {}
+    problems: dict[int, Reading] = {}
     for number, line in enumerate(lines):
         try:
             if line.outline is None:
                 raise InputError("has no outline that can be read")
             crops[number] = straighten_line(page_HxW, line.outline, line.baseline)
         except InputError as error:
-            readings[number] = Reading("", 0.0, problem=str(error).removeprefix("line: "))
+            problems[number] = Reading("", 0.0, problem=str(error).removeprefix("line: "))
+    return crops, problems
+
+
+def _read_crops(crops: Mapping[int, np.ndarray], reader: Reader, n_best: int) -> dict[int, Reading]:
+    """For each line its reading, with single spaces in the text."""
+    readings: dict[int, Reading] = {}
     numbers = list(crops)
     for start in range(0, len(numbers), BATCH_SIZE):
         batch = numbers[start : start + BATCH_SIZE]
-        found = reader.read(
-            [crops[number] for number in batch], n_best, boxes=True, confidences=True, keep_going=True, are_crops=True
-        )
+        images = [crops[number] for number in batch]
+        found = reader.read(images, n_best, boxes=True, confidences=True, keep_going=True, are_crops=True)
         readings |= zip(batch, map(_of_line, found), strict=True)
-    return [readings[number] for number in range(len(lines))]
+    return readings
 
 
 def _of_line(reading: Reading) -> Reading:

@@ -205,7 +205,13 @@ class Reader:
         return readings
 
     def read_strokes(
-        self, strokes: Any, n_best: int = 1, boxes: bool = False, *, letter_height: float | None = None
+        self,
+        strokes: Any,
+        n_best: int = 1,
+        boxes: bool = False,
+        confidences: bool = False,
+        *,
+        letter_height: float | None = None,
     ) -> Reading:
         """Reads the pen strokes of one word, or of one line with a model of lines.
 
@@ -216,7 +222,7 @@ class Reader:
           strokes: a sequence of the pen's paths between pen down and pen up, each a sequence or an array [n, 2] of
             points, x to the right and y down, in any unit; [n, 3] and more if pressure or time follow, which are not
             looked at. The same text reads the same at any size and place.
-          n_best, boxes: as of `read`; boxes are in the unit of the strokes.
+          n_best, boxes, confidences: as of `read`; boxes are in the unit of the strokes.
           letter_height: about that of the writer's small letters, in the unit of the strokes: a lone dash, dot or comma
             is then drawn as small as it is.
 
@@ -224,7 +230,7 @@ class Reader:
           InputError: no strokes, or strokes that cannot be drawn: which, and why.
         """
         grey_HxW, place = draw_pen_input(check_strokes(strokes), self.model.preprocessing.kind, letter_height)
-        (reading,) = self.read(grey_HxW, n_best, boxes, are_crops=True)
+        (reading,) = self.read(grey_HxW, n_best, boxes, confidences, are_crops=True)
         return dataclasses.replace(
             reading,
             looks_like_line=looks_like_line(grey_HxW),

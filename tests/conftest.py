@@ -231,7 +231,7 @@ def write_run() -> Callable[..., Path]:
 class PageParser(html.parser.HTMLParser):
     """Collects elements and visible text, and fails on elements that are not closed in order."""
 
-    VOID = frozenset({"meta", "img", "br", "wbr"})
+    VOID = frozenset({"meta", "img", "br", "wbr", "input"})
 
     def __init__(self):
         super().__init__()

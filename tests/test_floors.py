@@ -30,6 +30,7 @@ FOUNDATIONS = (
 FACE = (
     *("reader", "page_reader", "result", "calibrate", "run", "run_start", "validation", "export", "keras_import"),
     "adaptation",
+    "review",
 )
 PACKAGE = Path(hwr_jax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -13,7 +13,10 @@ from hwr_jax.errors import InputError
 from hwr_jax.messages import count_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hwr_jax.reader import Reader, Reading
+    from hwr_jax.review import Review
 
 
 def main(argv: Sequence[str]) -> int:
@@ -29,6 +32,11 @@ def main(argv: Sequence[str]) -> int:
     what = PAGES if options.page else INK_LINES if options.pen_files else WORDS
     name = options.model or default_name(what)
     reader = load(name, resolve_decoder(options, name), options.parts)
+    review = _prepare_review(reader, options)
+    if options.review:
+        from hwr_jax.review import with_alternatives
+
+        reader = with_alternatives(reader)
     if options.n_best > 1 and reader.decoder_label == GREEDY:
         raise InputError(f"--n_best={options.n_best}: greedy decoding gives one text; give --decoder=beam")
     if "English" in reader.decoder_label and not (options.language_model or options.lexicon):
@@ -36,11 +44,13 @@ def main(argv: Sequence[str]) -> int:
     if options.page:
         made_by = f"model {Path(name).name}, decoder {reader.decoder_label}"
         paths = dict.fromkeys(map(Path, options.images))
-        failed = [not _read_page(reader, path, outputs.get(path), options, made_by) for path in paths]
+        failed = [not _read_page(reader, path, outputs.get(path), options, made_by, review) for path in paths]
     elif options.pen_files:
-        failed = [not _read_pen_file(reader, path, options) for path in options.images]
+        failed = [not _read_pen_file(reader, path, options, review) for path in options.images]
     else:
-        failed = list(_read_images(reader, drawings, options))
+        failed = list(_read_images(reader, drawings, options, review))
+    if review is not None:
+        _end_review(review, options, {"model": Path(name).name, "decoder": reader.decoder_label})
     return 1 if any(failed) else 0
 
 
@@ -81,6 +91,19 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--boxes_dir", type=Path, metavar="DIR", help="draw them into DIR/NAME.png for each image; implies --boxes"
     )
+    parser.add_argument(
+        "--review",
+        type=Path,
+        metavar="FILE.html",
+        help="write a page of the readings to check, the least certain first, with images and alternatives",
+    )
+    parser.add_argument(
+        "--accept_cer",
+        type=_rate,
+        metavar="RATE",
+        help="accept the readings whose confidence promises a CER of at most this, such as 1%%, by the model's curve "
+        "on its validation data; says how many, and marks them with --review and --json",
+    )
     add_parts_option(parser)
     add_decoder_options(parser)
     group = parser.add_argument_group(
@@ -110,6 +133,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
             raise InputError(f"--{name}: {reason if options.page else 'has no effect without --page'}")
     if options.image and len(options.images) > 1:
         raise InputError(f"--image={options.image}: is for one page, and here are {len(options.images)}")
+    if options.review and options.review.suffix not in (".html", ".htm"):
+        raise InputError(f"--review={options.review}: must end in .html")
+    if options.review and options.review.resolve() in {Path(image).resolve() for image in options.images}:
+        raise InputError(f"--review={options.review}: would be written over a file that is read")
     options.boxes |= bool(options.boxes_dir)
     from hwr_jax.data.pen_files import is_pen_file
 
@@ -118,22 +145,59 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     if options.pen_files and not all(pen_files):
         image = options.images[pen_files.index(False)]
         raise InputError(f"{image}: an image beside files of pen strokes, which another model reads; read them apart")
-    if options.pen_files and (flag := "page" if options.page else "boxes_dir" if options.boxes_dir else ""):
+    if options.pen_files and (
+        flag := next((name for name in ("page", "boxes_dir", "review") if getattr(options, name)), "")
+    ):
         raise InputError(f"--{flag}: is for images; files of pen strokes are read line by line without it")
     return options
 
 
-def _read_images(reader: "Reader", drawings: Sequence[Path], options: argparse.Namespace) -> Iterable[bool]:
+def _rate(text: str) -> float:
+    """A CER from "1%" or "0.01", as the type of a flag."""
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no rate; write it as 1% or 0.01")
+    return value
+
+
+def _prepare_review(reader: "Reader", options: argparse.Namespace) -> "Review | None":
+    """What collects the readings; None where nobody asked for it."""
+    if options.review is None and options.accept_cer is None:
+        return None
+    from hwr_jax.review import Review, make_promise
+
+    if options.accept_cer is None:
+        return Review()
+    return Review(make_promise(reader.calibrations, options.accept_cer, reader.decoder_label))
+
+
+def _end_review(review: "Review", options: argparse.Namespace, facts: dict[str, str]) -> None:
+    if options.review is not None:
+        review.write(options.review, facts)
+        _say(f"readings to check, the least certain first: {options.review}")
+    if said := review.describe():
+        _say(said)
+
+
+def _read_images(
+    reader: "Reader", drawings: Sequence[Path], options: argparse.Namespace, review: "Review | None"
+) -> Iterable[bool]:
     """Whether reading failed, image by image."""
     from hwr_jax.data.batches import BATCH_SIZE
 
     like_lines: list[str] = []
     for start in range(0, len(options.images), BATCH_SIZE):
         paths = options.images[start : start + BATCH_SIZE]
-        readings = reader.read(paths, options.n_best, options.boxes, options.json, keep_going=True)
+        sure = options.json or review is not None
+        readings = reader.read(paths, _n_best(options), options.boxes, sure, keep_going=True)
         for index, (path, reading) in enumerate(zip(paths, readings, strict=True), start):
+            if review is not None:
+                review.add(path, reading, _open(path) if options.review else None)
             if not reading.problem:
-                _print(path, {"path": path}, reading, options)
+                _print(path, {"path": path}, reading, options, review)
                 if drawings:
                     _draw(drawings[index], path, reading)
             else:
@@ -146,11 +210,13 @@ def _read_images(reader: "Reader", drawings: Sequence[Path], options: argparse.N
         _say(f"{images}: wide as a line, but this model reads single words; these read lines: {', '.join(lines)}")
 
 
-def _read_pen_file(reader: "Reader", path: str, options: argparse.Namespace) -> bool:
+def _read_pen_file(reader: "Reader", path: str, options: argparse.Namespace, review: "Review | None") -> bool:
     def show(name: str, values: dict[str, Any], reading: "Reading") -> None:
-        _print(name, values, reading, options)
+        if review is not None:
+            review.add(name, reading, None)
+        _print(name, values, reading, options, review)
 
-    return read_lines_of_file(reader, path, options.n_best, options.boxes, show, _say)
+    return read_lines_of_file(reader, path, options.n_best, options.boxes, options.json, show, _say)
 
 
 def _models_of_lines(reader: "Reader") -> list[str]:
@@ -162,24 +228,51 @@ def _models_of_lines(reader: "Reader") -> list[str]:
     return [one.name for one in shipped_records() if one.reads == LINES] if reads_what(config, None) == WORDS else []
 
 
-def _read_page(reader: "Reader", path: Path, output: Path | None, options: argparse.Namespace, made_by: str) -> bool:
+def _n_best(options: argparse.Namespace) -> int:
+    """Texts that are looked for: the page of readings shows others, too."""
+    from hwr_jax.review import ALTERNATIVES
+
+    return max(options.n_best, 1 + ALTERNATIVES) if options.review else int(options.n_best)
+
+
+def _open(path: str) -> "np.ndarray | None":
+    """An image that may be none."""
+    from hwr_jax.ink.image import open_grey
+
+    try:
+        return open_grey(Path(path), path)
+    except InputError:
+        return None
+
+
+def _read_page(
+    reader: "Reader",
+    path: Path,
+    output: Path | None,
+    options: argparse.Namespace,
+    made_by: str,
+    review: "Review | None",
+) -> bool:
     """Whether all lines of a page were read."""
     from hwr_jax.files import write_bytes, write_text
     from hwr_jax.page_reader import read_page
 
     try:
         page = read_page(
-            reader, path, image=options.image, n_best=options.n_best, write=output is not None, made_by=made_by
+            reader, path, image=options.image, n_best=_n_best(options), write=output is not None, made_by=made_by
         )
     except InputError as error:
         _say(str(error))
         return False
     for line in page.lines:
+        name = f"{path.with_suffix('')}/{line.name}"
+        if review is not None:
+            review.add(name, line.reading, line.image_HxW if options.review else None)
         if line.reading.problem:
             _say(f"{path}: line {line.name}: {line.reading.problem}")
         else:
             values = {"page": str(path), "line": line.name}
-            _print(f"{path.with_suffix('')}/{line.name}", values, line.reading, options)
+            _print(name, values, line.reading, options, review)
     read = sum(not line.reading.problem for line in page.lines)
     if not read:
         _say(f"{path}: no line could be read; nothing is written")
@@ -200,7 +293,9 @@ def _read_page(reader: "Reader", path: Path, output: Path | None, options: argpa
     return read == len(page.lines)
 
 
-def _print(name: str, values: dict[str, Any], reading: "Reading", options: argparse.Namespace) -> None:
+def _print(
+    name: str, values: dict[str, Any], reading: "Reading", options: argparse.Namespace, review: "Review | None"
+) -> None:
     """The lines of a reading, or one of JSON that begins with the values."""
     if options.json:
         values |= {"text": reading.text, "confidence": round(reading.confidence, 6)}
@@ -209,7 +304,12 @@ def _print(name: str, values: dict[str, Any], reading: "Reading", options: argpa
                 {"text": piece.text, "confidence": round(piece.confidence, 6)} for piece in getattr(reading, name)
             ]
         if options.n_best > 1:
-            values["n_best"] = [{"text": f.text, "probability": round(f.probability, 6)} for f in reading.n_best]
+            values["n_best"] = [
+                {"text": found.text, "probability": round(found.probability, 6)}
+                for found in reading.n_best[: options.n_best]
+            ]
+        if review is not None and review.promise is not None:
+            values["accepted"] = review.promise.keeps(reading)
         if options.boxes:
             values["boxes"] = [
                 {name: round(value, 2) if isinstance(value, float) else value for name, value in vars(box).items()}
@@ -219,7 +319,7 @@ def _print(name: str, values: dict[str, Any], reading: "Reading", options: argpa
         return
     ranges = ("-" if box.left is None else f"{box.left:.1f}-{box.right:.1f}" for box in reading.boxes)
     boxes = "\t" + " ".join(ranges) if options.boxes else ""
-    for rank, found in enumerate(reading.n_best):
+    for rank, found in enumerate(reading.n_best[: options.n_best]):
         print(f"{name}\t{found.text}\t{found.probability:.4f}{'' if rank else boxes}")
 
 

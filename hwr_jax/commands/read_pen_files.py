@@ -15,7 +15,9 @@ Print = Callable[[str, dict[str, Any], "Reading"], None]
 Say = Callable[[str], None]
 
 
-def read_lines_of_file(reader: "Reader", path: str, n_best: int, boxes: bool, show: Print, say: Say) -> bool:
+def read_lines_of_file(
+    reader: "Reader", path: str, n_best: int, boxes: bool, confidences: bool, show: Print, say: Say
+) -> bool:
     """Shows a reading for each line of text; False, and a message for each cause, where one could not be read.
 
     Args:
@@ -37,7 +39,7 @@ def read_lines_of_file(reader: "Reader", path: str, n_best: int, boxes: bool, sh
         for number, strokes in enumerate(group_lines(page.strokes), start=1):
             name = f"{path}/{page.number}/{number}"
             try:
-                reading = reader.read_strokes(strokes, n_best, boxes)
+                reading = reader.read_strokes(strokes, n_best, boxes, confidences)
             except InputError as error:
                 say(f"{name}: {str(error).removeprefix('strokes: ')}")
                 good = False

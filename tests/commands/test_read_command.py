@@ -1,6 +1,8 @@
 """`hwr read` end to end, with a tiny model."""
 
 import json
+import re
+import shutil
 import string
 from pathlib import Path
 
@@ -12,7 +14,11 @@ import hwr_jax
 from hwr_jax.commands import read
 from hwr_jax.commands.main import main as hwr
 from hwr_jax.data import batches
+from hwr_jax.decoding.calibrated import save_calibrations
+from hwr_jax.decoding.risk_coverage import dump_curve, trace_risk
 from hwr_jax.errors import InputError
+from hwr_jax.models.parameter_files import fingerprint_parameters
+from hwr_jax.models.trained import load_exported
 
 
 def draw_word(path, text: str) -> str:
@@ -183,3 +189,56 @@ def test_flags_that_do_not_go_together(model_folder, words, tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             read.main([f"--model={model_folder}", *arguments])
+
+
+@pytest.fixture
+def curved_model(model_folder, tmp_path) -> Path:
+    """The tiny model with a curve by which every reading keeps a CER of 5 %, and none one of 1 %."""
+    folder = tmp_path / "curved"
+    shutil.copytree(model_folder, folder)
+    curve = trace_risk(np.linspace(1e-9, 0, 40), np.full(40, 1), np.full(40, 30))
+    fit = {"text": {"slope": 1.0, "intercept": 0.0}, "risk_coverage": {"curve": dump_curve(curve)}}
+    fingerprint = fingerprint_parameters(load_exported(folder).tree)
+    save_calibrations(folder / "calibration.json", fingerprint, {"greedy": fit})
+    return folder
+
+
+def test_a_page_to_check(curved_model, words, tmp_path, capsys, parse_page):
+    page, bad = tmp_path / "review.html", tmp_path / "<b>.png"
+    bad.write_bytes(b"not an image")
+    flags = [f"--model={curved_model}", "--json", f"--review={page}", "--accept_cer=5%"]
+    assert read.main([*flags, *words, str(bad)]) == 1
+    captured = capsys.readouterr()
+    rows = [json.loads(line) for line in captured.out.splitlines()]
+    assert [row["accepted"] for row in rows] == [True] * 3
+    assert f"readings to check, the least certain first: {page}" in captured.err
+    assert "--accept_cer=5%: 3 of 4 accepted, those with a confidence of at least 0.000; on the" in captured.err
+    parsed = parse_page(page.read_text(encoding="utf-8"))
+    shown = [attributes["data-name"] for _, attributes in parsed.tags if "data-name" in attributes]
+    by_name = {row["path"]: row for row in rows}
+    assert (shown[0], set(shown[1:])) == (str(bad), set(words))
+    assert [by_name[name]["confidence"] for name in shown[1:]] == sorted(row["confidence"] for row in rows)
+    assert [tag for tag, _ in parsed.tags].count("img") == 3
+    offered = [attributes["data-text"] for _, attributes in parsed.tags if "data-text" in attributes]
+    assert 3 <= len(offered) <= 15
+    read_as = [attributes["value"] for _, attributes in parsed.tags if attributes.get("class") == "text"]
+    assert read_as == ["", *(by_name[name]["text"] for name in shown[1:])]
+
+
+def test_a_promise_without_a_page(curved_model, words, capsys):
+    assert read.main([f"--model={curved_model}", "--accept_cer=0.01", *words]) == 0
+    assert "--accept_cer=1%: none of 3 accepted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--accept_cer=1%"], "--accept_cer=1%: cannot tell, as the model brings no risk-coverage curve"),
+        (["--accept_cer=much"], "'much' is no rate; write it as 1% or 0.01"),
+        (["--accept_cer=150%"], "'150%' is no rate"),
+        (["--review=page.txt"], "--review=page.txt: must end in .html"),
+    ],
+)
+def test_a_review_that_cannot_be(flags, message, model_folder, words):
+    with pytest.raises(InputError, match=re.escape(message)):
+        read.main([f"--model={model_folder}", *flags, *words])
