@@ -16,16 +16,29 @@ from hwr_jax.decoding.settings import FILE_NAME, GREEDY, DecoderSettings, load_s
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes, write_text
 from hwr_jax.ink.model_input import describe_scale
-from hwr_jax.ink.preprocessing import describe_preprocessing
+from hwr_jax.ink.pen_input import MAX_WIDTH_PX
+from hwr_jax.ink.preprocessing import describe_all_numbers, describe_preprocessing
+from hwr_jax.models.browser_model import plan_model
 from hwr_jax.models.keras_weights import save_keras
 from hwr_jax.models.onnx_model import build_onnx
 from hwr_jax.models.parameter_files import NPZ, find_parameters, fingerprint_parameters
 from hwr_jax.models.portable import export_reader
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, save_exported
 from hwr_jax.reports.card import CardModel, write_card
+from hwr_jax.reports.reader_page import build_page
+from hwr_jax.text.direction import is_right_to_left
 from hwr_jax.training.load import OwnParts, load_model, model_folder
-from hwr_jax.training.workdir import write_json
-from hwr_jax.zoo.model_records import describe_terms, is_exported, is_of, read_evaluations
+from hwr_jax.training.workdir import package_version, write_json
+from hwr_jax.zoo.model_records import (
+    LINES,
+    WORDS,
+    describe_terms,
+    is_exported,
+    is_of,
+    language_of,
+    read_evaluations,
+    reads_what,
+)
 from hwr_jax.zoo.training_facts import gather_about
 
 # What Keras must be given, as `hwr_jax.ink.preprocessing` makes it.
@@ -112,7 +125,7 @@ def export_onnx(
 ) -> Exported:
     """Writes FILE.onnx, which says by itself how to read with it: docs/export.md. Arguments as of `export_folder`.
 
-    `quantize` is what weights are kept as, one of `hwr_jax.models.onnx_graph.QUANTIZATIONS`.
+    `quantize` is what weights are kept as, one of `hwr_jax.models.quantized.QUANTIZATIONS`.
 
     Raises InputError: there is no such model, it is damaged, a part of it cannot be written, or onnx is not installed.
     """
@@ -153,6 +166,53 @@ def export_stablehlo(
     write_bytes(output / "reader.jax_export", content)
     write_json(output / "about.json", _describe(model, source, about) | platforms)
     return Exported(model, len(content), "docs/export.md says what goes in and comes out")
+
+
+def export_html(
+    model_or_workdir: str | os.PathLike[str],
+    output: Path,
+    *,
+    quantize: str = "int8",
+    checkpoint: str = "best",
+    licence: str = "",
+    parts: OwnParts = None,
+) -> Exported:
+    """Writes FILE.html, a page that reads pen strokes and images by itself. Arguments as of `export_onnx`.
+
+    Raises InputError: there is no such model, it is damaged, or the page cannot compute a part of it.
+    """
+    if output.suffix != ".html":
+        raise InputError(f"{output}: not a name that ends in .html")
+    model, page = make_page(model_or_workdir, quantize=quantize, checkpoint=checkpoint, licence=licence, parts=parts)
+    write_bytes(output, page)
+    return Exported(model, len(page), "open it in a browser; it needs no network")
+
+
+def make_page(
+    model_or_workdir: str | os.PathLike[str],
+    *,
+    quantize: str = "int8",
+    checkpoint: str = "best",
+    licence: str = "",
+    parts: OwnParts = None,
+) -> tuple[TrainedModel, bytes]:
+    """The model as it was loaded, and what `export_html` writes. Arguments and errors are those of `export_html`."""
+    model, source, about = _load(model_or_workdir, checkpoint, licence, parts)
+    if is_right_to_left(model.alphabet.characters):
+        raise InputError(f"model {model.name}: has right-to-left characters, which the page does not know to order yet")
+    plan = plan_model(model, quantize)
+    reads = reads_what(model.config, None) or (LINES if model.preprocessing.kind == "line" else WORDS)
+    language = about.get("language") or language_of(model.config["data"]["name"])
+    what = " ".join(filter(None, ("one", language, "line" if reads == LINES else "word")))
+    described = _describe(model, source, about) | {
+        "preprocessing": describe_all_numbers(model.preprocessing),
+        "weights": "float32" if quantize == "none" else quantize,
+        "reads": reads,
+        "max_width_px": MAX_WIDTH_PX[model.preprocessing.kind],
+        "plan": plan.describe(),
+    }
+    page = build_page(described, bytes(plan.weights), what=what, parameters=model.parameters, version=package_version())
+    return model, page.encode()
 
 
 def _describe(model: TrainedModel, source: Path, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ FACE = (
     *("reader", "page_reader", "result", "calibrate", "run", "run_start", "validation", "export", "keras_import"),
     "adaptation",
     "review",
+    "demo_server",
 )
 PACKAGE = Path(hwr_jax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))

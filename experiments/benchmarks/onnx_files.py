@@ -22,7 +22,7 @@ from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.evaluate import LogProbs, evaluate_samples
 from hwr_jax.export import export_onnx
-from hwr_jax.models.onnx_graph import QUANTIZATIONS
+from hwr_jax.models.quantized import QUANTIZATIONS
 from hwr_jax.models.trained import TrainedModel, pretrained_names
 from hwr_jax.reports.tables import ABSENT, align_columns
 from hwr_jax.result import data_config, load_samples

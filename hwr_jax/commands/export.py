@@ -1,4 +1,4 @@
-"""`hwr export`: a model as a small folder, or in the formats of others."""
+"""`hwr export`: a model as a small folder, as a page, or in the formats of others."""
 
 import sys
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ _EPILOG = """formats:
   safetensors  the same with model.safetensors in place of parameters.npz. Needs safetensors.
   onnx         FILE.onnx, which says by itself how to read with it. Needs onnx.
                --quantize=float16 halves the file, int8 makes it a quarter.
+  html         FILE.html, a page that reads handwriting in a browser, without any network:
+               pen, finger, mouse and images. Weights are int8 unless --quantize says otherwise.
   stablehlo    a folder of reader.jax_export, for CPUs, CUDA GPUs and TPUs by jax alone, and
                about.json. Needs flatbuffers.
   keras        FILE.keras of plain Keras layers: images [batch, width, height, 1] in, probabilities
@@ -24,34 +26,35 @@ _EPILOG = """formats:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Writes a model as a small folder, or in the formats of others."""
+    """Writes a model as a small folder, as a page, or in the formats of others."""
     parser = Parser(prog="hwr export", description=main.__doc__, epilog=_EPILOG)
     parser.add_model_flags()
     add_parts_option(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="PATH", help="the folder or file to write")
-    formats = ("npz", "safetensors", "onnx", "stablehlo", "keras")
+    formats = ("npz", "safetensors", "onnx", "html", "stablehlo", "keras")
     parser.add_argument("--format", choices=formats, default="npz", help="default npz")
     parser.add_argument(
         "--quantize",
         choices=("none", "float16", "int8"),
-        default="none",
-        help="what weights are kept as (onnx; default none: float32)",
+        help="what weights are kept as (default: onnx none, which is float32; html int8)",
     )
     parser.add_argument(
         "--licence", default="", metavar="TEXT", help="note on the training data (not keras; default: what is known)"
     )
     options = parser.parse(argv)
 
-    if options.quantize != "none" and options.format != "onnx":
-        raise InputError(f"--quantize={options.quantize}: only --format=onnx keeps weights otherwise")
-    from hwr_jax.export import export_folder, export_keras, export_onnx, export_stablehlo
+    if options.quantize not in (None, "none") and options.format not in ("onnx", "html"):
+        raise InputError(f"--quantize={options.quantize}: only --format=onnx and html keep weights otherwise")
+    from hwr_jax.export import export_folder, export_html, export_keras, export_onnx, export_stablehlo
 
     whence = {"checkpoint": options.checkpoint, "parts": options.parts}
     known = whence | {"licence": options.licence}
     if options.format == "keras":
         done = export_keras(options.model, options.output, **whence)
     elif options.format == "onnx":
-        done = export_onnx(options.model, options.output, **known, quantize=options.quantize)
+        done = export_onnx(options.model, options.output, **known, quantize=options.quantize or "none")
+    elif options.format == "html":
+        done = export_html(options.model, options.output, **known, quantize=options.quantize or "int8")
     elif options.format == "stablehlo":
         done = export_stablehlo(options.model, options.output, **known)
     else:

@@ -20,7 +20,8 @@ COMMANDS = {
     "lexicon": "make a word list with counts, for beam search",
     "tune-decoder": "find the weights of beam search on validation data",
     "calibrate": "fit confidences to how often readings are right, on validation data",
-    "export": "write a model as a small folder, or as a file for Keras",
+    "export": "write a model as a small folder, as a page, or in the formats of others",
+    "demo": "serve a page that reads handwriting, on this machine alone",
     "import-keras": "turn a model trained with Keras into a run",
     "build-kernels": "compile kernels for this CPU: training about twice as fast",
 }

@@ -65,10 +65,12 @@ def preprocess(grey_HxW: np.ndarray, preprocessing: Preprocessing) -> np.ndarray
 
 def describe_preprocessing(preprocessing: Preprocessing) -> dict[str, str | int | float]:
     """All numbers that `preprocess` computes with, by their names here in small letters: for programs of others."""
-    numbers = dataclasses.asdict(preprocessing)
-    if preprocessing.kind == "keras":
-        return numbers
-    return numbers | {
+    return dataclasses.asdict(preprocessing) if preprocessing.kind == "keras" else describe_all_numbers(preprocessing)
+
+
+def describe_all_numbers(preprocessing: Preprocessing) -> dict[str, str | int | float]:
+    """Those of `describe_preprocessing`, and with "keras" too those by which ink is told from its background."""
+    return dataclasses.asdict(preprocessing) | {
         "margin_px": margin_px(preprocessing.height_px) if preprocessing.kind == "line" else 0,
         "max_enlargement": MAX_ENLARGEMENT,
         "min_contrast": MIN_CONTRAST,

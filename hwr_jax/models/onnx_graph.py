@@ -7,9 +7,8 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from hwr_jax.errors import InputError
+from hwr_jax.models.quantized import quantize_int8
 
-# What weights may be kept as. All is computed in float32: the way back is part of the graph.
-QUANTIZATIONS = ("none", "float16", "int8")
 # Of 2022, so that older readers have its operators too.
 OPSET, IR_VERSION = 17, 8
 
@@ -30,7 +29,10 @@ class Graph:
     """Nodes that are added one after the other. Values go by their names."""
 
     def __init__(self, quantize: str = "none") -> None:
-        """Weights are kept as `quantize` says, one of QUANTIZATIONS. Raises InputError: onnx is not installed."""
+        """Weights are kept as `quantize` says, one of `quantized.QUANTIZATIONS`.
+
+        Raises InputError: onnx is not installed.
+        """
         self._onnx, self._quantize = import_onnx(), quantize
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
@@ -47,17 +49,13 @@ class Graph:
         return self.add("Cast", value, to=self._type(dtype))
 
     def add_weights(self, weights: np.ndarray, summed: tuple[int, ...]) -> str:
-        """Adds weights, of which products sum over the axes `summed`, and returns the name of them in float32.
-
-        Each output of an int8 matrix has a scale of its own: its largest weight is 127 steps.
-        """
+        """Adds weights, of which products sum over the axes `summed`, and returns the name of them in float32."""
         if self._quantize == "none":
             return self._constant(weights)
         if self._quantize == "float16":
             return self.cast(weights.astype(np.float16), np.float32)
-        most = np.abs(weights).max(axis=summed, keepdims=True)
-        scales = np.where(most > 0, most, 1).astype(np.float32) / 127
-        return self.add("Mul", self.cast(np.round(weights / scales).astype(np.int8), np.float32), scales)
+        numbers, scales = quantize_int8(weights, summed)
+        return self.add("Mul", self.cast(numbers, np.float32), scales)
 
     def build(self, inputs: Mapping[str, Port], outputs: Mapping[str, Port]) -> Any:
         """The ModelProto, checked, whose graph takes and gives the values of these names."""

@@ -29,7 +29,7 @@ def build_onnx(model: TrainedModel, metadata: Mapping[str, str], quantize: str =
     Args:
       model: with an encoder of the package.
       metadata: what the file is to say of it, kept as `metadata_props`.
-      quantize: what weights are kept as, one of `onnx_graph.QUANTIZATIONS`; all is computed in float32.
+      quantize: what weights are kept as, one of `quantized.QUANTIZATIONS`; all is computed in float32.
 
     Raises:
       InputError: onnx is not installed, or a part of the model cannot be written.

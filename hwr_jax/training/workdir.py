@@ -186,7 +186,7 @@ def write_environment(workdir: Path, argv: list[str], devices: list[str], framew
             **describe_software(),
             "platform": platform.platform(),
             "cpus": os.cpu_count(),
-            "hwr_jax": _version(),
+            "hwr_jax": package_version(),
             "devices": devices,
             **({"device_kind": kinds} if kinds else {}),
             "cpu_kernels": ops.kernels_in_use(),
@@ -253,7 +253,8 @@ def command_line() -> list[str]:
     return [Path(sys.argv[0]).name, *sys.argv[1:]]
 
 
-def _version() -> str:
+def package_version() -> str:
+    """Of hwr_jax as it is installed."""
     try:
         return metadata.version("hwr_jax")
     except metadata.PackageNotFoundError:

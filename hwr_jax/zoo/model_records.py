@@ -79,8 +79,7 @@ class ModelRecord:
     @property
     def language(self) -> str:
         """Of most of its training texts, as recorded with the model, else by its data's format; "" if neither says."""
-        format = _format_of(self.data)
-        return str(self.about.get("language") or (format.language if format else ""))
+        return str(self.about.get("language") or language_of(self.data))
 
     @property
     def medium(self) -> str:
@@ -133,6 +132,12 @@ def reads_what(config: Mapping[str, Any], evaluation: Mapping[str, Any] | None) 
     if not (is_number(words) and is_number(samples) and samples):
         return ""
     return LINES if words / samples >= _WORDS_OF_LINES else WORDS
+
+
+def language_of(data_name: str) -> str:
+    """The language of a data set, as its format has it; "" if that does not say."""
+    format = _format_of(data_name)
+    return format.language if format else ""
 
 
 def describe_input(config: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -231,7 +232,7 @@ def test_wrong_flags_for_onnx_are_wrong_input(model_folder, tmp_path, capsys):
     assert main(["export", *flags, "--quantize=int8"]) == 1
     assert capsys.readouterr().err.splitlines() == [
         f"hwr export: {tmp_path / 'x.bin'}: not a name that ends in .onnx",
-        "hwr export: --quantize=int8: only --format=onnx keeps weights otherwise",
+        "hwr export: --quantize=int8: only --format=onnx and html keep weights otherwise",
     ]
     assert not list(tmp_path.iterdir())
 
@@ -244,3 +245,34 @@ def test_what_is_no_run_is_wrong_input(tmp_path, capsys):
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_page_says_what_it_reads_and_where_from(workdir, tmp_path, capsys):
+    output = tmp_path / "reader.html"
+    flags = [f"--workdir={workdir}", "--format=html", f"--output={output}", "--licence=Mine, of <nobody> else."]
+    assert main(["export", *flags]) == 0
+    assert capsys.readouterr().out.endswith("; open it in a browser; it needs no network\n")
+    page = output.read_text(encoding="utf-8")
+    _, _, rest = page.partition('<script type="application/json" id="about">')
+    about = json.loads(rest.partition("</script>")[0])
+    assert about["licence"] == "Mine, of <nobody> else."
+    assert '<meta name="license" content="Mine, of &lt;nobody&gt; else.">' in page
+    assert (about["weights"], about["reads"]) == ("int8", "words")
+    assert about["characters"]
+    assert about["trained_on"] == ["synthetic"]
+    # Nothing is fetched: no address but that of a namespace, and a policy that allows none.
+    assert "default-src 'none'" in page
+    assert not re.findall(r"https?://", page)
+
+
+def test_what_a_page_cannot_hold(model_folder, tmp_path, capsys, monkeypatch):
+    assert main(["export", f"--model={model_folder}", "--format=html", f"--output={tmp_path / 'x.htm'}"]) == 1
+    assert capsys.readouterr().err == f"hwr export: {tmp_path / 'x.htm'}: not a name that ends in .html\n"
+    description = json.loads((model_folder / "model.json").read_text())
+    hebrew = "".join(chr(0x5D0 + index) for index in range(len(description["characters"])))
+    shutil.copytree(model_folder, tmp_path / "hebrew")
+    (tmp_path / "hebrew" / "model.json").write_text(json.dumps({**description, "characters": hebrew}))
+    flags = [f"--model={tmp_path / 'hebrew'}", "--format=html", f"--output={tmp_path / 'x.html'}"]
+    assert main(["export", *flags]) == 1
+    assert "has right-to-left characters, which the page does not know to order yet" in capsys.readouterr().err
+    assert not (tmp_path / "x.html").exists()
