@@ -39,6 +39,7 @@ from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.result import Result, measure
 from hwr_jax.run import train_together
 from hwr_jax.text.alphabet import Alphabet, alphabet_of
+from hwr_jax.text.distance import Edits
 from hwr_jax.training.adaptation_config import BLEND, REPLAY, YOURS, adapt_config, mix
 from hwr_jax.training.init_from import blend as blend_parameters
 from hwr_jax.training.load import load_model, load_run
@@ -50,8 +51,8 @@ from hwr_jax.zoo.training_facts import gather_about
 SYNTHETIC_REPLAY = SyntheticParams(writers=120, words_per_writer=10, seed=1)
 ADAPTED, KEPT = "adapted", "kept"
 # The run is below the folder, which itself is an exported model: the adapted one or the old one.
-TRAINING_FOLDER, NUMBERS_FILE, PAGE_FILE = "training", "adapt.json", "adapt.html"
-_WORDS_OF_LINES = 1.5
+TRAINING_FOLDER, NUMBERS_FILE, PAGE_FILE, STATUS_FILE = "training", "adapt.json", "adapt.html", "status.json"
+_WORDS_OF_LINES, _LABELS_TO_LOOK_AT = 1.5, 500
 Say = Callable[[str], None]
 
 
@@ -63,8 +64,8 @@ class Adaptation:
       status: "done"; "preempted": stopped by a signal, and the same call goes on; or "diverged".
       workdir: the folder; when done it loads as a model.
       message: one line for people.
-      outcome: of one that is done, "adapted", or "kept": the new model was not better on the lines held back, so the
-        folder holds the old one. Else "".
+      outcome: of one that is done, "adapted", or "kept": the new model made as many errors on all lines held back, or
+        more, so the folder holds the old one. Else "".
       step: of the checkpoint that was measured, often not the last.
       seconds: wall time of this call.
       measured: before and after, on the user's lines held back ("yours") and on those of each replay data set.
@@ -98,7 +99,7 @@ def adapt(
 
     Some of the lines are held back, by writer or page where that can be: a few to stop by, a few to measure on, see
     `hwr_jax.data.small_sets`. The folder then loads as a model: the new one, or the old one if the new one makes as
-    many errors or more on the lines held back to measure on. It holds adapt.html, adapt.json, status.json and, in
+    many errors or more on all lines held back. It holds adapt.html, adapt.json, status.json and, in
     training/, the run.
 
     Args:
@@ -130,6 +131,11 @@ def adapt(
     finetuning = resolve_config(load_config_file(f"finetune:{name}"))
     plain = dataclasses.replace(finetuning.data, name=data, data_dir=os.fspath(data_dir), workers=workers)
     own = settle_split(plain)
+    unit = _unit(_some_labels(own))
+    if unit == "line" and trained.preprocessing.kind != "line":
+        raise InputError(
+            f"data {data!r}: holds lines, and {name} reads single words; give a model of lines, which hwr models lists"
+        )
     findings = _check(own, finetuning, trained)
     remarks = check_few_lines(data, findings, name, widen_alphabet=widen_alphabet)
     for line in (describe_holding_back(findings, own.split), *findings.remarks, *remarks):
@@ -137,7 +143,7 @@ def adapt(
     training = load_split(own, "train", preprocessing_of(finetuning))
     # A character that no training line has cannot be learnt.
     alphabet = alphabet_of([trained.alphabet.characters, *training.texts]) if widen_alphabet else trained.alphabet
-    mixture = mix(data, _unit(own), _replay_sources(replay, data, plain, trained.alphabet, name))
+    mixture = mix(data, unit, _replay_sources(replay, data, plain, trained.alphabet, name))
     config = adapt_config(
         finetuning,
         mixture,
@@ -149,17 +155,21 @@ def adapt(
         workers=workers,
     )
     with hold(folder):
+        # What another adaptation left is not touched where this one turns out not to be it.
+        is_new = not (folder / STATUS_FILE).exists()
+        if is_new:
+            write_status(folder, "running")
         try:
             done = _adapt(name, trained, config, folder, blend, say)
         except BaseException as error:
-            write_status(folder, "failed", message=" ".join(str(error).split()) or type(error).__name__)
+            if is_new or not isinstance(error, InputError):
+                write_status(folder, "failed", message=" ".join(str(error).split()) or type(error).__name__)
             raise
         return dataclasses.replace(done, seconds=time.monotonic() - started)
 
 
 def _adapt(name: str, old: TrainedModel, config: ExperimentConfig, folder: Path, share: float, say: Say) -> Adaptation:
     started = time.monotonic()
-    write_status(folder, "running")
     (run,) = train_together([config], [folder / TRAINING_FOLDER], init_from=name)
     if run.status != "done":
         write_status(folder, run.status, step=run.step, message=run.message)
@@ -169,21 +179,24 @@ def _adapt(name: str, old: TrainedModel, config: ExperimentConfig, folder: Path,
     parameter_of = Recognizer(config.model, after.alphabet.num_classes).parameter
     tree = blend_parameters(old.tree, old.alphabet, after.tree, after.alphabet, parameter_of, share)
     new = dataclasses.replace(after, name=folder.resolve().name, tree=tree)
+    data = settle_split(config.data)
     say(f"measuring before and after, {share:g} of the way from {name} to step {step}")
     try:
         with catch_stop_signals() as stop:
-            result = _read(new, config, stop.poll)
-            measured, images = _compare(_read(old, config, stop.poll), result, config)
+            before, result = (_read(one, data, "test", stop.poll) for one in (old, new))
+            stopped_by = [_read(one, sources_of(data)[YOURS], "validation", stop.poll) for one in (old, new)]
     except Preempted as signal:
         message = f"{signal}: the same command goes on"
         write_status(folder, "preempted", step=run.step, message=message)
         return Adaptation("preempted", folder, message, step=run.step)
-    outcome = ADAPTED if measured[YOURS].is_better else KEPT
+    measured, images = _compare(before, result, data)
+    held_back = HeldBack.of(measured[YOURS], *(one.evaluation.totals for one in stopped_by))
+    outcome = ADAPTED if held_back.errors_after < held_back.errors_before else KEPT
     if outcome == ADAPTED:
         _save(new, result, folder, {"blend": share, "adapted_from": name})
     else:
         export_folder(name, folder)
-    message = describe_outcome(outcome, measured, name)
+    message = describe_outcome(outcome, held_back, measured, name)
     facts = {
         "outcome": outcome,
         "message": message,
@@ -192,6 +205,7 @@ def _adapt(name: str, old: TrainedModel, config: ExperimentConfig, folder: Path,
         "blend": share,
         "step": step,
         "steps": config.training.steps,
+        "held_back": dataclasses.asdict(held_back),
         "seconds": round(time.monotonic() - started, 1),
     }
     numbers = {key: one.plain() for key, one in measured.items()}
@@ -201,27 +215,41 @@ def _adapt(name: str, old: TrainedModel, config: ExperimentConfig, folder: Path,
     return Adaptation("done", folder, message, outcome, step, measured=measured)
 
 
-def describe_outcome(outcome: str, measured: Mapping[str, BeforeAfter], model: str) -> str:
-    """In a sentence or two."""
-    yours = measured[YOURS]
-    before, after = (sum(one.edits.character_edits for one in results) for results in (yours.before, yours.after))
-    if outcome == KEPT:
-        return (
-            f"kept {model}: on the {count_of(yours.before, 'line')} held back the new model makes {after:,} errors, "
-            f"the old one {before:,}"
+@dataclasses.dataclass(frozen=True)
+class HeldBack:
+    """All lines of the user's that were not trained on: few as they are, none is left out of the decision.
+
+    Those to stop by speak a little for the new model, whose checkpoint was chosen by them.
+    """
+
+    lines: int
+    # Edits
+    errors_before: int
+    errors_after: int
+
+    @staticmethod
+    def of(test: BeforeAfter, before: Edits, after: Edits) -> "HeldBack":
+        """Of the lines to measure on, and the sums of those to stop by."""
+        errors = (
+            totals.character_edits + sum(one.edits.character_edits for one in results)
+            for totals, results in ((before, test.before), (after, test.after))
         )
-    worse = [f"{one.data}" for key, one in measured.items() if key != YOURS and one.is_worse]
+        return HeldBack(before.samples + len(test.before), *errors)
+
+
+def describe_outcome(outcome: str, held_back: HeldBack, measured: Mapping[str, BeforeAfter], model: str) -> str:
+    """In a sentence."""
+    worse = [one.data for key, one in measured.items() if key != YOURS and one.is_worse and outcome == ADAPTED]
     losses = f"; worse, beyond noise, on {' and '.join(worse)}" if worse else ""
     return (
-        f"adapted {model}: on the {count_of(yours.before, 'line')} held back it makes {after:,} errors, "
-        f"before {before:,}{losses}"
+        f"{outcome} {model}: on the {count_of(held_back.lines, 'line')} held back the new model makes "
+        f"{held_back.errors_after:,} errors, the old one {held_back.errors_before:,}{losses}"
     )
 
 
-def _read(model: TrainedModel, config: ExperimentConfig, poll: Callable[[], None]) -> Result:
-    """What a model makes of the test split of all data sets."""
-    data = settle_split(config.data)
-    samples = load_split(data, "test", preprocessing_of(config))
+def _read(model: TrainedModel, data: DataConfig, split: str, poll: Callable[[], None]) -> Result:
+    """What a model makes of a split; `data` has split rules."""
+    samples = load_split(data, split, model.preprocessing)
     done = itertools.count(0, BATCH_SIZE)
     with ProgressLine(f"reading with {model.name}") as progress:
 
@@ -230,12 +258,11 @@ def _read(model: TrainedModel, config: ExperimentConfig, poll: Callable[[], None
             progress(min(next(done), len(samples)), len(samples))
 
         decoder = choose_decoder("greedy", model.alphabet)
-        return measure(model, samples, data, "test", decoder, batch_size=BATCH_SIZE, poll=tell)
+        return measure(model, samples, data, split, decoder, batch_size=BATCH_SIZE, poll=tell)
 
 
-def _compare(before: Result, after: Result, config: ExperimentConfig) -> tuple[dict[str, BeforeAfter], dict[str, Any]]:
+def _compare(before: Result, after: Result, data: DataConfig) -> tuple[dict[str, BeforeAfter], dict[str, Any]]:
     """Each data set before and after, and the images of each, uint8 [N, H, W]."""
-    data = settle_split(config.data)
     befores, afters = (split_by_source(result.evaluation, data) for result in (before, after))
     rows = group_by_source([result.id for result in after.evaluation.results], data)
     measured = {
@@ -282,9 +309,14 @@ def _samples(config: DataConfig) -> list[Sample]:
     return [one for split in SPLITS for one in load_prepared(config.name, split, _as_path(config.data_dir))]
 
 
-def _unit(own: DataConfig) -> str:
-    texts = [sample.text for sample in _samples(own)]
-    return "line" if sum(len(text.split()) for text in texts) >= _WORDS_OF_LINES * len(texts) else "word"
+def _some_labels(config: DataConfig) -> list[str]:
+    """Enough to tell what a data set holds: its first ones."""
+    samples = (one for split in SPLITS for one in load_prepared(config.name, split, _as_path(config.data_dir)))
+    return [final_label(sample.text, config) for sample in itertools.islice(samples, _LABELS_TO_LOOK_AT)]
+
+
+def _unit(labels: Sequence[str]) -> str:
+    return "line" if sum(len(label.split()) for label in labels) >= _WORDS_OF_LINES * len(labels) else "word"
 
 
 def _replay_sources(
@@ -302,7 +334,7 @@ def _replay_sources(
         one = dataclasses.replace(data, name=name)
         if find_prepared(name, _as_path(data.data_dir)) is None:
             raise InputError(f"--replay={name}: not prepared; run hwr data prepare {name} --source=PATH")
-        labels = [final_label(sample.text, one) for sample in _samples(one)]
+        labels = _some_labels(one)
         outside = alphabet.outside("".join(labels))
         unread = sum(any(character in outside for character in label) for label in labels)
         if 2 * unread > len(labels):
@@ -312,7 +344,7 @@ def _replay_sources(
             )
         key = name.rpartition("/")[2] if names else REPLAY
         key = key if key not in (YOURS, *sources) else name.replace("/", "_")
-        sources[key] = MixtureSource(name, unit=_unit(one))
+        sources[key] = MixtureSource(name, unit=_unit(labels))
     return sources
 
 

@@ -39,11 +39,6 @@ class BeforeAfter:
     pair: Pair  # of which "a" is after and "b" is before
 
     @property
-    def is_better(self) -> bool:
-        """Whether there are fewer edits after than before."""
-        return _totals(self.after).character_edits < _totals(self.before).character_edits
-
-    @property
     def verdict(self) -> str:
         """In words, of the CER: "better" or "worse, beyond noise", or "no clear difference"."""
         return describe_difference(self.pair.cer)

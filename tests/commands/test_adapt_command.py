@@ -59,6 +59,7 @@ def test_it_prepares_adapts_and_says_what_came_of_it(model_folder, tmp_path, cap
         (TEXTS[:2], {}, "data 'pairs/mine': 2 lines; adapting takes 5 or more"),
         (("é", *TEXTS), {}, "1 label of 11 have characters that"),
         (TEXTS, {1: 0}, "data 'pairs/mine': one image has two texts: 0 is 'one', as 1 'two'"),
+        (["two words"] * 10, {}, "data 'pairs/mine': holds lines, and "),
         (["same"] * 10, dict.fromkeys(range(10), 0), "one image is both trained on and held back"),
     ],
 )

@@ -27,13 +27,6 @@ def compared(before, after):
     return compare_before_after("yours", "pairs/mine", "line-rank-80-10-10", before, after)
 
 
-def test_fewer_edits_are_better_and_as_many_are_not():
-    wrong, right = results("axxa", "xab", "bb", "ac"), results(*TRUTHS)
-    assert compared(wrong, right).is_better
-    assert not compared(right, wrong).is_better
-    assert not compared(wrong, wrong).is_better
-
-
 def test_the_difference_is_after_less_before():
     wrong, right = results(*("x" * len(truth) for truth in TRUTHS)), results(*TRUTHS)
     assert compared(wrong, right).pair.cer.difference == -1

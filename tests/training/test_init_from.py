@@ -16,6 +16,7 @@ from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.init_from import (
     Beginning,
+    blend,
     carry_over,
     check_layers,
     compare_characters,
@@ -65,6 +66,21 @@ def test_logits_of_what_both_models_know_are_the_same(characters: str, config: M
     assert set(changes.kept) == set("abc") & set(characters)
     assert set(changes.new) == set(characters) - set("abc")
     assert set(changes.dropped) == set("abc") - set(characters)
+
+
+@pytest.mark.parametrize("config", [SMALL, RESIDUAL], ids=["keras", "residual"])
+@pytest.mark.parametrize("characters", ["abc", "Zabcé"])
+def test_a_blend_lies_between_both_models_and_new_characters_are_as_trained(characters, config) -> None:
+    old, new = Alphabet("abc"), Alphabet(characters)
+    trained, after = parameters(old, 1, config), parameters(new, 2, config)
+    parameter_of = Recognizer(config, 0).parameter
+    at = {share: flatten(blend(trained, old, after, new, parameter_of, share), "/") for share in (0.0, 0.25, 1.0)}
+    for name, values in flatten(after, "/").items():
+        np.testing.assert_allclose(at[1.0][name], values, rtol=1e-6)
+        np.testing.assert_allclose(at[0.25][name], 0.75 * at[0.0][name] + 0.25 * values, rtol=1e-4, atol=1e-6)
+    carried = flatten(carry_over(trained, old, after, new, parameter_of), "/")
+    for name, values in carried.items():
+        np.testing.assert_allclose(at[0.0][name], values, rtol=1e-5, atol=1e-6)
 
 
 def test_the_changes_are_said() -> None:
