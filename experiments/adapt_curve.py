@@ -90,6 +90,7 @@ def load_rows(folder: Path) -> dict[str, dict[str, Any]]:
 def measure_point(point: Point, options: Any) -> dict[str, Any]:
     """Adapts, and reads the source's test lines and the model's own: CERs, intervals, and minutes of the adaptation."""
     import hwr_jax
+    from hwr_jax.data.prepared import default_data_dir
 
     folder: Path = options.output
     test, pool = divide(load_lines(point.source, options.data_dir), options.test)
@@ -113,7 +114,8 @@ def measure_point(point: Point, options: Any) -> dict[str, Any]:
     if point.lines:
         row |= {"outcome": outcome, "step": step, "minutes": minutes, "cpu_minutes": cpu_minutes}
     if options.forgotten:
-        data_dir = options.data_dir or ""
+        # Not that of the lines, which an adapted model names as its own.
+        data_dir = options.data_dir or default_data_dir()
         own = hwr_jax.evaluate(model, data=options.forgotten, data_dir=data_dir, workers=1, into_run=False)
         row["forgotten"] = own.cer
     return row
