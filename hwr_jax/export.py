@@ -204,7 +204,11 @@ def make_page(
     reads = reads_what(model.config, None) or (LINES if model.preprocessing.kind == "line" else WORDS)
     language = about.get("language") or language_of(model.config["data"]["name"])
     what = " ".join(filter(None, ("one", language, "line" if reads == LINES else "word")))
-    described = _describe(model, source, about) | {
+    described = _describe(model, source, about)
+    # Others take the best path's probability; the page, as we do, that of the text.
+    calibration = _calibration_of(GREEDY, model, source, described["temperature"])
+    described |= {
+        "calibration": dataclasses.asdict(calibration),
         "preprocessing": describe_all_numbers(model.preprocessing),
         "weights": "float32" if quantize == "none" else quantize,
         "reads": reads,
@@ -219,11 +223,7 @@ def _describe(model: TrainedModel, source: Path, about: Mapping[str, Any]) -> di
     """What a program of others has to know of a model."""
     settings = load_settings(source / FILE_NAME) if (source / FILE_NAME).exists() else DecoderSettings()
     temperature = settings.temperature if settings.decoder == GREEDY else 1.0
-    calibrations = load_calibrations(source / CALIBRATION_FILE, fingerprint_parameters(model.tree))
-    as_they_are = Calibration(slope=1.0, intercept=0.0)
-    # What a temperature has mended is not mended again.
-    of_path = calibrations.get(BEST_PATH)
-    calibration = of_path.text if of_path is not None and temperature == 1 else as_they_are
+    calibration = _calibration_of(BEST_PATH, model, source, temperature)
     return {
         "name": model.name,
         "characters": model.alphabet.characters,
@@ -235,6 +235,13 @@ def _describe(model: TrainedModel, source: Path, about: Mapping[str, Any]) -> di
         "trained_on": _data_names(model, about),
         "licence": about["licence"],
     }
+
+
+def _calibration_of(label: str, model: TrainedModel, source: Path, temperature: float) -> Calibration:
+    """That of a decoder's texts; what a temperature has mended is not mended again."""
+    calibrations = load_calibrations(source / CALIBRATION_FILE, fingerprint_parameters(model.tree))
+    fitted = calibrations.get(label)
+    return fitted.text if fitted is not None and temperature == 1 else Calibration(slope=1.0, intercept=0.0)
 
 
 def _load(

@@ -70,6 +70,8 @@ SEE = """async ([pixels, width, height]) => {
   const { image, logProbs, frames, classes } = (await ready).seeGrey(grey);
   return { image: [...image.pixels], counted: image.counted, logProbs: [...logProbs], frames, classes };
 }"""
+READ = """async ([pixels, width, height]) =>
+  (await ready).readGrey({ pixels: Uint8Array.from(atob(pixels), (c) => c.charCodeAt(0)), width, height })"""
 DRAW = """(strokes) => { const { pixels, width, height } = drawStrokes(strokes, about.max_width_px);
   return { pixels: [...pixels], width, height }; }"""
 
@@ -209,7 +211,11 @@ def test_readings_of_strokes_are_ours(open_page):
         found = page.evaluate("(strokes) => handwriting.readStrokes(strokes)", [stroke.tolist() for stroke in strokes])
         expected = reader.read_strokes(strokes, boxes=True)
         assert found["text"] == expected.text
+        # Drawings may differ by a grey level.
         assert found["confidence"] == pytest.approx(expected.confidence, abs=0.01)
+        drawn_HxW, _ = draw_pen_input(strokes, "word")
+        same = page.evaluate(READ, encode(drawn_HxW))
+        assert same["confidence"] == pytest.approx(expected.confidence, abs=2e-4)
         sides = [[box["left"], box["right"]] for box in found["boxes"]]
         np.testing.assert_allclose(sides, [[box.left, box.right] for box in expected.boxes], atol=0.05)
         assert len(found["alternatives"]) == 3
@@ -234,6 +240,11 @@ def test_alternatives_are_the_likeliest_texts(open_page):
     best = sorted(totals.items(), key=lambda item: -item[1])[:4]
     assert [one["text"] for one in found[:4]] == [text for text, _ in best]
     np.testing.assert_allclose([np.exp(one["logProb"]) for one in found[:4]], [total for _, total in best], rtol=1e-3)
+    code = "([probs, frames, classes, ids]) => scoreText(Float32Array.from(probs).map(Math.log), frames, classes, ids)"
+    for text, total in totals.items():
+        ids = [1 + characters.index(character) for character in text]
+        score = page.evaluate(code, [probs_TxK.ravel().tolist(), frames, classes, ids])
+        assert score == pytest.approx(np.log(total), abs=1e-4)
 
 
 def write_on(page: Any, strokes: list[np.ndarray]) -> None:

@@ -3,21 +3,38 @@
 // Texts that the search for alternatives holds, and classes of a frame that it looks at.
 const BEAM_WIDTH = 12, BEAM_CLASSES = 12;
 
-// The best path: its characters with the frames that hold them, and its log probability.
+// The text of the best path: its characters with the frames that hold them, and the log probability of the text.
 function decodeGreedy(logProbs, frames, classes, characters) {
   const found = [];
-  let before = -1, logProb = 0;
+  let before = -1;
   for (let t = 0; t < frames; t++) {
     let best = 0;
     for (let k = 1; k < classes; k++) if (logProbs[t * classes + k] > logProbs[t * classes + best]) best = k;
-    logProb += logProbs[t * classes + best];
     if (best >= 1 && best <= characters.length) {
       if (best === before) found[found.length - 1].last = t;
       else found.push({ id: best, character: characters[best - 1], first: t, last: t });
     }
     before = best;
   }
+  const logProb = scoreText(logProbs, frames, classes, found.map((one) => one.id));
   return { text: found.map((one) => one.character).join(""), found, logProb };
+}
+
+// The log probability of a text: the sum over all paths that say it (Graves et al. 2006, forward variables).
+function scoreText(logProbs, frames, classes, ids) {
+  const states = [classes - 1, ...ids.flatMap((id) => [id, classes - 1])];
+  let before = states.map((k, s) => (s < 2 ? logProbs[k] : -Infinity));
+  for (let t = 1; t < frames; t++) {
+    const row = logProbs.subarray(t * classes, (t + 1) * classes);
+    before = states.map((k, s) => {
+      const skips = s % 2 === 1 && s > 1 && k !== states[s - 2];
+      let all = before[s];
+      if (s > 0) all = logAdd(all, before[s - 1]);
+      if (skips) all = logAdd(all, before[s - 2]);
+      return all + row[k];
+    });
+  }
+  return logAdd(before.at(-1), ids.length ? before.at(-2) : -Infinity);
 }
 
 // The likeliest texts, CTC prefix beam search (Hannun et al. 2014): [{text, logProb}], best first.
@@ -59,19 +76,19 @@ function logAdd(a, b) {
   return most === -Infinity ? most : most + Math.log1p(Math.exp(Math.min(a, b) - most));
 }
 
-// The probability that a text is right, from that of its best path.
-function calibrate(logProb, about) {
+// The probability that a text of so many characters is right.
+function calibrate(logProb, length, about) {
+  const { slope, intercept, length: ofLength } = about.calibration;
   const p = Math.min(Math.max(Math.exp(logProb), 2.2250738585072014e-308), 1 - 1e-6);
   const odds = (Math.log(p) - Math.log1p(-p)) / about.temperature;
-  return 1 / (1 + Math.exp(-(about.calibration.slope * odds + about.calibration.intercept)));
+  return 1 / (1 + Math.exp(-(slope * odds + ofLength * Math.log(Math.max(length, 1)) + intercept)));
 }
 
 // Other texts and their probabilities: what the first has not, they have in the proportions of their own.
 function findAlternatives(texts, first, confidence, most) {
-  const own = texts.find((one) => one.text === first);
-  const left = Math.max(1 - Math.exp(own ? own.logProb : -Infinity), 1e-9);
+  const left = Math.max(1 - Math.exp(first.logProb), 1e-9);
   return texts
-    .filter((one) => one.text !== first)
+    .filter((one) => one.text !== first.text)
     .slice(0, most)
     .map(({ text, logProb }) => {
       return { text, probability: Math.min(((1 - confidence) * Math.exp(logProb)) / left, confidence) };

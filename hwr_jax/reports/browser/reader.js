@@ -18,12 +18,12 @@ async function buildReader(kernelBytes, weightBytes, about) {
     if (isBlank(grey, p)) throw new Error("blank: there is no ink in it");
     const { image, logProbs, frames, classes } = seeGrey(grey);
     const { text, found, logProb } = decodeGreedy(logProbs, frames, classes, characters);
-    const confidence = calibrate(logProb, about);
+    const confidence = calibrate(logProb, found.length, about);
     const texts = findTexts(logProbs, frames, classes, characters);
     return {
       text,
       confidence,
-      alternatives: findAlternatives(texts, text, confidence, MOST_ALTERNATIVES),
+      alternatives: findAlternatives(texts, { text, logProb }, confidence, MOST_ALTERNATIVES),
       boxes: findBoxes(found, about.stride_px, image.place, inkColumns(grey, p)),
     };
   }
