@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 import hwr_jax
-from hwr_jax.decoding.calibrated import CalibratedDecoder
+from hwr_jax.decoding.calibrated import CalibratedDecoder, Calibrations
+from hwr_jax.decoding.calibration import Calibration
 from hwr_jax.decoding.decoder import BeamDecoder, Hypothesis
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import Preprocessing
@@ -283,3 +284,56 @@ def test_strokes_that_cannot_be_read_are_wrong_input():
     for strokes, message in (([], "strokes: none"), ([[[0, np.nan]]], "stroke 0, point 0")):
         with pytest.raises(InputError, match=message):
             Reader(WidthModel()).read_strokes(strokes)
+
+
+class FixedModel:
+    """Reads every image as the same frames: of its letters the middle ones are doubtful."""
+
+    preprocessing = Preprocessing(height_px=4, width_px=18)
+    stride_px = 2
+
+    def __init__(self, text: str):
+        self.alphabet = Alphabet(" ab\u05d0\u05d1")
+        probs_TxK = np.full((9, self.alphabet.num_classes), 0.01, np.float32)
+        for frame, id in enumerate(self.alphabet.encode(text)):
+            probs_TxK[2 * frame, self.alphabet.blank_id] = 0.9
+            probs_TxK[2 * frame + 1, id] = 0.9 if frame in (0, 3) else 0.5
+            probs_TxK[2 * frame + 1, self.alphabet.blank_id] = 0.05
+        probs_TxK[8, self.alphabet.blank_id] = 0.9
+        self.log_probs_TxK = np.log(probs_TxK / probs_TxK.sum(axis=1, keepdims=True))
+
+    def log_probs(self, images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.stack([self.log_probs_TxK] * len(images_BxHxW)), np.full(len(images_BxHxW), 9)
+
+
+def test_words_and_characters_have_confidences():
+    (plain,) = Reader(FixedModel("a ab")).read(draw_blocks(1))
+    assert plain.words == plain.characters == ()
+    (reading,) = Reader(FixedModel("a ab")).read(draw_blocks(1), confidences=True)
+    assert reading.text == plain.text == "a ab"
+    assert [word.text for word in reading.words] == ["a", "ab"]
+    assert "".join(one.text for one in reading.characters) == reading.text
+    sure = [one.confidence for one in reading.characters]
+    assert max(sure[1:3]) + 0.03 < min(sure[0], sure[3])
+    first, second = (word.confidence for word in reading.words)
+    assert reading.confidence < second <= min(sure[2:]) < first <= sure[0]
+
+
+def test_pieces_are_calibrated_and_no_less_sure_than_what_they_are_part_of():
+    doubting = Calibrations(Calibration(1.0, 0.0), word=Calibration(1.0, -9.0), character=Calibration(1.0, 2.0))
+    (before,) = Reader(FixedModel("a ab")).read(draw_blocks(1), confidences=True)
+    (reading,) = Reader(FixedModel("a ab"), calibrations=doubting).read(draw_blocks(1), confidences=True)
+    assert {word.confidence for word in reading.words} == {reading.confidence}
+    pairs = zip(before.characters, reading.characters, strict=True)
+    assert all(new.confidence > old.confidence for old, new in pairs)
+    odds = [one.confidence / (1 - one.confidence) for one in (before.characters[1], reading.characters[1])]
+    assert odds[1] / odds[0] == pytest.approx(np.exp(2))
+
+
+def test_pieces_from_the_right_are_in_the_order_of_the_text():
+    (reading,) = Reader(FixedModel("\u05d0 \u05d1\u05d0")).read(draw_blocks(1), confidences=True)
+    assert [word.text for word in reading.words] == reading.text.split() == ["\u05d0", "\u05d1\u05d0"]
+    assert "".join(one.text for one in reading.characters) == reading.text
+    sure = [one.confidence for one in reading.characters]
+    # On paper the first and the last stand at the right and left ends.
+    assert max(sure[1:3]) + 0.03 < min(sure[0], sure[3])

@@ -114,6 +114,7 @@ def build_card(model: CardModel, evaluations: Sequence[Mapping[str, Any]]) -> st
         writers=_writers(main),
         most_confusions=SHOWN_CONFUSIONS,
         fits=model.fits,
+        sure=next((one for one in evaluations if group_of(one, "risk_coverage")), None),  # as a rule the first
         requested={name: length[name] for name in ("epochs", "steps") if length.get(name)},
         strengths=_strengths(group_of(config, "augment")),
         unseen="".join(c for c in model.alphabet.characters if c not in seen) if seen and main["data"] == own else "",

@@ -73,6 +73,14 @@ def test_no_text_becomes_an_element_and_nothing_is_fetched(parse_page):
     assert policy.startswith("default-src 'none'")
 
 
+def test_the_page_fits_a_telephone(check_on_phone):
+    long = "a line of " + "several words and one" + "endless" * 12
+    shown = item(
+        "a/very/long/path/of/a/page/and/its/line", 0.4, long, alternatives=(long, "b"), image=encode_image(GREY_HxW)
+    )
+    check_on_phone(build_review_page([shown, item("x", 0.9, accepted=True)], {"model": "mine"}, "1 of 2 accepted"))
+
+
 def test_no_readings_are_a_page(parse_page):
     assert "no readings" in parse_page(build_review_page([], {})).text
 
