@@ -96,14 +96,19 @@ def export_folder(
 
 
 def export_keras(
-    model_or_workdir: str | os.PathLike[str], output: Path, *, checkpoint: str = "best", parts: OwnParts = None
+    model_or_workdir: str | os.PathLike[str],
+    output: Path,
+    *,
+    checkpoint: str = "best",
+    licence: str = "",
+    parts: OwnParts = None,
 ) -> Exported:
     """Writes FILE.keras of plain Keras layers, and the characters of its classes beside it. Arguments as above.
 
     Raises InputError: there is no such model, it is damaged, or Keras has no such layers; or Keras is not installed.
     """
-    model = load_model(os.fspath(model_or_workdir), checkpoint, parts)
-    save_keras(model, output)
+    model, _, about = _load(model_or_workdir, checkpoint, licence, parts)
+    save_keras(model, output, {"trained_on": _data_names(model, about), "licence": about["licence"]})
     characters = output.with_suffix(".characters.txt")
     write_text(characters, model.alphabet.characters + "\n")
     size = model.preprocessing

@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
         help="what weights are kept as (default: onnx none, which is float32; html int8)",
     )
     parser.add_argument(
-        "--licence", default="", metavar="TEXT", help="note on the training data (not keras; default: what is known)"
+        "--licence", default="", metavar="TEXT", help="note on the training data (default: what is known)"
     )
     options = parser.parse(argv)
 
@@ -47,10 +47,9 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"--quantize={options.quantize}: only --format=onnx and html keep weights otherwise")
     from hwr_jax.export import export_folder, export_html, export_keras, export_onnx, export_stablehlo
 
-    whence = {"checkpoint": options.checkpoint, "parts": options.parts}
-    known = whence | {"licence": options.licence}
+    known = {"checkpoint": options.checkpoint, "parts": options.parts, "licence": options.licence}
     if options.format == "keras":
-        done = export_keras(options.model, options.output, **whence)
+        done = export_keras(options.model, options.output, **known)
     elif options.format == "onnx":
         done = export_onnx(options.model, options.output, **known, quantize=options.quantize or "none")
     elif options.format == "html":

@@ -4,8 +4,9 @@ import dataclasses
 import json
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -118,8 +119,10 @@ def sort_classes(tree: Tree, characters: str) -> tuple[Tree, str]:
     return {**tree, CLASSES: last}, "".join(characters[place] for place in order)
 
 
-def save_keras(model: TrainedModel, path: Path) -> None:
+def save_keras(model: TrainedModel, path: Path, terms: Mapping[str, Any] | None = None) -> None:
     """Writes a `.keras` file of plain layers that Keras loads and predicts with: images [B, W, H, 1] to probabilities.
+
+    `terms` are JSON values on the data that the model comes from, kept in the file's hwr_jax.json.
 
     Raises InputError where Keras is not installed, the name does not end in .keras, or the model is of another stack or
     reads lines of any width; OSError where the file cannot be written.
@@ -141,7 +144,7 @@ def save_keras(model: TrainedModel, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         keras_model.save(Path(folder) / "model.keras")
         size = model.preprocessing
-        about = {"preprocessing": size.kind, "horizontal_scale": float(size.horizontal_scale)}
+        about = {"preprocessing": size.kind, "horizontal_scale": float(size.horizontal_scale), **(terms or {})}
         with zipfile.ZipFile(Path(folder) / "model.keras", "a") as archive:
             archive.writestr(ABOUT, json.dumps(about))
         write_bytes(path, (Path(folder) / "model.keras").read_bytes())

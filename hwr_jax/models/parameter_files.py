@@ -21,12 +21,15 @@ def find_parameters(folder: Path) -> Path:
     return next((folder / name for name in FILES.values() if (folder / name).exists()), folder / FILES[NPZ])
 
 
-def write_parameters(folder: Path, arrays: Mapping[str, Any], format: str = NPZ) -> None:
-    """Writes the arrays into the folder, in place of those there. Raises InputError: safetensors is not installed."""
+def write_parameters(folder: Path, arrays: Mapping[str, Any], format: str = NPZ, licence: str = "") -> None:
+    """Writes the arrays into the folder, in place of those there; the licence into the head of a safetensors file.
+
+    Raises InputError: safetensors is not installed.
+    """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     path = folder / FILES[format]
     if format == SAFETENSORS:
-        path.write_bytes(_safetensors().save(arrays))
+        path.write_bytes(_safetensors().save(arrays, {"licence": licence} if licence else None))
     else:
         np.savez(path, **arrays)
     for other in FILES.values():

@@ -141,7 +141,7 @@ def save_exported(model: TrainedModel, folder: Path, about: Mapping[str, Any], f
     """
     require_known_encoder(model)
     folder.mkdir(parents=True, exist_ok=True)
-    write_parameters(folder, flatten(model.tree, "/"), format)
+    write_parameters(folder, flatten(model.tree, "/"), format, str(about.get("licence", "")))
     description = {
         "format": FORMAT,
         "name": model.name,

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import jax
@@ -125,13 +126,21 @@ def test_a_file_for_keras(model_folder, tmp_path, run_environment):
     program = [sys.executable, "-m", "hwr_jax.commands.export", f"--model={model_folder}", f"--output={output}"]
     environment = {name: value for name, value in run_environment.items() if name != "KERAS_BACKEND"}
     done = subprocess.run(
-        [*program, "--format=keras"], capture_output=True, text=True, env=environment, timeout=300, check=True
+        [*program, "--format=keras", "--licence=Mine."],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+        check=True,
     )
     model = load_exported(model_folder)
     assert done.stdout.startswith(f"{output}: {model.parameters:,} parameters, ")
     assert "images [batch, 64, 16, 1], width first: 1 - grey / 255" in done.stdout
     assert done.stdout.count("\n") == 1
     weights = load_keras_weights(output)
+    with zipfile.ZipFile(output) as archive:
+        terms = json.loads(archive.read("hwr_jax.json"))
+    assert (terms["licence"], terms["trained_on"]) == ("Mine.", ["synthetic"])
     jax.tree.map(np.testing.assert_array_equal, weights.tree, dict(model.tree))
     assert weights.num_classes == model.alphabet.num_classes
     characters = output.with_name("tiny.characters.txt").read_text(encoding="utf-8")
@@ -182,11 +191,14 @@ def test_a_folder_of_safetensors_is_a_model_like_any_other(model_folder, workdir
     safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
     output = tmp_path / "hub"
     assert main(["export", f"--workdir={workdir}", f"--output={output}"]) == 0
-    assert main(["export", f"--model={model_folder}", f"--output={output}", "--format=safetensors"]) == 0
+    flags = ["--format=safetensors", "--licence=Mine."]
+    assert main(["export", f"--model={model_folder}", f"--output={output}", *flags]) == 0
     # Nothing is left of the other parameters.
     assert sorted(path.name for path in output.iterdir()) == ["model.json", "model.safetensors"]
     expected = load_exported(model_folder).tree
     arrays = safetensors.load_file(output / "model.safetensors")
+    with safetensors.safe_open(output / "model.safetensors", "numpy") as file:
+        assert file.metadata() == {"licence": "Mine."}
     jax.tree.map(np.testing.assert_array_equal, arrays, flatten(expected, "/"))
     jax.tree.map(np.testing.assert_array_equal, hwr_jax.load(output).model.tree, expected)
     capsys.readouterr()
