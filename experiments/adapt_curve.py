@@ -50,6 +50,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="choices of lines (default 3)")
     parser.add_argument("--test", type=int, default=100, metavar="N", help="lines to read of each source (default 100)")
     parser.add_argument("--forgotten", default="", metavar="NAME", help="the model's own data, whose test is read too")
+    parser.add_argument("--blend", type=float, metavar="SHARE", help="as of hwr adapt")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder to write")
     parser.add_argument("--data_dir", type=Path, metavar="DIR", help="holds prepared data (default: as hwr train)")
     options = parser.parse_args(argv)
@@ -103,7 +104,10 @@ def measure_point(point: Point, options: Any) -> dict[str, Any]:
             )
         name = prepare_lines(folder, point, random.Random(point.seed).sample(pool, point.lines))
         started, cpu_started = time.monotonic(), time.process_time()
-        done = hwr_jax.adapt(options.model, name, folder / "runs" / point.key, data_dir=folder / "data", workers=1)
+        how: dict[str, Any] = {"data_dir": folder / "data", "workers": 1}
+        if options.blend is not None:
+            how["blend"] = options.blend
+        done = hwr_jax.adapt(options.model, name, folder / "runs" / point.key, **how)
         if done.status != "done":
             raise InputError(f"{point.key}: {done.status}: {done.message}; the same command goes on")
         minutes, outcome, step = (time.monotonic() - started) / 60, done.outcome, done.step
