@@ -92,9 +92,13 @@ def measure_point(point: Point, options: Any) -> dict[str, Any]:
     """Adapts, and reads the source's test lines and the model's own: CERs, intervals, and minutes of the adaptation."""
     import hwr_jax
     from hwr_jax.data.prepared import default_data_dir
+    from hwr_jax.training.load import load_model
 
     folder: Path = options.output
     test, pool = divide(load_lines(point.source, options.data_dir), options.test)
+    # hwr adapt takes no others without being asked to widen the alphabet. Those to read are left as they are.
+    known = load_model(options.model).alphabet
+    pool = [sample for sample in pool if not known.outside(sample.text)]
     test_name = prepare_lines(folder, Point(point.source, 0, 0), test)
     model, minutes, outcome, step = options.model, 0.0, "", 0
     if point.lines:
