@@ -13,8 +13,8 @@ YOURS, REPLAY = "yours", "replay"
 REPLAY_SHARE = 0.25
 BATCH_SIZE = 8
 # How far the model goes from what it was to what the training makes of it, see `hwr_jax.training.init_from.blend`. Of
-# copiste_lines adapted to 20 lines of Time Us the CER on other such lines and on its own data: 65.2 % and 8.9 % before,
-# 53.5 % and 10.7 % with 0.6, 50.8 % and 15.0 % with 1; with a third of the learning rate 55.0 % and 11.4 % (1).
+# copiste_lines adapted to 20 lines of Time Us the CER of other such lines and of its own data: 65.2 % and 8.9 % before,
+# 55.3 % and 10.3 % with 0.6, 52.0 % and 14.2 % with 1 (docs/adapt.md).
 BLEND = 0.6
 # So many validations, and so many in a row without a lower CER before the run ends.
 VALIDATIONS, PATIENCE = 8, 3
