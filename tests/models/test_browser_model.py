@@ -1,5 +1,6 @@
 """Weights as the page gets them: the matrices of the model, in panels."""
 
+import dataclasses
 from typing import Any
 
 import flax.linen as nn
@@ -67,3 +68,9 @@ def test_every_model_of_the_package_has_a_plan():
 def test_a_layer_that_the_page_lacks_is_named():
     with pytest.raises(InputError, match="layer gelu: the page's kernels have no Dense yet"):
         plan_layer(nn.Dense(3, name="gelu"), Plan("none"), {})
+
+
+def test_an_encoder_of_ones_own_is_named():
+    own = dataclasses.replace(load_model("unipen_words"), encoder=nn.Dense(3))
+    with pytest.raises(InputError, match="model unipen_words: its encoder Dense is in no table of hwr_jax"):
+        plan_model(own, "none")
