@@ -12,8 +12,8 @@ from hwr_jax.data.loading import load_split, settle_split
 from hwr_jax.data.mixture import rule_of
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.data.splits import hash_of_ids
-from hwr_jax.decoding.calibrated import FILE_NAME, save_calibrations
-from hwr_jax.decoding.settings import BEAM, GREEDY, ChosenDecoder, DecoderSettings, choose_decoder
+from hwr_jax.decoding.calibrated import FILE_NAME, read_fits, save_calibrations
+from hwr_jax.decoding.settings import BEAM, GREEDY, ChosenDecoder, DecoderChoice, DecoderSettings, choose_decoder
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.calibrate import collect_outcomes, fit_all
 from hwr_jax.ink.model_input import preprocessing_of
@@ -26,6 +26,7 @@ from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model, model_folder
 
 SPLIT = "validation"
+ALL = "all"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,7 @@ def calibrate(
     data: str | None = None,
     output: str | os.PathLike[str] | None = None,
     *,
+    decoder: str = ALL,
     checkpoint: str = "best",
     data_dir: str | os.PathLike[str] = "",
     workers: int = 0,
@@ -58,6 +60,8 @@ def calibrate(
     Args:
       model_or_workdir: the name of a model that comes with the package, the folder of an exported one, or of a run.
       data: name of a data set, None: the one that the model was trained on.
+      decoder: "all" of them, or "greedy" or "beam" alone, which is quicker; that beam is without what the package knows
+        of English. What the file has of the others stays.
       output: the file; None: calibration.json beside the model, which a model of the package does not take.
       checkpoint: of a run, "best" or "latest".
       data_dir: holds prepared data; "": as the run, or the cache folder.
@@ -78,7 +82,7 @@ def calibrate(
     config = settle_split(config)
     if not len(samples):
         raise InputError(f"data {config.name!r}: no validation samples to calibrate on")
-    decoders = _decoders(model.alphabet)
+    decoders = _decoders(model.alphabet, decoder)
     with ProgressLine("read") as progress:
         return _calibrate(model, samples, config, decoders, path, poll=lambda done: progress(done, len(samples)))
 
@@ -138,11 +142,27 @@ def _calibrate(
     if if_enough and too_few:
         return Calibrated({}, too_few, path)
     fits = fit_all(found, about)
-    save_calibrations(path, fingerprint_parameters(model.tree), fits)
+    fingerprint = fingerprint_parameters(model.tree)
+    save_calibrations(path, fingerprint, {**_fits_of_others(path, fingerprint), **fits})
     return Calibrated(fits, too_few, path)
 
 
-def _decoders(alphabet: Alphabet) -> list[ChosenDecoder]:
+def _fits_of_others(path: Path, fingerprint: str) -> Mapping[str, Any]:
+    """What the file has of these parameters; nothing where it is damaged, as it is written anew."""
+    try:
+        return read_fits(path, fingerprint)
+    except InputError:
+        return {}
+
+
+def _decoders(alphabet: Alphabet, only: str) -> list[ChosenDecoder]:
     """Those that need no file of the user's, without a calibration."""
-    choices = [choose_decoder(choice, alphabet) for choice in (GREEDY, DecoderSettings(BEAM), BEAM)]
+    chosen: dict[str, list[DecoderChoice]] = {
+        GREEDY: [GREEDY],
+        BEAM: [DecoderSettings(BEAM)],
+        ALL: [GREEDY, DecoderSettings(BEAM), BEAM],
+    }
+    if only not in chosen:
+        raise InputError(f"decoder {only!r}: is none of {', '.join(chosen)}")
+    choices = [choose_decoder(choice, alphabet) for choice in chosen[only]]
     return list({chosen.label: chosen for chosen in choices}.values())

@@ -28,6 +28,7 @@ def main(argv: Sequence[str]) -> int:
         options.model,
         options.data,
         options.output,
+        decoder=options.decoder,
         checkpoint=options.checkpoint,
         data_dir=options.data_dir or "",
         workers=options.workers,
@@ -56,6 +57,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_model_flags()
     parser.add_argument("--data", metavar="NAME", help="of a data set (default: that of the model's training)")
     add_data_flags(parser)
+    parser.add_argument(
+        "--decoder",
+        choices=("all", "greedy", "beam"),
+        default="all",
+        help="one alone, which is quicker; what the file has of the others stays (default all)",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="default calibration.json beside the model")
     return parser.parse(argv)
 

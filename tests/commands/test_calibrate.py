@@ -36,6 +36,22 @@ def test_each_decoder_has_its_numbers(model):
     assert written["decoders"]["greedy"]["risk_coverage"]["table"][0]["coverage"] == 1
 
 
+def test_one_decoder_alone_leaves_those_of_the_others(model, data_dir, tmp_path, capsys):
+    path = tmp_path / "calibration.json"
+    before = json.loads((model / "calibration.json").read_text())
+    for decoder in before["decoders"].values():
+        decoder["data"] = "older"
+    path.write_text(json.dumps(before))
+    common = [f"--model={model}", f"--data_dir={data_dir}", "--workers=1", f"--output={path}", "--decoder=greedy"]
+    assert calibrate.main(common) == 0
+    found = {label: one["data"] for label, one in json.loads(path.read_text())["decoders"].items()}
+    assert found == {"greedy": "synthetic", "best path": "synthetic", "beam": "older", "beam + English": "older"}
+    assert "beam" not in capsys.readouterr().out
+    path.write_text("{")
+    assert calibrate.main(common) == 0
+    assert json.loads(path.read_text())["decoders"].keys() == {"greedy", "best path"}
+
+
 def test_what_reads_with_the_model_is_calibrated(model, model_folder, data_dir, tmp_path):
     assert isinstance(hwr_jax.load(model).decoder, CalibratedDecoder)
     assert not isinstance(hwr_jax.load(model_folder).decoder, CalibratedDecoder)
