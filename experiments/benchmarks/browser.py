@@ -1,11 +1,13 @@
 """`python -m experiments.benchmarks.browser`: readers as HTML files in headless Chromium, ours and onnxruntime-web's.
 
 For each model: the size of the file; milliseconds from opening it to the first log probabilities of a word or line, in
-new browsers; and milliseconds a sample after that, both in turn, without preprocessing and decoding. With
---onnxruntime_web the same int8 weights are read by onnxruntime-web on one thread, its WebAssembly put into a file too.
+new browsers, and the seconds of a processor that Chromium took for it; and milliseconds a sample after that, both in
+turn, without preprocessing and decoding. With --onnxruntime_web the same int8 weights are read by onnxruntime-web on
+one thread, its WebAssembly put into a file too.
 """
 
 import base64
+import contextlib
 import shutil
 import statistics
 import sys
@@ -15,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import psutil
 
 from experiments.benchmarks.command import describe_here, make_parser, write_numbers
 from hwr_jax.commands.options import run
@@ -134,23 +137,38 @@ def make_samples(name: str) -> list[dict[str, Any]]:
     return samples
 
 
-def open_file(chromium: Any, program: str, way: str, path: Path, samples: list[dict[str, Any]]) -> tuple[Any, float]:
-    """The file in a new browser, and the milliseconds until the first sample was read."""
+def open_file(
+    chromium: Any, program: str, way: str, path: Path, samples: list[dict[str, Any]]
+) -> tuple[Any, float, float]:
+    """The file in a new browser, the milliseconds until the first sample was read, and the processor's seconds."""
     page = chromium.launch(executable_path=program, args=["--no-sandbox"]).new_page()
+    page.goto("about:blank")
+    before = processor_seconds()
     page.goto(path.as_uri())
-    return page, page.evaluate(_OURS if way == "ours" else _THEIRS, samples)
+    milliseconds = page.evaluate(_OURS if way == "ours" else _THEIRS, samples)
+    return page, milliseconds, processor_seconds() - before
+
+
+def processor_seconds() -> float:
+    """Of all processes of Chromium that this one started, and of what drives them."""
+    seconds = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
 
 
 def measure_openings(
     chromium: Any, program: str, files: dict[str, Path], samples: list[dict[str, Any]], openings: int
-) -> dict[str, list[float]]:
-    """Milliseconds of each opening, all files in turn."""
-    started: dict[str, list[float]] = {way: [] for way in files}
+) -> dict[str, list[tuple[float, float]]]:
+    """Milliseconds and the processor's seconds of each opening, all files in turn."""
+    started: dict[str, list[tuple[float, float]]] = {way: [] for way in files}
     for _ in range(openings):
         for way, path in files.items():
-            page, milliseconds = open_file(chromium, program, way, path, samples)
+            page, *taken = open_file(chromium, program, way, path, samples)
             page.context.browser.close()
-            started[way].append(milliseconds)
+            started[way].append((taken[0], taken[1]))
     return started
 
 
@@ -160,7 +178,7 @@ def measure(
     name: str,
     files: dict[str, Path],
     samples: list[dict[str, Any]],
-    started: dict[str, list[float]],
+    started: dict[str, list[tuple[float, float]]],
     rounds: int,
 ) -> list[dict[str, str]]:
     """A row for each file, the pages of all open at once."""
@@ -178,8 +196,9 @@ def measure(
             "model": name,
             "way": way,
             "MB": f"{path.stat().st_size / 1e6:.2f}",
-            "first, ms": f"{statistics.median(started[way]):.0f}",
-            "least": f"{min(started[way]):.0f}",
+            "first, ms": f"{statistics.median(ms for ms, _ in started[way]):.0f}",
+            "least": f"{min(ms for ms, _ in started[way]):.0f}",
+            "processor, s": f"{statistics.median(seconds for _, seconds in started[way]):.2f}",
             "a sample, ms": f"{statistics.median(times[way]):.1f}",
             "least ": f"{min(times[way]):.1f}",
         }
