@@ -24,6 +24,8 @@ COMMANDS = {
     "demo": "serve a page that reads handwriting, on this machine alone",
     "import-keras": "turn a model trained with Keras into a run",
     "build-kernels": "compile kernels for this CPU: training about twice as fast",
+    "doctor": "say what is installed, what it runs on, and what is missing",
+    "cache": "list what is kept in the cache folder, or delete it",
 }
 
 

@@ -152,6 +152,12 @@ def find_prepared(name: str, data_dir: Path | None = None) -> PreparedInfo | Non
     return _read_summary(_find_folder(name, data_dir))
 
 
+def prepared_names(data_dir: Path | None = None) -> list[str]:
+    """The names of all prepared data sets of this version, in alphabetical order."""
+    found = (data_dir or default_data_dir()).glob(f"**/{builder.VERSION}/{builder.SUMMARY_FILE}")
+    return sorted(json.loads(path.read_text(encoding="utf-8"))["name"] for path in found)
+
+
 def load_prepared(name: str, split: str, data_dir: Path | None = None) -> PreparedSplit:
     """The samples of a prepared split, perhaps none, in an order that depends on their ids alone.
 

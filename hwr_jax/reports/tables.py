@@ -104,9 +104,11 @@ def show_number(value: int | float | None, form: str = ",.0f") -> str:
 
 
 def show_bytes(size: int | None) -> str:
-    """ "812 MB", "3.4 GB", of 1000 each."""
+    """ "12 kB", "812 MB", "3.4 GB", of 1000 each."""
     if size is None:
         return ABSENT
+    if size < 1e6:
+        return f"{size / 1e3:,.0f} kB"
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
 
 

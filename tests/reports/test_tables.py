@@ -37,6 +37,7 @@ def test_columns_are_aligned_and_long_cells_go_on_below():
         (show_rate(0.15843, (0.1, 0.2)), "15.84 % (10.00 - 20.00)"),
         (show_rate(None), "-"),
         (show_bytes(812_000_000), "812 MB"),
+        (show_bytes(12_345), "12 kB"),
         (show_bytes(None), "-"),
         (show_number(424_081), "424,081"),
         (show_number(None), "-"),
