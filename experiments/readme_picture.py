@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     if options.output.suffix != ".png":
         raise InputError(f"--output={options.output}: must end in .png")
-    from hwr_jax.reader import load
+    from hwr_jax.routed_reader import load
 
     name = options.model or default_name()
     samples = choose_words(WORDS)

@@ -17,8 +17,9 @@ from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
     from hwr_jax.adaptation import Adaptation, adapt
-    from hwr_jax.reader import Reader, Reading, load
+    from hwr_jax.reader import Reader, Reading
     from hwr_jax.result import Result, evaluate
+    from hwr_jax.routed_reader import load
     from hwr_jax.run import Run, train
 
 __all__ = [
@@ -38,8 +39,9 @@ __all__ = [
 # Imported when asked for: `import hwr_jax` is quick and leaves jax alone.
 _NAMES = {
     "adaptation": ("Adaptation", "adapt"),
-    "reader": ("Reader", "Reading", "load"),
+    "reader": ("Reader", "Reading"),
     "result": ("Result", "evaluate"),
+    "routed_reader": ("load",),
     "run": ("Run", "train"),
 }
 

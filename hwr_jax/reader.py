@@ -16,7 +16,6 @@ from hwr_jax.decoding.calibrated import Calibrations
 from hwr_jax.decoding.calibration import Calibration
 from hwr_jax.decoding.decoder import RAN_OUT, Decoder, GreedyDecoder, Hypothesis
 from hwr_jax.decoding.posteriors import PieceScores, score_words_and_characters, split_words
-from hwr_jax.decoding.settings import DecoderChoice
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
@@ -27,8 +26,6 @@ from hwr_jax.ink.text_rows import count_page_rows, looks_like_line
 from hwr_jax.messages import count_of
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.direction import to_logical
-from hwr_jax.training.load import OwnParts, choose_model_decoder, load_model
-from hwr_jax.zoo.model_records import default_name
 
 
 @runtime_checkable
@@ -185,24 +182,30 @@ class Reader:
         readings: list[Reading] = []
         for start in range(0, len(images), BATCH_SIZE):
             batch: dict[int, Reading] = {}
-            opened: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+            opened: dict[Reader, dict[int, tuple[np.ndarray, np.ndarray]]] = {}
             for index, image in enumerate(images[start : start + BATCH_SIZE], start):
                 name = os.fspath(image) if isinstance(image, str | os.PathLike) else f"image {index}"
                 try:
                     grey_HxW = _grey(image, name)
-                    opened[index] = grey_HxW, preprocess(grey_HxW, self.model.preprocessing)
+                    reader = self.reader_of(grey_HxW)
+                    preprocessed_HxW = preprocess(grey_HxW, reader.model.preprocessing)
+                    opened.setdefault(reader, {})[index] = grey_HxW, preprocessed_HxW
                 except InputError as error:
                     cause = str(error).removeprefix(f"{name}: ")
                     if not keep_going:
                         raise InputError(f"{name}: {cause}") from error
                     batch[index] = Reading("", 0.0, problem=cause)
-            if opened:
-                greys, preprocessed = zip(*opened.values(), strict=True)
-                found = self.read_preprocessed(np.stack(preprocessed), n_best, greys if boxes else None, confidences)
+            for reader, own in opened.items():
+                greys, preprocessed = zip(*own.values(), strict=True)
+                found = reader.read_preprocessed(np.stack(preprocessed), n_best, greys if boxes else None, confidences)
                 found = found if are_crops else list(map(_look_again, found, greys))
-                batch |= zip(opened, found, strict=True)
+                batch |= zip(own, found, strict=True)
             readings += [batch[index] for index in sorted(batch)]
         return readings
+
+    def reader_of(self, grey_HxW: np.ndarray) -> "Reader":
+        """The reader that reads an image, uint8: this one, whatever the image."""
+        return self
 
     def read_strokes(
         self,
@@ -315,30 +318,6 @@ class Reader:
         return dataclasses.replace(
             reading, words=tuple(words), characters=tuple(Piece(*character) for character in characters)
         )
-
-
-def load(
-    name_or_path: str | os.PathLike[str] | None = None,
-    decoder: DecoderChoice = "greedy",
-    parts: OwnParts = None,
-) -> Reader:
-    """A reader with a trained model.
-
-    Args:
-      name_or_path: the name of a model that comes with the package ("unipen_words"), the folder of an exported one, or
-        the workdir of a run; None: the package's model of words with the lowest recorded CER.
-      decoder: "greedy", "beam", "tuned" (decoder.json in the model's folder), a file of settings (FILE.json),
-        `DecoderSettings`, a name in the decoders of `parts`, or an object with `decode`.
-      parts: with one's own encoder or decoders, or the config file that gives them; a run with an encoder of one's own
-        needs those it was trained with.
-
-    Raises:
-      InputError: there is no such model or decoder, or a file of either is damaged.
-    """
-    name = os.fspath(name_or_path or default_name())
-    model = load_model(name, parts=parts)
-    chosen = choose_model_decoder(decoder, name, model, parts)
-    return Reader(model, chosen.decoder, chosen.label, chosen.calibrations)
 
 
 def _reading(found: tuple[Hypothesis, ...]) -> Reading:

@@ -17,8 +17,9 @@ from hwr_jax.data.formats.unipen import InkSegment, read_ink_segments
 from hwr_jax.data.splits import split_of
 from hwr_jax.ink.cutting import split_lines
 from hwr_jax.ink.stroke_lines import group_lines
-from hwr_jax.reader import Reader, load
+from hwr_jax.reader import Reader
 from hwr_jax.reports.tables import align_columns
+from hwr_jax.routed_reader import load
 from hwr_jax.text.distance import Edits, count_edits
 
 

@@ -124,15 +124,17 @@ def _read_card(name: str) -> str:
 
 def _find_defaults(records: "Sequence[ModelRecord]") -> dict[str, tuple[str, str]]:
     """Name of a model -> the command that takes it by itself, and why."""
-    from hwr_jax.zoo.model_records import INK_LINES, PAGES, WORDS, choose_model
+    from hwr_jax.zoo.model_records import INK_LINES, LINES, PAGES, WORDS, choose_model
 
-    defaults = {}
-    for command, what in (("hwr read", WORDS), ("hwr read --page", PAGES), ("hwr read NOTE.xopp", INK_LINES)):
+    defaults: dict[str, tuple[str, str]] = {}
+    commands = {"hwr read": WORDS, "hwr read LINE": LINES, "hwr read --page": PAGES, "hwr read NOTE.xopp": INK_LINES}
+    for command, what in commands.items():
         try:
             model, why = choose_model(records, what)
         except InputError:  # A package without such a model: --model must be given, and hwr read says so.
             continue
-        defaults[model.name] = (command, why)
+        before = defaults.get(model.name)
+        defaults[model.name] = (f"{before[0]}, {command}" if before else command, why)
     return defaults
 
 

@@ -26,12 +26,15 @@ def main(argv: Sequence[str]) -> int:
     drawings = _name_drawings(options.images, options.boxes_dir) if options.boxes_dir else []
 
     from hwr_jax.decoding.settings import GREEDY
-    from hwr_jax.reader import load
-    from hwr_jax.zoo.model_records import INK_LINES, PAGES, WORDS, default_name
+    from hwr_jax.routed_reader import load
+    from hwr_jax.zoo.model_records import INK_LINES, LINES, PAGES, WORDS, default_name
 
-    what = PAGES if options.page else INK_LINES if options.pen_files else WORDS
+    reviewed = options.review is not None or options.accept_cer is not None
+    what = PAGES if options.page else INK_LINES if options.pen_files else LINES if reviewed else WORDS
     name = options.model or default_name(what)
-    reader = load(name, resolve_decoder(options, name), options.parts)
+    # A promise of an error rate is that of one model. Else images are of words or lines, each with its model.
+    routed = what == WORDS and not reviewed
+    reader = load(options.model if routed else name, resolve_decoder(options, name), options.parts)
     review = _prepare_review(reader, options)
     if options.review:
         from hwr_jax.review import with_alternatives
@@ -71,9 +74,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--model",
         metavar="NAME_OR_PATH",
-        help="a model of the package, an exported folder or a run's folder (default: the package's model of words with "
-        "the lowest recorded CER, with --page that of lines on scanned pages, for notes that of lines of pen strokes; "
-        "hwr models lists them)",
+        help="a model of the package, an exported folder or a run's folder (default: the package's model of words, "
+        "for wide images and with --review or --accept_cer that of lines, with --page that of lines on scanned pages, "
+        "for notes that of lines of pen strokes; hwr models lists them)",
     )
     parser.add_argument(
         "--json",
@@ -220,10 +223,13 @@ def _read_pen_file(reader: "Reader", path: str, options: argparse.Namespace, rev
 
 
 def _models_of_lines(reader: "Reader") -> list[str]:
-    """The package's models of lines, if the reader's own is one of words."""
+    """The package's models of lines, if the reader reads words alone."""
     from hwr_jax.models.trained import TrainedModel
+    from hwr_jax.routed_reader import RoutedReader
     from hwr_jax.zoo.model_records import LINES, WORDS, reads_what, shipped_records
 
+    if isinstance(reader, RoutedReader):
+        return []
     config = reader.model.config if isinstance(reader.model, TrainedModel) else {}
     return [one.name for one in shipped_records() if one.reads == LINES] if reads_what(config, None) == WORDS else []
 

@@ -86,9 +86,15 @@ class ModelRecord:
         """INK or STROKES of `hwr_jax.data.formats.base`, likewise."""
         from hwr_jax.data.formats.base import INK
 
-        format = _format_of(self.data)
-        known = INK if format and format.from_scans else format.medium if format else ""
-        return str(self.about.get("medium") or known)
+        formats = list(filter(None, map(_format_of, data_names(self.config))))
+        scanned = any(format.from_scans for format in formats)
+        return str(self.about.get("medium") or (INK if scanned else formats[0].medium if formats else ""))
+
+    @property
+    def reads_scanned_pages(self) -> bool:
+        """Whether it was trained on lines of scanned pages, beside others perhaps."""
+        formats = map(_format_of, data_names(self.config))
+        return self.reads == LINES and any(format is not None and format.from_scans for format in formats)
 
     @property
     def input_size(self) -> str:
@@ -305,25 +311,34 @@ def data_names(config: Mapping[str, Any]) -> list[str]:
 
 
 def choose_model(records: Sequence[ModelRecord], what: str = WORDS) -> tuple[ModelRecord, str]:
-    """The model with the lowest recorded CER, and the rule it was chosen by. InputError: there is none.
+    """The model for what is to be read, and the rule it was chosen by. InputError: there is none.
 
-    `what` it is to read: WORDS; PAGES, by models trained on lines of scanned pages; or INK_LINES, by models
-    trained on lines drawn from pen strokes.
+    `what` it is to read: WORDS; LINES; PAGES, by models trained on lines of scanned pages; or INK_LINES, by models
+    trained on lines drawn from pen strokes. Of lines and pages that model is chosen which was trained on the most data
+    sets, because it has seen the most kinds of paper; among equals, and for the others, that with the lowest recorded
+    CER.
     """
+    from hwr_jax.data.formats.base import STROKES
+
     of_what = {
         WORDS: "of the shipped models of words",
+        LINES: "of the shipped models of lines",
         PAGES: "of the shipped models of lines on scanned pages",
         INK_LINES: "of the shipped models of lines of pen strokes",
     }[what]
     fit = [one for one in records if one.reads == (WORDS if what == WORDS else LINES)]
     if what == PAGES:
-        fit = [one for one in fit if (form := _format_of(one.data)) and form.from_scans]
+        fit = [one for one in fit if one.reads_scanned_pages]
     elif what == INK_LINES:
-        from hwr_jax.data.formats.base import STROKES
-
         fit = [one for one in fit if one.medium == STROKES]
     if not fit:
         raise InputError(f"{of_what} there is none; name a model with --model=NAME_OR_PATH")
+    if what in (LINES, PAGES):
+        most = max(len(data_names(one.config)) for one in fit)
+        many = [one for one in fit if len(data_names(one.config)) == most]
+        if len(many) == 1 < len(fit):
+            return many[0], f"{of_what} the one trained on the most data sets"
+        fit = many
     model = min(fit, key=lambda record: (_cer(record), record.name))
     if len(fit) == 1:
         return model, f"{of_what} the only one"

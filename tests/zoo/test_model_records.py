@@ -15,6 +15,8 @@ from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.training.workdir import write_json
 from hwr_jax.zoo import model_records
 from hwr_jax.zoo.model_records import (
+    INK_LINES,
+    LINES,
     PAGES,
     ModelRecord,
     choose_model,
@@ -205,6 +207,25 @@ def test_the_lowest_cer_among_models_of_the_kind():
     assert "none has a recorded CER" in choose_model(unknown)[1]
     with pytest.raises(InputError, match="--model=NAME_OR_PATH"):
         choose_model(records[:4], PAGES)
+
+
+def test_lines_and_pages_are_read_by_what_has_seen_the_most_kinds_of_paper():
+    sources = {
+        "pen": {"name": "unipen_lines", "weight": 1.0, "share": 0.0, "unit": "line"},
+        "paper": {"name": "copiste_lines", "weight": 1.0, "share": 0.0, "unit": "line"},
+        "measured": {"name": "manifest/others", "weight": 0.0, "share": 0.0, "unit": "line"},
+    }
+    mixed = make_record("mixed", "mixture/all", 0.3)
+    mixed = dataclasses.replace(mixed, config={"data": {"name": "mixture/all", "mixture": sources}})
+    records = [make_record("a", "copiste_lines", 0.1), make_record("b", "unipen_lines", 0.05), mixed]
+    for what in (LINES, PAGES):
+        model, why = choose_model(records, what)
+        assert model is mixed
+        assert why.endswith(" the one trained on the most data sets")
+    assert choose_model(records, INK_LINES)[0].name == "b"
+    assert mixed.medium == "ink"
+    # Without it the numbers decide.
+    assert choose_model(records[:2], LINES)[0].name == "b"
 
 
 def test_shipped_models_of_words_were_measured_on_the_same_samples():
