@@ -12,9 +12,9 @@
     hwr train --config=latin_lines --workdir=runs/latin_lines --init_from=unipen_words_large
     hwr train --config=latin_lines:second --workdir=runs/latin_lines_2 --init_from=runs/latin_lines
 
-The first stage needs no set that is called like_scans. The second draws part of the strokes as ink on scanned paper, and
-lines of an English text of your choice by synthetic writers; ours was every sixth verse of the King James Bible and the
-fortunes of Debian's packages bible-kjv-text and fortunes.
+The first stage needs no set that is called like_scans. The second draws part of the strokes as ink on scanned paper,
+and lines of an English text of your choice by synthetic writers. Ours was every sixth verse of the King James Bible and
+the fortunes of Debian's packages bible-kjv-text and fortunes.
 
 Not measured yet. --config.data.mixture.poilus.weight=0 leaves a source out of training and measures it all the same.
 """

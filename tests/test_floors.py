@@ -29,7 +29,18 @@ FOUNDATIONS = (
 )
 # What a program calls: it stands below the commands and on all other floors.
 FACE = (
-    *("reader", "page_reader", "result", "calibrate", "run", "run_start", "validation", "export", "keras_import"),
+    *(
+        "reader",
+        "routed_reader",
+        "page_reader",
+        "result",
+        "calibrate",
+        "run",
+        "run_start",
+        "validation",
+        "export",
+        "keras_import",
+    ),
     "adaptation",
     "review",
     "demo_server",
