@@ -122,19 +122,19 @@ def _read_card(name: str) -> str:
         raise InputError(f"{name}: has no card; hwr evaluate {how} writes it") from error
 
 
-def _find_defaults(records: "Sequence[ModelRecord]") -> dict[str, tuple[str, str]]:
-    """Name of a model -> the command that takes it by itself, and why."""
+def _find_defaults(records: "Sequence[ModelRecord]") -> dict[str, tuple[list[str], str]]:
+    """Name of a model -> the commands that take it by itself, and why."""
     from hwr_jax.zoo.model_records import INK_LINES, LINES, PAGES, WORDS, choose_model
 
-    defaults: dict[str, tuple[str, str]] = {}
+    defaults: dict[str, tuple[list[str], str]] = {}
     commands = {"hwr read": WORDS, "hwr read LINE": LINES, "hwr read --page": PAGES, "hwr read NOTE.xopp": INK_LINES}
     for command, what in commands.items():
         try:
             model, why = choose_model(records, what)
         except InputError:  # A package without such a model: --model must be given, and hwr read says so.
             continue
-        before = defaults.get(model.name)
-        defaults[model.name] = (f"{before[0]}, {command}" if before else command, why)
+        before, _ = defaults.get(model.name, ([], why))
+        defaults[model.name] = ([*before, command], why)
     return defaults
 
 
@@ -190,8 +190,10 @@ def _rate(values: Mapping[str, Any], name: str) -> str:
     return f"{100 * rate:.2f}{between}"
 
 
-def _notes(records: "Sequence[ModelRecord]", defaults: Mapping[str, tuple[str, str]]) -> list[str]:
-    notes = [f"{command} takes {name} by itself: {why}." for name, (command, why) in defaults.items()]
+def _notes(records: "Sequence[ModelRecord]", defaults: Mapping[str, tuple[list[str], str]]) -> list[str]:
+    notes = []
+    for name, (commands, why) in defaults.items():
+        notes.append(f"{' and '.join(commands)} {'takes' if len(commands) == 1 else 'take'} {name} by itself: {why}.")
     notes += ["CER and WER as recorded: greedy, on the model's own data, with 95 % bootstrap intervals over writers."]
     notes += [f"{record.name}: {_describe_sources(record)}." for record in records if _sources(record)]
     notes += [
@@ -222,12 +224,12 @@ def _describe_licences(records: "Sequence[ModelRecord]") -> list[str]:
     return [*sentences, *own]
 
 
-def _plain(record: "ModelRecord", defaults: Mapping[str, tuple[str, str]], use: str | None) -> dict[str, Any]:
+def _plain(record: "ModelRecord", defaults: Mapping[str, tuple[list[str], str]], use: str | None) -> dict[str, Any]:
     return {
         "name": record.name,
         "folder": str(record.folder),
         "shipped": record.shipped,
-        "default_of": [command for name, (command, _) in defaults.items() if name == record.name],
+        "default_of": defaults.get(record.name, ([], ""))[0],
         "reads": record.reads or None,
         "language": record.language or None,
         "medium": record.medium or None,

@@ -78,8 +78,10 @@ class ModelRecord:
 
     @property
     def language(self) -> str:
-        """Of most of its training texts, as recorded with the model, else by its data's format; "" if neither says."""
-        return str(self.about.get("language") or language_of(self.data))
+        """Of most of its training texts, as recorded with the model, else by its data's formats; "" if neither says."""
+        formats = filter(None, map(_format_of, data_names(self.config)))
+        known = dict.fromkeys(format.language for format in formats if format.language)
+        return str(self.about.get("language") or ", ".join(known))
 
     @property
     def medium(self) -> str:

@@ -39,8 +39,12 @@ def test_the_models_of_the_package(capsys):
         assert found[name]["bytes"] == sum(path.stat().st_size for path in files)
         assert found[name]["licence"]
     defaults = {command: name for name, entry in found.items() for command in entry["default_of"]}
-    assert set(defaults) == {"hwr read", "hwr read --page", "hwr read NOTE.xopp"}
-    assert all(f"{command} takes {name} by itself" in out for command, name in defaults.items())
+    assert set(defaults) == {"hwr read", "hwr read LINE", "hwr read --page", "hwr read NOTE.xopp"}
+    assert defaults["hwr read LINE"] == defaults["hwr read --page"] == "latin_lines"
+    assert "hwr read LINE and hwr read --page take latin_lines by itself" in out
+    assert all(
+        f"{command} takes {defaults[command]} by itself" in out for command in ("hwr read", "hwr read NOTE.xopp")
+    )
 
 
 def test_the_table_for_people_fits_a_terminal(capsys):
