@@ -30,9 +30,7 @@ def test_requirements_stand_by_extra_with_those_of_extras_of_others() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("version", "right"), [("0.6.2", False), ("0.7", True), ("0.12.0.dev1", True), ("0.13", False)]
-)
+@pytest.mark.parametrize(("version", "right"), [("0.6.2", False), ("0.7", True), ("0.11.1", True), ("0.12.0", False)])
 def test_versions_are_compared_as_pip_does(version: str, right: bool) -> None:
     assert required({"jax": version})["", "jax"] is right
 
