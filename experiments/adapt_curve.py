@@ -131,11 +131,9 @@ def measure_point(point: Point, options: Any) -> dict[str, Any]:
 
 def load_lines(name: str, data_dir: Path | None) -> "list[Sample]":
     """All samples of a prepared data set, in an order drawn once and for all."""
-    from hwr_jax.data.prepared import load_prepared
-    from hwr_jax.data.splits import SPLITS
+    from hwr_jax.data.prepared import load_all
 
-    samples = [sample for split in SPLITS for sample in load_prepared(name, split, data_dir)]
-    samples.sort(key=lambda sample: sample.id)
+    samples = sorted(load_all(name, data_dir), key=lambda sample: sample.id)
     random.Random(0).shuffle(samples)
     return samples
 

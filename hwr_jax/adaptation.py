@@ -17,9 +17,8 @@ from hwr_jax.data.formats.synthetic import SyntheticParams
 from hwr_jax.data.labels import final_label
 from hwr_jax.data.loading import load_split, settle_split, worker_count
 from hwr_jax.data.mixture import group_by_source, rule_of, sources_of
-from hwr_jax.data.prepared import find_prepared, load_prepared, load_skipped, prepare
-from hwr_jax.data.sample import Sample, Skip
-from hwr_jax.data.splits import SPLITS
+from hwr_jax.data.prepared import find_prepared, load_all, load_skipped, prepare
+from hwr_jax.data.sample import Skip
 from hwr_jax.data.stored_images import select_images
 from hwr_jax.decoding.settings import choose_decoder
 from hwr_jax.errors import InputError
@@ -29,7 +28,7 @@ from hwr_jax.export import export_folder
 from hwr_jax.files import write_text
 from hwr_jax.ink.model_input import preprocessing_of
 from hwr_jax.messages import count_of
-from hwr_jax.mixture_config import MixtureSource
+from hwr_jax.mixture_config import MixtureSource, unit_of
 from hwr_jax.models.parameter_files import fingerprint_parameters
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.models.trained import TrainedModel, require_known_encoder, save_exported
@@ -52,7 +51,7 @@ SYNTHETIC_REPLAY = SyntheticParams(writers=120, words_per_writer=10, seed=1)
 ADAPTED, KEPT = "adapted", "kept"
 # The run is below the folder, which itself is an exported model: the adapted one or the old one.
 TRAINING_FOLDER, NUMBERS_FILE, PAGE_FILE, STATUS_FILE = "training", "adapt.json", "adapt.html", "status.json"
-_WORDS_OF_LINES, _LABELS_TO_LOOK_AT = 1.5, 500
+_LABELS_TO_LOOK_AT = 500
 Say = Callable[[str], None]
 
 
@@ -302,21 +301,17 @@ def _check(own: DataConfig, finetuning: ExperimentConfig, trained: TrainedModel)
     rules = CheckRules(own, trained.alphabet, preprocessing_of(finetuning), finetuning.model.frames)
     folder = _as_path(own.data_dir)
     skipped = [Skip(id, reason) for id, reason in load_skipped(own.name, folder).items()]
-    return check_data([*_samples(own), *skipped], rules, workers=1)
-
-
-def _samples(config: DataConfig) -> list[Sample]:
-    return [one for split in SPLITS for one in load_prepared(config.name, split, _as_path(config.data_dir))]
+    return check_data([*load_all(own.name, folder), *skipped], rules, workers=1)
 
 
 def _some_labels(config: DataConfig) -> list[str]:
     """Enough to tell what a data set holds: its first ones."""
-    samples = (one for split in SPLITS for one in load_prepared(config.name, split, _as_path(config.data_dir)))
-    return [final_label(sample.text, config) for sample in itertools.islice(samples, _LABELS_TO_LOOK_AT)]
+    samples = itertools.islice(load_all(config.name, _as_path(config.data_dir)), _LABELS_TO_LOOK_AT)
+    return [final_label(sample.text, config) for sample in samples]
 
 
 def _unit(labels: Sequence[str]) -> str:
-    return "line" if sum(len(label.split()) for label in labels) >= _WORDS_OF_LINES * len(labels) else "word"
+    return unit_of(sum(len(label.split()) for label in labels), len(labels))
 
 
 def _replay_sources(

@@ -9,6 +9,8 @@ from hwr_jax.strict import check_choice, check_not_negative
 # Names of mixtures are this, or begin with it and a slash: "mixture/latin".
 MIXTURE = "mixture"
 UNITS = ("word", "line")
+# Labels of so many words and more are lines, where nobody says what they are.
+_WORDS_OF_LINES = 1.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,11 @@ class MixtureSource:
     def is_drawn(self) -> bool:
         """Whether it is trained on, and not only measured."""
         return bool(self.weight or self.share)
+
+
+def unit_of(words: float | int, labels: float | int) -> str:
+    """What images with so many words in so many labels hold, one of UNITS."""
+    return "line" if words >= _WORDS_OF_LINES * labels else "word"
 
 
 def check_mixture(name: str, sources: Mapping[str, MixtureSource]) -> None:

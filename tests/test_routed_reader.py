@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 import hwr_jax
-from hwr_jax.data.formats.synthetic_lines import write_line
 from hwr_jax.decoding.settings import DecoderSettings
 from hwr_jax.ink.strokes import draw_strokes
-from hwr_jax.ink.writers import make_writer
+from hwr_jax.ink.writers import make_writer, write_line
 from hwr_jax.reader import Reader
 from hwr_jax.routed_reader import RoutedReader
 from hwr_jax.zoo.model_records import LINES, WORDS, default_name

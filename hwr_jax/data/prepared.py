@@ -177,6 +177,12 @@ def load_prepared(name: str, split: str, data_dir: Path | None = None) -> Prepar
     return open_split(info.folder, split)
 
 
+def load_all(name: str, data_dir: Path | None = None) -> Iterator[Sample]:
+    """The samples of all splits, one after the other. Raises InputError as `load_prepared` does."""
+    for split in SPLITS:
+        yield from load_prepared(name, split, data_dir)
+
+
 def open_split(folder: Path, split: str) -> PreparedSplit:
     """A split, not an empty one, of the data set prepared in a folder."""
     maker = tfds.builder_from_directory(folder)

@@ -74,7 +74,7 @@ def load_calibrations(path: Path, parameters_sha256: str) -> dict[str, Calibrati
     Raises InputError: it is damaged.
     """
     try:
-        return {label: _parse(one, path) for label, one in read_fits(path, parameters_sha256).items()}
+        return {label: calibrations_of(one) for label, one in read_fits(path, parameters_sha256).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(_damaged(path)) from error
 
@@ -99,20 +99,22 @@ def read_fits(path: Path, parameters_sha256: str) -> dict[str, Any]:
         raise InputError(_damaged(path)) from error
 
 
-def _of_format_1(fit: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: fit[name] for name in ("slope", "intercept")}
+def calibrations_of(fit: Mapping[str, Any]) -> Calibrations:
+    """The calibrations of a fit, as `hwr_jax.evaluation.calibrate.describe_fit` gives it.
 
-
-def _parse(fit: Mapping[str, Any], path: Path) -> Calibrations:
+    Raises KeyError, TypeError, ValueError or InputError: it is none.
+    """
     parts = {
-        part: build_dataclass(
-            Calibration, {name: value for name, value in fit[part].items() if name in _NUMBERS}, str(path)
-        )
+        part: build_dataclass(Calibration, {name: value for name, value in fit[part].items() if name in _NUMBERS}, part)
         for part in ("text", "word", "character")
         if fit.get(part) is not None
     }
     curve = parse_curve(fit["risk_coverage"]["curve"]) if fit.get("risk_coverage") is not None else None
     return Calibrations(**parts, curve=curve)
+
+
+def _of_format_1(fit: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: fit[name] for name in ("slope", "intercept")}
 
 
 _NUMBERS = {field.name for field in dataclasses.fields(Calibration)}

@@ -9,16 +9,15 @@ import numpy as np
 from hwr_jax.data.batches import batches_by_width
 from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.decoding.alignment import keep_characters, locate_frames
-from hwr_jax.decoding.calibrated import BEST_PATH, Calibrations
+from hwr_jax.decoding.calibrated import BEST_PATH, calibrations_of
 from hwr_jax.decoding.calibration import (
-    Calibration,
     calibration_error_by_chance,
     expected_calibration_error,
     fit_calibration,
 )
 from hwr_jax.decoding.decoder import Decoder, GreedyDecoder
 from hwr_jax.decoding.posteriors import score_words_and_characters
-from hwr_jax.decoding.risk_coverage import describe_risk, parse_curve
+from hwr_jax.decoding.risk_coverage import describe_risk
 from hwr_jax.evaluation.evaluate import LogProbs
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.direction import to_visual
@@ -154,7 +153,7 @@ def describe_fit(found: DecoderOutcomes, about: Mapping[str, Any]) -> dict[str, 
     fitted = {
         name: _fit(outcomes, with_length) for name, (outcomes, with_length) in parts.items() if not outcomes.too_few
     }
-    calibrated_N = _calibration_of(text).apply(found.texts.probabilities_N, found.texts.lengths_N)
+    calibrated_N = calibrations_of({"text": text}).text.apply(found.texts.probabilities_N, found.texts.lengths_N)
     risk = describe_risk(calibrated_N, found.edits_N, found.truth_lengths_N)
     return {"text": text, **fitted, **about, "risk_coverage": risk}
 
@@ -176,12 +175,6 @@ def fit_all(found: Mapping[str, DecoderOutcomes], about: Mapping[str, Any]) -> d
     return fits
 
 
-def calibrations_of(fit: Mapping[str, Any]) -> Calibrations:
-    """The calibrations that `describe_fit` gave as plain values."""
-    parts = {name: _calibration_of(fit[name]) for name in ("text", "word", "character") if name in fit}
-    return Calibrations(**parts, curve=parse_curve(fit["risk_coverage"]["curve"]))
-
-
 def _fit(outcomes: Outcomes, with_length: bool) -> dict[str, Any]:
     probabilities_N, correct_N = outcomes.probabilities_N, outcomes.correct_N
     lengths_N = outcomes.lengths_N if with_length else None
@@ -195,7 +188,3 @@ def _fit(outcomes: Outcomes, with_length: bool) -> dict[str, Any]:
         "expected_calibration_error": expected_calibration_error(calibrated_N, correct_N),
         "expected_calibration_error_by_chance": calibration_error_by_chance(calibrated_N),
     }
-
-
-def _calibration_of(values: Mapping[str, Any]) -> Calibration:
-    return Calibration(*(float(values[field.name]) for field in dataclasses.fields(Calibration)))

@@ -160,10 +160,9 @@ def _pen(pieces: Pieces, pen_px: float, scan: Scan) -> np.ndarray:
     radians_S = np.arctan2(pieces.steps_Sx2[:, 1], pieces.steps_Sx2[:, 0]) - np.radians(scan.pen_degrees)
     pen_of_S = np.minimum((np.cos(radians_S) ** 2 * _PEN_WIDTHS).astype(int), _PEN_WIDTHS - 1)
     inked_HxW = np.zeros((pieces.height_px, pieces.width_px), np.float32)
-    for pen in range(_PEN_WIDTHS) if scan.pressure else (None,):
-        share = 0.0 if pen is None else pen / (_PEN_WIDTHS - 1)
-        chosen_S = np.ones(len(pen_of_S), bool) if pen is None else pen_of_S == pen
-        inked_HxW = np.maximum(inked_HxW, _cover_inside(pieces, chosen_S, pen_px / 2 * (1 + scan.pressure * share)))
+    for pen in np.unique(pen_of_S).tolist():
+        radius_px = pen_px / 2 * (1 + scan.pressure * pen / (_PEN_WIDTHS - 1))
+        inked_HxW = np.maximum(inked_HxW, _cover_inside(pieces, pen_of_S == pen, radius_px))
     return inked_HxW
 
 

@@ -10,6 +10,7 @@ import hashlib
 import numpy as np
 
 from hwr_jax.errors import InputError
+from hwr_jax.ink.cutting import join_words
 from hwr_jax.ink.stroke_fonts import Glyph, load_face
 from hwr_jax.ink.strokes import draw_strokes
 from hwr_jax.text.alphabet import IAM78
@@ -140,6 +141,11 @@ def write_word(writer: Writer, text: str, rng: np.random.Generator) -> list[np.n
     points_Px2 = _unsteady(np.concatenate([points_Px2, *links]), writer, rng)
     points_Px2[:, 0] -= writer.slant * points_Px2[:, 1]
     return np.split(points_Px2, np.concatenate([cuts, links_at]))
+
+
+def write_line(writer: Writer, text: str, rng: np.random.Generator) -> list[np.ndarray]:
+    """The strokes of words with a space between each two, as `write_word` gives those of one, and raises."""
+    return join_words([write_word(writer, word, rng) for word in text.split()], 1.0, rng)
 
 
 def draw_word(writer: Writer, text: str, rng: np.random.Generator) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_json_if_whole
 from hwr_jax.ink.model_input import describe_scale
+from hwr_jax.mixture_config import unit_of
 from hwr_jax.models.parameter_files import find_parameters, fingerprint_parameters, read_parameters
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ NOT_RECORDED = "not recorded"
 WORDS, LINES = "words", "lines"
 # What else a model may be sought for: lines of scanned pages, and of pen strokes.
 PAGES, INK_LINES = "pages", "lines of pen strokes"
-# Labels of so many words and more are lines, where the data set's format does not say.
-_WORDS_OF_LINES = 1.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +78,7 @@ class ModelRecord:
     @property
     def language(self) -> str:
         """Of most of its training texts, as recorded with the model, else by its data's formats; "" if neither says."""
-        formats = filter(None, map(_format_of, data_names(self.config)))
-        known = dict.fromkeys(format.language for format in formats if format.language)
+        known = dict.fromkeys(format.language for format in self._formats if format.language)
         return str(self.about.get("language") or ", ".join(known))
 
     @property
@@ -88,15 +86,22 @@ class ModelRecord:
         """INK or STROKES of `hwr_jax.data.formats.base`, likewise."""
         from hwr_jax.data.formats.base import INK
 
-        formats = list(filter(None, map(_format_of, data_names(self.config))))
-        scanned = any(format.from_scans for format in formats)
-        return str(self.about.get("medium") or (INK if scanned else formats[0].medium if formats else ""))
+        known = INK if self._scanned else self._formats[0].medium if self._formats else ""
+        return str(self.about.get("medium") or known)
 
     @property
     def reads_scanned_pages(self) -> bool:
         """Whether it was trained on lines of scanned pages, beside others perhaps."""
-        formats = map(_format_of, data_names(self.config))
-        return self.reads == LINES and any(format is not None and format.from_scans for format in formats)
+        return self.reads == LINES and self._scanned
+
+    @property
+    def _scanned(self) -> bool:
+        return any(format.from_scans for format in self._formats)
+
+    @property
+    def _formats(self) -> "list[Format]":
+        """Of the data sets that it was trained on last, those that are in the package's table."""
+        return list(filter(None, map(_format_of, data_names(self.config))))
 
     @property
     def input_size(self) -> str:
@@ -133,13 +138,15 @@ def reads_what(config: Mapping[str, Any], evaluation: Mapping[str, Any] | None) 
     if sources := group_of(group_of(config, "data"), "mixture").values():
         return LINES if any(one["unit"] == "line" for one in sources) else WORDS
     format = _format_of(_data_name(config))
-    kind = {"word": WORDS, "line": LINES}.get(format.unit if format else "", "")
+    names = {"word": WORDS, "line": LINES}
+    kind = names.get(format.unit if format else "", "")
     if kind or evaluation is None:
         return kind
-    words, samples = evaluation.get("words"), evaluation.get("samples")
+    words: Any = evaluation.get("words")
+    samples: Any = evaluation.get("samples")
     if not (is_number(words) and is_number(samples) and samples):
         return ""
-    return LINES if words / samples >= _WORDS_OF_LINES else WORDS
+    return names[unit_of(words, samples)]
 
 
 def language_of(data_name: str) -> str:

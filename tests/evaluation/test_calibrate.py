@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from hwr_jax.data.preprocessed import PreprocessedSamples
-from hwr_jax.decoding.calibrated import BEST_PATH
+from hwr_jax.decoding.calibrated import BEST_PATH, calibrations_of
 from hwr_jax.decoding.decoder import BeamDecoder, GreedyDecoder
 from hwr_jax.evaluation.calibrate import (
     FEW_RIGHT_OR_WRONG,
     FEW_SAMPLES,
     Outcomes,
-    calibrations_of,
     collect_outcomes,
     fit_all,
 )

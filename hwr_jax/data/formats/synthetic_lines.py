@@ -11,12 +11,11 @@ import numpy as np
 from hwr_jax.data.archives import decode_text
 from hwr_jax.data.formats.base import STROKES, DataTerms, Format, Option, TellTotal, ignore_total
 from hwr_jax.data.parallel import map_in_order
-from hwr_jax.data.sample import Sample, Skip
+from hwr_jax.data.sample import Sample
 from hwr_jax.errors import InputError
-from hwr_jax.ink.cutting import join_words
 from hwr_jax.ink.scan_like import draw_like_scan
 from hwr_jax.ink.strokes import draw_strokes, encode_png
-from hwr_jax.ink.writers import Writer, make_writer, write_word
+from hwr_jax.ink.writers import make_writer, write_line
 from hwr_jax.text.alphabet import IAM78
 
 _LINES_PER_WRITER = 20
@@ -32,7 +31,7 @@ def parse_synthetic_lines(
     tell_total: TellTotal = ignore_total,
     lines: str = "10000",
     like_scans: bool = False,
-) -> Iterator[Sample | Skip]:
+) -> Iterator[Sample]:
     """Lines of 1 to 10 words of a text, in the text's order, twenty by each writer.
 
     Where the text is longer than `lines` lines, these are runs of its words from all over it. Words with characters
@@ -50,33 +49,21 @@ def parse_synthetic_lines(
         yield from samples
 
 
-def write_samples(block: tuple[int, list[str]], *, like_scans: bool) -> list[Sample | Skip]:
+def write_samples(block: tuple[int, list[str]], *, like_scans: bool) -> list[Sample]:
     """The lines of one writer, who is known by a number."""
     number, texts = block
     name = f"w{number:04d}"
     writer = make_writer(f"line-{name}")
-    ids = [f"synthetic-line-{name}-{at:02d}" for at in range(len(texts))]
-    rngs = [np.random.default_rng([number, at]) for at in range(len(texts))]
-    return [_write(writer, *line, name, like_scans) for line in zip(ids, texts, rngs, strict=True)]
-
-
-def write_line(writer: Writer, text: str, rng: np.random.Generator) -> list[np.ndarray]:
-    """The strokes of words with a space between each two, as `hwr_jax.ink.writers.write_word` gives those of one."""
-    return join_words([write_word(writer, word, rng) for word in text.split()], 1.0, rng)
-
-
-def _write(
-    writer: Writer, sample_id: str, text: str, rng: np.random.Generator, name: str, like_scans: bool
-) -> Sample | Skip:
-    strokes = write_line(writer, text, rng)
-    try:
+    samples = []
+    for at, text in enumerate(texts):
+        rng = np.random.default_rng([number, at])
+        strokes = write_line(writer, text, rng)
         if like_scans:
             image = draw_like_scan(strokes, rng, max_width_px=_MAX_WIDTH_PX)
         else:
             image = encode_png(draw_strokes(strokes, pen_width_px=writer.pen_width_px, max_width_px=_MAX_WIDTH_PX))
-    except InputError:
-        return Skip(sample_id, "strokes cannot be drawn")
-    return Sample(sample_id, text, name, image)
+        samples.append(Sample(f"synthetic-line-{name}-{at:02d}", text, name, image))
+    return samples
 
 
 def _read_words(source: Path) -> list[str]:
