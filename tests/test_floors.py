@@ -9,7 +9,7 @@ import pytest
 
 import hwr_jax
 
-FLOORS = ("text", "ink", "data", "models", "decoding", "training", "evaluation", "zoo", "reports", "commands")
+FLOORS = ("text", "ink", "layout", "data", "models", "decoding", "training", "evaluation", "zoo", "reports", "commands")
 # Below all floors. The config names values of every floor, and imports none.
 FOUNDATIONS = (
     "cache",
