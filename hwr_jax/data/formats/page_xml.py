@@ -39,7 +39,9 @@ def parse_page(root: Element, text_index: int | None = None) -> pages.Page | Non
     lines = [_line(line, number, *text) for number, (line, text) in enumerate(texts.items(), start=1)]
     size = pages.parse_size(page.get("imageWidth"), page.get("imageHeight"))
     was_read = _READ_BY in root.findtext("Metadata/Comments", "")
-    return pages.Page(page.get("imageFilename", "").strip(), size, pages.complete_lines(lines), was_read)
+    unknown = [outline for region in page.iter("UnknownRegion") if (outline := _points(region, "Coords")) is not None]
+    image_name = page.get("imageFilename", "").strip()
+    return pages.Page(image_name, size, pages.complete_lines(lines), was_read, tuple(unknown))
 
 
 def _line(line: Element, number: int, text: str, why_empty: str) -> pages.PageLine:

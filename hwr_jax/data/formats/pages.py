@@ -43,6 +43,7 @@ class Page:
     size: tuple[int, int] | None  # width and height in the file's units, None if the file does not say
     lines: tuple[PageLine, ...]  # in the file's order
     was_read: bool = False  # its texts are what this package has read
+    uncovered: tuple[np.ndarray, ...] = ()  # outlines of what may be writing and is no line: PAGE's UnknownRegions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,98 @@
+"""Whole pages with their lines marked: what a line finder is trained on and measured against."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from hwr_jax.data.archives import Tree, open_tree
+from hwr_jax.data.formats import entries
+from hwr_jax.data.formats.page_text import parse_page_file
+from hwr_jax.data.formats.pages import Page, PageLine
+from hwr_jax.data.formats.scans import Scans, open_scan
+from hwr_jax.data.sample import Skip
+from hwr_jax.errors import InputError
+from hwr_jax.layout.page_layout import TextLine
+
+
+@dataclasses.dataclass(frozen=True)
+class MarkedPage:
+    """A page with its lines.
+
+    Attributes:
+      name: path of its file in the source, without suffix.
+      image_HxW: its pixels.
+      lines: in the file's order, in pixels of the image. Those without an outline or a baseline of some length are not
+        among them.
+      unmarked: how many those are.
+      uncovered: outlines of writing that no line of the file covers (UnknownRegion of PAGE XML).
+    """
+
+    name: str
+    image_HxW: UInt8[np.ndarray, "H W"]
+    lines: tuple[TextLine, ...]
+    unmarked: int
+    uncovered: tuple[Float[np.ndarray, "N 2"], ...]
+
+
+def read_marked_pages(source: Path) -> Iterator[MarkedPage | Skip]:
+    """The pages of a source, in the order of their names.
+
+    Args:
+      source: a folder or an archive (tar, zip) with ALTO or PAGE files (.xml) and their images; or one such file.
+
+    Raises:
+      InputError: the source is missing, or holds no XML file.
+    """
+    chosen = ""
+    if source.is_file() and source.suffix.lower() == ".xml":
+        source, chosen = source.parent, source.name
+    with open_tree(source, lambda name: entries.is_image(name) or name.lower().endswith(".xml")) as tree:
+        names = [chosen] if chosen else [name for name in tree.names() if not entries.is_image(name)]
+        if not names:
+            raise InputError(f"{source}: no ALTO or PAGE files (.xml) in it")
+        scans = Scans(source, tree)
+        for name in names:
+            yield _read_page(tree, scans, name)
+
+
+def _read_page(tree: Tree, scans: Scans, name: str) -> MarkedPage | Skip:
+    page_name = entries.printable(str(PurePosixPath(name).with_suffix("")))
+    try:
+        page = parse_page_file(tree.read(name), name)
+        if page.was_read:
+            return Skip(page_name, "made by hwr_jax, no ground truth")
+        content = scans.content(scans.find(name, page.image_name))
+        if content is None:
+            return Skip(page_name, "page image: no such file")
+        image_HxW, scale_2 = open_scan(content, page.size)
+    except InputError as error:
+        return Skip(page_name, entries.printable(str(error).removeprefix(f"{name}: ")))
+    except OSError as error:
+        return Skip(page_name, f"cannot be read ({error.strerror or error})")
+    return _on_image(page_name, page, image_HxW, scale_2)
+
+
+def _on_image(name: str, page: Page, image_HxW: np.ndarray, scale_2: np.ndarray) -> MarkedPage:
+    lines = [line for line in page.lines if _is_marked(line)]
+    return MarkedPage(
+        name,
+        image_HxW,
+        tuple(_text_line(line.on_scan(scale_2)) for line in lines),
+        len(page.lines) - len(lines),
+        tuple(np.asarray(outline_Nx2 * scale_2, np.float64) for outline_Nx2 in page.uncovered),
+    )
+
+
+def _is_marked(line: PageLine) -> bool:
+    if line.outline is None or line.baseline is None or len(line.outline) < 3:
+        return False
+    return bool(np.ptp(line.baseline, axis=0).max() > 0)
+
+
+def _text_line(line: PageLine) -> TextLine:
+    assert line.outline is not None  # `_is_marked` has seen to it.
+    assert line.baseline is not None
+    return TextLine(np.asarray(line.outline, np.float64), np.asarray(line.baseline, np.float64))
