@@ -83,7 +83,8 @@ function preprocess({ pixels, width, height }, p) { // to the model's image, and
   const scale = Math.min(p.height_px / height, (p.width_px - 2 * p.margin_px) / wide, p.max_enlargement);
   const size = [even(height * scale), even(wide * scale)];
   const rows = [...Array(height).keys()].map((y) => pixels.slice(y * width, (y + 1) * width));
-  const resized = resize(turn(resize(turn(rows), size[1])), size[0]); // columns first
+  const rowsFirst = size[1] > width && size[0] < height; // as Pillow 13 does
+  const resized = rowsFirst ? turn(resize(turn(resize(rows, size[0])), size[1])) : resize(turn(resize(turn(rows), size[1])), size[0]);
   const top = (p.height_px - size[0]) >> 1, left = p.kind === "line" ? p.margin_px : (p.width_px - size[1]) >> 1;
   const image = new Uint8Array(p.height_px * p.width_px).fill(255);
   resized.forEach((row, y) => row.forEach((level, x) => { image[(top + y) * p.width_px + left + x] = levels[level]; }));

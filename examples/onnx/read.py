@@ -1,6 +1,4 @@
-"""Reads PNG files with a model that `hwr export --format=onnx` wrote: python read.py MODEL.onnx IMAGE.png ...
-
-Needs onnxruntime and numpy alone, to be carried over to any language; docs/export.md says the same in words."""
+"""Reads PNG files by onnxruntime and numpy alone, as docs/export.md says: python read.py MODEL.onnx IMAGE.png ..."""
 
 import json
 import pathlib
@@ -61,9 +59,10 @@ def preprocess(grey, p):  # to the model's image, and how many of its columns co
     margin, wide = p["margin_px"], grey.shape[1] * p["horizontal_scale"]
     scale = min(p["height_px"] / len(grey), (p["width_px"] - 2 * margin) / wide, p["max_enlargement"])
     height, width = round(len(grey) * scale), round(wide * scale)
-    resized = resize(resize(grey.T, width).T, height).astype(int)  # columns first
+    rows_first = width > grey.shape[1] and height < len(grey)  # as Pillow 13 does
+    turned = resize(resize(grey, height).T, width) if rows_first else resize(resize(grey.T, width).T, height).T
     top, left = (p["height_px"] - height) // 2, margin if p["kind"] == "line" else (p["width_px"] - width) // 2
-    image[top : top + height, left : left + width] = np.clip(np.round(255 - depth), 0, 255)[resized]
+    image[top : top + height, left : left + width] = np.clip(np.round(255 - depth), 0, 255)[turned.T.astype(int)]
     last = np.flatnonzero(image.min(axis=0) < 255)[-1] + 1
     return image, min(last + margin, p["width_px"]) if p["kind"] == "line" else p["width_px"]
 

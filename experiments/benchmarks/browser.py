@@ -26,36 +26,37 @@ from hwr_jax.export import export_html, export_onnx
 from hwr_jax.ink.model_input import measure_widths
 from hwr_jax.ink.pen_input import draw_pen_input
 from hwr_jax.ink.preprocessing import preprocess
-from hwr_jax.ink.writers import make_writer, write_word
+from hwr_jax.ink.writers import make_writer, write_line
 from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.load import load_model
 
 _WORDS = ("bread", "handle", "winter", "Thomas", "yellow", "letters", "about", "Hand")
 # Rounds before the clock counts: browsers compile what runs often a second time.
 _WARM_UP = 10
-_OURS = """async (samples) => {
+_BYTES = """window.bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));"""
+_OURS = """async (sample) => {
   const reader = await ready;
   window.takeTurn = async ({ grey }) => {
-    const one = { ...grey, pixels: Uint8Array.from(grey.pixels) };
+    const one = { ...grey, pixels: bytes(grey.pixels) };
     const image = preprocess(one, about.preprocessing);
     const { input, width } = imageToInput(image, about.preprocessing, about.stride_px);
     const start = performance.now();
     reader.computeLogProbs(input, width, image.height);
     return performance.now() - start;
   };
-  await window.takeTurn(samples[0]);
+  await window.takeTurn(sample);
   return performance.now();
 }"""
-_THEIRS = """async (samples) => {
+_THEIRS = """async (sample) => {
   const session = await window.session;
   window.takeTurn = async ({ image, width, height }) => {
     const start = performance.now();
-    const inputs = { images: new ort.Tensor("uint8", Uint8Array.from(image), [1, height, width]) };
+    const inputs = { images: new ort.Tensor("uint8", bytes(image), [1, height, width]) };
     if (session.inputNames.includes("widths")) inputs.widths = new ort.Tensor("int32", Int32Array.of(width), [1]);
     await session.run(inputs);
     return performance.now() - start;
   };
-  await window.takeTurn(samples[0]);
+  await window.takeTurn(sample);
   return performance.now();
 }"""
 _PAGE = """<!DOCTYPE html><meta charset="utf-8"><script type="text/plain" id="code">{code}</script>
@@ -77,7 +78,9 @@ def main(argv: Sequence[str]) -> int:
         "rounds": (60, "samples that are timed, each by every way in turn"),
     }
     parser = make_parser("browser", __doc__, counts)
-    parser.add_argument("--models", metavar="A,B", default="unipen_words,unipen_words_large,unipen_lines_large")
+    parser.add_argument(
+        "--models", metavar="A,B", default="unipen_words,unipen_words_large,unipen_lines_large,latin_lines"
+    )
     parser.add_argument("--onnxruntime_web", type=Path, metavar="DIR", help="the npm package onnxruntime-web, unpacked")
     options = parser.parse_args(argv)
     try:
@@ -122,30 +125,29 @@ def make_samples(name: str) -> list[dict[str, Any]]:
     samples = []
     for seed, word in enumerate(_WORDS):
         words = [word] if "words" in name else [_WORDS[(seed + step) % len(_WORDS)] for step in range(4)]
-        strokes: list[np.ndarray] = []
-        for text in words:
-            left = max((stroke[:, 0].max() for stroke in strokes), default=-1.0) + 1.0
-            written = write_word(make_writer(7), text, np.random.default_rng(seed))
-            strokes += [stroke + np.array([left, 0]) for stroke in written]
+        strokes = write_line(make_writer(7), " ".join(words), np.random.default_rng(seed))
         grey_HxW, _ = draw_pen_input(strokes, model.preprocessing.kind)
         image_HxW = preprocess(grey_HxW, model.preprocessing)
         counted = int(measure_widths(image_HxW[None], model.preprocessing)[0])
         width = -(-counted // model.stride_px) * model.stride_px
-        grey = {"pixels": grey_HxW.ravel().tolist(), "height": grey_HxW.shape[0], "width": grey_HxW.shape[1]}
-        image = image_HxW[:, :width].ravel().tolist()
+        grey = {"pixels": _encode(grey_HxW), "height": grey_HxW.shape[0], "width": grey_HxW.shape[1]}
+        image = _encode(image_HxW[:, :width])
         samples.append({"grey": grey, "image": image, "width": width, "height": model.preprocessing.height_px})
     return samples
 
 
-def open_file(
-    chromium: Any, program: str, way: str, path: Path, samples: list[dict[str, Any]]
-) -> tuple[Any, float, float]:
-    """The file in a new browser, the milliseconds until the first sample was read, and the processor's seconds."""
+def _encode(pixels_HxW: np.ndarray) -> str:
+    return base64.b64encode(pixels_HxW.tobytes()).decode()
+
+
+def open_file(chromium: Any, program: str, way: str, path: Path, sample: dict[str, Any]) -> tuple[Any, float, float]:
+    """The file in a new browser, the milliseconds until the sample was read, and the processor's seconds."""
     page = chromium.launch(executable_path=program, args=["--no-sandbox"]).new_page()
+    page.add_init_script(_BYTES)
     page.goto("about:blank")
     before = processor_seconds()
     page.goto(path.as_uri())
-    milliseconds = page.evaluate(_OURS if way == "ours" else _THEIRS, samples)
+    milliseconds = page.evaluate(_OURS if way == "ours" else _THEIRS, sample)
     return page, milliseconds, processor_seconds() - before
 
 
@@ -166,7 +168,7 @@ def measure_openings(
     started: dict[str, list[tuple[float, float]]] = {way: [] for way in files}
     for _ in range(openings):
         for way, path in files.items():
-            page, *taken = open_file(chromium, program, way, path, samples)
+            page, *taken = open_file(chromium, program, way, path, samples[0])
             page.context.browser.close()
             started[way].append((taken[0], taken[1]))
     return started
@@ -182,7 +184,7 @@ def measure(
     rounds: int,
 ) -> list[dict[str, str]]:
     """A row for each file, the pages of all open at once."""
-    pages = {way: open_file(chromium, program, way, path, samples)[0] for way, path in files.items()}
+    pages = {way: open_file(chromium, program, way, path, samples[0])[0] for way, path in files.items()}
     times: dict[str, list[float]] = {way: [] for way in files}
     for number in range(_WARM_UP + rounds):
         for way, page in pages.items():

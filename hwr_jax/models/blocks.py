@@ -100,14 +100,16 @@ def _attend_by_position(query: Array, key: Array, value: Array, mask: Array | No
     return nn.dot_product_attention(turn_by_position(query), turn_by_position(key), value, mask=mask, **options)
 
 
-def turn_by_position(x_BxTxNxD: Float[Array, "B T N D"]) -> Float[Array, "B T N D"]:
-    """Pairs of features turned by angles that grow with the frame, so that products tell how far frames are apart.
+def angles_of_positions(features: int) -> Float[Array, "D"]:
+    """How far a frame turns each pair of a head's features: from 1 down to 1/1000, for frames are fewer than tokens."""
+    half = features // 2
+    return 1000.0 ** (-jnp.arange(half) / half)
 
-    The angle a frame is from 1 down to 1/1000: frames are fewer than a text's tokens.
-    """
-    frames, half = x_BxTxNxD.shape[1], x_BxTxNxD.shape[3] // 2
-    angle_a_frame = 1000.0 ** (-jnp.arange(half) / half)
-    angles_1xTx1xD = (jnp.arange(frames)[:, None] * angle_a_frame[None])[None, :, None]
+
+def turn_by_position(x_BxTxNxD: Float[Array, "B T N D"]) -> Float[Array, "B T N D"]:
+    """Pairs of features turned by angles that grow with the frame, so that products tell how far frames are apart."""
+    angle_a_frame = angles_of_positions(x_BxTxNxD.shape[3])
+    angles_1xTx1xD = (jnp.arange(x_BxTxNxD.shape[1])[:, None] * angle_a_frame[None])[None, :, None]
     cos, sin = jnp.cos(angles_1xTx1xD).astype(x_BxTxNxD.dtype), jnp.sin(angles_1xTx1xD).astype(x_BxTxNxD.dtype)
     a, b = jnp.split(x_BxTxNxD, 2, axis=-1)
     return jnp.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from hwr_jax.config import ModelConfig
 from hwr_jax.errors import InputError
+from hwr_jax.models import onnx_blocks  # noqa: F401 -- makes its blocks known to `write_layer`
 from hwr_jax.models.encoders import ENCODERS
 from hwr_jax.models.layers import Dense
 from hwr_jax.models.onnx_graph import Graph, Port

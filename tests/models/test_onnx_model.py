@@ -11,6 +11,7 @@ import pytest
 
 from hwr_jax.config import ExperimentConfig, ModelConfig
 from hwr_jax.errors import InputError
+from hwr_jax.model_config import ConformerConfig, ConvolutionalConfig
 from hwr_jax.models.onnx_model import build_onnx
 from hwr_jax.models.recognizer import Recognizer, shapes_of
 from hwr_jax.models.trained import TrainedModel, build_trained
@@ -33,6 +34,12 @@ RESIDUAL = ModelConfig(
 )
 PLAINER = ModelConfig(
     **SIZES | {"dense_features": 0}, encoder="residual", conv_features=(4, 6), conv_blocks=(1, 0), columns="max"
+)
+CONFORMER = ModelConfig(
+    **SIZES, encoder="conformer", conv_features=(4, 6), conformer=ConformerConfig(features=8, blocks=2, heads=2)
+)
+CONVOLUTIONAL = ModelConfig(
+    **SIZES, encoder="convolutional", conv_features=(4, 6), convolutional=ConvolutionalConfig(features=8, blocks=2)
 )
 # 200 samples in all
 BATCHES = ((1, 4), (68, 20), (131, 48))
@@ -78,7 +85,8 @@ def check(proto: Any, model: TrainedModel, run_onnx: Callable[..., Any]) -> None
 
 @pytest.mark.parametrize(
     ("config", "kind"),
-    [(KERAS, "word"), (KERAS, "keras"), (KERAS, "line"), (RESIDUAL, "word"), (RESIDUAL, "line"), (PLAINER, "line")],
+    [(KERAS, "word"), (KERAS, "keras"), (KERAS, "line"), (RESIDUAL, "word"), (RESIDUAL, "line"), (PLAINER, "line")]
+    + [(config, kind) for config in (CONFORMER, CONVOLUTIONAL) for kind in ("word", "line")],
 )
 def test_log_probabilities_are_those_of_the_model(config, kind, run_onnx):
     model = make_model(config, kind)
@@ -140,9 +148,6 @@ def test_parts_that_cannot_be_written_are_named():
     own = build_trained("mine", config, "abc", tree, "mine", encoder=OwnEncoder())
     with pytest.raises(InputError, match="model mine: its encoder OwnEncoder is in no table of hwr_jax"):
         build_onnx(own, {})
-    attention = make_model(ModelConfig(**SIZES, encoder="conformer", conv_features=(4, 6)), "word")
-    with pytest.raises(InputError, match="model tiny: layer block1: ConformerBlock cannot be written as ONNX"):
-        build_onnx(attention, {})
 
 
 def test_onnx_is_asked_for(monkeypatch):

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -355,6 +356,33 @@ def test_a_part_of_an_image_is_read_alone(pad):
     assert page.locator("#text").inner_text() == expected.text
     page.click("#undo")
     assert page.evaluate("picture.part.width") == both.shape[1]
+
+
+def test_a_part_of_an_image_is_chosen_by_keyboard(pad):
+    page = pad()
+    image = np.pad(make_images()[0], 8, constant_values=255)
+    drop(page, "word.png", encode_png(np.concatenate([image, np.full_like(image, 255)], 1)))
+    page.locator("#confidence:not(:empty)").wait_for()
+    across = math.ceil(2 * image.shape[1] / 20)
+    page.locator("#pad").focus()
+    for _ in range(25):
+        page.keyboard.press("Shift+ArrowLeft")
+    assert page.evaluate("[picture.part.x, picture.part.width]") == [0, across]
+    for _ in range(25):
+        page.keyboard.press("ArrowRight")
+    page.locator("#problem:visible").wait_for()
+    assert page.locator("#problem").inner_text() == "word.png: blank: there is no ink in it"
+    assert page.evaluate("picture.part.x") == 2 * image.shape[1] - across
+    for _ in range(25):
+        page.keyboard.press("ArrowLeft")
+    for _ in range(12):
+        page.keyboard.press("Shift+ArrowRight")
+    page.locator("#confidence:not(:empty)").wait_for()
+    part = page.evaluate("picture.part")
+    assert (part["x"], part["width"], part["height"]) == (0, 13 * across, len(image))
+    crop = np.pad(image, ((0, 0), (0, 13 * across - image.shape[1])), constant_values=255)
+    (expected,) = hwr_jax.load("unipen_words_large").read(crop, are_crops=True)
+    assert page.locator("#text").inner_text() == expected.text != ""
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@
 const PAUSE_MS = 120;
 // A drag of fewer pixels on an image is a slip and no part of it.
 const LEAST_PART_PX = 12;
+// An arrow key moves the part of an image that is read by this share of the image; with Shift it moves its far edges.
+const ARROW_SHARE = 0.05;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const byId = (id) => document.getElementById(id);
 const about = JSON.parse(byId("about").textContent);
@@ -184,6 +187,22 @@ function lift(event) {
 pad.addEventListener("pointerup", lift);
 pad.addEventListener("pointercancel", lift);
 
+function movePart([right, down], resizes) {
+  const { bitmap, part } = picture;
+  const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
+  const across = Math.ceil(ARROW_SHARE * bitmap.width), along = Math.ceil(ARROW_SHARE * bitmap.height);
+  if (resizes) {
+    part.width = clamp(part.width + right * across, across, bitmap.width - part.x);
+    part.height = clamp(part.height + down * along, along, bitmap.height - part.y);
+  } else {
+    part.x = clamp(part.x + right * across, 0, bitmap.width - part.width);
+    part.y = clamp(part.y + down * along, 0, bitmap.height - part.height);
+  }
+  reading = null;
+  paint();
+  readSoon();
+}
+
 // Reading
 
 function readSoon() {
@@ -310,6 +329,7 @@ pad.addEventListener("keydown", (event) => {
   if (isUndo || event.key === "Backspace") undo();
   else if (event.key === "Delete" || event.key === "Escape") clear();
   else if (event.key === "Enter" && reading && reading.text) keep(reading.text);
+  else if (picture && ARROWS[event.key]) movePart(ARROWS[event.key], event.shiftKey);
   else return;
   event.preventDefault();
 });

@@ -40,7 +40,7 @@ def program(request, repository) -> list[str]:
     return [node, str(folder / request.param)]
 
 
-@pytest.mark.parametrize(("model", "words"), [("unipen_words_large", 50), ("copiste_lines", 10)])
+@pytest.mark.parametrize(("model", "words"), [("unipen_words_large", 50), ("latin_lines", 10)])
 def test_it_reads_what_the_reader_reads(model, words, program, tmp_path):
     export_onnx(model, tmp_path / "model.onnx")
     paths = []
