@@ -42,6 +42,7 @@ FACE = (
         "keras_import",
     ),
     "adaptation",
+    "benchmark",
     "review",
     "demo_server",
 )

@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "train a model, or go on with a run that stopped",
     "adapt": "adapt a model to a few lines of yours, and keep the old one if it gets no better",
     "evaluate": "measure CER and WER of a model on a data set",
+    "benchmark": "train and measure on a benchmark of the field: IAM, RIMES, READ, Bentham, Washington",
     "read": "read images: path, text, confidence",
     "models": "list models with their numbers, or print a model's card",
     "data": "prepare, check and look at data sets",

@@ -125,14 +125,22 @@ def divide_as_keras_example(listed_ids: Sequence[str]) -> dict[str, list[str]]:
     return {"train": shuffled[:train], "validation": shuffled[train:validation], "test": shuffled[validation:]}
 
 
+# Lists in circulation, which `data.split` takes by name; README.md there says where they come from.
+SPLIT_LISTS = Path(__file__).parent / "split_lists"
+
+
 def read_split_lists(folder: Path) -> SplitLists:
     """Reads lists of ids, one id a line, from a folder that holds one for each split, named as in `split_named`.
 
+    It may be one of SPLIT_LISTS by its name, where there is no such folder here.
     White space around ids, what follows a tab, and lines that start with "#" do not count. Raises InputError if a list
     is missing, there twice, empty or not text, or two lists share an id.
     """
+    if not folder.is_dir() and len(folder.parts) == 1 and (SPLIT_LISTS / folder).is_dir():
+        folder = SPLIT_LISTS / folder
     if not folder.is_dir():
-        rules = ", ".join((AUTO, *_RULES))
+        named = sorted(path.name for path in SPLIT_LISTS.iterdir() if path.is_dir())
+        rules = ", ".join((AUTO, *_RULES, *named))
         raise InputError(f"data.split: {str(folder)!r} is none of {rules}, nor a folder with lists of ids")
     ids = {split: _read_list(_find_list(folder, split)) for split in SPLITS}
     owner: dict[str, str] = {}

@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,7 +150,7 @@ def test_a_list_that_is_no_text_is_refused(tmp_path):
 
 
 def test_what_is_no_folder_is_refused_with_the_rules_there_are():
-    with pytest.raises(InputError, match=r"'by_page' is none of auto, writer, .*, given, nor a folder"):
+    with pytest.raises(InputError, match=r"'by_page' is none of auto, writer, .*, given, .*read2016, nor a folder"):
         rule_name("by_page")
 
 
@@ -209,3 +210,43 @@ def test_lists_with_a_byte_order_mark_and_other_names(tmp_path, encoding):
     for name, id in (("Train.txt", "\u00e9"), ("dev.LST", "2"), ("eval.ln", "3")):
         (tmp_path / name).write_text(f"{id}\r\n", encoding=encoding)
     assert divide_by_lists(["\u00e9", "2", "3"], read_split_lists(tmp_path))["train"] == ["\u00e9"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "counts"),
+    [
+        ("iam_aachen", "lists-7e8ec95d", (747, 116, 336)),
+        ("iam_aachen_lines", "lists-41de547f", (6161, 966, 2915)),
+        ("iam_large_writer_independent", "lists-e83de9b2", (6161, 1840, 1861)),
+        ("read2016", "lists-9038d012", (1, 1, 1)),
+    ],
+)
+def test_lists_in_circulation_have_not_changed(name, rule, counts, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lists = read_split_lists(Path(name))
+    assert rule_name(name) == lists.rule == rule
+    assert tuple(len(lists.ids[split]) for split in SPLITS) == counts
+
+
+def test_aachens_forms_are_those_of_aachens_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    forms, lines = (read_split_lists(Path(name)).ids for name in ("iam_aachen", "iam_aachen_lines"))
+    for split in SPLITS:
+        assert {line.rpartition("-")[0] for line in lines[split]} <= forms[split]
+
+
+def test_a_folder_of_ones_own_comes_before_lists_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "iam_aachen").mkdir()
+    write_lists(tmp_path / "iam_aachen", train="mine\n")
+    assert read_split_lists(Path("iam_aachen")).ids["train"] == {"mine"}
+
+
+def test_pages_of_read2016_are_told_apart_by_their_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lists = read_split_lists(Path("read2016"))
+    inside = ["PublicData/Training/page/page/Seite0004/r1l1", "Test-ICFHR-2016/page/Seite0401/r1l1"]
+    ids = [*inside, "PublicData/Validation/page/page/Seite0352/r1l1", "other/1"]
+    assert divide_by_lists(ids, lists) == {
+        "train": [ids[0]], "validation": [ids[2]], "test": [ids[1]], "": ["other/1"],
+    }  # fmt: skip

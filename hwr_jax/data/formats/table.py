@@ -8,10 +8,12 @@ from typing import Any
 
 from hwr_jax.data.formats import (
     alto,
+    historical,
     hugging_face,
     iam,
     manifest,
     page_xml,
+    rimes_pages,
     synthetic,
     synthetic_lines,
     text_files,
@@ -31,6 +33,8 @@ FORMATS: dict[str, Format] = {
         *unipen.FORMATS,
         *iam.FORMATS,
         text_files.RIMES,
+        rimes_pages.FORMAT,
+        *historical.FORMATS,
         alto.COPISTE,
         alto.FORMAT,
         page_xml.FORMAT,
