@@ -84,7 +84,7 @@ BENCHMARKS = {
             "RIMES 2011 lines",
             "rimes_pages",
             "copiste_lines_large",
-            "zenodo.org/records/10812725: the folders of the competition of 2011, with training_2011.xml and "
+            "teklia.com/research/rimes-database: the lines of ICDAR 2011, with training_2011.xml and "
             "eval_2011_annotated.xml",
             samples={"given": (10188, 1145, 778)},
             notes=("The competition has no validation split. Here it is a tenth of the training letters by a hash of "
@@ -95,7 +95,7 @@ BENCHMARKS = {
             "READ 2016 lines",
             "page_lines",
             "copiste_lines_large",
-            "zenodo.org/records/1164045: PublicData.tgz and Test-ICFHR-2016.tgz, unpacked into one folder",
+            "zenodo.org/records/1297399: Train-And-Val-ICFHR-2016.tgz and Test-ICFHR-2016.tgz, in one folder",
             split="read2016",
             samples={"read2016": (8349, 1040, 1138)},
         ),
