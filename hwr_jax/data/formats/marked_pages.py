@@ -34,7 +34,7 @@ class MarkedPage:
     image_HxW: UInt8[np.ndarray, "H W"]
     lines: tuple[TextLine, ...]
     unmarked: int
-    uncovered: tuple[Float[np.ndarray, "N 2"], ...]
+    uncovered: tuple[Float[np.ndarray, "_ 2"], ...]
 
 
 def read_marked_pages(source: Path) -> Iterator[MarkedPage | Skip]:
