@@ -47,3 +47,27 @@ def fill_polygon(outline_Nx2: np.ndarray, left: int, top: int, width: int, heigh
     column_E = np.ceil(x_E).clip(0, width).astype(np.int64)
     turned = np.bincount(row_E * (width + 1) + column_E, minlength=height * (width + 1))
     return np.bitwise_xor.accumulate(turned.reshape(height, width + 1).astype(np.uint8) & 1, axis=1)[:, :-1] > 0
+
+
+def simplify(points_Mx2: np.ndarray, off: float) -> np.ndarray:
+    """The points of a polyline without those that lie no further than `off` from it once they are left out.
+
+    Douglas and Peucker (1973): from the ends on, the point that lies furthest off is kept.
+    """
+    kept_M = np.zeros(len(points_Mx2), bool)
+    kept_M[[0, -1]] = True
+    parts = [(0, len(points_Mx2) - 1)]
+    while parts:
+        first, last = parts.pop()
+        if last - first < 2:
+            continue
+        chord_2 = points_Mx2[last] - points_Mx2[first]
+        inner_Px2 = points_Mx2[first + 1 : last] - points_Mx2[first]
+        share_P = np.clip(inner_Px2 @ chord_2 / max(float(chord_2 @ chord_2), 1e-12), 0, 1)
+        off_P = np.hypot(*(inner_Px2 - share_P[:, None] * chord_2).T)
+        worst = int(off_P.argmax())
+        if off_P[worst] > off:
+            middle = first + 1 + worst
+            kept_M[middle] = True
+            parts += [(first, middle), (middle, last)]
+    return points_Mx2[kept_M]

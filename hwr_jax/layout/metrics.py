@@ -126,8 +126,8 @@ def score_baselines(
     right = 0.0
     while (best := float(right_TxF.max())) > 0:
         right += best
-        t, f = np.unravel_index(right_TxF.argmax(), right_TxF.shape)
-        right_TxF[t], right_TxF[:, f] = 0, 0
+        row, column = np.unravel_index(right_TxF.argmax(), right_TxF.shape)
+        right_TxF[row], right_TxF[:, column] = 0, 0
     return float(covered), right
 
 

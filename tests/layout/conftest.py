@@ -8,7 +8,7 @@ import pytest
 from hwr_jax.layout.page_layout import TextLine
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def line_at() -> Callable[..., TextLine]:
     return _line_at
 
