@@ -1,6 +1,7 @@
 """The reader: a trained model with a decoder, which reads images."""
 
 import dataclasses
+import functools
 import io
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from hwr_jax.data.batches import BATCH_SIZE
+from hwr_jax.data.batches import BATCH_SIZE, PAGE_BATCH_SIZE
 from hwr_jax.decoding.alignment import keep_characters, locate_frames, settle_characters, to_columns
 from hwr_jax.decoding.calibrated import Calibrations
 from hwr_jax.decoding.calibration import Calibration
@@ -20,10 +21,15 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey
 from hwr_jax.ink.model_input import Preprocessing, measure_widths
 from hwr_jax.ink.pen_input import check_strokes, draw_pen_input
-from hwr_jax.ink.pictures import looks_like_picture
 from hwr_jax.ink.preprocessing import ink_columns, is_blank, place_image, preprocess
 from hwr_jax.ink.text_rows import count_page_rows, looks_like_line
+from hwr_jax.layout.image_kinds import PAGE, may_be_picture
+from hwr_jax.layout.page import Page
+from hwr_jax.layout.page_layout import PageLayout
 from hwr_jax.messages import count_of
+from hwr_jax.models.trained import TrainedModel
+from hwr_jax.page_image_reader import FindsLines, read_layout
+from hwr_jax.reading import Alternative, CharacterBox, Piece, Reading
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.direction import to_logical
 
@@ -35,65 +41,8 @@ class OpenFile(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-# Rows of ink that a photo of things hardly has; fewer may be their edges.
-_MANY_ROWS = 9
+BLANK = "blank: there is no ink in it"
 ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image | OpenFile
-
-
-@dataclasses.dataclass(frozen=True)
-class Alternative:
-    """A text that an image may say, and its probability by the decoder, 0 .. 1."""
-
-    text: str
-    probability: float
-
-
-@dataclasses.dataclass(frozen=True)
-class CharacterBox:
-    """Where a character of the text is: left <= x < right in pixels of the image.
-
-    Both are None where the text does not fit the frames.
-    """
-
-    character: str
-    left: float | None
-    right: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Piece:
-    """A word or a character of a text, and the probability that it is right, 0 .. 1."""
-
-    text: str
-    confidence: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Reading:
-    """What an image says.
-
-    Attributes:
-      text: the transcription, "" where there is none.
-      confidence: the probability that it is right, 0 .. 1: as calibrated, see `hwr_jax.decoding.calibrated`, or where
-        the model brings no calibration of the decoder, by the decoder.
-      n_best: as many texts as asked for, or as the decoder has, the likeliest first, `text` included.
-      boxes: one a character, where they were asked for. The borders are halfway between what the recognizer takes for
-        neighbouring characters: they say where a character is, not how wide it is.
-      words: what stands between white space in the text, where confidences were asked for. That a word is right is
-        likelier than that all of the text is. Empty where the text does not fit the frames.
-      characters: likewise all characters of the text, white space included. See `hwr_jax.decoding.posteriors`.
-      problem: why there is no text, or None.
-      looks_like_line: the ink is as wide as that of several words.
-    """
-
-    text: str
-    confidence: float
-    n_best: tuple[Alternative, ...] = ()
-    boxes: tuple[CharacterBox, ...] = ()
-    words: tuple[Piece, ...] = ()
-    characters: tuple[Piece, ...] = ()
-    problem: str | None = None
-    looks_like_line: bool = False
 
 
 @runtime_checkable
@@ -206,6 +155,47 @@ class Reader:
     def reader_of(self, grey_HxW: np.ndarray) -> "Reader":
         """The reader that reads an image, uint8: this one, whatever the image."""
         return self
+
+    def read_page(
+        self, image: ImageLike, *, finder: FindsLines | None = None, layout: PageLayout | None = None
+    ) -> Page:
+        """Reads the image of a page: finds its lines, and reads each. The model has to be one of lines.
+
+        Args:
+          image: as of `read`.
+          finder: of lines.
+          layout: where the lines are, in place of a finder.
+
+        Returns:
+          All lines that were found; no lines on a page without writing.
+
+        Raises:
+          InputError: the image cannot be read, or its size is not that of the layout.
+        """
+        name = os.fspath(image) if isinstance(image, str | os.PathLike) else "page"
+        page_HxW = _grey(image, name)
+        if layout is None:
+            if finder is None:
+                raise InputError(f"{name}: give a finder of lines, or the layout")
+            layout = finder.find(page_HxW)
+        if (layout.height_px, layout.width_px) != page_HxW.shape:
+            sizes = f"{page_HxW.shape[1]} x {page_HxW.shape[0]} px, not {layout.width_px} x {layout.height_px}"
+            raise InputError(f"{name}: of another size than its layout says ({sizes})")
+        return read_layout(self.reader_for(PAGE), page_HxW, layout)
+
+    def reader_for(self, kind: str) -> "Reader":
+        """The reader of words, of lines or of the lines of a page, see `hwr_jax.layout.image_kinds`.
+
+        It is this one; for pages with smaller batches.
+        """
+        return self._of_pages if kind == PAGE else self
+
+    @functools.cached_property
+    def _of_pages(self) -> "Reader":
+        if not isinstance(self.model, TrainedModel):
+            return self
+        model = dataclasses.replace(self.model, batch_size=PAGE_BATCH_SIZE)
+        return Reader(model, self.decoder, self.decoder_label, self.calibrations)
 
     def read_strokes(
         self,
@@ -339,13 +329,12 @@ def _find_problem(grey_HxW: np.ndarray) -> str | None:
     """Why an image cannot be that of a word or a line."""
     rows = 0 if is_blank(grey_HxW) else count_page_rows(grey_HxW)
     if rows == 0:
-        return "blank: there is no ink in it"
-    if (rows or 0) < _MANY_ROWS and looks_like_picture(grey_HxW):
-        return "looks like a picture without writing; give images of single words or lines on paper"
+        return BLANK
+    if may_be_picture(grey_HxW, rows):
+        return "looks like a picture without writing; give images of words, lines or pages on paper"
     if rows is None:
         return None
-    how = "give images of single words or lines, or its ALTO or PAGE file with hwr read --page"
-    return f"looks like a page with {count_of(rows, 'line')}; {how}"
+    return f"looks like a page with {count_of(rows, 'line')}; read_page reads pages"
 
 
 def _grey(image: ImageLike, name: str) -> np.ndarray:

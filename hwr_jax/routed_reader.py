@@ -7,9 +7,10 @@ import numpy as np
 
 from hwr_jax.decoding.settings import BEAM, GREEDY, DecoderChoice
 from hwr_jax.ink.text_rows import looks_like_line
+from hwr_jax.layout.image_kinds import PAGE, WORD
 from hwr_jax.reader import Reader
 from hwr_jax.training.load import OwnParts, choose_model_decoder, load_model
-from hwr_jax.zoo.model_records import LINES, WORDS, default_name
+from hwr_jax.zoo.model_records import LINES, PAGES, WORDS, default_name
 
 
 class RoutedReader(Reader):
@@ -28,9 +29,21 @@ class RoutedReader(Reader):
         """The reader of lines."""
         return load(default_name(LINES), self._decoder_choice)
 
+    @functools.cached_property
+    def pages(self) -> Reader:
+        """The reader of the lines of pages."""
+        name = default_name(PAGES)
+        return self.lines if name == default_name(LINES) else load(name, self._decoder_choice)
+
     def reader_of(self, grey_HxW: np.ndarray) -> Reader:
         """The reader of lines for ink as wide as that of several words, see `looks_like_line`; else that of words."""
         return self.lines if looks_like_line(grey_HxW) else self
+
+    def reader_for(self, kind: str) -> Reader:
+        """The reader of words, of lines, or of the lines of a page."""
+        if kind == WORD:
+            return Reader(self.model, self.decoder, self.decoder_label, self.calibrations)
+        return self.pages.reader_for(PAGE) if kind == PAGE else self.lines
 
 
 def load(

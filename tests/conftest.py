@@ -1,6 +1,7 @@
 """Strict numerics for every test: rank promotion raises, and array shapes and types are checked at run time."""
 
 import atexit
+import dataclasses
 import html
 import html.parser
 import importlib.util
@@ -48,6 +49,11 @@ import pytest
 from hwr_jax.evaluation.evaluate import Evaluation, SampleResult
 from hwr_jax.evaluation.predictions import write_predictions
 from hwr_jax.evaluation.summary import summarize
+from hwr_jax.ink.model_input import Preprocessing
+from hwr_jax.layout.page import Line, Page, Word
+from hwr_jax.layout.page_layout import PageLayout, Region, TextLine
+from hwr_jax.reader import Reader
+from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.text.distance import count_edits
 from hwr_jax.training.workdir import write_json
 
@@ -265,6 +271,92 @@ def parse_page() -> Callable[[str], PageParser]:
         return parser
 
     return parse
+
+
+@pytest.fixture
+def example_page() -> Page:
+    """A page of two regions: letters of several scripts, a line without places of words, and one that was not read."""
+
+    def line(text: str, left: float | int, bottom: float | int, region: int, **values: Any) -> Line:
+        left, bottom = float(left), float(bottom)
+        right = left + 20 * len(text)
+        words, x = [], left
+        for word in text.split():
+            box, each = (x, bottom - 30, x + 20 * len(word), bottom + 10), (0.97,) * len(word)
+            sides = tuple((x + 20 * i, bottom - 30, x + 20 * (i + 1), bottom + 10) for i in range(len(word)))
+            words.append(Word(word, 0.5 if "x" in word else 0.95, box, each, sides))
+            x += 20 * (len(word) + 1)
+        outline = [(left, bottom - 30), (right, bottom - 30), (right, bottom + 10), (left, bottom + 10)]
+        baseline = np.array([(left, bottom), (right, bottom)], np.float64)
+        known = {"text": text, "confidence": 0.9, "words": tuple(words)} | values
+        return Line(outline_Nx2=np.array(outline, np.float64), baseline_Mx2=baseline, region=region, **known)
+
+    lines = (
+        line("Où façade ő ğ Straße", 50, 100, 0),
+        line('Привет <x> & "y"', 50, 160, 0),
+        line("no words here", 50, 220, 0, words=()),
+        line("in the margin", 620, 120, 1),
+        line("????", 620, 180, 1, confidence=0.0, words=(), problem="lies outside the page"),
+    )
+    corners = np.array([(50, 70), (560, 70), (560, 230), (50, 230)], np.float64)
+    unread = dataclasses.replace(lines[-1], text="")
+    return Page(900, 400, (*lines[:-1], unread), (Region(corners), Region(corners + np.array([570, 0]))))
+
+
+class BlockModel:
+    """Reads "a", "ab" or "abc" of a line of one, two or three dark blocks; frames are two of its input's columns."""
+
+    alphabet = Alphabet("abc")
+    preprocessing = Preprocessing(height_px=4, width_px=12)
+    stride_px = 2
+
+    def log_probs(self, images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        ink_BxT = (images_BxHxW < 128).any(axis=1).reshape(len(images_BxHxW), 6, 2).any(axis=2)
+        probs_BxTxK = np.full((*ink_BxT.shape, self.alphabet.num_classes), 0.02, np.float32)
+        for row, ink_T in zip(probs_BxTxK, ink_BxT, strict=True):
+            letters = iter([1, 2, 3])
+            for probs_K, ink in zip(row, ink_T, strict=True):
+                probs_K[next(letters, 3) if ink else self.alphabet.blank_id] = 0.9
+        return np.log(probs_BxTxK), widths_B // self.stride_px
+
+
+class BlockPages:
+    """Pages of lines of blocks, each line 120 x 40 pixels, and a reader that reads them."""
+
+    reader = Reader(BlockModel())
+
+    def draw(self, size: tuple[int, int], *lines: tuple[int, int, int]) -> tuple[np.ndarray, PageLayout]:
+        """A page of this width and height, and its layout; lines of so many blocks, from the left and the top."""
+        page_HxW = np.full(size[::-1], 255, np.uint8)
+        found = []
+        for blocks, left, top in lines:
+            for block in range(blocks):
+                page_HxW[top + 10 : top + 30, left + 40 * block : left + 40 * block + 20] = 0
+            corners = np.array([(0, 0), (120, 0), (120, 40), (0, 40)], np.float64) + np.array([left, top])
+            found.append(TextLine(corners, np.array([(left, top + 30), (left + 120, top + 30)], np.float64)))
+        whole = np.array([(0, 0), (size[0], 0), size, (0, size[1])], np.float64)
+        return page_HxW, PageLayout(*size, tuple(found), (Region(whole),) if found else ())
+
+    def turn(self, layout: PageLayout, turns: int) -> PageLayout:
+        """The layout of the page turned clockwise by 90 degrees so many times, as `np.rot90(page_HxW, -turns)` does."""
+        width, height = layout.width_px, layout.height_px
+
+        def turned(points_Nx2: np.ndarray) -> np.ndarray:
+            sizes = (width, height)
+            for _ in range(turns):
+                points_Nx2 = np.stack([sizes[1] - points_Nx2[:, 1], points_Nx2[:, 0]], axis=1)
+                sizes = sizes[::-1]
+            return points_Nx2
+
+        lines = tuple(TextLine(turned(one.outline_Nx2), turned(one.baseline_Mx2), one.region) for one in layout.lines)
+        regions = tuple(Region(turned(region.outline_Nx2)) for region in layout.regions)
+        return PageLayout(*((height, width) if turns % 2 else (width, height)), lines, regions, turns)
+
+
+@pytest.fixture
+def block_pages() -> BlockPages:
+    """Draws pages whose text and places are known, and reads them."""
+    return BlockPages()
 
 
 PHONE_PX = (390, 844)

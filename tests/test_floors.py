@@ -30,6 +30,11 @@ FOUNDATIONS = (
 # What a program calls: it stands below the commands and on all other floors.
 FACE = (
     *(
+        "reading",
+        "line_reading",
+        "page_image_reader",
+        "image_reading",
+        "page_output",
         "reader",
         "routed_reader",
         "page_reader",

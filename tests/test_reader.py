@@ -120,7 +120,7 @@ def test_what_a_blank_image_and_a_page_show_is_told():
     assert (read.text, read.problem) == ("ab", None)
     assert wide.text == ""
     assert wide.problem is not None
-    assert wide.problem.startswith("looks like a page with 10 lines; give images of single words or lines")
+    assert wide.problem.startswith("looks like a page with 10 lines; read_page reads pages")
     assert Reader(WidthModel()).read(page, are_crops=True)[0].problem is None
 
 
@@ -131,7 +131,7 @@ def test_a_picture_of_things_has_no_text():
     (reading,) = Reader(WidthModel()).read(table)
     assert (reading.text, reading.confidence) == ("", 0.0)
     assert reading.problem is not None
-    assert reading.problem.startswith("looks like a picture without writing; give images of single words or lines")
+    assert reading.problem.startswith("looks like a picture without writing; give images of words, lines or pages")
     assert Reader(WidthModel()).read(table, are_crops=True)[0].problem is None
 
 

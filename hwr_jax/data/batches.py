@@ -14,6 +14,8 @@ from hwr_jax.data.stored_images import Images
 # Images at once where a model reads. Batches are filled up to this size or hold one image, so that few programs are
 # compiled, and a sample's result does not change with what is read beside it.
 BATCH_SIZE = 64
+# Likewise for the lines of a page, of which there are about 30.
+PAGE_BATCH_SIZE = 16
 FILLER = -1
 # Each width takes a compilation, which a few samples do not repay.
 SAMPLES_A_BUCKET, MOST_BUCKETS = 128, 8

@@ -6,7 +6,8 @@ from pathlib import Path
 
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pnm", ".jp2",
-    ".heic", ".heif", ".avif",  # which cannot be read: each becomes a skip that says so
+    ".heic", ".heif",  # which need an extra
+    ".avif",  # which cannot be read: each becomes a skip that says so
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import re
 import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
@@ -21,11 +22,12 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 # and is that of ink: most of the image is transparent.
 _PALE, _VARIES = 180, 64
 
+_AVIF, _HEIC = rb".{4}ftyp.{0,24}avi[fs]", rb".{4}ftyp.{0,24}(hei|hev|mif1|msf1)"
+
 # What people give instead of an image, by how its content begins, and what to do.
 _NO_IMAGES = (
-    (rb"%PDF", "a PDF; make an image of each page, for example with pdftoppm -r 300 -png"),
-    (rb".{4}ftyp.{0,24}avi[fs]", "AVIF; save it as PNG"),
-    (rb".{4}ftyp.{0,24}(hei|hev|mif1|msf1)", "HEIC; save it as JPEG, for example with heif-convert"),
+    (rb"%PDF", "a PDF; hwr read takes it, or make images of its pages, for example with pdftoppm -r 300 -png"),
+    (_AVIF, "AVIF; save it as PNG"),
     (rb"\s*<(svg|\?xml|!DOCTYPE|html)", "XML; hwr read --page takes ALTO and PAGE files"),
     (rb"PK\x03\x04", "a zip archive; unpack it"),
 )
@@ -64,7 +66,7 @@ def open_grey(image: bytes | Path | Image.Image, name: str, *, upright: bool = T
     try:
         with _warning_filters, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            opened = Image.open(io.BytesIO(encoded), formats=FORMATS) if isinstance(encoded, bytes) else encoded
+            opened = _open(encoded, name) if isinstance(encoded, bytes) else encoded
             check_size(opened, name)
             opened.load()
             return to_grey(ImageOps.exif_transpose(opened) if upright else opened)
@@ -83,6 +85,20 @@ def open_grey(image: bytes | Path | Image.Image, name: str, *, upright: bool = T
     except Exception as error:
         cause = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name}: damaged image ({cause})") from error
+
+
+def _open(encoded: bytes, name: str) -> Image.Image:
+    start = encoded[:64]
+    if re.match(_AVIF, start, re.DOTALL) or not re.match(_HEIC, start, re.DOTALL):
+        return Image.open(io.BytesIO(encoded), formats=FORMATS)
+    try:
+        import pillow_heif
+    except ImportError as error:
+        what = "HEIC, which needs pillow-heif: pip install 'hwr_jax[heic]'; or save it as JPEG"
+        raise InputError(f"{name}: not an image that can be read, but {what}, for example with heif-convert") from error
+    heif = pillow_heif.open_heif(io.BytesIO(encoded))
+    check_size(heif, name)
+    return heif.to_pillow()
 
 
 def sizes_by_exif(image: bytes | Path) -> tuple[tuple[int, int], tuple[int, int]] | None:
@@ -111,8 +127,11 @@ def _describe_missing(name: str) -> str:
     return f"no such file{hint}"
 
 
-def check_size(image: Image.Image, name: str) -> None:
-    """Refuses an image whose header promises more than MAX_PIXELS, or none. Raises InputError: `name` and the size."""
+def check_size(image: Any, name: str) -> None:
+    """Refuses an image whose header promises more than MAX_PIXELS, or none. Raises InputError: `name` and the size.
+
+    Takes what has a `size`: width and height in pixels.
+    """
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise InputError(f"{name}: too many pixels ({width} x {height}; at most {MAX_PIXELS // 10**6} million)")

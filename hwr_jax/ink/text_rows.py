@@ -28,10 +28,14 @@ def count_page_rows(grey_HxW: np.ndarray) -> int | None:
 
     Takes uint8, dark on light or light on dark.
     """
-    height, width = grey_HxW.shape
     rows = count_text_rows(grey_HxW)
-    is_page = height >= _PAGE_HEIGHT_PX and width <= _PAGE_ASPECT * height and rows >= _PAGE_ROWS
-    return rows if is_page or not rows else None
+    return rows if (may_be_page(grey_HxW.shape) and rows >= _PAGE_ROWS) or not rows else None
+
+
+def may_be_page(shape: tuple[int, ...]) -> bool:
+    """Whether an image of this height and width is high enough, and not too wide, to be that of a page."""
+    height, width = shape
+    return height >= _PAGE_HEIGHT_PX and width <= _PAGE_ASPECT * height
 
 
 def count_text_rows(grey_HxW: np.ndarray) -> int:

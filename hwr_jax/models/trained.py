@@ -40,6 +40,7 @@ class TrainedModel:
     # its other variables, such as {"batch_stats": ...}
     collections: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     encoder: nn.Module | None = None  # where that is of no table, see `hwr_jax.training.parts.Parts`
+    batch_size: int = BATCH_SIZE  # images that are read at once; fewer are filled up to it, a single one is read alone
     # the jitted program of `make_log_probs`
     program: Any = dataclasses.field(init=False, repr=False, compare=False)
 
@@ -65,7 +66,7 @@ class TrainedModel:
         ops.prepare_kernels()
         count = len(images_BxHxW)
         images_BxHxW = cut_to_widths(images_BxHxW, widths_B)
-        size = 1 if count == 1 else BATCH_SIZE
+        size = 1 if count == 1 else self.batch_size
         variables = {"params": self.tree, **self.collections}
         parts = []
         for start in range(0, max(count, 1), size):

@@ -44,12 +44,12 @@ def build_review_page(items: Sequence[ReviewItem], facts: Mapping[str, Any], pro
         promise=promise,
         accepted=sum(item.accepted for item in items),
         unread=sum(item.problem is not None for item in items),
-        doubt=_doubt,
+        doubt=doubt,
     )
 
 
-def _doubt(confidence: float) -> int:
-    """How much a character is marked: 0 not at all, 3 the most."""
+def doubt(confidence: float) -> int:
+    """How much a character or word of such a confidence is marked: 0 not at all, 3 the most."""
     return 0 if confidence >= UNCERTAIN_BELOW else 1 if confidence >= 0.7 else 2 if confidence >= 0.4 else 3
 
 

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import sys
 import threading
 import zlib
 
@@ -124,9 +125,9 @@ def test_20000_x_20_opens():
 BAD = {
     "zero bytes": (b"", "empty file"),
     "text": (b"once upon a time", "not an image"),
-    "pdf": (b"%PDF-1.4 ...", "not an image that can be read, but a PDF; make an image of each page"),
-    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "but HEIC; save it as JPEG"),
-    "heic of another brand": (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf" + b"\0" * 40, "but HEIC; save it as JPEG"),
+    "pdf": (b"%PDF-1.4 ...", "not an image that can be read, but a PDF; hwr read takes it"),
+    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "but HEIC, which needs pillow-heif"),
+    "heic of another brand": (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf" + b"\0" * 40, "or save it as JPEG"),
     "avif": (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + b"\0" * 40, "but AVIF"),
     "page file": (b'<?xml version="1.0"?><alto/>', "but XML; hwr read --page"),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n", "not an image"),
@@ -141,8 +142,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_images_are_one_line_errors(kind):
+def test_bad_images_are_one_line_errors(kind, monkeypatch):
     content, cause = BAD[kind]
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(InputError) as caught:
         open_grey(content, "scans/a.png")
     message = str(caught.value)

@@ -9,11 +9,11 @@ import numpy as np
 
 from hwr_jax.errors import InputError
 from hwr_jax.ink.baselines import band_around, line_spacing, orient_baselines
+from hwr_jax.layout.page import Box, Word
 
 DEFAULT_TYPE = "default"
 SOFTWARE = "hwr_jax"  # what a file names that `hwr read` wrote
 SOFT_HYPHEN = "\u00ad"
-Box = tuple[float, float, float, float]
 _NUMBER = re.compile(r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,3})?")
 _FAR_OFF = 1e7  # more pixels than a page has
 
@@ -79,6 +79,27 @@ class ReadingNote:
     when: str  # date and time in UTC, as xsd:dateTime writes them
     settings: str  # model and decoder
     version: str  # of this package
+
+
+def line_text(text: str, confidence: float, words: Sequence[Word], scale_2: np.ndarray | None = None) -> LineText:
+    """What is written of a line that was read.
+
+    Args:
+      text, confidence, words: as of `hwr_jax.layout.page.Line`.
+      scale_2: pixels of the scan a unit of the file, along x and y; None: the file counts pixels.
+    """
+    in_file = np.ones(4) if scale_2 is None else 1 / np.tile(scale_2, 2)
+
+    def scaled(box: Box) -> Box:
+        left, top, right, bottom = (np.array(box) * in_file).tolist()
+        return left, top, right, bottom
+
+    boxes = [scaled(word.box) for word in words if word.box is not None]
+    known = [
+        WordText(word.confidence, word.character_confidences, tuple(map(scaled, word.character_boxes)))
+        for word in words
+    ]
+    return LineText(text, confidence, tuple(boxes) if len(boxes) == len(words) else (), tuple(known))
 
 
 def parse_points(points: str | None) -> np.ndarray | None:

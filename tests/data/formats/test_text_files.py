@@ -1,6 +1,7 @@
 """Pairs of images and text files, and lists as RIMES has them."""
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,10 @@ def test_a_text_file_may_keep_the_suffix_of_its_image(tmp_path: Path) -> None:
     assert len(outcomes) == 4
 
 
-def test_texts_of_several_lines_and_photos_of_phones_are_skipped_by_name(tmp_path: Path) -> None:
+def test_texts_of_several_lines_and_photos_of_phones_are_skipped_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40
     files: dict[str, str | bytes] = {"1.png": png(), "1.gt.txt": "a\r\nb\r\n", "2.png": png(), "2.gt.txt": "\na\n\n"}
     files |= {"3.heic": heic, "3.gt.txt": "x", "4.png": png(), "4.gt.txt": "\ufeffé".encode("utf-16-le")}
@@ -72,7 +76,8 @@ def test_texts_of_several_lines_and_photos_of_phones_are_skipped_by_name(tmp_pat
     assert {o.id: o.text for o in outcomes if isinstance(o, Sample)} == {"2": "a", "4": "é"}
     assert {o.id: o.reason for o in outcomes if isinstance(o, Skip)} == {
         "1": "label has several lines",
-        "3": "image: not an image that can be read, but HEIC; save it as JPEG, for example with heif-convert",
+        "3": "image: not an image that can be read, but HEIC, which needs pillow-heif: pip install 'hwr_jax[heic]'; or "
+        "save it as JPEG, for example with heif-convert",
     }
 
 
