@@ -49,6 +49,7 @@ FACE = (
     "adaptation",
     "benchmark",
     "review",
+    "end_to_end",
     "demo_server",
 )
 PACKAGE = Path(hwr_jax.__file__).parent

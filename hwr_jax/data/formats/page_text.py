@@ -53,6 +53,11 @@ def write_texts(data: bytes, name: str, texts: Mapping[int, LineText], note: Rea
     return Written(xml, _plain_text(root, written), editor.dropped, tuple(dangling))
 
 
+def reading_order(data: bytes, name: str) -> list[int]:
+    """The numbers of the lines of an ALTO or PAGE file in reading order. Raises InputError as `parse_page_file`."""
+    return [number for block in _blocks(parse_xml(data, name)) for number in block]
+
+
 def _parse(root: Element, name: str) -> Page:
     try:
         page = parse_alto(root) or parse_page(root)
@@ -64,12 +69,16 @@ def _parse(root: Element, name: str) -> Page:
 
 
 def _plain_text(root: Element, page: Page) -> str:
+    blocks = ([" ".join(page.lines[number].text.split()) for number in block] for block in _blocks(root))
+    return "\n\n".join(text for block in blocks if (text := "\n".join(filter(None, block)))) + "\n"
+
+
+def _blocks(root: Element) -> list[list[int]]:
+    """The numbers of the lines, region by region in reading order."""
     element = root.find("Layout/Page" if root.tag == "alto" else "Page")
     if element is None:
-        return ""
-    order = alto_order(root, element) if root.tag == "alto" else page_xml_order(element)
-    blocks = ([" ".join(page.lines[number].text.split()) for number in block] for block in order)
-    return "\n\n".join(text for block in blocks if (text := "\n".join(filter(None, block)))) + "\n"
+        return []
+    return alto_order(root, element) if root.tag == "alto" else page_xml_order(element)
 
 
 def _names(root: Element) -> set[str]:
