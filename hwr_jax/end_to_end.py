@@ -182,4 +182,4 @@ def _share_inside(areas: Image.Image, line: Image.Image) -> float:
     if box is None:
         return 0.0
     line_HxW, areas_HxW = np.asarray(line.crop(box)), np.asarray(areas.crop(box))
-    return float(np.count_nonzero(line_HxW & areas_HxW) / max(np.count_nonzero(line_HxW), 1))
+    return int(np.count_nonzero(line_HxW & areas_HxW)) / int(np.count_nonzero(line_HxW))
