@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from hwr_jax.data.archives import Tree, open_tree
 from hwr_jax.data.formats import entries
 from hwr_jax.data.formats.page_text import parse_page_file, reading_order
+from hwr_jax.data.formats.page_writer import is_found_layout
 from hwr_jax.data.formats.pages import Page, PageLine
 from hwr_jax.data.formats.scans import Scans, open_scan
 from hwr_jax.data.sample import Skip
