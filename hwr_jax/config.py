@@ -68,7 +68,8 @@ class DataConfig:
     narrow_first_epochs: int = 0
     # a new order every epoch; False keeps the split's own order, with a short batch at the end of each epoch
     reshuffle: bool = True
-    batch_size: int = 64  # samples of a training step, over all devices and processes
+    # samples of a batch, over all devices and processes; a training step takes `training.accumulate_batches` of them
+    batch_size: int = 64
     evaluation_batch_size: int = 256  # samples of an evaluation batch
     # "yes" keeps the training samples on the device (every device has all, as bytes), "no" sends each batch; "auto":
     # yes if they take at most half of its memory, and it is not a CPU or runs several steps in one program
@@ -252,6 +253,15 @@ class TrainingConfig:
     checkpoint_every_steps: int = 0  # a checkpoint (0: only where the validation split is evaluated)
     # a run ends before its last step where so many validations in a row have brought no lower CER (0: never)
     patience_validations: int = 0
+    # a run ends before its last step once it has trained so many minutes, validations and earlier starts included
+    # (0: never). It looks at the clock when a line of metrics is due; the schedule stays that of all steps.
+    minutes: float = 0.0
+    # batches of `data.batch_size` samples whose gradients add up to those of one step: the numbers of a batch so many
+    # times as large, in the memory of one. Batch normalization sees one batch at a time.
+    accumulate_batches: int = 1
+    # where numbers and pictures go beside metrics.jsonl, see `hwr_jax.training.trackers`: "tensorboard" (event files in
+    # the run's folder), "wandb", "mlflow", "trackio"; () for none
+    trackers: tuple[str, ...] = ("tensorboard",)
     # also the Keras example's "mean edit distance" of the validation split, see `hwr_jax.evaluation.example_metric`
     example_metric: bool = False
     # "jit" (one device), "pmap" or "mesh" (all devices), "auto": jit on one device, pmap on several
@@ -259,9 +269,9 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         intervals = ("log_every_steps", "evaluate_every_steps", "checkpoint_every_steps")
-        lengths = ("steps", "epochs", "min_steps", "patience_validations")
+        lengths = ("steps", "epochs", "min_steps", "patience_validations", "minutes")
         check_not_negative("training", self, (*lengths, "max_left_out", *intervals))
-        check_positive("training", self, ("steps_per_dispatch",))
+        check_positive("training", self, ("steps_per_dispatch", "accumulate_batches"))
         if bool(self.steps) == bool(self.epochs):
             raise InputError("training: give either steps or epochs, and leave the other 0")
         check_choice("training.parallel", self.parallel, PARALLEL)
@@ -306,9 +316,14 @@ class ExperimentConfig:
         """Whether the number of frames follows the width of the ink."""
         return self.data.preprocessing == "line"
 
+    @property
+    def samples_per_step(self) -> int:
+        """Samples of one step, over all devices and processes, and over all batches that it accumulates."""
+        return self.data.batch_size * self.training.accumulate_batches
+
     def total_steps(self, samples: int) -> int:
         """Number of steps of a run on so many training samples."""
-        epochs, batch_size = self.training.epochs, self.data.batch_size
+        epochs, batch_size = self.training.epochs, self.samples_per_step
         if self.data.reshuffle and not self.follows_width and not self.data.mixture:
             steps = math.ceil(epochs * samples / batch_size)
         else:

@@ -26,6 +26,7 @@ from hwr_jax.training.loop import run_training
 from hwr_jax.training.parts import Parts, build_parts, parts_of_file
 from hwr_jax.training.processes import find_processes, joined
 from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
+from hwr_jax.training.trackers import find_trackers
 from hwr_jax.training.vectorized import train_vectorized
 from hwr_jax.training.workdir import (
     adopt,
@@ -76,6 +77,7 @@ def train(
     coordinator: str | None = None,
     num_processes: int | None = None,
     process_id: int | None = None,
+    profile_steps: int = 0,
 ) -> Run:
     """Trains a model, or goes on with a run that stopped, and evaluates it. `hwr train` is this call.
 
@@ -92,6 +94,8 @@ def train(
       extend: whether the config may make a run longer that has begun with fewer steps.
       coordinator: HOST:PORT of process 0, for several processes that each make this call; found on TPU pods and in
         Slurm steps.
+      profile_steps: so many are profiled, after the first two programs: the run's folder gets a trace in profile/, and
+        profile/summary.txt with the ten costliest operations.
       num_processes, process_id: how many they are, and which this one is, from 0.
 
     Raises:
@@ -102,7 +106,9 @@ def train(
     workdir = Path(workdir)
     processes = find_processes(coordinator, num_processes, process_id, os.environ)
     if processes is None:
-        return train_together([config], [workdir], parts, init_from=init_from, extend=extend)[0]
+        return train_together(
+            [config], [workdir], parts, init_from=init_from, extend=extend, profile_steps=profile_steps
+        )[0]
 
     def tell_loss(line: str) -> None:
         print(f"hwr train: {line}", file=sys.stderr, flush=True)
@@ -112,7 +118,13 @@ def train(
     with joined(processes, tell_loss):
         main_process = jax.process_index() == 0
         return train_together(
-            [config], [workdir], parts, init_from=init_from, extend=extend, main_process=main_process
+            [config],
+            [workdir],
+            parts,
+            init_from=init_from,
+            extend=extend,
+            main_process=main_process,
+            profile_steps=profile_steps if main_process else 0,
         )[0]
 
 
@@ -124,16 +136,20 @@ def train_together(
     init_from: str | None = None,
     extend: bool = False,
     main_process: bool = True,
+    profile_steps: int = 0,
 ) -> list[Run]:
     """As `train`, of one run or of several that train as one program, see `hwr_jax.training.vectorized`.
 
-    One run alone can have `parts` and `init_from`. `main_process` says whether this process keeps the folders.
+    One run alone can have `parts`, `init_from` and `profile_steps`. `main_process` says whether this process keeps the
+    folders.
     """
     ops.prepare_kernels()
     configs = [adopt(workdir, config) for config, workdir in zip(configs, workdirs, strict=True)]
     try:
         with framed(configs, workdirs, extend=extend, main_process=main_process) as stop:
-            return _train(configs, workdirs, parts or build_parts(configs[0]), init_from, main_process, stop)
+            return _train(
+                configs, workdirs, parts or build_parts(configs[0]), init_from, main_process, stop, profile_steps
+            )
     except Preempted as signal:  # While data are prepared, or in the final evaluation: there is nothing to save.
         return [Run("preempted", latest_step(workdir), workdir, f"{signal}: {GOES_ON}") for workdir in workdirs]
 
@@ -181,6 +197,7 @@ def _train(
     init_from: str | None,
     main_process: bool,
     stop: StopRequest,
+    profile_steps: int,
 ) -> list[Run]:
     say = report if main_process else lambda line: None
     beginning = load_beginning(init_from, workdirs[0], configs[0].model, parts.encoder)
@@ -189,6 +206,7 @@ def _train(
     config = configs[0]  # What is not a number all have in common.
     for workdir in workdirs:
         alphabet = settle_alphabet(config, workdir, beginning, main_process, say)
+    trackers = find_trackers(config.training.trackers) | {**parts.trackers} if main_process else {}
     initial = None
     if beginning:
         beginning.settle(alphabet, workdirs[0] if main_process else None, say)
@@ -200,9 +218,9 @@ def _train(
         describe_start(config, parts, alphabet, training, validation, workdirs)
     about = [{"config": to_plain(config), "alphabet": alphabet.characters, "parts": parts.own} for config in configs]
     validate = make_validate(config, parts, alphabet, validation)
-    common: dict[str, Any] = {"alphabet": alphabet, "validate": validate, "stop": stop}
+    common: dict[str, Any] = {"alphabet": alphabet, "validate": validate, "stop": stop, "trackers": trackers}
     if len(configs) == 1:
-        common |= {"parts": parts, "initial": initial}
+        common |= {"parts": parts, "initial": initial, "profile_steps": profile_steps}
         outcomes = [run_training(config, training, workdir=workdir, about=about[0], **common)]
     else:
         outcomes = train_vectorized(configs, training, workdirs=workdirs, about=about, **common)

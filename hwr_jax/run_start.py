@@ -109,7 +109,7 @@ def describe_start(
     ]
     report(
         f"{', '.join(counts)} (split rule {rule_of(config.data)}); "
-        f"{steps:,} steps of {config.data.batch_size} into {where}"
+        f"{steps:,} steps of {config.samples_per_step} into {where}"
     )
     if draws := make_draws(training.ids, config.data, config.seed):
         drawn = ", ".join(f"{key} {count:,} of {len(draws.rows_of[key]):,}" for key, count in draws.counts.items())

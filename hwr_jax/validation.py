@@ -1,6 +1,6 @@
 """What a run measures while it trains."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from hwr_jax.data.preprocessed import PreprocessedSamples
 from hwr_jax.models.trained import make_log_probs
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.loop import Validate
+from hwr_jax.training.loop import Validate, Validated
 from hwr_jax.training.parts import AT_VALIDATION, Evaluator, Parts
 
 
@@ -30,12 +30,13 @@ def make_validate(
         for name, one in parts.evaluators.items()
     }
 
-    def validate(variables: Any, poll: Callable[[], None]) -> Mapping[str, float]:
+    def validate(variables: Any, poll: Callable[[], None]) -> Validated:
         # The first step does not wait for them.
         from hwr_jax.decoding.settings import choose_decoder
         from hwr_jax.evaluation.evaluate import evaluate_samples
         from hwr_jax.evaluation.sources import validation_values_of_sources
         from hwr_jax.evaluation.summary import validation_values
+        from hwr_jax.reports.validation_pictures import draw_validation
 
         on_device = jax.device_put(variables)
 
@@ -57,6 +58,6 @@ def make_validate(
                 known = samples_of[name] is validation and one.decoder == usual.decoder
                 own = evaluation if known else evaluate(samples_of[name], one.decoder)
                 values[f"validation/{name}"] = float(one.measure(own))
-        return values
+        return Validated(values, lambda: draw_validation(evaluation, validation.images_NxHxW))
 
     return validate

@@ -65,6 +65,22 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# `pytest -m core`: the files of what a run rests on. They need the package's own requirements alone, in any version.
+CORE = (
+    *("test_golden_step.py", "test_old_run.py", "test_run.py"),
+    *("data/test_pipeline.py", "decoding/test_beam.py", "models/test_bidirectional.py", "models/test_recognizer.py"),
+    *("training/test_checkpoint.py", "training/test_devices.py", "training/test_losses.py"),
+    *("training/test_optimizer.py", "training/test_step.py", "training/test_trackers.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of `CORE`."""
+    files = {REPOSITORY / "tests" / file for file in CORE}
+    for item in items:
+        if item.path in files:
+            item.add_marker(pytest.mark.core)
+
 
 @pytest.fixture(scope="session")
 def repository() -> Path:

@@ -61,3 +61,5 @@ def test_a_recipe_runs_outside(title, tmp_path, run_environment):
 
 def test_all_parts_have_a_recipe():
     assert list(RECIPES) == ["An encoder", "A loss", "An augmentation", "An evaluator", "A data format", "A decoder"]
+    if title == "A tracker":
+        assert re.fullmatch(r"my_tracker\t3\t\d+\.\d{4}\n", (tmp_path / "validations.tsv").read_text())

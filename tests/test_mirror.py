@@ -7,6 +7,7 @@ import pytest
 TESTS = Path(__file__).parent
 # What they test instead of one module.
 OF_NO_MODULE = {
+    "test_dockerfile.py": "Dockerfile",
     "test_docs.py": "README.md and docs/",
     "test_extend.py": "docs/extend.md",
     "test_floors.py": "the imports of all modules",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.keras_baseline.objective import build_optimizer, make_loss
-from hwr_jax.config import ExperimentConfig
+from hwr_jax.config import ExperimentConfig, TrainingConfig
 from hwr_jax.data.labels import encode_labels
 from hwr_jax.data.loading import load_for_training
 from hwr_jax.data.pipeline import Batch, make_batch_of_step, sample_arrays
@@ -23,6 +23,7 @@ from hwr_jax.evaluation.run_files import read_json
 from hwr_jax.evaluation.summary import validation_values
 from hwr_jax.ink.preprocessing import images_to_input
 from hwr_jax.models.keras_model import build_keras_model, import_keras
+from hwr_jax.nested import flatten
 from hwr_jax.progress import report
 from hwr_jax.result import Result, evaluate_run
 from hwr_jax.run import framed
@@ -32,6 +33,8 @@ from hwr_jax.text.alphabet import Alphabet, resolve_alphabet
 from hwr_jax.training.loop import due
 from hwr_jax.training.run_logger import MetricsFile, Progress
 from hwr_jax.training.signals import Preempted, StopRequest
+from hwr_jax.training.tracker import TrackedRun
+from hwr_jax.training.trackers import GuardedTrackers, find_trackers
 from hwr_jax.training.workdir import write_json, write_status, write_usage
 
 
@@ -87,6 +90,8 @@ def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRe
     model.compile(optimizer=build_optimizer(config.optimizer, total_steps), loss=make_loss(config.losses))
     report(f"{framework}: {model.count_params():,} parameters, {total_steps:,} steps of {config.data.batch_size}")
     metrics = MetricsFile(workdir, resume_step=0)
+    tracked = TrackedRun(workdir, flatten(to_plain(config), "."), resume_step=0)
+    trackers = GuardedTrackers(find_trackers(config.training.trackers), tracked, report)
     write_status(workdir, "running", step=0)
     steps_per_epoch = -(-len(training) // config.data.batch_size)
     batch_of_step = make_batch_of_step(
@@ -105,9 +110,16 @@ def _train(config: ExperimentConfig, workdir: Path, framework: str, stop: StopRe
         return validation_values(found, alphabet, config)
 
     reporter = make_reporter(
-        config, total_steps, metrics, validate=validate, reader=reader, best_path=workdir / "model.keras", stop=stop
+        config,
+        total_steps,
+        metrics,
+        trackers,
+        validate=validate,
+        reader=reader,
+        best_path=workdir / "model.keras",
+        stop=stop,
     )
-    with contextlib.closing(metrics):
+    with contextlib.closing(metrics), contextlib.closing(trackers):
         model.fit(
             feed(batch_of_step, config.data.preprocessing),
             epochs=-(-total_steps // steps_per_epoch),
@@ -125,6 +137,7 @@ def make_reporter(
     config: ExperimentConfig,
     total_steps: int,
     metrics: MetricsFile,
+    trackers: GuardedTrackers,
     *,
     validate: Callable[[], Mapping[str, float]],
     reader: Any,
@@ -185,6 +198,7 @@ def make_reporter(
                 values |= self._validate()
             values["train/seconds"] = time.perf_counter() - self.began
             metrics.write(self.step, values)
+            trackers.write_numbers(self.step, values)
             progress.show(self.step, values, seconds_a_step * (total_steps - self.step))
             self.window_began, self.window_loss, self.window_steps = time.perf_counter(), 0.0, 0
 
@@ -221,6 +235,10 @@ def _refuse(config: ExperimentConfig, workdir: Path) -> None:
         raise InputError("data.preprocessing: Keras's model reads images of one width; give word or keras")
     if config.model.compute_dtype != "float32":
         raise InputError("model.compute_dtype: the baseline computes in float32")
+    defaults = TrainingConfig(epochs=1.0)
+    for name in ("patience_validations", "minutes", "accumulate_batches"):
+        if getattr(config.training, name) != getattr(defaults, name):
+            raise InputError(f"training.{name}: the baseline knows only {getattr(defaults, name)!r}")
     if read_json(workdir / "status.json").get("status") == "done":
         raise InputError(f"--workdir={workdir}: holds a finished run; choose another")
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwr_jax.commands.options import Parser, run
+from hwr_jax.commands.options import Parser, positive, run
 from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,6 +77,14 @@ def _parser() -> Parser:
         metavar="NAME_OR_PATH",
         help="begin with the parameters of this model, its name, folder or run; characters it lacks begin new. Without "
         "--config the config is finetune:MODEL, a gentle recipe for the layers of this model",
+    )
+    parser.add_argument(
+        "--profile_steps",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="profile so many steps, after the first two programs: a trace for xprof in DIR/profile, and the ten "
+        "costliest operations",
     )
     parser.add_argument("--extend", action="store_true", help="make a run longer that has begun with fewer steps")
     several = parser.add_argument_group("several processes (each with the same command but for its --process_id)")

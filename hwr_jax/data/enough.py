@@ -58,7 +58,7 @@ def check_enough(
         epochs = f"{length.epochs:g} epoch{'s' * (length.epochs != 1)}"
         raise InputError(
             f"training.epochs: {epochs} of {len(trainable):,} training samples "
-            f"are {count_of(steps, 'step')} of {config.data.batch_size}, too few to learn from; give "
+            f"are {count_of(steps, 'step')} of {config.samples_per_step}, too few to learn from; give "
             "--config.training.steps=300, say, and a smaller --config.data.batch_size, or --config.training.min_steps"
         )
 

@@ -16,7 +16,7 @@ from hwr_jax.messages import count_of
 from hwr_jax.nested import flatten
 from hwr_jax.reports.chart import Series, bar_chart, color_of, line_chart
 from hwr_jax.reports.page import render
-from hwr_jax.reports.sheet import draw_evaluation_sheet
+from hwr_jax.reports.sheet import draw_evaluation_sheet, encode_png
 from hwr_jax.training.workdir import write_json
 
 MAX_CONFUSIONS, MAX_SAMPLES, MAX_WRITERS = 24, 36, 400
@@ -82,7 +82,7 @@ def write_evaluation(
     predictions, sheet = path.with_suffix(".tsv"), path.with_suffix(".png")
     write_json(path, summary)
     write_predictions(predictions, results)
-    write_bytes(sheet, draw_evaluation_sheet(results, images_NxHxW, groups))
+    write_bytes(sheet, encode_png(draw_evaluation_sheet(results, images_NxHxW, groups)))
     return [path, predictions, sheet]
 
 

@@ -93,10 +93,10 @@ def draw_version_sheet(
 
 def draw_evaluation_sheet(
     results: "Sequence[SampleResult]", images_NxHxW: "Images", groups: Sequence[tuple[str, Sequence[int]]]
-) -> bytes:
+) -> Image.Image:
     """Draws samples in titled groups: each image, its transcription, and the prediction with errors in red.
 
-    Takes the model's input for each result, uint8, and of each group title and indices of results. Returns a PNG.
+    Takes the model's input for each result, uint8, and of each group title and indices of results. Returns RGB.
     """
     aspect = images_NxHxW.shape[2] / images_NxHxW.shape[1]
     columns = _count_columns(aspect)
@@ -115,9 +115,13 @@ def draw_evaluation_sheet(
         confidence, font = f"{100 * result.confidence:.0f} %", load_label_font(_LABEL_PX - 2)
         draw.text((x + width, y), confidence, font=font, fill=FAINT if right else WRONG, anchor="ra")
 
+    return _draw_grid(groups, (width, size[1] + 2 * _LABEL_PX + 26), columns, draw_cell)
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """The bytes of a PNG file."""
     encoded = io.BytesIO()
-    sheet = _draw_grid(groups, (width, size[1] + 2 * _LABEL_PX + 26), columns, draw_cell)
-    sheet.save(encoded, "PNG", optimize=True)
+    image.save(encoded, "PNG", optimize=True)
     return encoded.getvalue()
 
 

@@ -6,10 +6,11 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.batches import buckets_of
@@ -26,14 +27,24 @@ from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.devices import Placement, keep_on_device, make_placement
 from hwr_jax.training.optimizer import build_optimizer, evaluated_parameters, make_schedule
 from hwr_jax.training.parts import Parts
+from hwr_jax.training.profile import StepProfile
 from hwr_jax.training.programs import StepPrograms
 from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import Preempted, StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
 from hwr_jax.training.step import make_step_of
+from hwr_jax.training.tracker import OpenTracker, Pictures
 
-# Given variables and a function to poll for signals: values named "validation/...", at least "validation/cer".
-Validate = Callable[[Any, Callable[[], None]], Mapping[str, float]]
+
+class Validated(NamedTuple):
+    """What a validation found."""
+
+    values: Mapping[str, float]  # named "validation/...", at least "validation/cer" and "validation/wer"
+    draw: Callable[[], Pictures] = dict  # pictures of it
+
+
+# Given variables and a function to poll for signals.
+Validate = Callable[[Any, Callable[[], None]], Validated]
 
 # Given what to take of the run's state, a copy of it as numpy arrays.
 Fetch = Callable[[Callable[[TrainState], Any]], Any]
@@ -72,12 +83,15 @@ class Trial:
         self._timed_steps = 0
         self._first_step_seconds = 0.0
         self._plateau = self.run_logger.plateau
+        self._time_is_over = int(start.step) > 0 and self.reported and self._look_at_the_clock()
 
     @property
-    def stalled(self) -> bool:
-        """Whether the validation CER has not fallen for as long as the config has patience."""
-        patience = self.config.training.patience_validations
-        return bool(patience) and self._plateau.validations >= patience
+    def enough(self) -> str:
+        """Why the run ends before its last step, after a validation; "" while it goes on."""
+        length = self.config.training
+        if length.patience_validations and self._plateau.validations >= length.patience_validations:
+            return f"{self._plateau.validations} validations brought no lower CER"
+        return f"{length.minutes:g} minutes are over" if self._time_is_over else ""
 
     @property
     def reported(self) -> bool:
@@ -95,10 +109,11 @@ class Trial:
     def begin(self, fetch: Fetch) -> None:
         """Validates and saves the model that the run begins from, which may turn out to be the best."""
         self.run_logger.say("validating the model before the first step")
-        values = self.validate(fetch(_evaluated), self.stop.poll_if_alone)
+        values, draw = self.validate(fetch(_evaluated), self.stop.poll_if_alone)
         rates = f"validation CER {values['validation/cer']:.2%}  WER {values['validation/wer']:.2%}"
         self.run_logger.say(f"before the first step: {rates}")
         self.run_logger.begin(values)
+        self.run_logger.show(0, draw)
         self._plateau.add(values["validation/cer"])
         self._save(0, fetch, values["validation/cer"])
 
@@ -106,13 +121,15 @@ class Trial:
         """Reports, validates and saves after a step, as far as they are due; sets the outcome if the run diverged."""
         try:
             every = self.config.training
-            validates = step == self.total_steps or due(step, every.evaluate_every_steps)
+            reports = due(step, self.config.log_every_steps(self.total_steps))
+            self._time_is_over |= reports and self._look_at_the_clock()
+            validates = self._time_is_over or step == self.total_steps or due(step, every.evaluate_every_steps)
             cer = None
-            if validates or due(step, self.config.log_every_steps(self.total_steps)):
+            if validates or reports:
                 cer = self._report(step, fetch, validates)
             if validates or due(step, every.checkpoint_every_steps):
                 self._save(step, fetch, cer)
-            if validates and self.stalled:
+            if validates and self.enough:
                 self.finish(step)
         except Diverged as error:
             self._diverged(step, error)
@@ -120,10 +137,17 @@ class Trial:
     def finish(self, step: int) -> None:
         """After the last step, which may come early."""
         if step < self.total_steps:
-            since = f"{self._plateau.validations} validations brought no lower CER"
-            self.run_logger.say(f"ends after step {step} of {self.total_steps}: {since}")
+            self.run_logger.say(f"ends after step {step} of {self.total_steps}: {self.enough}")
         self.run_logger.usage(self._first_step_seconds, self._parameters)
         self.outcome = Outcome("done", step, f"{step} steps done")
+
+    def _look_at_the_clock(self) -> bool:
+        """Whether the run has trained as many minutes as it may, as process 0 counts them over all starts."""
+        minutes = self.config.training.minutes
+        if not minutes:
+            return False
+        seconds = self.run_logger.seconds_before + time.perf_counter() - self._began
+        return bool(multihost_utils.broadcast_one_to_all(np.array(seconds >= 60 * minutes)))
 
     def preempt(self, step: int, signal: str, fetch: Fetch) -> None:
         """Saves, and ends the run for now."""
@@ -160,13 +184,16 @@ class Trial:
             **{f"train/{name}": float(total) / samples for name, total in totals.terms.items()},
             "train/gradient_norm": float(totals.gradient_norm) / int(totals.steps),
             "train/learning_rate": float(self._learning_rate(step - 1)),
-            "train/samples_per_second": self.config.data.batch_size / seconds_a_step,
+            "train/samples_per_second": self.config.samples_per_step / seconds_a_step,
         }
+        draw: Callable[[], Pictures] = dict
         if validates:
-            values |= self.validate(fetch(_evaluated), self.stop.poll_if_alone)
+            validated, draw = self.validate(fetch(_evaluated), self.stop.poll_if_alone)
+            values |= validated
             self._plateau.add(values["validation/cer"])
         seconds_left = seconds_a_step * (self.total_steps - step)
         self.run_logger.report(step, values, time.perf_counter() - self._began, seconds_left)
+        self.run_logger.show(step, draw)
         self._unreported_steps = 0
         self._started, self._timed_steps = time.perf_counter(), 0
         return values.get("validation/cer")
@@ -183,6 +210,8 @@ def run_training(
     stop: StopRequest,
     parts: Parts,
     initial: Callable[[Any], Any] | None = None,
+    trackers: Mapping[str, OpenTracker] = {},
+    profile_steps: int = 0,
 ) -> Outcome:
     """Trains from the newest checkpoint in `workdir`, or from the start, to the last step.
 
@@ -191,6 +220,8 @@ def run_training(
       workdir: of the run; locked by the caller.
       about: what goes into every checkpoint: "config" and "alphabet".
       stop: polled between steps.
+      trackers: by name, see `hwr_jax.training.trackers`.
+      profile_steps: how many to profile, see `hwr_jax.training.profile`.
       initial: makes the first parameters from those a new model begins with (None: they stay).
 
     Raises:
@@ -202,7 +233,7 @@ def run_training(
     optimizer = build_optimizer(config.optimizer, total_steps, model.parameter)
     make_named_step = functools.partial(make_step_of, config, model, optimizer, parts)
     placement = make_placement(config.training.parallel, make_named_step, config.data.batch_size)
-    run_logger = RunLogger(workdir, total_steps, about)
+    run_logger = RunLogger(workdir, total_steps, about, trackers=trackers)
     try:
         start = init_state(model, optimizer, config.seed, parts.losses)
         if initial is not None:
@@ -223,6 +254,7 @@ def run_training(
             parts,
             empty_totals=empty_totals,
             begun_from_a_model=initial is not None,
+            profile=StepProfile(workdir, profile_steps, run_logger.say) if profile_steps else None,
         )
         assert trial.outcome is not None
         return trial.outcome
@@ -243,6 +275,7 @@ def advance(
     take: Callable[[TrainState, int], TrainState] = lambda state, _: state,
     empty_totals: Callable[[], Totals] = zero_totals,
     begun_from_a_model: bool = False,
+    profile: StepProfile | None = None,
 ) -> None:
     """Runs the steps that are left, of one run or of several that advance together; every trial gets its outcome.
 
@@ -253,6 +286,7 @@ def advance(
       seeds: of the order of the samples: one for all trials, or one each, whose batches are then stacked.
       take: given the state on the devices and a trial's index, that trial's state.
       empty_totals: makes what the state counts from after a report.
+      profile: is told of every dispatch.
       begun_from_a_model: whether the state before the first step is worth a validation.
     """
     total_steps = config.total_steps(samples_an_epoch(samples.ids, config.data))
@@ -275,7 +309,7 @@ def advance(
                 trial.begin(fetch)
             if not trial.reported:  # It may have been stopped while it validated after this step.
                 trial.finish_step(step, fetch)
-            if trial.outcome is None and trial.stalled:
+            if trial.outcome is None and trial.enough:
                 trial.finish(step)
         if not going():
             return
@@ -294,7 +328,7 @@ def advance(
             make_batches(
                 make_batch_of_step(
                     arrays,
-                    batch_size=config.data.batch_size,
+                    batch_size=config.samples_per_step,
                     seed=seed,
                     reshuffle=config.data.reshuffle,
                     buckets=buckets,
@@ -320,6 +354,8 @@ def advance(
             batch = batches[0] if len(batches) == 1 else stack_batches(batches)
             state = programs(state, on_device, batch)
             step += len(steps)
+            if profile is not None:
+                profile.advanced(state, len(steps))
             for trial, fetch in going():
                 trial.advanced(state, len(steps))
                 trial.finish_step(step, fetch)
@@ -330,6 +366,8 @@ def advance(
             trial.preempt(step, str(signal), fetch)
     finally:
         programs.close()
+        if profile is not None:
+            profile.close()
 
 
 def _find_sources(

@@ -15,6 +15,7 @@ from hwr_jax.ink.model_input import preprocessing_of
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.augment import StepEffect, build_effects
 from hwr_jax.training.losses import Loss, build_losses
+from hwr_jax.training.tracker import OpenTracker
 
 AT_VALIDATION, AT_END = "validation", "end"
 _PACKAGE = __name__.partition(".")[0]
@@ -67,6 +68,7 @@ class Parts:
       evaluators: by name, see `Evaluator`.
       decoders: by name, functions that build a decoder for an alphabet, beside those of
         `hwr_jax.decoding.settings.DECODERS`.
+      trackers: by name, functions that open one, beside those of `training.trackers`, see `hwr_jax.training.tracker`.
     """
 
     losses: Mapping[str, Loss]
@@ -74,6 +76,7 @@ class Parts:
     augmentation: tuple[Any, ...] = ()
     evaluators: Mapping[str, Evaluator] = dataclasses.field(default_factory=dict)
     decoders: Mapping[str, Callable[[Alphabet], Decoder]] = dataclasses.field(default_factory=dict)
+    trackers: Mapping[str, OpenTracker] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.losses:

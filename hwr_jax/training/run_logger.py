@@ -1,4 +1,4 @@
-"""What a run leaves behind as it goes: metrics.jsonl, TensorBoard events, a progress line, status and checkpoints."""
+"""What a run leaves behind as it goes: metrics.jsonl, what trackers take, a progress line, status and checkpoints."""
 
 import contextlib
 import dataclasses
@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,20 +16,13 @@ from jax.experimental import multihost_utils
 
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
+from hwr_jax.nested import flatten
 from hwr_jax.training.checkpoint import Checkpoints
 from hwr_jax.training.parts import describe_own
 from hwr_jax.training.state import TrainState
+from hwr_jax.training.tracker import OpenTracker, Pictures, TrackedRun
+from hwr_jax.training.trackers import GuardedTrackers
 from hwr_jax.training.workdir import write_status, write_usage
-
-# tensorboardX imports torch where it is installed, which takes seconds and serves nothing here.
-_torch = sys.modules.get("torch")
-sys.modules["torch"] = None  # type: ignore[assignment]
-try:
-    from tensorboardX import SummaryWriter
-finally:
-    del sys.modules["torch"]
-    if _torch is not None:
-        sys.modules["torch"] = _torch
 
 Values = Mapping[str, float]
 
@@ -64,24 +57,19 @@ class MetricsFile:
         self.seconds_before: float = json.loads(kept[-1]).get("train/seconds", 0.0) if kept else 0.0
         write_text(self.path, "".join(line + "\n" for line in kept))
         self._file: TextIO = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
-        self._events = SummaryWriter(str(workdir), purge_step=resume_step + 1, flush_secs=30)
 
     def write(self, step: int, values: Values) -> None:
-        """Appends one line and the same values as TensorBoard scalars."""
+        """Appends one line."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
 
     def sync(self) -> None:
         """Makes sure that the lines are on the disk; before a checkpoint that counts on them."""
         os.fsync(self._file.fileno())
-        self._events.flush()
 
     def close(self) -> None:
-        """Closes both files."""
+        """Closes the file."""
         self._file.close()
-        self._events.close()
 
 
 def _whole_lines(path: Path) -> list[str]:
@@ -140,10 +128,18 @@ def format_duration(seconds: float) -> str:
 class RunLogger:
     """The effects of a run on its folder, which process 0 keeps; in the others every method does nothing."""
 
-    def __init__(self, workdir: Path, total_steps: int, about: Mapping[str, Any], name: str = "") -> None:
+    def __init__(
+        self,
+        workdir: Path,
+        total_steps: int,
+        about: Mapping[str, Any],
+        name: str = "",
+        trackers: Mapping[str, OpenTracker] = {},
+    ) -> None:
         """Into every checkpoint goes `about`: "config" and "alphabet"; `name` is of one of several runs."""
         self._workdir = workdir
-        self._seconds_before = 0.0
+        self._open_trackers = trackers
+        self.seconds_before = 0.0  # of training, in earlier starts
         self._about = about
         # That of the validations before this start, until the run goes on.
         self.plateau = Plateau()
@@ -166,7 +162,10 @@ class RunLogger:
             state = restored.state if restored else state
             self._metrics = MetricsFile(self._workdir, int(state.step))
             self._opened.callback(self._metrics.close)
-            self._seconds_before = self._metrics.seconds_before
+            tracked = TrackedRun(self._workdir, flatten(self._about["config"], "."), int(state.step))
+            self._trackers = GuardedTrackers(self._open_trackers, tracked, self._progress.say)
+            self._opened.callback(self._trackers.close)
+            self.seconds_before = self._metrics.seconds_before
             self.plateau = self._metrics.plateau
             self.status("running", step=int(state.step))
         if jax.process_count() == 1:
@@ -178,7 +177,7 @@ class RunLogger:
     def begin(self, values: Values) -> None:
         """A line of metrics for the model before the first step."""
         if self._keeps:
-            self._metrics.write(0, {**values, "train/seconds": 0.0})
+            self._write(0, {**values, "train/seconds": 0.0})
 
     def say(self, line: str) -> None:
         """A line of progress that stays."""
@@ -188,9 +187,18 @@ class RunLogger:
     def report(self, step: int, values: Values, seconds: float, seconds_left: float) -> None:
         """A line of metrics, and of progress; to the seconds of this start those of earlier ones are added."""
         if self._keeps:
-            values = {**values, "train/seconds": self._seconds_before + seconds}
-            self._metrics.write(step, values)
+            values = {**values, "train/seconds": self.seconds_before + seconds}
+            self._write(step, values)
             self._progress.show(step, values, seconds_left)
+
+    def show(self, step: int, draw: Callable[[], Pictures]) -> None:
+        """Pictures of a validation, for trackers."""
+        if self._keeps:
+            self._trackers.write_pictures(step, draw)
+
+    def _write(self, step: int, values: Values) -> None:
+        self._metrics.write(step, values)
+        self._trackers.write_numbers(step, values)
 
     def save(self, state: TrainState, cer: float | None = None) -> None:
         """A checkpoint of a host copy of the state, in the background."""

@@ -42,11 +42,13 @@ def make_step(
     losses: Mapping[str, Loss],
     effects: Sequence[StepEffect] = (),
     axis_name: str | None = None,
+    parts: int = 1,
 ) -> Step:
     """Returns `step(state, batch) -> state`, which minimises the weighted sum of `losses`.
 
     The `kind` is of the preprocessing; effects are applied one after the other. `axis_name` is the mapped axis over
-    devices, each of which holds a share of the batch; None when one program sees the whole batch.
+    devices, each of which holds a share of the batch; None when one program sees the whole batch. The model sees each
+    device's share in so many `parts`, one after the other, whose gradients are added; they must divide it evenly.
     """
     model = model.on_axis(axis_name)
 
@@ -71,18 +73,26 @@ def make_step(
         weights = batch["weights"] * fits_frames(batch["labels"], batch["lengths"], frames_B)
         samples = total_over_devices(weights.sum())
 
-        def share_of_mean(losses_B: Array) -> Array:
-            return jnp.where(weights > 0, losses_B, 0.0).sum() / jnp.maximum(samples, 1.0)
+        def differentiate(collections: Any, part: tuple[Any, ...]) -> tuple[Any, tuple[Array, dict[str, Array], Any]]:
+            """The collections after some of the samples, and their shares: loss, its terms and the gradient."""
+            images, widths_B, dropout_keys, batch, weights = part
 
-        def share_of_mean_loss(parameters: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
-            variables = {"params": parameters, **state.collections}
-            outputs, collections = model.apply_in_training(variables, images, widths_B, dropout_keys)
-            terms = compute_terms(losses, outputs, batch)
-            total_B = sum(loss.weight * terms[name] for name, loss in losses.items())
-            return share_of_mean(jnp.asarray(total_B)), (jax.tree.map(share_of_mean, terms), collections)
+            def share_of_mean(losses_B: Array) -> Array:
+                return jnp.where(weights > 0, losses_B, 0.0).sum() / jnp.maximum(samples, 1.0)
 
-        shares, gradient = jax.value_and_grad(share_of_mean_loss, has_aux=True)(state.parameters)
-        (loss, (terms, collections)), gradient = shares, total_over_devices(gradient)
+            def share_of_mean_loss(parameters: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
+                variables = {"params": parameters, **collections}
+                outputs, after = model.apply_in_training(variables, images, widths_B, dropout_keys)
+                terms = compute_terms(losses, outputs, batch)
+                total_B = sum(loss.weight * terms[name] for name, loss in losses.items())
+                return share_of_mean(jnp.asarray(total_B)), (jax.tree.map(share_of_mean, terms), after)
+
+            (loss, (terms, after)), gradient = jax.value_and_grad(share_of_mean_loss, has_aux=True)(state.parameters)
+            return after, (loss, terms, gradient)
+
+        whole = images, widths_B, dropout_keys, batch, weights
+        collections, (loss, terms, gradient) = add_over_parts(differentiate, state.collections, whole, parts)
+        gradient = total_over_devices(gradient)
         loss, terms = total_over_devices((loss, terms))
         if axis_name and collections:
             collections = jax.lax.pmean(collections, axis_name)
@@ -121,7 +131,27 @@ def make_step_of(
         losses=parts.losses,
         effects=parts.step_effects,
         axis_name=axis_name,
+        parts=config.training.accumulate_batches,
     )
+
+
+def add_over_parts(function: Callable[[Any, Any], tuple[Any, Any]], carry: Any, whole: Any, parts: int) -> Any:
+    """`function(carry, whole)` -> (carry, sums), called with one part of the samples after the other, the sums added.
+
+    The leaves of `whole` have an axis of samples in front, which `parts` must divide evenly.
+    """
+    if parts == 1:
+        return function(carry, whole)
+    divided = jax.tree.map(lambda leaf_B: leaf_B.reshape(parts, -1, *leaf_B.shape[1:]), whole)
+
+    def add(so_far: tuple[Any, Any], part: Any) -> tuple[tuple[Any, Any], None]:
+        carry, sums = so_far
+        carry, more = function(carry, part)
+        return (carry, jax.tree.map(jnp.add, sums, more)), None
+
+    shapes = jax.eval_shape(function, carry, jax.tree.map(lambda leaf: leaf[0], divided))[1]
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return jax.lax.scan(add, (carry, zeros), divided)[0]
 
 
 def make_steps(step: Step) -> Steps:

@@ -31,6 +31,7 @@ from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
 from hwr_jax.training.step import DeviceBatch, make_step_of, make_steps
+from hwr_jax.training.tracker import OpenTracker
 
 # A state with an axis of runs, but for the step, which they share.
 _TOTALS = Totals(loss=0, samples=0, gradient_norm=0, steps=0, terms=0)
@@ -60,6 +61,7 @@ def train_vectorized(
     about: Sequence[Mapping[str, Any]],
     validate: Validate,
     stop: StopRequest,
+    trackers: Mapping[str, OpenTracker] = {},
 ) -> list[Outcome]:
     """As `hwr_jax.training.loop.run_training`, of several runs, each with its own config, folder and `about`.
 
@@ -71,7 +73,7 @@ def train_vectorized(
         raise InputError("training.parallel: vectorized runs have one device; leave it at auto")
     total_steps = configs[0].total_steps(samples_an_epoch(samples.ids, configs[0].data))
     run_loggers = [
-        RunLogger(workdir, total_steps, about_one, name=workdir.name)
+        RunLogger(workdir, total_steps, about_one, name=workdir.name, trackers=trackers)
         for workdir, about_one in zip(workdirs, about, strict=True)
     ]
     try:

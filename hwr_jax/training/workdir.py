@@ -30,6 +30,7 @@ DRIVERS = ("libtpu", "jax-cuda12-plugin", "jax-cuda13-plugin")
 
 # Fields that say where data lie and what fetches them; they change no number.
 PLACES = ("data.source", "data.data_dir", "data.workers", "data.on_device")
+FIXED_IN_TRAINING = ("training.accumulate_batches",)
 LENGTH = ("training.steps", "training.epochs", "training.min_steps")
 # Fields by which a config leaves a choice to its data, with the value that does so.
 LEFT_TO_DATA = {"data.split": AUTO, "data.width_buckets": 0}
@@ -99,9 +100,9 @@ def _is_left_to_data(name: str, value: Any) -> bool:
 def check_config(workdir: Path, config: Mapping[str, Any], *, extend: bool = False) -> None:
     """Writes config.json, or compares it with the one of the run that is there.
 
-    How often the run logs, evaluates and saves may change; so may the devices. To `extend` the run, its length may
-    grow: that is noted in extended.json, and the evaluation of the shorter run is put aside. Raises InputError: another
-    field differs, named with both values; or config.json is damaged.
+    How often the run logs, evaluates and saves may change, so may the devices, and what ends it early. To `extend` the
+    run, its length may grow: that is noted in extended.json, and the evaluation of the shorter run is put aside. Raises
+    InputError: another field differs, named with both values; or config.json is damaged.
     """
     before, after = _config_of_run(workdir), flatten(config, ".")
     if before:
@@ -110,7 +111,7 @@ def check_config(workdir: Path, config: Mapping[str, Any], *, extend: bool = Fal
         before = {name: defaults[name] for name in after if name in defaults} | before
         changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
         for name in changed:
-            fixed = not name.startswith("training.") and name not in PLACES
+            fixed = (not name.startswith("training.") and name not in PLACES) or name in FIXED_IN_TRAINING
             if fixed or (name in LENGTH and not extend):
                 longer = name in LENGTH and (after.get(name) or 0) > (before.get(name) or 0)
                 raise InputError(

@@ -8,7 +8,7 @@ from PIL import Image, ImageColor
 
 from hwr_jax.data.sample import Sample
 from hwr_jax.evaluation.evaluate import SampleResult
-from hwr_jax.reports.sheet import WRONG, draw_evaluation_sheet, draw_sample_sheet, draw_version_sheet
+from hwr_jax.reports.sheet import WRONG, draw_evaluation_sheet, draw_sample_sheet, draw_version_sheet, encode_png
 from hwr_jax.text.distance import count_edits
 
 
@@ -111,7 +111,7 @@ def test_the_sheet_shows_every_sample_asked_for():
     images_NxHxW = np.random.default_rng(0).integers(0, 256, (len(results), 32, 128)).astype(np.uint8)
     heights = []
     for groups in ([("worst", [1, 3])], [("worst", [1, 3]), ("random", [0, 1, 2, 3, 4])]):
-        with Image.open(io.BytesIO(draw_evaluation_sheet(results, images_NxHxW, groups))) as sheet:
+        with Image.open(io.BytesIO(encode_png(draw_evaluation_sheet(results, images_NxHxW, groups)))) as sheet:
             heights.append(sheet.height)
             pixels = np.asarray(sheet.convert("RGB")).astype(int)
         red = (pixels[..., 0] > 150) & (pixels[..., 1] < 60) & (pixels[..., 2] < 80)

@@ -1,11 +1,10 @@
-"""metrics.jsonl over resumes, TensorBoard events, and the progress line."""
+"""metrics.jsonl over resumes, and the progress line."""
 
 import io
 import json
 from pathlib import Path
 
 import pytest
-from tensorboardX.proto.event_pb2 import Event
 
 from hwr_jax.training.run_logger import MetricsFile, Plateau, Progress, format_duration
 
@@ -52,19 +51,6 @@ def test_a_start_from_nothing_keeps_nothing(tmp_path):
     metrics = MetricsFile(tmp_path, 0)
     metrics.close()
     assert steps_in(tmp_path) == []
-
-
-def test_the_same_values_go_to_tensorboard(tmp_path):
-    write_steps(tmp_path, 0, range(1, 3))
-    [path] = tmp_path.glob("events.out.tfevents.*")
-    content, seen = path.read_bytes(), []
-    while content:
-        # A record: length, checksum of it, data, checksum of that.
-        length = int.from_bytes(content[:8], "little")
-        event = Event.FromString(content[12 : 12 + length])
-        seen += [(event.step, value.tag, value.simple_value) for value in event.summary.value]
-        content = content[16 + length :]
-    assert seen == [(1, "train/loss", 1.0), (2, "train/loss", 0.5)]
 
 
 @pytest.mark.parametrize(

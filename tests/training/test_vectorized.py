@@ -14,7 +14,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import resolve_alphabet
 from hwr_jax.training.checkpoint import Checkpoints
-from hwr_jax.training.loop import Outcome, run_training
+from hwr_jax.training.loop import Outcome, Validated, run_training
 from hwr_jax.training.parts import build_parts
 from hwr_jax.training.signals import StopRequest
 from hwr_jax.training.vectorized import train_vectorized, varying_numbers
@@ -66,7 +66,7 @@ def samples():
 def validate(parameters, poll):
     poll()
     size = sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(parameters))
-    return {"validation/cer": size / 1e4, "validation/wer": 1.0}
+    return Validated({"validation/cer": size / 1e4, "validation/wer": 1.0})
 
 
 def about(config):
