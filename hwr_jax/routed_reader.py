@@ -54,9 +54,9 @@ def load(
     """A reader with a trained model.
 
     Args:
-      name_or_path: the name of a model that comes with the package ("unipen_words"), the folder of an exported one, or
-        the workdir of a run; None: the package's model of words with the lowest recorded CER, and for images of
-        lines its model of lines, see `RoutedReader`.
+      name_or_path: the name of a model that comes with the package ("unipen_words"), the folder of an exported one, the
+        workdir of a run, or the address of a hub's model ("hf://OWNER/NAME"), which is fetched; None: the package's
+        model of words with the lowest recorded CER, and for images of lines its model of lines, see `RoutedReader`.
       decoder: "greedy", "beam", "tuned" (decoder.json in the model's folder), a file of settings (FILE.json),
         `DecoderSettings`, a name in the decoders of `parts`, or an object with `decode`.
       parts: with one's own encoder or decoders, or the config file that gives them; a run with an encoder of one's own

@@ -13,7 +13,7 @@ COMMANDS = {
     "evaluate": "measure CER and WER of a model on a data set",
     "benchmark": "train and measure on a benchmark of the field: IAM, RIMES, READ, Bentham, Washington",
     "read": "read images: path, text, confidence",
-    "models": "list models with their numbers, or print a model's card",
+    "models": "list models with their numbers, print a card; pull or push a model of a hub",
     "data": "prepare, check and look at data sets",
     "configs": "list the configs that come with the package",
     "show": "print the layers of a config's model, or the whole config",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwr_jax.commands.models_hub import HUB_COMMANDS
 from hwr_jax.commands.options import Parser, print_json, run
 from hwr_jax.errors import InputError
 from hwr_jax.reports.tables import align_columns, markdown_table, show_percent
@@ -19,6 +20,8 @@ _EPILOG = """examples:
   hwr models unipen_words          the card of one of them
   hwr models runs/                 all runs in a folder
   hwr models --card runs/words     the card of a run, as its evaluation wrote it
+  hwr models pull hf://OWNER/NAME  fetch a model of the Hugging Face hub
+  hwr models push runs/words hf://OWNER/NAME
 """
 _HEAD = ("model", "reads", "language", "made of", "CER %", "MB")
 _NUMBERS = (4, 5)
@@ -28,7 +31,9 @@ _WIDTH = 80
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints a table, or a card."""
+    """Prints a table, or a card; or pulls or pushes a model."""
+    if argv and argv[0] in HUB_COMMANDS:
+        return HUB_COMMANDS[argv[0]](argv[1:])
     options = _parse(argv)
 
     from hwr_jax.zoo.model_records import find_records, shipped_records

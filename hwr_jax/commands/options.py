@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 # A flag whose value begins with ~/. Alphabets are no paths, whatever they begin with.
 _HOME = re.compile(r"^(--[\w.]+(?<!alphabet)=)~/")
 
-MODEL_HELP = "a model of the package (hwr models lists them), an exported folder, or a run's folder"
+MODEL_HELP = (
+    "a model of the package (hwr models lists them), of a hub (hf://OWNER/NAME), an exported folder, or a run's"
+)
 
 
 def run(name: str, command: Callable[[Sequence[str]], int], argv: Sequence[str], *, program: str = "hwr ") -> int:

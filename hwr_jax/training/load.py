@@ -10,6 +10,7 @@ from hwr_jax.decoding.calibrated import FILE_NAME as CALIBRATION_FILE
 from hwr_jax.decoding.calibrated import CalibratedDecoder, load_calibrations
 from hwr_jax.decoding.settings import ChosenDecoder, DecoderChoice, choose_decoder
 from hwr_jax.errors import InputError
+from hwr_jax.hub import is_address, pull
 from hwr_jax.messages import suggest
 from hwr_jax.models.parameter_files import fingerprint_parameters
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, build_trained, load_exported, pretrained_names
@@ -27,12 +28,14 @@ else:
 
 
 def load_model(name_or_path: str, checkpoint: str = "best", parts: OwnParts = None) -> TrainedModel:
-    """Loads a shipped model by its name, an exported one from its folder, or that of a run's workdir.
+    """Loads a shipped model by its name, one of a hub by its address, an exported one or that of a run by its folder.
 
     Of a run the checkpoint is the "best" (lowest validation CER) or the "latest", and `parts` are those it was trained
     with, or the config file that gives them, where its encoder is one's own. Raises InputError: there is no such model,
     it is damaged, or it needs parts.
     """
+    if is_address(name_or_path):
+        return load_exported(pull(name_or_path))
     folder = Path(name_or_path)
     if "/" not in name_or_path and (PRETRAINED / name_or_path / "model.json").exists():
         return load_exported(PRETRAINED / name_or_path)
@@ -122,4 +125,6 @@ def _name(encoder: str | None) -> str:
 
 def model_folder(name_or_path: str) -> Path | None:
     """The folder of a model, where decoder.json may stand; None for one that comes with the package."""
+    if is_address(name_or_path):
+        return pull(name_or_path)
     return None if "/" not in name_or_path and name_or_path in pretrained_names() else Path(name_or_path)
