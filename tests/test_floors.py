@@ -39,6 +39,7 @@ FACE = (
         "reader",
         "routed_reader",
         "page_reader",
+        "page_layouts",
         "result",
         "calibrate",
         "run",

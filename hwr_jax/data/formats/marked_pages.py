@@ -89,7 +89,7 @@ def _read_page(tree: Tree, scans: Scans, name: str) -> ScannedPage | Skip:
     try:
         data = tree.read(name)
         page = parse_page_file(data, name)
-        if page.was_read:
+        if page.was_read or is_found_layout(data, name):
             return Skip(page_name, "made by hwr_jax, no ground truth")
         content = scans.content(scans.find(name, page.image_name))
         if content is None:
