@@ -80,7 +80,9 @@ def test_any_lines_come_out_once_inside_their_region(line_at, count, seed):
     random = np.random.default_rng(seed)
     lines = [
         line_at(
-            *random.uniform(100, 400, 2), random.uniform(1, 400), angle=random.choice([0, 3, 90, random.uniform(0, 360)])
+            *random.uniform(100, 400, 2),
+            random.uniform(1, 400),
+            angle=random.choice([0, 3, 90, random.uniform(0, 360)]),
         )
         for _ in range(count)
     ]
