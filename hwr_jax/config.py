@@ -276,6 +276,10 @@ class TrainingConfig:
             raise InputError("training: give either steps or epochs, and leave the other 0")
         check_choice("training.parallel", self.parallel, PARALLEL)
 
+    def log_every(self, total_steps: int) -> int:
+        """Steps between two lines of metrics in a run of so many."""
+        return self.log_every_steps or max(1, min(50, total_steps // 20))
+
 
 @dataclasses.dataclass(frozen=True)
 class ExperimentConfig:
@@ -332,7 +336,7 @@ class ExperimentConfig:
 
     def log_every_steps(self, total_steps: int) -> int:
         """Steps between two lines of metrics in a run of so many."""
-        return self.training.log_every_steps or max(1, min(50, total_steps // 20))
+        return self.training.log_every(total_steps)
 
 
 def default_config() -> ConfigDict:
@@ -346,6 +350,8 @@ def resolve_config(config: ConfigDict) -> ExperimentConfig:
     Raises InputError: an unknown field, or a value of the wrong type or range.
     """
     values = config.to_dict()
+    if "task" in values:
+        raise InputError(f"config: it is of a {values['task']}, and this is for recognizers")
     for name in flatten(values, "."):
         if name in FIELDS:
             raise InputError(f"config.{name}: is called config.{FIELDS[name]} now")

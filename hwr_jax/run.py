@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import jax
 from ml_collections import ConfigDict
 
-from hwr_jax.config import ExperimentConfig, resolve_config
+from hwr_jax.config import ExperimentConfig
 from hwr_jax.config_files import open_config_file
 from hwr_jax.data.loading import load_for_training
+from hwr_jax.errors import InputError
 from hwr_jax.models import ops
 from hwr_jax.models.recognizer import Recognizer
+from hwr_jax.page_config import AnyConfig, PageExperimentConfig, resolve_any_config
+from hwr_jax.page_run import train_line_finder
 from hwr_jax.progress import report
 from hwr_jax.run_start import describe_start, settle_alphabet, settle_data
 from hwr_jax.strict import to_plain
 from hwr_jax.training.init_from import load_beginning
+from hwr_jax.training.line_finding import build_page_parts
 from hwr_jax.training.load import load_run
 from hwr_jax.training.loop import run_training
 from hwr_jax.training.parts import Parts, build_parts, parts_of_file
 from hwr_jax.training.processes import find_processes, joined
+from hwr_jax.training.recognition import recognition_task
 from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
 from hwr_jax.training.trackers import find_trackers
 from hwr_jax.training.vectorized import train_vectorized
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
     from hwr_jax.result import Result
 
 GOES_ON = "the same command goes on"
-Config: TypeAlias = ExperimentConfig | ConfigDict | str | os.PathLike[str]
+Config: TypeAlias = AnyConfig | ConfigDict | str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +134,7 @@ def train(
 
 
 def train_together(
-    configs: Sequence[ExperimentConfig],
+    configs: Sequence[AnyConfig],
     workdirs: Sequence[Path],
     parts: Parts | None = None,
     *,
@@ -147,16 +152,18 @@ def train_together(
     configs = [adopt(workdir, config) for config, workdir in zip(configs, workdirs, strict=True)]
     try:
         with framed(configs, workdirs, extend=extend, main_process=main_process) as stop:
-            return _train(
-                configs, workdirs, parts or build_parts(configs[0]), init_from, main_process, stop, profile_steps
-            )
+            parts = parts or build_any_parts(configs[0])
+            if isinstance(config := configs[0], PageExperimentConfig):
+                return [_train_line_finder(config, workdirs[0], parts, init_from, main_process, stop, profile_steps)]
+            recognizers = [config for config in configs if isinstance(config, ExperimentConfig)]
+            return _train(recognizers, workdirs, parts, init_from, main_process, stop, profile_steps)
     except Preempted as signal:  # While data are prepared, or in the final evaluation: there is nothing to save.
         return [Run("preempted", latest_step(workdir), workdir, f"{signal}: {GOES_ON}") for workdir in workdirs]
 
 
 @contextmanager
 def framed(
-    configs: Sequence[ExperimentConfig],
+    configs: Sequence[AnyConfig],
     workdirs: Sequence[Path],
     *,
     extend: bool = False,
@@ -218,12 +225,13 @@ def _train(
         describe_start(config, parts, alphabet, training, validation, workdirs)
     about = [{"config": to_plain(config), "alphabet": alphabet.characters, "parts": parts.own} for config in configs]
     validate = make_validate(config, parts, alphabet, validation)
-    common: dict[str, Any] = {"alphabet": alphabet, "validate": validate, "stop": stop, "trackers": trackers}
+    common: dict[str, Any] = {"validate": validate, "stop": stop, "trackers": trackers}
     if len(configs) == 1:
-        common |= {"parts": parts, "initial": initial, "profile_steps": profile_steps}
-        outcomes = [run_training(config, training, workdir=workdir, about=about[0], **common)]
+        task = recognition_task(config, training, alphabet, parts)
+        common |= {"initial": initial, "profile_steps": profile_steps}
+        outcomes = [run_training(config, task, workdir=workdir, about=about[0], **common)]
     else:
-        outcomes = train_vectorized(configs, training, workdirs=workdirs, about=about, **common)
+        outcomes = train_vectorized(configs, training, alphabet=alphabet, workdirs=workdirs, about=about, **common)
     runs = []
     for config, workdir, outcome in zip(configs, workdirs, outcomes, strict=True):
         run = Run(outcome.status, outcome.step, workdir, outcome.message)
@@ -239,15 +247,45 @@ def _train(
     return runs
 
 
-def _resolve(config: Config, parts: Parts | None) -> tuple[ExperimentConfig, Parts]:
+def _train_line_finder(
+    config: PageExperimentConfig,
+    workdir: Path,
+    parts: Parts,
+    init_from: str | None,
+    main_process: bool,
+    stop: StopRequest,
+    profile_steps: int,
+) -> Run:
+    if init_from is not None:
+        raise InputError("--init_from: a line finder begins anew; leave it out")
+    outcome = train_line_finder(
+        config,
+        workdir,
+        parts,
+        stop,
+        trackers=find_trackers(config.training.trackers) | {**parts.trackers} if main_process else {},
+        profile_steps=profile_steps,
+        say=report if main_process else lambda line: None,
+    )
+    if outcome.status == "done" and main_process:
+        write_status(workdir, "done", step=outcome.step)
+    return Run(outcome.status, outcome.step, workdir, outcome.message)
+
+
+def _resolve(config: Config, parts: Parts | None) -> tuple[AnyConfig, Parts]:
     file = None
     if isinstance(config, str | os.PathLike):
         file = open_config_file(os.fspath(config))
         config = file.get_config()
-    resolved = resolve_config(config) if isinstance(config, ConfigDict) else config
+    resolved = resolve_any_config(config) if isinstance(config, ConfigDict) else config
     if parts is None and file is not None:
         parts = parts_of_file(file, resolved)
-    return resolved, parts or build_parts(resolved)
+    return resolved, parts or build_any_parts(resolved)
+
+
+def build_any_parts(config: AnyConfig) -> Parts:
+    """The parts that a config names."""
+    return build_page_parts(config) if isinstance(config, PageExperimentConfig) else build_parts(config)
 
 
 def _try(write: Callable[[], None]) -> None:

@@ -23,6 +23,7 @@ from hwr_jax.config import (
 )
 from hwr_jax.errors import InputError
 from hwr_jax.models.recognizer import layer_table
+from hwr_jax.page_config import PageExperimentConfig, resolve_any_config
 from hwr_jax.strict import build_dataclass
 from hwr_jax.text.alphabet import FROM_DATA, resolve_alphabet
 from hwr_jax.training.optimizer import build_optimizer
@@ -223,8 +224,11 @@ def test_config_files_resolve_and_build(repository):
     assert files
     for file in [*files, f"{repository}/configs/unipen_words_large.py:second"]:
         config_dict, rest = load_config([f"--config={file}"])
-        config = resolve_config(config_dict)
+        config = resolve_any_config(config_dict)
         assert rest == []
+        if isinstance(config, PageExperimentConfig):
+            build_optimizer(config.optimizer, config.training.steps)
+            continue
         name = config.model.alphabet
         alphabet = resolve_alphabet("latin1-european" if name in FROM_DATA else name)
         rows = layer_table(config.model, alphabet.num_classes)

@@ -25,6 +25,7 @@ FOUNDATIONS = (
     "mixture_config",
     "model_config",
     "config",
+    "page_config",
     "config_files",
     "sweeps",
 )
@@ -36,6 +37,7 @@ FACE = (
         "page_image_reader",
         "image_reading",
         "page_output",
+        "line_finder",
         "reader",
         "routed_reader",
         "page_reader",
@@ -43,6 +45,7 @@ FACE = (
         "result",
         "calibrate",
         "run",
+        "page_run",
         "run_start",
         "validation",
         "export",

@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from hwr_jax.config import resolve_config
 from hwr_jax.config_files import config_names, load_config_file
+from hwr_jax.models.page_network import PageNetwork
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.nested import flatten
+from hwr_jax.page_config import PageExperimentConfig, resolve_any_config
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import FROM_DATA, resolve_alphabet
+from hwr_jax.training.line_finding import init_network
 
 FOLDER = Path(__file__).parent / "golden" / "configs"
 WITH_ARGUMENTS = ("unipen_words_large:second", "keras_example:unipen_writers")
@@ -21,16 +23,23 @@ NAMES = (*config_names(), *WITH_ARGUMENTS)
 
 def describe(name: str) -> str:
     """All fields of a config, and name, shape and size of every array of its model, for an alphabet that is large."""
-    config = resolve_config(load_config_file(name))
+    config = resolve_any_config(load_config_file(name))
     fields = [f"{field} = {value!r}" for field, value in flatten(to_plain(config), ".").items()]
+    if isinstance(config, PageExperimentConfig):
+        arrays = flatten(jax.eval_shape(lambda: init_network(PageNetwork(config.model), config))["params"], "/")
+        return "\n".join([*fields, "", *describe_arrays(arrays, "")])
     known = config.model.alphabet not in FROM_DATA
     classes = resolve_alphabet(config.model.alphabet if known else "latin1-european").num_classes
     model = Recognizer(config.model, classes)
     image = jnp.zeros((1, config.model.width_px, config.model.height_px, 1))
     arrays = flatten(jax.eval_shape(model.init, jax.random.key(0), image)["params"], "/")
+    return "\n".join([*fields, "", *describe_arrays(arrays, f" for {classes} classes")])
+
+
+def describe_arrays(arrays, what_for: str) -> list[str]:
     rows = [f"{array} {' x '.join(map(str, leaf.shape))} = {leaf.size:,}" for array, leaf in sorted(arrays.items())]
     total = sum(leaf.size for leaf in arrays.values())
-    return "\n".join([*fields, "", f"{total:,} parameters for {classes} classes", *rows, ""])
+    return [f"{total:,} parameters{what_for}", *rows, ""]
 
 
 @pytest.mark.parametrize("name", NAMES)

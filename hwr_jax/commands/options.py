@@ -156,10 +156,10 @@ class Parser(argparse.ArgumentParser):
         if "config" in options and (options.config or overrides):
             file, options.config, _ = _open_config([f"--config={options.config}"] * bool(options.config) + overrides)
             if "parts" in options:
-                from hwr_jax.config import resolve_config
+                from hwr_jax.page_config import resolve_any_config
                 from hwr_jax.training.parts import parts_of_file
 
-                options.parts = parts_of_file(file, resolve_config(options.config))
+                options.parts = parts_of_file(file, resolve_any_config(options.config))
         if "checkpoint" in options and options.workdir:
             if not (options.workdir / "checkpoints").is_dir():
                 raise InputError(f"--workdir={options.workdir}: holds no run; hwr train --workdir=DIR makes one")

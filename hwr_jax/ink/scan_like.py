@@ -117,12 +117,12 @@ def draw_like_scan(
     ink_HxW = _pen(pieces, pen_px, scan)
     around_HxW = _neighbours(pieces, pen_px, ink_px, scan, rng)
     height, width = ink_HxW.shape
-    thin_HxW = 1 - scan.thin * _waves((height, width), 12.0, rng)
+    thin_HxW = 1 - scan.thin * make_waves((height, width), 12.0, rng)
     taken_HxW = scan.ink * np.maximum(ink_HxW, around_HxW) * thin_HxW
     taken_HxW = np.maximum(taken_HxW, scan.rules * _rules((height, width), ink_px, scan, rng))
     if scan.shows_through:
         taken_HxW = np.maximum(taken_HxW, scan.shows_through * _blurred(ink_HxW[:, ::-1], 1.5))
-    light_HxW = scan.paper * (1 - scan.shade * _waves((height, width), 4.0 * _HEIGHT_PX, rng))
+    light_HxW = scan.paper * (1 - scan.shade * make_waves((height, width), 4.0 * _HEIGHT_PX, rng))
     seen_HxW = _blurred(light_HxW * (1 - taken_HxW), scan.blur_px)
     seen_HxW = seen_HxW + scan.grain * _grain((height, width), rng)
     if scan.outline:
@@ -205,7 +205,7 @@ def _rules(shape: tuple[int, int], ink_px: float, scan: Scan, rng: np.random.Gen
     return ruled_HxW
 
 
-def _waves(shape: tuple[int, int], length_px: float, rng: np.random.Generator) -> np.ndarray:
+def make_waves(shape: tuple[int, int], length_px: float, rng: np.random.Generator) -> np.ndarray:
     """A smooth surface from 0 to about 1 with bumps of about that length."""
     size = [max(2, round(side / length_px) + 2) for side in shape]
     small = Image.fromarray(rng.random(size, dtype=np.float32))
@@ -226,7 +226,7 @@ def _blurred(values_HxW: np.ndarray, sigma_px: float) -> np.ndarray:
 def _within_outline(seen_HxW: np.ndarray, scan: Scan, rng: np.random.Generator) -> np.ndarray:
     """The crop within a wavy outline, and beyond it the background, as lines are cut out of pages."""
     height, width = seen_HxW.shape
-    top_W, bottom_W = (height * scan.outline * 2 * _waves((2, width), 2.0 * _HEIGHT_PX, rng)[0] for _ in range(2))
+    top_W, bottom_W = (height * scan.outline * 2 * make_waves((2, width), 2.0 * _HEIGHT_PX, rng)[0] for _ in range(2))
     y_Hx1 = np.arange(height)[:, None]
     inside_HxW = np.clip(np.minimum(y_Hx1 - top_W, height - 1 - bottom_W - y_Hx1) / 2, 0, 1)
     return inside_HxW * seen_HxW + (1 - inside_HxW) * np.median(seen_HxW)

@@ -52,14 +52,17 @@ class Checkpoints:
     of all arrays. Saving runs in the background and appears under its final name only when complete.
     """
 
-    def __init__(self, folder: Path, *, writable: bool = True) -> None:
-        """Opens (and, if writable, creates) the folder; only one process of a run may open it for writing."""
+    def __init__(self, folder: Path, *, writable: bool = True, metric: str = "cer") -> None:
+        """Opens (and, if writable, creates) the folder; only one process of a run may open it for writing.
+
+        `metric` names what validation measures; the best checkpoint is that where it is lowest.
+        """
         self.folder = folder.resolve()
-        self._writable = writable
+        self._writable, self._metric = writable, metric
         if writable:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._settle_replaced()
-        self._cers: dict[int, float] = {}
+        self._scores: dict[int, float] = {}
         self._manager = ocp.CheckpointManager(
             self.folder,
             options=ocp.CheckpointManagerOptions(
@@ -77,21 +80,21 @@ class Checkpoints:
             ),
         )
         for step in self._manager.all_steps():
-            if (cer := self._read_cer(step)) is not None:
-                self._cers[step] = cer
+            if (score := self._read_score(step)) is not None:
+                self._scores[step] = score
 
-    def save(self, state: TrainState, about: Mapping[str, Any], cer: float | None = None) -> None:
+    def save(self, state: TrainState, about: Mapping[str, Any], score: float | None = None) -> None:
         """Saves a host copy of the state in the background.
 
         A step that is there already is left as it is; but where it was saved before its validation had ended, and now
-        its CER is known, the new checkpoint takes its place.
+        its score is known, the new checkpoint takes its place.
 
-        To the JSON values of `about` "cer" and checksums are added. The checkpoint with the lowest validation CER is
-        kept as the best. Raises OSError: this or the one before could not be written (disk full).
+        To the JSON values of `about` the score, under its metric's name, and checksums are added. The checkpoint with
+        the lowest score is kept as the best. Raises OSError: this or the one before could not be written (disk full).
         """
         step = int(state.step)
         there = step in self._manager.all_steps()
-        if there and (cer is None or step in self._cers):
+        if there and (score is None or step in self._scores):
             return
         self.wait()
         parameters, rest = _split(state)
@@ -99,9 +102,9 @@ class Checkpoints:
         if there:
             (self.folder / str(step)).rename(self.folder / f"{_REPLACED}{step}")
             self._manager.reload()
-        if cer is not None:
-            self._cers[step] = cer
-        described = {**about, "cer": cer}
+        if score is not None:
+            self._scores[step] = score
+        described = {**about, self._metric: score}
         checksums = {
             "sha256": digest({"parameters": parameters, "rest": rest}),
             "about_sha256": _digest_of_json(described),
@@ -132,7 +135,7 @@ class Checkpoints:
         return None
 
     def restore(self, which: str = "best") -> Restored:
-        """The "best" (lowest validation CER; the latest where none was evaluated) or the "latest" whole checkpoint.
+        """The "best" (lowest score; the latest where none was evaluated) or the "latest" whole checkpoint.
 
         Raises InputError: there is no whole checkpoint.
         """
@@ -189,17 +192,17 @@ class Checkpoints:
         while (aside := self.folder / f"damaged_{step}_{number}").exists():
             number += 1
         (self.folder / str(step)).rename(aside)
-        self._cers.pop(step, None)
+        self._scores.pop(step, None)
         self._manager.reload()
 
     def _rank(self, step: int) -> tuple[float, int]:
-        """Ascending: lower CER, then later step; those not evaluated come last."""
-        return self._cers.get(step, math.inf), -step
+        """Ascending: lower score, then later step; those not evaluated come last."""
+        return self._scores.get(step, math.inf), -step
 
-    def _read_cer(self, step: int) -> float | None:
+    def _read_score(self, step: int) -> float | None:
         try:
             about = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
-            return float(about["cer"])
+            return float(about[self._metric])
         except Exception:  # Damaged, which is reported when it is to be restored; or it was not evaluated.
             return None
 
@@ -219,7 +222,7 @@ class Checkpoints:
             state = {"parameters": items["parameters"], "rest": items["rest"]}
             about = dict(items["about"])
             whole = about.pop("sha256") == digest(state) and about.pop("about_sha256") == _digest_of_json(about)
-            about.pop("cer", None)
+            about.pop(self._metric, None)
             reason = "it does not hold what was saved"
         except Exception as error:  # Orbax and TensorStore raise many kinds for damaged files.
             whole, reason = False, _one_line(error)

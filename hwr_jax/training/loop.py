@@ -12,34 +12,24 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from hwr_jax.config import ExperimentConfig
-from hwr_jax.data.batches import buckets_of
-from hwr_jax.data.labels import encode_labels
-from hwr_jax.data.loading import worker_count
-from hwr_jax.data.mixture import make_draws, samples_an_epoch
-from hwr_jax.data.pipeline import make_batch_of_step, make_batches, plan_dispatches, sample_arrays, stack_batches
-from hwr_jax.data.preprocessed import PreprocessedSamples
-from hwr_jax.data.source_images import ImageMaker, SourceImages
-from hwr_jax.errors import InputError
-from hwr_jax.ink.model_input import preprocessing_of
-from hwr_jax.models.recognizer import Recognizer, count_parameters
-from hwr_jax.text.alphabet import Alphabet
-from hwr_jax.training.devices import Placement, keep_on_device, make_placement
+from hwr_jax.data.pipeline import plan_dispatches, stack_batches
+from hwr_jax.models.recognizer import count_parameters
+from hwr_jax.page_config import AnyConfig
+from hwr_jax.training.devices import Placement, make_placement
 from hwr_jax.training.optimizer import build_optimizer, evaluated_parameters, make_schedule
-from hwr_jax.training.parts import Parts
 from hwr_jax.training.profile import StepProfile
 from hwr_jax.training.programs import StepPrograms
 from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import Preempted, StopRequest
-from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
-from hwr_jax.training.step import make_step_of
+from hwr_jax.training.state import Totals, TrainState, begin_state, zero_totals
+from hwr_jax.training.task import Metric, Task
 from hwr_jax.training.tracker import OpenTracker, Pictures
 
 
 class Validated(NamedTuple):
     """What a validation found."""
 
-    values: Mapping[str, float]  # named "validation/...", at least "validation/cer" and "validation/wer"
+    values: Mapping[str, float]  # named "validation/...", those of the task's metric among them
     draw: Callable[[], Pictures] = dict  # pictures of it
 
 
@@ -67,7 +57,7 @@ class Diverged(Exception):
 class Trial:
     """One run as the loop sees it: what is due after a step, and what comes of it in the run's folder."""
 
-    config: ExperimentConfig
+    config: AnyConfig
     total_steps: int
     run_logger: RunLogger
     validate: Validate
@@ -90,7 +80,7 @@ class Trial:
         """Why the run ends before its last step, after a validation; "" while it goes on."""
         length = self.config.training
         if length.patience_validations and self._plateau.validations >= length.patience_validations:
-            return f"{self._plateau.validations} validations brought no lower CER"
+            return f"{self._plateau.validations} validations brought no lower {self._metric.label}"
         return f"{length.minutes:g} minutes are over" if self._time_is_over else ""
 
     @property
@@ -110,12 +100,13 @@ class Trial:
         """Validates and saves the model that the run begins from, which may turn out to be the best."""
         self.run_logger.say("validating the model before the first step")
         values, draw = self.validate(fetch(_evaluated), self.stop.poll_if_alone)
-        rates = f"validation CER {values['validation/cer']:.2%}  WER {values['validation/wer']:.2%}"
-        self.run_logger.say(f"before the first step: {rates}")
+        self.run_logger.say(f"before the first step: {self._metric.describe(values, gap='  ')}")
         self.run_logger.begin(values)
         self.run_logger.show(0, draw)
-        self._plateau.add(values["validation/cer"])
-        self._save(0, fetch, values["validation/cer"])
+        score = self._metric.of(values)
+        assert score is not None
+        self._plateau.add(score)
+        self._save(0, fetch, score)
 
     def finish_step(self, step: int, fetch: Fetch) -> None:
         """Reports, validates and saves after a step, as far as they are due; sets the outcome if the run diverged."""
@@ -124,11 +115,11 @@ class Trial:
             reports = due(step, self.config.log_every_steps(self.total_steps))
             self._time_is_over |= reports and self._look_at_the_clock()
             validates = self._time_is_over or step == self.total_steps or due(step, every.evaluate_every_steps)
-            cer = None
+            score = None
             if validates or reports:
-                cer = self._report(step, fetch, validates)
+                score = self._report(step, fetch, validates)
             if validates or due(step, every.checkpoint_every_steps):
-                self._save(step, fetch, cer)
+                self._save(step, fetch, score)
             if validates and self.enough:
                 self.finish(step)
         except Diverged as error:
@@ -137,7 +128,8 @@ class Trial:
     def finish(self, step: int) -> None:
         """After the last step, which may come early."""
         if step < self.total_steps:
-            self.run_logger.say(f"ends after step {step} of {self.total_steps}: {self.enough}")
+            since = f"{self._plateau.validations} validations brought no lower {self._metric.label}"
+            self.run_logger.say(f"ends after step {step} of {self.total_steps}: {since}")
         self.run_logger.usage(self._first_step_seconds, self._parameters)
         self.outcome = Outcome("done", step, f"{step} steps done")
 
@@ -164,7 +156,11 @@ class Trial:
         self.outcome = Outcome(status, step, message)
         self.run_logger.status(status, step=step, message=message)
 
-    def _save(self, step: int, fetch: Fetch, cer: float | None = None) -> None:
+    @property
+    def _metric(self) -> Metric:
+        return self.run_logger.metric
+
+    def _save(self, step: int, fetch: Fetch, score: float | None = None) -> None:
         """A checkpoint, unless the state is not finite."""
         state = fetch(lambda state: state)
         _check_finite(step, state.totals)
@@ -172,7 +168,7 @@ class Trial:
             raise Diverged(f"parameters are not finite at step {step}")
         if self.reported:
             state = state.replace(totals=jax.tree.map(np.zeros_like, state.totals))
-        self.run_logger.save(state, cer)
+        self.run_logger.save(state, score)
 
     def _report(self, step: int, fetch: Fetch, validates: bool) -> float | None:
         totals = fetch(lambda state: state.totals)
@@ -190,25 +186,25 @@ class Trial:
         if validates:
             validated, draw = self.validate(fetch(_evaluated), self.stop.poll_if_alone)
             values |= validated
-            self._plateau.add(values["validation/cer"])
+            score = self._metric.of(values)
+            assert score is not None
+            self._plateau.add(score)
         seconds_left = seconds_a_step * (self.total_steps - step)
         self.run_logger.report(step, values, time.perf_counter() - self._began, seconds_left)
         self.run_logger.show(step, draw)
         self._unreported_steps = 0
         self._started, self._timed_steps = time.perf_counter(), 0
-        return values.get("validation/cer")
+        return self._metric.of(values)
 
 
 def run_training(
-    config: ExperimentConfig,
-    samples: PreprocessedSamples,
+    config: AnyConfig,
+    task: Task,
     *,
-    alphabet: Alphabet,
     workdir: Path,
     about: Mapping[str, Any],
     validate: Validate,
     stop: StopRequest,
-    parts: Parts,
     initial: Callable[[Any], Any] | None = None,
     trackers: Mapping[str, OpenTracker] = {},
     profile_steps: int = 0,
@@ -216,9 +212,9 @@ def run_training(
     """Trains from the newest checkpoint in `workdir`, or from the start, to the last step.
 
     Args:
-      samples: that can all be trained on, see `hwr_jax.data.labels.select_trainable`.
+      task: what the config's run learns.
       workdir: of the run; locked by the caller.
-      about: what goes into every checkpoint: "config" and "alphabet".
+      about: what goes into every checkpoint: "config" and, of a recognizer, "alphabet".
       stop: polled between steps.
       trackers: by name, see `hwr_jax.training.trackers`.
       profile_steps: how many to profile, see `hwr_jax.training.profile`.
@@ -228,31 +224,27 @@ def run_training(
       InputError: a checkpoint of another shape, or a batch that cannot be divided over the devices.
       OSError: the folder cannot be written.
     """
-    total_steps = config.total_steps(samples_an_epoch(samples.ids, config.data))
-    model = Recognizer(config.model, alphabet.num_classes, parts.encoder)
-    optimizer = build_optimizer(config.optimizer, total_steps, model.parameter)
-    make_named_step = functools.partial(make_step_of, config, model, optimizer, parts)
+    total_steps = task.total_steps
+    optimizer = build_optimizer(config.optimizer, total_steps, task.parameter_of)
+    make_named_step = functools.partial(task.make_step, optimizer)
     placement = make_placement(config.training.parallel, make_named_step, config.data.batch_size)
-    run_logger = RunLogger(workdir, total_steps, about, trackers=trackers)
+    run_logger = RunLogger(workdir, total_steps, about, trackers=trackers, metric=task.metric)
     try:
-        start = init_state(model, optimizer, config.seed, parts.losses)
+        start = begin_state(task.init(), optimizer, task.losses)
         if initial is not None:
             parameters = initial(start.parameters)
             start = start.replace(parameters=parameters, optimizer=optimizer.init(parameters))  # type: ignore[attr-defined]
         state = run_logger.restore(start)
         trial = Trial(config, total_steps, run_logger, validate, stop, state)
-        empty_totals = functools.partial(zero_totals, parts.losses)
         advance(
             [trial],
             state,
             placement,
             config,
             [config.seed],
-            samples,
-            alphabet,
+            task,
             stop,
-            parts,
-            empty_totals=empty_totals,
+            empty_totals=functools.partial(zero_totals, task.losses),
             begun_from_a_model=initial is not None,
             profile=StepProfile(workdir, profile_steps, run_logger.say) if profile_steps else None,
         )
@@ -266,12 +258,10 @@ def advance(
     trials: Sequence[Trial],
     state: TrainState,
     placement: Placement,
-    config: ExperimentConfig,
+    config: AnyConfig,
     seeds: Sequence[int],
-    samples: PreprocessedSamples,
-    alphabet: Alphabet,
+    task: Task,
     stop: StopRequest,
-    parts: Parts,
     take: Callable[[TrainState, int], TrainState] = lambda state, _: state,
     empty_totals: Callable[[], Totals] = zero_totals,
     begun_from_a_model: bool = False,
@@ -280,22 +270,20 @@ def advance(
     """Runs the steps that are left, of one run or of several that advance together; every trial gets its outcome.
 
     Args:
-      trials, samples, alphabet, stop: the runs, and what `run_training` takes for each.
+      trials, stop: the runs, and what `run_training` takes for each.
       state: on the host, as `placement` takes it.
-      config, parts: of the trials, as far as they have them in common.
+      config, task: of the trials, as far as they have them in common.
       seeds: of the order of the samples: one for all trials, or one each, whose batches are then stacked.
       take: given the state on the devices and a trial's index, that trial's state.
       empty_totals: makes what the state counts from after a report.
       profile: is told of every dispatch.
       begun_from_a_model: whether the state before the first step is worth a validation.
     """
-    total_steps = config.total_steps(samples_an_epoch(samples.ids, config.data))
+    total_steps, feed = task.total_steps, task.feed
     step, state = int(state.step), placement.place(state)
-    buckets = buckets_of(samples.widths_N, config, parts.stride_px(config))
     # Processes of one run compile in step; the program of vectorized runs is no jitted function.
-    ahead = buckets is not None and jax.process_count() == 1 and placement.kind != "vectorized"
-    widths = buckets.widths_by_need if buckets is not None and ahead else ()
-    programs = StepPrograms(placement, widths, trials[0].run_logger.say)
+    ahead = jax.process_count() == 1 and placement.kind != "vectorized"
+    programs = StepPrograms(placement, feed.widths if ahead else (), trials[0].run_logger.say)
 
     def fetch_of(index: int) -> Fetch:
         return lambda part: placement.fetch(part(take(state, index)))
@@ -313,38 +301,12 @@ def advance(
                 trial.finish(step)
         if not going():
             return
-        arrays = sample_arrays(samples.images_NxHxW, samples.widths_N, encode_labels(samples.texts, alphabet))
-        sources, maker = _find_sources(parts, samples, config)
-        resident = (
-            not config.follows_width
-            and sources is None
-            and keep_on_device(arrays, config.data.on_device, config.training.steps_per_dispatch)
-        )
-        on_device = placement.place({name: np.asarray(of_all) for name, of_all in arrays.items()}) if resident else {}
+        samples = feed.on_device()
+        on_device = placement.place(samples) if samples else {}
         every = config.training
         stops = (config.log_every_steps(total_steps), every.evaluate_every_steps, every.checkpoint_every_steps)
         dispatches = plan_dispatches(step, total_steps, every.steps_per_dispatch, stops)
-        batches_of_seed = [
-            make_batches(
-                make_batch_of_step(
-                    arrays,
-                    batch_size=config.samples_per_step,
-                    seed=seed,
-                    reshuffle=config.data.reshuffle,
-                    buckets=buckets,
-                    narrow_first_epochs=config.data.narrow_first_epochs,
-                    draws=make_draws(samples.ids, config.data, seed),
-                    resident=resident,
-                    sources=sources,
-                    process_index=jax.process_index(),
-                    process_count=jax.process_count(),
-                ),
-                dispatches,
-                maker,
-                worker_count(config.data.workers),
-            )
-            for seed in seeds
-        ]
+        batches_of_seed = [feed.batches(seed, dispatches) for seed in seeds]
         for steps, *batches in zip(dispatches, *batches_of_seed, strict=True):
             if not going():
                 return
@@ -368,19 +330,6 @@ def advance(
         programs.close()
         if profile is not None:
             profile.close()
-
-
-def _find_sources(
-    parts: Parts, samples: PreprocessedSamples, config: ExperimentConfig
-) -> tuple[SourceImages | None, ImageMaker | None]:
-    """Where source images lie and what makes batches of them; None without effects on them."""
-    if not parts.source_effects:
-        return None, None
-    if samples.sources is None:
-        raise InputError("augmentation: effects of kind 'source' need prepared data, whose images are kept")
-    return samples.sources, ImageMaker(
-        samples.sources.parts, parts.source_effects, preprocessing_of(config), config.seed
-    )
 
 
 def _evaluated(state: TrainState) -> Any:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -90,7 +90,8 @@ class CtcOf:
 
 # What a loss is: from the model's outputs, "logits" [B, T, K], "frames" [B] (how many count) and what the encoder sows
 # in the collection "outputs", and from the batch, see `hwr_jax.data.pipeline.make_batch_of_step`, a number a sample.
-LossFunction = Callable[[Mapping[str, Array], Mapping[str, Array]], Float[Array, "B"]]
+# A line finder's outputs are others, see `hwr_jax.training.page_losses`.
+LossFunction = Callable[[Any, Mapping[str, Array]], Float[Array, "B"]]
 LOSSES: dict[str, LossFunction] = {
     "ctc": CtcOf(),
     "keras_ctc": CtcOf(change=_soften),

@@ -12,6 +12,7 @@ from hwr_jax.data.source_images import SourceEffect
 from hwr_jax.decoding.decoder import Decoder
 from hwr_jax.errors import InputError
 from hwr_jax.ink.model_input import preprocessing_of
+from hwr_jax.page_config import AnyConfig
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.augment import StepEffect, build_effects
 from hwr_jax.training.losses import Loss, build_losses
@@ -126,7 +127,7 @@ def describe_own(own: Mapping[str, Any]) -> str:
     return ", ".join(f"{kind} {name}" for kind, name in named) or "no parts of its own"
 
 
-def parts_of_file(file: ConfigFile, config: ExperimentConfig) -> Parts | None:
+def parts_of_file(file: ConfigFile, config: AnyConfig) -> Parts | None:
     """What `parts(config)` of a config file gives; None where it has none. InputError if it fails."""
     if not file.has("parts"):
         return None

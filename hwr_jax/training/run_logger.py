@@ -20,39 +20,38 @@ from hwr_jax.nested import flatten
 from hwr_jax.training.checkpoint import Checkpoints
 from hwr_jax.training.parts import describe_own
 from hwr_jax.training.state import TrainState
+from hwr_jax.training.task import CER, Metric
 from hwr_jax.training.tracker import OpenTracker, Pictures, TrackedRun
 from hwr_jax.training.trackers import GuardedTrackers
 from hwr_jax.training.workdir import write_status, write_usage
 
-Values = Mapping[str, float]
+Values = Mapping[str, float | int]
 
 
 @dataclasses.dataclass
 class Plateau:
-    """For how long a run's validation CER has not fallen."""
+    """For how long what a run's validation measures has not fallen."""
 
-    lowest_cer: float = math.inf
+    lowest: float = math.inf
     validations: int = 0  # since the lowest
 
-    def add(self, cer: float) -> None:
-        """Takes in the CER of one validation more."""
-        self.lowest_cer, self.validations = (
-            (cer, 0) if cer < self.lowest_cer else (self.lowest_cer, self.validations + 1)
-        )
+    def add(self, score: float) -> None:
+        """Takes in what one validation more has measured."""
+        self.lowest, self.validations = (score, 0) if score < self.lowest else (self.lowest, self.validations + 1)
 
 
 class MetricsFile:
     """metrics.jsonl: one object a line with "step"; steps rise and never repeat, also over resumes."""
 
-    def __init__(self, workdir: Path, resume_step: int) -> None:
+    def __init__(self, workdir: Path, resume_step: int, metric: Metric = CER) -> None:
         """Opens the file for the steps after `resume_step`; lines of later steps, and a torn last line, go."""
         self.path = workdir / "metrics.jsonl"
         lines = _whole_lines(self.path) if resume_step else []  # That of step 0 is written anew.
         kept = [line for line in lines if json.loads(line)["step"] <= resume_step]
         self.plateau = Plateau()
         for values in map(json.loads, kept):
-            if "validation/cer" in values:
-                self.plateau.add(values["validation/cer"])
+            if (score := metric.of(values)) is not None:
+                self.plateau.add(score)
         # "train/seconds" of the last line that is kept, 0 if there is none.
         self.seconds_before: float = json.loads(kept[-1]).get("train/seconds", 0.0) if kept else 0.0
         write_text(self.path, "".join(line + "\n" for line in kept))
@@ -88,11 +87,18 @@ def _whole_lines(path: Path) -> list[str]:
 class Progress:
     """One line on a terminal that is rewritten; elsewhere a line per report."""
 
-    def __init__(self, total_steps: int, stream: TextIO | io.TextIOBase | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        total_steps: int,
+        stream: TextIO | io.TextIOBase | None = None,
+        name: str = "",
+        metric: Metric = CER,
+    ) -> None:
         """The name, of one of several runs whose lines stand side by side, comes first in each."""
         self._total_steps = total_steps
         self._stream = stream or sys.stderr
         self._name = name
+        self._metric = metric
         self._rewrite = self._stream.isatty() and not name
 
     def show(self, step: int, values: Values, seconds_left: float) -> None:
@@ -101,10 +107,11 @@ class Progress:
         if "train/loss" in values:
             parts += [f"loss {values['train/loss']:.3f}", f"{values['train/samples_per_second']:.0f} samples/s"]
         parts.append(f"{format_duration(seconds_left)} left")
-        if "validation/cer" in values:
-            parts.append(f"validation CER {values['validation/cer']:.2%} WER {values['validation/wer']:.2%}")
+        validated = self._metric.of(values) is not None
+        if validated:
+            parts.append(self._metric.describe(values))
         line = "   ".join(parts)
-        ending = "\n" if not self._rewrite or "validation/cer" in values else ""
+        ending = "\n" if not self._rewrite or validated else ""
         print(f"\r\x1b[K{line}" if self._rewrite else line, end=ending, file=self._stream, flush=True)
 
     def say(self, line: str) -> None:
@@ -135,8 +142,10 @@ class RunLogger:
         about: Mapping[str, Any],
         name: str = "",
         trackers: Mapping[str, OpenTracker] = {},
+        metric: Metric = CER,
     ) -> None:
-        """Into every checkpoint goes `about`: "config" and "alphabet"; `name` is of one of several runs."""
+        """Into every checkpoint goes `about`, see `run_training`; `name` is of one of several runs."""
+        self.metric = metric
         self._workdir = workdir
         self._open_trackers = trackers
         self.seconds_before = 0.0  # of training, in earlier starts
@@ -146,9 +155,9 @@ class RunLogger:
         self._keeps = jax.process_index() == 0
         self._opened = contextlib.ExitStack()
         if self._keeps:
-            self._checkpoints = Checkpoints(workdir / "checkpoints")
+            self._checkpoints = Checkpoints(workdir / "checkpoints", metric=metric.name)
             self._opened.callback(self._checkpoints.close)
-            self._progress = Progress(total_steps, name=name)
+            self._progress = Progress(total_steps, name=name, metric=metric)
             self._opened.callback(self._progress.end)
 
     def restore(self, initial: TrainState) -> TrainState:
@@ -160,7 +169,7 @@ class RunLogger:
                 kept, given = (describe_own(about.get("parts", {})) for about in (restored.about, self._about))
                 raise InputError(f"--workdir={self._workdir}: holds a run with {kept}, not {given}; choose another")
             state = restored.state if restored else state
-            self._metrics = MetricsFile(self._workdir, int(state.step))
+            self._metrics = MetricsFile(self._workdir, int(state.step), self.metric)
             self._opened.callback(self._metrics.close)
             tracked = TrackedRun(self._workdir, flatten(self._about["config"], "."), int(state.step))
             self._trackers = GuardedTrackers(self._open_trackers, tracked, self._progress.say)
@@ -200,11 +209,11 @@ class RunLogger:
         self._metrics.write(step, values)
         self._trackers.write_numbers(step, values)
 
-    def save(self, state: TrainState, cer: float | None = None) -> None:
+    def save(self, state: TrainState, score: float | None = None) -> None:
         """A checkpoint of a host copy of the state, in the background."""
         if self._keeps:
             self._metrics.sync()
-            self._checkpoints.save(state, self._about, cer)
+            self._checkpoints.save(state, self._about, score)
 
     def status(self, status: str, **details: Any) -> None:
         """status.json; before it says that a run ended, what is being saved is complete."""

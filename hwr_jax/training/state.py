@@ -1,6 +1,6 @@
 """What a training step changes, and its initial value."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import flax.struct
@@ -32,7 +32,7 @@ class TrainState:
     """Everything that a checkpoint must hold to go on bit for bit."""
 
     step: Any  # number of steps done, int32
-    parameters: Any  # of the recognizer, nested dicts
+    parameters: Any  # of the model, nested dicts
     optimizer: Any  # its state
     totals: Totals  # see `Totals`
     # Its other variables by collection, such as "batch_stats"; {} where it has none
@@ -53,9 +53,21 @@ def init_state(
     model: Recognizer, optimizer: optax.GradientTransformation, seed: int, losses: Iterable[str] = ()
 ) -> TrainState:
     """The state before the first step, from the seed alone; for `losses` see `zero_totals`."""
+    return begin_state(init_variables(model, seed), optimizer, losses)
+
+
+def init_variables(model: Recognizer, seed: int) -> Any:
+    """A recognizer's first variables, from the seed alone."""
     config = model.config
     image = jnp.zeros((1, config.width_px, config.height_px, 1), dtype=jnp.float32)
-    collections = dict(jax.jit(model.init)(jax.random.key(seed), image))
+    return jax.jit(model.init)(jax.random.key(seed), image)
+
+
+def begin_state(
+    variables: Mapping[str, Any], optimizer: optax.GradientTransformation, losses: Iterable[str] = ()
+) -> TrainState:
+    """The state before the first step of any model, from its first variables."""
+    collections = dict(variables)
     parameters = collections.pop("params")
     collections.pop(OUTPUTS, None)
     return TrainState(

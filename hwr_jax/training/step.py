@@ -22,6 +22,13 @@ DeviceBatch = dict[str, Array]
 Step = Callable[[TrainState, DeviceBatch], TrainState]
 Steps = Callable[[TrainState, DeviceBatch, DeviceBatch], TrainState]
 
+# Given the state and this device's share of a batch: what the model takes, with an axis of samples in front of each
+# array, and the weight of each sample.
+Prepare = Callable[[TrainState, DeviceBatch], tuple[Any, Array]]
+# Given parameters, the model's other variables and what it takes of some of the samples: each loss of each sample by
+# name, without its weight, and the other variables afterwards.
+TermsOf = Callable[[Any, Any, Any], tuple[Mapping[str, Array], Any]]
+
 
 def sample_keys(seed: int | Array, stream: str, step: Array, positions_B: Array) -> Key[Array, "B"]:
     """One key a sample from the run's seed, the stream's name, the step and the place in the global batch.
@@ -52,16 +59,13 @@ def make_step(
     """
     model = model.on_axis(axis_name)
 
-    def total_over_devices(tree: Any) -> Any:
-        return jax.lax.psum(tree, axis_name) if axis_name else tree
-
     def augment(images: Array, widths_B: Array | None, step: Array, batch: DeviceBatch) -> tuple[Array, Array | None]:
         for effect in effects:
             keys_B = sample_keys(seed, effect.stream, step, batch["positions"])
             images, widths_B = effect.apply(images, widths_B, keys_B)
         return images, widths_B
 
-    def step(state: TrainState, batch: DeviceBatch) -> TrainState:
+    def prepare(state: TrainState, batch: DeviceBatch) -> tuple[Any, Array]:
         images = images_to_input(batch["images"], kind)
         # Other images fill all columns.
         widths_B = batch["widths"] if kind == "line" else None
@@ -71,26 +75,50 @@ def make_step(
         # Stretching may leave a line too few frames for its label.
         frames_B = count_frames(widths_B, images, model.stride_px)
         weights = batch["weights"] * fits_frames(batch["labels"], batch["lengths"], frames_B)
+        return (images, widths_B, dropout_keys, batch), weights
+
+    def terms_of(parameters: Any, collections: Any, inputs: Any) -> tuple[Mapping[str, Array], Any]:
+        images, widths_B, dropout_keys, batch = inputs
+        variables = {"params": parameters, **collections}
+        outputs, after = model.apply_in_training(variables, images, widths_B, dropout_keys)
+        return compute_terms(losses, outputs, batch), after
+
+    return make_update(prepare, terms_of, optimizer, losses, axis_name, parts)
+
+
+def make_update(
+    prepare: Prepare,
+    terms_of: TermsOf,
+    optimizer: optax.GradientTransformation,
+    losses: Mapping[str, Loss],
+    axis_name: str | None = None,
+    parts: int = 1,
+) -> Step:
+    """Returns `step(state, batch) -> state` for any model; `axis_name` and `parts` as in `make_step`."""
+
+    def total_over_devices(tree: Any) -> Any:
+        return jax.lax.psum(tree, axis_name) if axis_name else tree
+
+    def step(state: TrainState, batch: DeviceBatch) -> TrainState:
+        inputs, weights = prepare(state, batch)
         samples = total_over_devices(weights.sum())
 
         def differentiate(collections: Any, part: tuple[Any, ...]) -> tuple[Any, tuple[Array, dict[str, Array], Any]]:
             """The collections after some of the samples, and their shares: loss, its terms and the gradient."""
-            images, widths_B, dropout_keys, batch, weights = part
+            inputs, weights = part
 
             def share_of_mean(losses_B: Array) -> Array:
                 return jnp.where(weights > 0, losses_B, 0.0).sum() / jnp.maximum(samples, 1.0)
 
             def share_of_mean_loss(parameters: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
-                variables = {"params": parameters, **collections}
-                outputs, after = model.apply_in_training(variables, images, widths_B, dropout_keys)
-                terms = compute_terms(losses, outputs, batch)
+                terms, after = terms_of(parameters, collections, inputs)
                 total_B = sum(loss.weight * terms[name] for name, loss in losses.items())
                 return share_of_mean(jnp.asarray(total_B)), (jax.tree.map(share_of_mean, terms), after)
 
             (loss, (terms, after)), gradient = jax.value_and_grad(share_of_mean_loss, has_aux=True)(state.parameters)
             return after, (loss, terms, gradient)
 
-        whole = images, widths_B, dropout_keys, batch, weights
+        whole = inputs, weights
         collections, (loss, terms, gradient) = add_over_parts(differentiate, state.collections, whole, parts)
         gradient = total_over_devices(gradient)
         loss, terms = total_over_devices((loss, terms))

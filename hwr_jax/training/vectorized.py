@@ -27,6 +27,7 @@ from hwr_jax.training.loop import Outcome, Trial, Validate, advance
 from hwr_jax.training.losses import build_losses
 from hwr_jax.training.optimizer import build_optimizer
 from hwr_jax.training.parts import build_parts
+from hwr_jax.training.recognition import recognition_task
 from hwr_jax.training.run_logger import RunLogger
 from hwr_jax.training.signals import StopRequest
 from hwr_jax.training.state import Totals, TrainState, init_state, zero_totals
@@ -92,7 +93,7 @@ def train_vectorized(
             indices = list(equal)
             group = [configs[index] for index in indices]
             numbers = varying_numbers(group)
-            parts = build_parts(group[0])
+            task = recognition_task(group[0], samples, alphabet, build_parts(group[0]))
             reshuffled = "seed" in numbers and group[0].data.reshuffle
             advance(
                 [trials[index] for index in indices],
@@ -100,12 +101,10 @@ def train_vectorized(
                 make_placement(group, numbers, total_steps, alphabet, batches_differ=reshuffled),
                 group[0],
                 [config.seed for config in (group if reshuffled else group[:1])],
-                samples,
-                alphabet,
+                task,
                 stop,
-                parts,
                 take=_take,
-                empty_totals=functools.partial(_stack, [zero_totals(parts.losses)] * len(indices)),
+                empty_totals=functools.partial(_stack, [zero_totals(task.losses)] * len(indices)),
             )
         return [trial.outcome for trial in trials if trial.outcome]
     finally:

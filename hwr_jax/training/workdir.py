@@ -15,11 +15,11 @@ from typing import Any
 
 import filelock
 
-from hwr_jax.config import ExperimentConfig
 from hwr_jax.data.splits import AUTO
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 from hwr_jax.nested import flatten, unflatten
+from hwr_jax.page_config import AnyConfig, default_of
 from hwr_jax.renames import rename_config, rename_metrics
 from hwr_jax.strict import build_dataclass, to_plain
 from hwr_jax.text.alphabet import Alphabet
@@ -80,7 +80,7 @@ def write_status(workdir: Path, status: str, **details: Any) -> None:
     write_json(workdir / "status.json", {"status": status, **details})
 
 
-def adopt(workdir: Path, config: ExperimentConfig) -> ExperimentConfig:
+def adopt(workdir: Path, config: AnyConfig) -> AnyConfig:
     """The config, with what the run in the folder has settled where it leaves that to the data.
 
     Raises InputError if config.json is damaged.
@@ -88,7 +88,7 @@ def adopt(workdir: Path, config: ExperimentConfig) -> ExperimentConfig:
     before = _config_of_run(workdir)
     plain = flatten(to_plain(config), ".")
     settled = {name: before[name] for name, value in plain.items() if name in before and _is_left_to_data(name, value)}
-    return build_dataclass(ExperimentConfig, unflatten(plain | settled, ".")) if settled else config
+    return build_dataclass(type(config), unflatten(plain | settled, ".")) if settled else config
 
 
 def _is_left_to_data(name: str, value: Any) -> bool:
@@ -107,7 +107,7 @@ def check_config(workdir: Path, config: Mapping[str, Any], *, extend: bool = Fal
     before, after = _config_of_run(workdir), flatten(config, ".")
     if before:
         # A run of an older version lacks the fields that are new since: it ran with what are their defaults now.
-        defaults = flatten(to_plain(ExperimentConfig()), ".")
+        defaults = flatten(to_plain(default_of(config)), ".")
         before = {name: defaults[name] for name in after if name in defaults} | before
         changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
         for name in changed:

@@ -103,14 +103,14 @@ def test_a_terminal_gets_one_line_rewritten_and_validations_stay():
     assert rest == ["", ""]
 
 
-def test_a_plateau_counts_the_validations_since_the_lowest_cer():
+def test_a_plateau_counts_the_validations_since_the_lowest():
     plateau = Plateau()
     counts = []
     for cer in (0.5, 0.4, 0.4, 0.45, 0.3, float("nan")):
         plateau.add(cer)
         counts.append(plateau.validations)
     assert counts == [0, 0, 1, 2, 0, 1]
-    assert plateau.lowest_cer == 0.3
+    assert plateau.lowest == 0.3
 
 
 def test_a_resumed_plateau_counts_the_lines_that_are_kept(tmp_path):

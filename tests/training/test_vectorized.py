@@ -16,6 +16,7 @@ from hwr_jax.text.alphabet import resolve_alphabet
 from hwr_jax.training.checkpoint import Checkpoints
 from hwr_jax.training.loop import Outcome, Validated, run_training
 from hwr_jax.training.parts import build_parts
+from hwr_jax.training.recognition import recognition_task
 from hwr_jax.training.signals import StopRequest
 from hwr_jax.training.vectorized import train_vectorized, varying_numbers
 
@@ -77,13 +78,11 @@ def train_alone(config, samples, workdir, stop=None):
     workdir.mkdir(exist_ok=True)
     return run_training(
         config,
-        samples,
-        alphabet=ALPHABET,
+        recognition_task(config, samples, ALPHABET, build_parts(config)),
         workdir=workdir,
         about=about(config),
         validate=validate,
         stop=stop or StopRequest(),
-        parts=build_parts(config),
     )
 
 

@@ -41,7 +41,7 @@ def parse_synthetic_lines(
     """
     if not lines.isdecimal() or not int(lines):
         raise InputError(f"--lines={lines}: is no positive whole number")
-    texts = _make_lines(_read_words(source), int(lines))
+    texts = _make_lines(read_words(source), int(lines))
     tell_total(len(texts))
     blocks = [texts[start : start + _LINES_PER_WRITER] for start in range(0, len(texts), _LINES_PER_WRITER)]
     write = functools.partial(write_samples, like_scans=like_scans)
@@ -66,7 +66,8 @@ def write_samples(block: tuple[int, list[str]], *, like_scans: bool) -> list[Sam
     return samples
 
 
-def _read_words(source: Path) -> list[str]:
+def read_words(source: Path) -> list[str]:
+    """The words of a text file that synthetic writers can write. Raises InputError as `parse_synthetic_lines` does."""
     try:
         text = decode_text(source.read_bytes(), "utf-8")
     except (OSError, UnicodeDecodeError) as error:

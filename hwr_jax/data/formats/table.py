@@ -16,8 +16,10 @@ from hwr_jax.data.formats import (
     rimes_pages,
     synthetic,
     synthetic_lines,
+    synthetic_pages,
     text_files,
     unipen,
+    whole_pages,
 )
 from hwr_jax.data.formats.base import Format, Options, Progress
 from hwr_jax.data.formats.synthetic import SYNTHETIC, SyntheticParams
@@ -30,6 +32,7 @@ FORMATS: dict[str, Format] = {
     for format in (
         synthetic.FORMAT,
         synthetic_lines.FORMAT,
+        synthetic_pages.FORMAT,
         *unipen.FORMATS,
         *iam.FORMATS,
         text_files.RIMES,
@@ -38,6 +41,7 @@ FORMATS: dict[str, Format] = {
         alto.COPISTE,
         alto.FORMAT,
         page_xml.FORMAT,
+        whole_pages.FORMAT,
         manifest.MANIFEST,
         text_files.PAIRS,
         hugging_face.FORMAT,

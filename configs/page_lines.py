@@ -1,0 +1,31 @@
+"""The line finder of pages: a network of a million parameters, trained on pages of 16 sources and synthetic ones.
+
+    hwr data prepare pages --source=pages.tar
+    hwr data prepare pages/copiste --source=copiste.tar --writer_pattern='wikitexte_([0-9]+)'
+    hwr data prepare synthetic_pages --source=TEXT.txt --pages=300
+    hwr train --config=page_lines --workdir=runs/page_lines
+
+Expect an hour on one core.
+"""
+
+from ml_collections import ConfigDict
+
+from hwr_jax.page_config import default_page_config
+
+
+def get_config() -> ConfigDict:
+    """The config."""
+    config = default_page_config()
+    config.data.names = ("pages", "pages/copiste", "synthetic_pages")
+    config.data.weights = (5.0, 2.0, 2.0)
+    config.data.test_only = ("timeus/",)
+    config.data.batch_size = 2
+    config.data.validation_pages = 21  # those that people have written
+    config.optimizer.name = "muon"
+    config.optimizer.learning_rate = 3e-3
+    config.optimizer.warmup_steps = 50
+    config.optimizer.ema_decay = 0.998
+    config.training.steps = 3600
+    config.training.evaluate_every_steps = 600
+    config.training.log_every_steps = 50
+    return config
