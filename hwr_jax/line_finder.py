@@ -13,11 +13,12 @@ from hwr_jax.layout.maps import PageMaps
 from hwr_jax.layout.order import arrange_lines
 from hwr_jax.layout.page_layout import PageLayout, Region, TextLine
 from hwr_jax.models.trained import PRETRAINED
-from hwr_jax.models.trained_network import DESCRIPTION_FILE, TrainedNetwork, build_network, load_network
+from hwr_jax.models.trained_network import TrainedNetwork, build_network, load_network, save_network
+from hwr_jax.page_config import LINE_FINDER_FILE
 
 DEFAULT = "page_lines"
-# How sure the network must be that a page is turned; and, once it has been turned, that it stands upright.
-_SURE_TURNED, _SURE_UPRIGHT = 0.6, 0.5
+# How sure the network must be that a page stands upright, at first sight and at last.
+_SURE, _LEAST = 0.9, 0.5
 
 
 @runtime_checkable
@@ -63,14 +64,20 @@ class LineFinder:
         )
 
     def _look_upright(self, page_HxW: UInt8[np.ndarray, "H W"]) -> tuple[int, PageMaps]:
-        """How many quarter turns bring the page upright, and its maps then."""
-        maps, turns_4 = self.trained.look(page_HxW)
-        turns = int(np.argmax(turns_4))
-        if turns and turns_4[turns] > _SURE_TURNED:
-            turned_maps, again_4 = self.trained.look(np.ascontiguousarray(np.rot90(page_HxW, turns)))
-            if again_4[0] > _SURE_UPRIGHT:
-                return turns, turned_maps
-        return 0, maps
+        """How many quarter turns bring the page upright, and its maps then.
+
+        Where the first look is not sure that it stands upright, the network sees it turned every way, and what it says
+        each time counts alike.
+        """
+        looks = [self.trained.look(page_HxW)]
+        if looks[0][1][0] >= _SURE:
+            return 0, looks[0][0]
+        looks += [self.trained.look(np.ascontiguousarray(np.rot90(page_HxW, turned))) for turned in range(1, 4)]
+        said_4 = sum(np.log(np.roll(turns_4, turned) + 1e-6) for turned, (_, turns_4) in enumerate(looks))
+        turns = int(np.argmax(said_4))
+        if looks[turns][1][0] < _LEAST:
+            turns = 0
+        return turns, looks[turns][0]
 
 
 def _turn_line_back(line: TextLine, turns: int, width: int, height: int) -> TextLine:
@@ -88,16 +95,25 @@ def turn_back(points_Nx2: Float[np.ndarray, "N 2"], turns: int, width: int, heig
     return np.stack(back[turns], axis=1)
 
 
+def is_line_finder(name_or_path: str) -> bool:
+    """Whether that is a line finder: of the package, an exported folder, or a run."""
+    from hwr_jax.evaluation.run_files import read_json_if_whole
+
+    folder = Path(name_or_path)
+    shipped = "/" not in name_or_path and (PRETRAINED / name_or_path / LINE_FINDER_FILE).exists()
+    return shipped or (folder / LINE_FINDER_FILE).exists() or "task" in read_json_if_whole(folder / "config.json")
+
+
 def load_line_finder(name_or_run: str | None = None) -> LineFinder:
     """A line finder: the one that comes with the package, or that of a folder or of a run, from its best checkpoint.
 
     Raises InputError: there is no such line finder, or it is damaged.
     """
     name = name_or_run or DEFAULT
-    if "/" not in name and (PRETRAINED / name / DESCRIPTION_FILE).exists():
+    if "/" not in name and (PRETRAINED / name / LINE_FINDER_FILE).exists():
         return LineFinder(load_network(PRETRAINED / name))
     folder = Path(name)
-    if (folder / DESCRIPTION_FILE).exists():
+    if (folder / LINE_FINDER_FILE).exists():
         return LineFinder(load_network(folder))
     if (folder / "checkpoints").is_dir():
         return LineFinder(load_network_of_run(folder))
@@ -125,3 +141,27 @@ def load_network_of_run(workdir: Path, checkpoint: str = "best") -> TrainedNetwo
         raise InputError(f"{workdir}: was trained with parts of its own, which no folder holds")
     name = f"{workdir.resolve().name}@{restored.step}"
     return build_network(name, config, evaluated_of_saved(restored.state), str(workdir))
+
+
+def export_line_finder(
+    name_or_run: str, output: Path, *, checkpoint: str = "best", licence: str = ""
+) -> TrainedNetwork:
+    """Writes line_finder.json and the parameters, in float16, into a folder that `load_line_finder` takes.
+
+    Raises InputError: as `load_line_finder`; or the network is one of your own.
+    """
+    from hwr_jax.zoo.training_facts import gather_training
+
+    workdir = Path(name_or_run)
+    of_run = (workdir / "checkpoints").is_dir()
+    finder = LineFinder(load_network_of_run(workdir, checkpoint)) if of_run else load_line_finder(name_or_run)
+    trained = finder.trained
+    assert isinstance(trained, TrainedNetwork)
+    about = {
+        "checkpoint": trained.name,
+        "trained_on": list(trained.experiment.data.names),
+        "licence": licence,
+        **({"training": gather_training(workdir)} if of_run else {}),
+    }
+    save_network(trained, output, about)
+    return trained

@@ -12,6 +12,8 @@ from hwr_jax.strict import build_dataclass, check_choice, check_not_negative, ch
 
 # Value of the field `task` of a config. Those of recognizers have no such field.
 LINE_FINDER = "line_finder"
+# What describes an exported line finder, beside its parameters.
+LINE_FINDER_FILE = "line_finder.json"
 # Pixels of the page a pixel of the network's first layer, and of the maps.
 FIRST_STRIDE_PX, MAP_STRIDE_PX = 4, 2
 

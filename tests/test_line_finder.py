@@ -5,17 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hwr_jax.data.drawn_pages import draw_page
 from hwr_jax.errors import InputError
 from hwr_jax.layout.maps import PageMaps
 from hwr_jax.layout.page_layout import TextLine
 from hwr_jax.layout.targets import draw_maps
-from hwr_jax.line_finder import LineFinder, load_line_finder, turn_back
+from hwr_jax.line_finder import LineFinder, export_line_finder, is_line_finder, load_line_finder, turn_back
 from hwr_jax.models.page_network import PageNetwork
 from hwr_jax.models.trained_network import TrainedNetwork, build_network, load_network, save_network
 from hwr_jax.page_config import PageExperimentConfig, PageModelConfig
 from hwr_jax.strict import to_plain
 
 WIDTH, HEIGHT = 300, 400
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "writes", "of", "it"]
 
 
 class KnownPage:
@@ -124,3 +126,41 @@ def test_parameters_of_another_network_are_said(trained):
     other = PageExperimentConfig(model=PageModelConfig(features=(16, 32), blocks=(1, 1), up_blocks=(1,)))
     with pytest.raises(InputError, match=r"^here: \S+ is \(.*\), the config's network asks for \("):
         build_network("other", to_plain(other), trained.tree, "here")
+
+
+def test_the_package_s_own_finds_written_lines():
+    """On pages by synthetic writers, whom it knows: nearly all lines are found, and little else."""
+    finder, found, known, matched = load_line_finder(), 0, 0, 0
+    for seed in (900, 901):
+        page = draw_page(WORDS, [seed])
+        layout = finder.find(page.image_HxW)
+        assert layout.quarter_turns == 0
+        found, known = found + len(layout.lines), known + len(page.lines)
+        middles = np.array([line.baseline_Mx2.mean(axis=0) for line in layout.lines]).reshape(-1, 2)
+        for line in page.lines:
+            height = np.ptp(line.outline_Nx2[:, 1])
+            apart = np.abs(middles - line.baseline_Mx2.mean(axis=0))
+            matched += bool((apart < (0.2 * np.ptp(line.baseline_Mx2[:, 0]) + height, 0.4 * height)).all(axis=1).any())
+    assert matched > 0.85 * known
+    assert found < 1.15 * known
+
+
+def test_the_package_s_own_turns_pages():
+    finder, page = load_line_finder(), draw_page(WORDS, [902])
+    for turns in range(4):
+        layout = finder.find(np.ascontiguousarray(np.rot90(page.image_HxW, -turns)))
+        assert layout.quarter_turns == turns
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_an_empty_page_has_no_lines(level):
+    assert load_line_finder().find(np.full((1400, 1000), level, np.uint8)).lines == ()
+
+
+def test_a_run_is_exported(tmp_path, trained):
+    save_network(trained, tmp_path / "a", {})
+    assert is_line_finder(str(tmp_path / "a"))
+    assert is_line_finder("page_lines")
+    assert not is_line_finder("unipen_words")
+    export_line_finder(str(tmp_path / "a"), tmp_path / "b", licence="none")
+    assert (tmp_path / "b" / "parameters.npz").stat().st_size == (tmp_path / "a" / "parameters.npz").stat().st_size

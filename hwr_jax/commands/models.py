@@ -60,6 +60,8 @@ def main(argv: Sequence[str]) -> int:
         if uses := _find_uses(records):
             print(f"\n{align_columns([('use', 'for'), *uses.items()], rule=True)}")
     notes = [*_notes(records, defaults), *(_describe_licences(records) if options.details else [])]
+    if shipped:
+        notes += _notes_on_line_finders()
     if shipped and not options.details:
         notes.append("hwr models NAME prints a model's card, hwr models --details all columns and the licences.")
     print("\n".join(["", *(textwrap.fill(note, _WIDTH) for note in notes)]))
@@ -102,9 +104,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _is_shipped(name: str) -> bool:
-    from hwr_jax.zoo.model_records import PRETRAINED, is_exported
+    from hwr_jax.zoo.model_records import PRETRAINED, is_exported, line_finder_names
 
-    return "/" not in name and is_exported(PRETRAINED / name)
+    return "/" not in name and (is_exported(PRETRAINED / name) or name in line_finder_names())
 
 
 def _folder(name: str) -> Path:
@@ -114,8 +116,10 @@ def _folder(name: str) -> Path:
 
 
 def _read_card(name: str) -> str:
-    from hwr_jax.zoo.model_records import is_exported, read_record
+    from hwr_jax.zoo.model_records import CARD_FILE, is_exported, line_finder_names, read_record
 
+    if name in line_finder_names():
+        return (_folder(name) / CARD_FILE).read_text(encoding="utf-8")
     if not _folder(name).is_dir():
         raise InputError(f"{name}: no such folder, nor the name of a model that comes with the package")
     record = read_record(_folder(name))
@@ -207,6 +211,16 @@ def _notes(records: "Sequence[ModelRecord]", defaults: Mapping[str, tuple[list[s
         if record.stale
     ]
     return notes
+
+
+def _notes_on_line_finders() -> list[str]:
+    from hwr_jax.zoo.model_records import PRETRAINED, find_parameters, line_finder_names
+
+    return [
+        f"{name} finds the lines of pages ({find_parameters(PRETRAINED / name).stat().st_size / 1e6:.1f} MB): "
+        "hwr layout takes it by itself."
+        for name in line_finder_names()
+    ]
 
 
 def _sources(record: "ModelRecord") -> Mapping[str, Any]:

@@ -51,6 +51,8 @@ def main(argv: Sequence[str]) -> int:
     done = train(**vars(options))
     if done.evaluation:
         print(_describe(done, argv, has_own_parts=options.parts is not None))
+    elif done.status == "done" and "task" in options.config:
+        print(f"{done.message}; next: hwr export --model={done.workdir} --output=FOLDER")
     elif done.status != "done":
         what = "stopped by" if done.status == "preempted" else f"{done.status}:"
         print(f"hwr train: {what} {done.message}", file=sys.stderr)

@@ -19,11 +19,10 @@ from hwr_jax.models.page_network import CHANCES, HEIGHTS, PageNetwork
 from hwr_jax.models.parameter_files import find_parameters, read_parameters, write_parameters
 from hwr_jax.models.recognizer import count_parameters
 from hwr_jax.nested import flatten, unflatten
-from hwr_jax.page_config import LINE_FINDER, MAP_STRIDE_PX, PageExperimentConfig
+from hwr_jax.page_config import LINE_FINDER, LINE_FINDER_FILE, MAP_STRIDE_PX, PageExperimentConfig
 from hwr_jax.strict import build_dataclass
 
 FORMAT = 1
-DESCRIPTION_FILE = "line_finder.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +95,7 @@ def save_network(trained: TrainedNetwork, folder: Path, about: Mapping[str, Any]
         "format": FORMAT, "task": LINE_FINDER, "name": trained.name, "config": trained.config, "about": about
     }  # fmt: skip
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-    (folder / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
+    (folder / LINE_FINDER_FILE).write_text(text, encoding="utf-8")
 
 
 def load_network(folder: Path) -> TrainedNetwork:
@@ -105,7 +104,7 @@ def load_network(folder: Path) -> TrainedNetwork:
     Raises InputError: a file is missing or damaged, or the parameters do not fit the config.
     """
     try:
-        description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+        description = json.loads((folder / LINE_FINDER_FILE).read_text(encoding="utf-8"))
         if description["format"] != FORMAT:
             raise InputError(f"{folder}: line finder of format {description['format']}, not {FORMAT}, which is read")
         arrays = read_parameters(find_parameters(folder))

@@ -14,6 +14,7 @@ from hwr_jax.evaluation.run_files import group_of, is_number, read_json, read_js
 from hwr_jax.ink.model_input import describe_scale
 from hwr_jax.mixture_config import unit_of
 from hwr_jax.models.parameter_files import find_parameters, fingerprint_parameters, read_parameters
+from hwr_jax.page_config import LINE_FINDER_FILE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -219,6 +220,11 @@ def is_run(folder: Path) -> bool:
 def shipped_records() -> list[ModelRecord]:
     """The models that come with the package, by name."""
     return [read_record(path.parent) for path in sorted(PRETRAINED.glob("*/model.json"))]
+
+
+def line_finder_names() -> list[str]:
+    """Names of the line finders that come with the package."""
+    return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{LINE_FINDER_FILE}"))
 
 
 def find_records(path: Path) -> list[ModelRecord]:
