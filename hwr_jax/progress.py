@@ -1,4 +1,4 @@
-"""A progress line on stderr."""
+"""Progress on stderr: a line that is rewritten on a terminal and in a notebook, lines of their own in a log file."""
 
 import io
 import sys
@@ -10,6 +10,28 @@ _SECONDS_ON_TERMINAL = 0.2
 _SECONDS_ELSEWHERE = 10.0
 
 
+_quiet = False
+
+
+def set_quiet(quiet: bool) -> None:
+    """Whether this process shows no progress, but for warnings and errors."""
+    global _quiet
+    _quiet = quiet
+
+
+def is_quiet() -> bool:
+    """What `set_quiet` was told last."""
+    return _quiet
+
+
+def line_start(stream: TextIO | io.TextIOBase) -> str:
+    """What makes the next line take the place of the one before: "" where lines stay, as in a log file."""
+    if stream.isatty():
+        return "\r\x1b[K"
+    # Notebooks know the carriage return alone, and say that they are no terminal.
+    return "\r" if type(stream).__module__.startswith("ipykernel.") else ""
+
+
 class ProgressLine:
     """Shows how far a count has come: redrawn in place on a terminal, now and then a line elsewhere (log files).
 
@@ -19,7 +41,7 @@ class ProgressLine:
     def __init__(self, what: str, *, stream: TextIO | io.TextIOBase | None = None) -> None:
         self._what = what
         self._stream = stream or sys.stderr
-        self._in_place = self._stream.isatty()
+        self._in_place = bool(line_start(self._stream))
         self._start = self._shown = time.monotonic()
         self._line = ""
 
@@ -27,13 +49,13 @@ class ProgressLine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._line:
+        if self._line and not _quiet:
             print(("\r" if self._in_place else "") + self._line, file=self._stream, flush=True)
 
     def __call__(self, done: int, total: int | None) -> None:
         now = time.monotonic()
         self._line = describe_progress(self._what, done, total, now - self._start)
-        if now - self._shown >= (_SECONDS_ON_TERMINAL if self._in_place else _SECONDS_ELSEWHERE):
+        if not _quiet and now - self._shown >= (_SECONDS_ON_TERMINAL if self._in_place else _SECONDS_ELSEWHERE):
             self._shown = now
             print(
                 "\r" + self._line if self._in_place else self._line,
@@ -56,4 +78,5 @@ def describe_progress(what: str, done: int, total: int | None, seconds: float) -
 
 def report(line: str) -> None:
     """Prints a line of progress on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    if not _quiet:
+        print(line, file=sys.stderr, flush=True)

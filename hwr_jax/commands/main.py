@@ -26,6 +26,7 @@ COMMANDS = {
     "import-keras": "turn a model trained with Keras into a run",
     "build-kernels": "compile kernels for this CPU: training about twice as fast",
     "doctor": "say what is installed, what it runs on, and what is missing",
+    "completion": "print what makes your shell complete commands and flags",
     "cache": "list what is kept in the cache folder, or delete it",
 }
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from hwr_jax.config_files import ConfigFile
 
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
 # A flag whose value begins with ~/. Alphabets are no paths, whatever they begin with.
 _HOME = re.compile(r"^(--[\w.]+(?<!alphabet)=)~/")
 
@@ -44,7 +46,7 @@ def run(name: str, command: Callable[[Sequence[str]], int], argv: Sequence[str],
     logging.basicConfig(format=f"{program}{name}: %(message)s", level=logging.WARNING)
     logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax warns of every folder opened for reading alone.
     try:
-        return command(_expand_home(argv))
+        return command(_expand_home(_set_output(argv)))
     except InputError as error:
         print(f"{program}{name}: {error}", file=sys.stderr)
     except BrokenPipeError:
@@ -57,6 +59,22 @@ def run(name: str, command: Callable[[Sequence[str]], int], argv: Sequence[str],
         where = f"{error.filename}: " if error.filename else ""
         print(f"{program}{name}: {where}{error.strerror or error}", file=sys.stderr)
     return 1
+
+
+def _set_output(argv: Sequence[str]) -> list[str]:
+    """Does what --quiet and --log_level ask for, and returns the other arguments. Raises InputError: no such level."""
+    from hwr_jax.progress import set_quiet
+
+    end = argv.index("--") if "--" in argv else len(argv)
+    set_quiet("--quiet" in argv[:end])
+    levels = [arg.partition("=")[2] for arg in argv[:end] if arg.startswith("--log_level=")]
+    for level in levels:
+        if level not in LOG_LEVELS:
+            raise InputError(f"--log_level={level}: is none of {', '.join(LOG_LEVELS)}")
+        logging.getLogger().setLevel(level.upper())
+        logging.getLogger("absl").setLevel(level.upper())
+    kept = [arg for arg in argv[:end] if arg != "--quiet" and not arg.startswith("--log_level=")]
+    return [*kept, *argv[end:]]
 
 
 def _expand_home(argv: Sequence[str]) -> list[str]:
@@ -102,6 +120,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_Help, **kwargs)
+        # For the help: `run` takes them out of the arguments of every command.
+        output: Any = {"default": argparse.SUPPRESS, "dest": argparse.SUPPRESS}
+        self.add_argument("--quiet", action="store_true", help="show no progress, but warnings and errors", **output)
+        self.add_argument(
+            "--log_level", metavar="LEVEL", help=f"of libraries' messages: {', '.join(LOG_LEVELS)}", **output
+        )
 
     def error(self, message: str) -> NoReturn:
         """Raises InputError instead of printing the usage and leaving with status 2."""

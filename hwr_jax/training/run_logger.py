@@ -17,6 +17,7 @@ from jax.experimental import multihost_utils
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_text
 from hwr_jax.nested import flatten
+from hwr_jax.progress import is_quiet, line_start
 from hwr_jax.training.checkpoint import Checkpoints
 from hwr_jax.training.parts import describe_own
 from hwr_jax.training.state import TrainState
@@ -99,7 +100,8 @@ class Progress:
         self._stream = stream or sys.stderr
         self._name = name
         self._metric = metric
-        self._rewrite = self._stream.isatty() and not name
+        self._start = "" if name else line_start(self._stream)
+        self._width = 0  # of the line that is being rewritten, which a shorter one must cover
 
     def show(self, step: int, values: Values, seconds_left: float) -> None:
         """Loss, speed, time left and the newest validation."""
@@ -110,18 +112,23 @@ class Progress:
         validated = self._metric.of(values) is not None
         if validated:
             parts.append(self._metric.describe(values))
-        line = "   ".join(parts)
-        ending = "\n" if not self._rewrite or validated else ""
-        print(f"\r\x1b[K{line}" if self._rewrite else line, end=ending, file=self._stream, flush=True)
+        self._print("   ".join(parts), stays=validated or not self._start)
 
     def say(self, line: str) -> None:
         """A line of its own."""
-        print(f"\r\x1b[K{line}" if self._rewrite else line, file=self._stream, flush=True)
+        self._print(line, stays=True)
 
     def end(self) -> None:
         """Leaves the line that is being rewritten."""
-        if self._rewrite:
+        if self._start and not is_quiet():
             print(file=self._stream)
+
+    def _print(self, line: str, *, stays: bool) -> None:
+        if is_quiet():
+            return
+        padded = line.ljust(self._width) if self._start == "\r" else line
+        self._width = 0 if stays else len(line)
+        print(f"{self._start}{padded}", end="\n" if stays else "", file=self._stream, flush=True)
 
 
 def format_duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hwr_jax.progress import set_quiet
 from hwr_jax.training.run_logger import MetricsFile, Plateau, Progress, format_duration
 
 
@@ -101,6 +102,27 @@ def test_a_terminal_gets_one_line_rewritten_and_validations_stay():
     line, *rest = second.split("\n")
     assert line.endswith("validation CER 19.05% WER 50.00%")
     assert rest == ["", ""]
+
+
+def test_quiet_shows_nothing():
+    set_quiet(True)
+    try:
+        assert show_two(io.StringIO()) == show_two(Terminal()) == ""
+    finally:
+        set_quiet(False)
+
+
+def test_a_notebook_gets_one_line_rewritten_without_escapes():
+    """Its stream is ipykernel's, and no terminal; a shorter line covers the one before."""
+    stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    progress = Progress(100, stream)
+    progress.show(5, TRAINED, 95.0)
+    progress.say("saved")
+    progress.show(10, VALIDATED, 90.0)
+    first, said, last = stream.getvalue().split("\r")[1:]
+    assert first.startswith("step 5/100")
+    assert said == "saved".ljust(len(first)) + "\n"
+    assert last.endswith("WER 50.00%\n")
 
 
 def test_a_plateau_counts_the_validations_since_the_lowest():
