@@ -33,7 +33,7 @@ def test_only_its_own_files_are_written_over(image):
         check_target(target)
     check_target(target, overwrite=True)
     target.write_text("no XML")
-    with pytest.raises(InputError, match="1.xml"):
+    with pytest.raises(InputError, match=r"1\.xml"):
         check_target(target)
 
 
@@ -49,7 +49,7 @@ def test_pages_are_turned_by_exif_and_files_of_several_are_named(tmp_path, image
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4")
     with pytest.raises(InputError, match="PDF"):
         open_page(tmp_path / "a.pdf")
-    with pytest.raises(InputError, match="none.png"):
+    with pytest.raises(InputError, match=r"none\.png"):
         open_page(tmp_path / "none.png")
 
 

@@ -13,8 +13,8 @@ from hwr_jax.layout.page_layout import TextLine
 from hwr_jax.layout.ridges import trace_ridges
 
 # All lengths are in pixels of the maps.
-LEAST_CHANCE = 0.3  # of a point to be on a baseline
-LEAST_CONFIDENCE = 0.45  # of a line, the mean of its points' chances
+LEAST_CHANCE = 0.1  # of a point to be on a baseline
+LEAST_CONFIDENCE = 0.6  # of a line, the mean of its points' chances
 _LEAST_LENGTH = 4.0
 _LEAST_HEIGHT = 2.0
 _STRAIGHTEN = 11  # points over which a traced curve is made smooth
