@@ -70,4 +70,5 @@ def _line(line: TextLine, reading: Reading, page_shape: tuple[int, ...]) -> Line
         line.baseline_Mx2,
         line.region,
         reading.problem,
+        line.confidence,
     )

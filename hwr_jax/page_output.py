@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from PIL import Image
 
 from hwr_jax.data.formats.alto_writer import write_alto
+from hwr_jax.data.formats.page_writer import write_read_page
 from hwr_jax.data.formats.pages import SOFTWARE, ReadingNote
 from hwr_jax.errors import InputError
 from hwr_jax.files import write_bytes
@@ -121,6 +122,17 @@ class _Alto:
         return b""
 
 
+class _PageXml:
+    def __init__(self, note: ReadingNote) -> None:
+        self._note = note
+
+    def add(self, page: Page, result: ImageResult) -> bytes:
+        return write_read_page(page, _image_name(result), self._note)
+
+    def finish(self) -> bytes:
+        return b""
+
+
 class _Hocr:
     def __init__(self, note: ReadingNote) -> None:
         self._system = f"{SOFTWARE} {note.version} ({note.settings})"
@@ -154,6 +166,7 @@ FORMATS = {
     "json": OutputFormat(".json", a_page=True, a_file=False, make=_Json),
     "tsv": OutputFormat(".tsv", a_page=False, a_file=False, make=_Table),
     "alto": OutputFormat(".xml", a_page=True, a_file=True, make=_Alto),
+    "page": OutputFormat(".xml", a_page=True, a_file=True, make=_PageXml),
     "hocr": OutputFormat(".hocr", a_page=False, a_file=True, make=_Hocr),
     "pdf": OutputFormat(".pdf", a_page=False, a_file=True, make=_Pdf),
 }

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hwr_jax.commands.decoders import add_decoder_options, add_parts_option, resolve_decoder
+from hwr_jax.commands.evaluate_pages import add_end_to_end_options, evaluate_end_to_end
 from hwr_jax.commands.options import Parser, add_data_flags, json_path, print_json, run
+from hwr_jax.errors import InputError
 
 _EXAMPLES = """examples:
   hwr evaluate --workdir=runs/quickstart                      (the test split of the run's own data)
@@ -15,6 +17,7 @@ _EXAMPLES = """examples:
   hwr evaluate --workdir=runs/quickstart --decoder=tuned      (as hwr tune-decoder left it)
   hwr evaluate --model=unipen_words --decoder=beam --language_model=words.arpa.gz --output=beam.json
   hwr evaluate --model=unipen_words --data=iam_words --source=iam/ --split=all --output=iam.json
+  hwr evaluate --model=latin_lines --data=page_xml --source=pages/ --end_to_end
 """
 
 # Of `hwr_jax.decoding.risk_coverage.LEVELS`; the JSON has the others.
@@ -24,6 +27,10 @@ _SHOWN_CONFIDENCES = (0.5, 0.9)
 def main(argv: Sequence[str]) -> int:
     """Recognises every sample of a split, counts the errors, writes all of it and prints a short table."""
     options = _parse(argv)
+    if options.end_to_end:
+        return evaluate_end_to_end(options)
+    if options.line_finder:
+        raise InputError("--line_finder: has no effect without --end_to_end")
     from hwr_jax.result import evaluate
     from hwr_jax.zoo.model_records import CARD_FILE
 
@@ -128,6 +135,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--example_metric", action="store_true", help="compute the Keras example's mean edit distance, too"
     )
+    add_end_to_end_options(parser)
     add_decoder_options(parser)
     return parser.parse(argv)
 

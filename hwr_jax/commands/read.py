@@ -1,20 +1,21 @@
-"""`hwr read`: images to text, and with --page whole pages."""
+"""`hwr read`: images of words, lines and pages to text; with --page the lines that page files mark."""
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr_jax.commands.decoders import add_decoder_options, add_parts_option, resolve_decoder
-from hwr_jax.commands.options import Parser, print_json, run
+from hwr_jax.commands.input_paths import expand_paths
+from hwr_jax.commands.options import Parser, run
+from hwr_jax.commands.read_images import check_outputs, read_images
+from hwr_jax.commands.read_page_files import name_outputs, read_page_file
 from hwr_jax.commands.read_pen_files import read_lines_of_file
+from hwr_jax.commands.read_print import print_reading, say
 from hwr_jax.errors import InputError
-from hwr_jax.messages import count_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from hwr_jax.reader import Reader, Reading
     from hwr_jax.review import Review
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str]) -> int:
     """Prints a line an image. One that cannot be read gets a line on stderr instead, and in the end status 1."""
     options = _parse(argv)
-    outputs = _name_outputs(options.images, options.output) if options.output else {}
-    drawings = _name_drawings(options.images, options.boxes_dir) if options.boxes_dir else []
+    outputs = name_outputs(options.images, options.output) if options.page and options.output else {}
+    files = [] if options.page or options.pen_files else expand_paths(options.images, say)
+    check_outputs(files, options)
 
     from hwr_jax.decoding.settings import GREEDY
     from hwr_jax.routed_reader import load
@@ -43,25 +45,26 @@ def main(argv: Sequence[str]) -> int:
     if options.n_best > 1 and reader.decoder_label == GREEDY:
         raise InputError(f"--n_best={options.n_best}: greedy decoding gives one text; give --decoder=beam")
     if "English" in reader.decoder_label and not (options.language_model or options.lexicon):
-        _say(f"decoder {reader.decoder_label}; --language_model=none leaves out what the package knows of English")
+        say(f"decoder {reader.decoder_label}; --language_model=none leaves out what the package knows of English")
+    models = f"models {name} and {default_name(PAGES)}" if routed and not options.model else f"model {Path(name).name}"
+    made_by = f"{models}, decoder {reader.decoder_label}"
     if options.page:
-        made_by = f"model {Path(name).name}, decoder {reader.decoder_label}"
         paths = dict.fromkeys(map(Path, options.images))
-        failed = [not _read_page(reader, path, outputs.get(path), options, made_by, review) for path in paths]
+        read = [read_page_file(reader, path, outputs.get(path), options, made_by, review) for path in paths]
     elif options.pen_files:
-        failed = [not _read_pen_file(reader, path, options, review) for path in options.images]
+        read = [_read_pen_file(reader, path, options, review) for path in options.images]
     else:
-        failed = list(_read_images(reader, drawings, options, review))
+        read = [read_images(reader, files, options, review, made_by)]
     if review is not None:
         _end_review(review, options, {"model": Path(name).name, "decoder": reader.decoder_label})
-    return 1 if any(failed) else 0
+    return 0 if all(read) else 1
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="hwr read",
-        description="Reads images and prints a line for each: path, text and confidence (0 .. 1), with tabs between "
-        "them. With --n_best=N it prints up to N lines an image, the likeliest text first.",
+        description="Reads images of words, lines and pages, and prints a line for each word or line: path, text and "
+        "confidence (0 .. 1), with tabs between them. Of a page it finds the lines; --format=text prints its text.",
         epilog="An image, page or line that cannot be read gets a line on stderr. The others are read, and the exit "
         "status is 1.",
     )
@@ -69,7 +72,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="PNG, JPEG, TIFF ...; with --page an XML file; or notes of pen strokes: .xopp (Xournal++), .inkml",
+        help="PNG, JPEG, TIFF, PDF, HEIC ...; a folder of them; - for standard input; with --page an XML file; or "
+        "notes of pen strokes: .xopp (Xournal++), .inkml",
     )
     parser.add_argument(
         "--model",
@@ -77,6 +81,32 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help="a model of the package, an exported folder or a run's folder (default: the package's model of words, "
         "for wide images and with --review or --accept_cer that of lines, with --page that of lines on scanned pages, "
         "for notes that of lines of pen strokes; hwr models lists them)",
+    )
+    parser.add_argument(
+        "--as",
+        dest="kind",
+        choices=("word", "line", "page"),
+        help="what all images show (default: each is looked at, see docs/pages.md)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "tsv", "alto", "page", "hocr", "pdf"),
+        help="print text in reading order, an object a page, a row a word, or a file: ALTO 4, PAGE XML 2019, hOCR, a "
+        "searchable PDF",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="write what --format names into DIR/NAME.txt, .json, .tsv, .xml, .hocr or .pdf; with --page the texts "
+        "into copies of the page files, DIR/NAME.xml, and as plain text, DIR/NAME.txt; over those of an earlier "
+        "reading, never over a file that is read",
+    )
+    parser.add_argument(
+        "--viewer",
+        type=Path,
+        metavar="DIR",
+        help="write DIR/NAME.html for each page to look at: the scan with its lines, and the text beside it",
     )
     parser.add_argument(
         "--json",
@@ -110,30 +140,33 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add_parts_option(parser)
     add_decoder_options(parser)
     group = parser.add_argument_group(
-        "pages",
-        "The files are ALTO (versions 2 to 4) or PAGE XML, each with its scan: the image that it names, else one with "
-        "its own name, beside it, up to two folders above or there in images/. See docs/data.md.",
+        "page files",
+        "With --page the files are ALTO (versions 2 to 4) or PAGE XML, each with its scan: the image that it names, "
+        "else one with its own name, beside it, up to two folders above or there in images/. See docs/data.md.",
     )
     group.add_argument(
         "--page",
         action="store_true",
-        help="read the lines of pages; print PAGE/LINE, text and confidence for each",
-    )
-    group.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="write the texts into copies of the files, DIR/NAME.xml, and as plain text, DIR/NAME.txt; over those of "
-        "an earlier reading, never over a file that is read",
+        help="read the lines that page files mark; print PAGE/LINE, text and confidence for each",
     )
     group.add_argument("--image", type=Path, metavar="PATH", help="the scan of a single page, wherever it lies")
     options = parser.parse_args(argv)
     if options.n_best < 1:
         raise InputError(f"--n_best={options.n_best}: must be at least 1")
-    for name in ("boxes", "boxes_dir") if options.page else ("output", "image"):
-        if getattr(options, name):
-            reason = "not with --page; in ALTO the file written says where the words are"
-            raise InputError(f"--{name}: {reason if options.page else 'has no effect without --page'}")
+    if options.page:
+        for name in ("boxes", "boxes_dir"):
+            if getattr(options, name):
+                raise InputError(f"--{name}: not with --page; in ALTO the file written says where the words are")
+        for flag, value in (("as", options.kind), ("format", options.format), ("viewer", options.viewer)):
+            if value:
+                raise InputError(f"--{flag}={value}: is for images; the page files of --page say where their lines are")
+    elif options.image:
+        raise InputError("--image: has no effect without --page")
+    elif options.output and not options.format:
+        raise InputError(f"--output={options.output}: give --format, too; or --page, if these are page files")
+    if options.format and (options.json or options.boxes or options.boxes_dir or options.n_best > 1):
+        other = "json" if options.json else "n_best" if options.n_best > 1 else "boxes"
+        raise InputError(f"--{other}: not with --format={options.format}, whose files have one text and its places")
     if options.image and len(options.images) > 1:
         raise InputError(f"--image={options.image}: is for one page, and here are {len(options.images)}")
     if options.review and options.review.suffix not in (".html", ".htm"):
@@ -149,7 +182,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         image = options.images[pen_files.index(False)]
         raise InputError(f"{image}: an image beside files of pen strokes, which another model reads; read them apart")
     if options.pen_files and (
-        flag := next((name for name in ("page", "boxes_dir", "review") if getattr(options, name)), "")
+        flag := next(
+            (name for name in ("page", "boxes_dir", "review", "format", "viewer", "output") if getattr(options, name)),
+            "",
+        )
     ):
         raise InputError(f"--{flag}: is for images; files of pen strokes are read line by line without it")
     return options
@@ -180,201 +216,18 @@ def _prepare_review(reader: "Reader", options: argparse.Namespace) -> "Review | 
 def _end_review(review: "Review", options: argparse.Namespace, facts: dict[str, str]) -> None:
     if options.review is not None:
         review.write(options.review, facts)
-        _say(f"readings to check, the least certain first: {options.review}")
+        say(f"readings to check, the least certain first: {options.review}")
     if said := review.describe():
-        _say(said)
-
-
-def _read_images(
-    reader: "Reader", drawings: Sequence[Path], options: argparse.Namespace, review: "Review | None"
-) -> Iterable[bool]:
-    """Whether reading failed, image by image."""
-    from hwr_jax.data.batches import BATCH_SIZE
-
-    like_lines: list[str] = []
-    for start in range(0, len(options.images), BATCH_SIZE):
-        paths = options.images[start : start + BATCH_SIZE]
-        sure = options.json or review is not None
-        readings = reader.read(paths, _n_best(options), options.boxes, sure, keep_going=True)
-        for index, (path, reading) in enumerate(zip(paths, readings, strict=True), start):
-            if review is not None:
-                review.add(path, reading, _open(path) if options.review else None)
-            if not reading.problem:
-                _print(path, {"path": path}, reading, options, review)
-                if drawings:
-                    _draw(drawings[index], path, reading)
-            else:
-                _say(f"{path}: {reading.problem}")
-            like_lines += [path] * reading.looks_like_line
-            yield bool(reading.problem)
-        sys.stdout.flush()
-    if like_lines and (lines := _models_of_lines(reader)):
-        images = like_lines[0] if len(like_lines) == 1 else f"{like_lines[0]} and {count_of(like_lines[1:], 'other')}"
-        _say(f"{images}: wide as a line, but this model reads single words; these read lines: {', '.join(lines)}")
+        say(said)
 
 
 def _read_pen_file(reader: "Reader", path: str, options: argparse.Namespace, review: "Review | None") -> bool:
     def show(name: str, values: dict[str, Any], reading: "Reading") -> None:
         if review is not None:
             review.add(name, reading, None)
-        _print(name, values, reading, options, review)
+        print_reading(name, values, reading, options, review)
 
-    return read_lines_of_file(reader, path, options.n_best, options.boxes, options.json, show, _say)
-
-
-def _models_of_lines(reader: "Reader") -> list[str]:
-    """The package's models of lines, if the reader reads words alone."""
-    from hwr_jax.models.trained import TrainedModel
-    from hwr_jax.routed_reader import RoutedReader
-    from hwr_jax.zoo.model_records import LINES, WORDS, reads_what, shipped_records
-
-    if isinstance(reader, RoutedReader):
-        return []
-    config = reader.model.config if isinstance(reader.model, TrainedModel) else {}
-    return [one.name for one in shipped_records() if one.reads == LINES] if reads_what(config, None) == WORDS else []
-
-
-def _n_best(options: argparse.Namespace) -> int:
-    """Texts that are looked for: the page of readings shows others, too."""
-    from hwr_jax.review import ALTERNATIVES
-
-    return max(options.n_best, 1 + ALTERNATIVES) if options.review else int(options.n_best)
-
-
-def _open(path: str) -> "np.ndarray | None":
-    """An image that may be none."""
-    from hwr_jax.ink.image import open_grey
-
-    try:
-        return open_grey(Path(path), path)
-    except InputError:
-        return None
-
-
-def _read_page(
-    reader: "Reader",
-    path: Path,
-    output: Path | None,
-    options: argparse.Namespace,
-    made_by: str,
-    review: "Review | None",
-) -> bool:
-    """Whether all lines of a page were read."""
-    from hwr_jax.files import write_bytes, write_text
-    from hwr_jax.page_reader import read_page
-
-    try:
-        page = read_page(
-            reader, path, image=options.image, n_best=_n_best(options), write=output is not None, made_by=made_by
-        )
-    except InputError as error:
-        _say(str(error))
-        return False
-    for line in page.lines:
-        name = f"{path.with_suffix('')}/{line.name}"
-        if review is not None:
-            review.add(name, line.reading, line.image_HxW if options.review else None)
-        if line.reading.problem:
-            _say(f"{path}: line {line.name}: {line.reading.problem}")
-        else:
-            values = {"page": str(path), "line": line.name}
-            _print(name, values, line.reading, options, review)
-    read = sum(not line.reading.problem for line in page.lines)
-    if not read:
-        _say(f"{path}: no line could be read; nothing is written")
-        return False
-    message = f"{path}: {read} of {count_of(page.lines, 'line')} read"
-    if output is None or page.written is None:
-        _say(f"{message}; --output=DIR writes them into a copy of the file")
-        return read == len(page.lines)
-    write_bytes(output, page.written.xml)
-    write_text(output.with_suffix(".txt"), page.written.plain_text)
-    message += f", written to {output} and {output.stem}.txt"
-    if page.written.dropped:
-        dropped = ", ".join(f"{count} {tag}" for tag, count in sorted(page.written.dropped.items()))
-        message += f"; taken out, as they described the old text: {dropped}"
-    if page.written.dangling:
-        message += f"; its reading order still names what was taken out: {', '.join(page.written.dangling)}"
-    _say(message)
-    return read == len(page.lines)
-
-
-def _print(
-    name: str, values: dict[str, Any], reading: "Reading", options: argparse.Namespace, review: "Review | None"
-) -> None:
-    """The lines of a reading, or one of JSON that begins with the values."""
-    if options.json:
-        values |= {"text": reading.text, "confidence": round(reading.confidence, 6)}
-        for name in ("words", "characters"):
-            values[name] = [
-                {"text": piece.text, "confidence": round(piece.confidence, 6)} for piece in getattr(reading, name)
-            ]
-        if options.n_best > 1:
-            values["n_best"] = [
-                {"text": found.text, "probability": round(found.probability, 6)}
-                for found in reading.n_best[: options.n_best]
-            ]
-        if review is not None and review.promise is not None:
-            values["accepted"] = review.promise.keeps(reading)
-        if options.boxes:
-            values["boxes"] = [
-                {name: round(value, 2) if isinstance(value, float) else value for name, value in vars(box).items()}
-                for box in reading.boxes
-            ]
-        print_json(values)
-        return
-    ranges = ("-" if box.left is None else f"{box.left:.1f}-{box.right:.1f}" for box in reading.boxes)
-    boxes = "\t" + " ".join(ranges) if options.boxes else ""
-    for rank, found in enumerate(reading.n_best[: options.n_best]):
-        print(f"{name}\t{found.text}\t{found.probability:.4f}{'' if rank else boxes}")
-
-
-def _name_outputs(pages: Sequence[str], folder: Path) -> dict[Path, Path]:
-    """For each page file the file in the folder that it will be written to, beside which the plain text goes.
-
-    Raises InputError: two pages would be written to one file, or one over a file that is read.
-    """
-    outputs: dict[Path, Path] = {}
-    sources: dict[Path, Path] = {}
-    inputs = {Path(name).resolve() for name in pages}
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--output={folder}: is a file; give a folder")
-    for path in map(Path, pages):
-        outputs[path] = folder / path.name
-        written = {outputs[path].resolve(), outputs[path].with_suffix(".txt").resolve()}
-        if written & inputs:
-            raise InputError(f"{path}: would be written over a file that is read; give another folder by --output=DIR")
-        for file in written:
-            if sources.setdefault(file, path).resolve() != path.resolve():
-                raise InputError(f"{sources[file]} and {path} would both be written to {file}; read them apart")
-    return outputs
-
-
-def _name_drawings(images: Sequence[str], folder: Path) -> list[Path]:
-    """A file in the folder for each image, named as the image is; InputError if two have the same name."""
-    drawings = [folder / f"{Path(image).stem}.png" for image in images]
-    seen: dict[Path, str] = {}
-    for image, drawing in zip(images, drawings, strict=True):
-        if seen.setdefault(drawing, image) != image:
-            raise InputError(f"--boxes_dir={folder}: {seen[drawing]} and {image} would both be drawn to {drawing.name}")
-        if drawing.resolve() == Path(image).resolve():
-            raise InputError(f"--boxes_dir={folder}: {image} would be drawn over; choose another folder")
-    return drawings
-
-
-def _draw(path: Path, image: str, reading: "Reading") -> None:
-    from hwr_jax.files import write_bytes
-    from hwr_jax.ink.image import open_grey
-    from hwr_jax.reports.boxes import draw_boxes
-
-    write_bytes(
-        path, draw_boxes(open_grey(Path(image), image), [(box.character, box.left, box.right) for box in reading.boxes])
-    )
-
-
-def _say(message: str) -> None:
-    sys.stdout.flush()
-    print(f"hwr read: {message}", file=sys.stderr, flush=True)
+    return read_lines_of_file(reader, path, options.n_best, options.boxes, options.json, show, say)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from hwr_jax.errors import InputError
 
 # A file of more pixels is refused by its header, before they take memory. An A3 page at 600 dpi has 70 million.
 MAX_PIXELS = 100_000_000
+# From here on memory counts more than the last of 256 grey levels.
+_LARGE_PIXELS = 25_000_000
 
 # Raster formats only: some of Pillow's other readers start external programs (EPS) or open other files.
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
@@ -68,8 +70,12 @@ def open_grey(image: bytes | Path | Image.Image, name: str, *, upright: bool = T
             warnings.simplefilter("ignore")
             opened = _open(encoded, name) if isinstance(encoded, bytes) else encoded
             check_size(opened, name)
+            if opened.width * opened.height > _LARGE_PIXELS and opened.mode in ("RGB", "YCbCr"):
+                # A JPEG is decoded to grey at once, which takes a quarter of the memory.
+                opened.draft("L", opened.size)
             opened.load()
-            return to_grey(ImageOps.exif_transpose(opened) if upright else opened)
+            turned = upright and opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            return to_grey(ImageOps.exif_transpose(opened) if turned else opened)
     except InputError:
         raise
     except Image.DecompressionBombError as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
 from hwr_jax.ink.pictures import looks_like_picture
 from hwr_jax.ink.text_rows import count_page_rows, may_be_page
@@ -20,6 +21,7 @@ WORD, LINE, PAGE = "word", "line", "page"
 KINDS = (WORD, LINE, PAGE)
 # A word or line that was cropped fills its image: its outline is at least so large a share of the image's height.
 _CROPPED_HEIGHT = 0.25
+_LARGE_PX = 2560  # twice as many pixels as rows are looked for in
 # Rows of ink that a photo of things hardly has; fewer may be their edges.
 _MANY_ROWS = 9
 
@@ -33,8 +35,9 @@ def is_page(grey_HxW: UInt8[np.ndarray, "H W"], find: Callable[[UInt8[np.ndarray
     """
     if not may_be_page(grey_HxW.shape):
         return False
-    rows = count_page_rows(grey_HxW)
-    if rows == 0 or may_be_picture(grey_HxW, rows):
+    small_HxW = _reduce(grey_HxW)
+    rows = count_page_rows(small_HxW)
+    if rows == 0 or may_be_picture(small_HxW, rows):
         return False
     if rows is not None:
         return True
@@ -43,6 +46,12 @@ def is_page(grey_HxW: UInt8[np.ndarray, "H W"], find: Callable[[UInt8[np.ndarray
         return len(lines) > 1
     _, top, _, bottom = box_around(lines[0].outline_Nx2)
     return bottom - top < _CROPPED_HEIGHT * grey_HxW.shape[0]
+
+
+def _reduce(grey_HxW: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
+    """A large image at a fraction of its size, since looking at all of its pixels takes ten times their memory."""
+    factor = max(grey_HxW.shape) // _LARGE_PX
+    return grey_HxW if factor < 2 else np.asarray(Image.fromarray(grey_HxW).reduce(factor))
 
 
 def may_be_picture(grey_HxW: UInt8[np.ndarray, "H W"], rows: int | None) -> bool:

@@ -41,6 +41,7 @@ class Line:
       words: of the text; () where the text does not fit what the recognizer saw.
       outline_Nx2, baseline_Mx2, region: see `TextLine`.
       problem: why there is no text, or None.
+      found_confidence: that there is a line, 0 .. 1.
     """
 
     text: str
@@ -50,6 +51,7 @@ class Line:
     baseline_Mx2: Float[np.ndarray, "M 2"]
     region: int = 0
     problem: str | None = None
+    found_confidence: float = 1.0
 
     @property
     def box(self) -> Box:
@@ -82,9 +84,16 @@ class Page:
         return "\n\n".join(filter(None, blocks))
 
     @property
+    def lines_of_regions(self) -> list[list[Line]]:
+        """The lines of each region, in reading order."""
+        return [[line for line in self.lines if line.region == number] for number in range(len(self.regions))]
+
+    @property
     def layout(self) -> PageLayout:
         """Where the writing is, without what it says."""
-        lines = tuple(TextLine(line.outline_Nx2, line.baseline_Mx2, line.region) for line in self.lines)
+        lines = tuple(
+            TextLine(line.outline_Nx2, line.baseline_Mx2, line.region, line.found_confidence) for line in self.lines
+        )
         return PageLayout(self.width_px, self.height_px, lines, self.regions, self.quarter_turns)
 
 

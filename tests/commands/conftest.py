@@ -10,7 +10,7 @@ import pytest
 
 from hwr_jax.config import DataConfig, ExperimentConfig, ModelConfig
 from hwr_jax.models.recognizer import Recognizer
-from hwr_jax.models.trained import build_trained, save_exported
+from hwr_jax.models.trained import build_trained, load_exported, save_exported
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import IAM78, Alphabet
 from hwr_jax.training.workdir import write_json
@@ -28,6 +28,16 @@ def model_folder(tmp_path_factory) -> Path:
     trained = build_trained("tiny", to_plain(config), IAM78, sure, "tiny")
     folder = tmp_path_factory.mktemp("models") / "tiny"
     save_exported(dataclasses.replace(trained, name="tiny"), folder, {})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lines_model_folder(model_folder, tmp_path_factory) -> Path:
+    """The same model, as one of lines."""
+    folder = tmp_path_factory.mktemp("models") / "tiny_lines"
+    trained = load_exported(model_folder)
+    data = trained.config["data"] | {"name": "alto_lines"}
+    save_exported(dataclasses.replace(trained, name="tiny_lines", config=trained.config | {"data": data}), folder, {})
     return folder
 
 

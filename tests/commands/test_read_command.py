@@ -89,7 +89,7 @@ def test_pages_and_blank_images_fail_alone(model_folder, words, tmp_path, capsys
     )
     captured = capsys.readouterr()
     assert [line.split("\t")[0] for line in captured.out.splitlines()] == [words[0]]
-    assert f"hwr read: {tmp_path}/page.png: looks like a page with 9 lines; read_page reads pages" in captured.err
+    assert f"hwr read: {tmp_path}/page.png: shows a page, but this model reads single words; these" in captured.err
     assert f"hwr read: {tmp_path}/blank.png: blank: there is no ink in it" in captured.err
 
 

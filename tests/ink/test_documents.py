@@ -157,3 +157,32 @@ def test_a_tiff_of_many_pages_holds_one_in_memory_at_a_time():
     pages = open_pages(tiff(500), "x.tif")
     assert next(pages).pages == 500
     assert sum(1 for _ in pages) == 499
+
+
+def heic(number: int) -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    encoded = io.BytesIO()
+    pillow_heif.from_pillow(draw(number, "RGB", (64, 48))).save(encoded)
+    return encoded.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["tiff", "pdf", "heic"])
+def test_damaged_documents_are_errors_of_ours_or_problems_of_pages(kind):
+    if kind == "pdf":
+        pytest.importorskip("pypdfium2", reason="pypdfium2 is not installed")
+    content = {"tiff": lambda: tiff(3), "pdf": lambda: pdf(3), "heic": lambda: heic(1)}[kind]()
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(60):
+        damaged = bytearray(content[: rng.integers(len(content) // 4, len(content) + 1)])
+        for place in rng.integers(0, len(damaged), rng.integers(0, 30)):
+            damaged[place] = rng.integers(256)
+        try:
+            for page in open_pages(bytes(damaged), "x"):
+                assert (page.grey_HxW is None) == (page.problem is not None)
+                assert "\n" not in (page.problem or "")
+                outcomes.add(type(page.problem))
+        except InputError as error:
+            outcomes.add(str(error).startswith("x: ") and "\n" not in str(error))
+    assert True in outcomes
+    assert False not in outcomes

@@ -7,7 +7,7 @@ import numpy as np
 from hwr_jax.data.formats.page_text import write_texts
 from hwr_jax.data.formats.pages import ReadingNote, line_text
 from hwr_jax.data.safe_xml import escape
-from hwr_jax.layout.page import Page, box_around
+from hwr_jax.layout.page import Line, Page, box_around
 
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <alto xmlns="http://www.loc.gov/standards/alto/ns-v4#" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" \
@@ -41,19 +41,17 @@ def write_alto(page: Page, image_name: str, note: ReadingNote, number: int = 1) 
     size = f'WIDTH="{page.width_px}" HEIGHT="{page.height_px}"'
     rows.append(f'    <Page ID="page_{number}" PHYSICAL_IMG_NR="{number}" {size}{rotation}>\n')
     rows.append(f'      <PrintSpace HPOS="0" VPOS="0" {size}>\n')
-    order = []
-    for index, region in enumerate(page.regions):
-        inside = [(place, line) for place, line in enumerate(page.lines) if line.region == index]
-        rows.append(f'        <TextBlock ID="region_{index + 1}" {_box(region.outline_Nx2)}>\n')
+    lines: list[Line] = []
+    for index, (region, inside) in enumerate(zip(page.regions, page.lines_of_regions, strict=True), start=1):
+        rows.append(f'        <TextBlock ID="region_{index}" {_box(region.outline_Nx2)}>\n')
         rows.append(f"          {_shape(region.outline_Nx2)}\n")
-        for place, line in inside:
-            order.append(place)
+        for line in inside:
+            lines.append(line)
             baseline = f'BASELINE="{_points(line.baseline_Mx2)}"'
-            rows.append(f'          <TextLine ID="line_{place + 1}" {_box(line.outline_Nx2)} {baseline}>\n')
+            rows.append(f'          <TextLine ID="line_{len(lines)}" {_box(line.outline_Nx2)} {baseline}>\n')
             rows.append(f"            {_shape(line.outline_Nx2)}\n          </TextLine>\n")
         rows.append("        </TextBlock>\n")
     rows.append("      </PrintSpace>\n    </Page>\n  </Layout>\n</alto>\n")
-    lines = [page.lines[place] for place in order]
     texts = {place: line_text(line.text, line.confidence, line.words) for place, line in enumerate(lines)}
     return write_texts("".join(rows).encode(), image_name, texts, note).xml
 

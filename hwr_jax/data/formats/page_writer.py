@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hwr_jax.data.formats.pages import SOFTWARE
+from hwr_jax.data.formats.page_text import write_texts
+from hwr_jax.data.formats.pages import SOFTWARE, ReadingNote, line_text
 from hwr_jax.data.safe_xml import escape, parse_xml
+from hwr_jax.layout.page import Page
 from hwr_jax.layout.page_layout import PageLayout
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
@@ -59,6 +61,20 @@ def write_page_xml(layout: PageLayout, image_name: str, *, found_by: str = "") -
             ]
         rows.append("    </TextRegion>")
     return "\n".join([*rows, "  </Page>", "</PcGts>", ""]).encode()
+
+
+def write_read_page(page: Page, image_name: str, note: ReadingNote) -> bytes:
+    """As `write_page_xml`, with the texts of the lines that were read, and words and characters with their places.
+
+    `note` says how they were read. Raises InputError: a text or a name with characters that XML cannot hold.
+    """
+    lines = [line for inside in page.lines_of_regions for line in inside]
+    texts = {
+        number: line_text(line.text, line.confidence, line.words)
+        for number, line in enumerate(lines)
+        if not line.problem
+    }
+    return write_texts(write_page_xml(page.layout, image_name), image_name, texts, note).xml
 
 
 def is_found_layout(data: bytes, name: str) -> bool:

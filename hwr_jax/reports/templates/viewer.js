@@ -49,9 +49,9 @@
   }
   const nextUncertain = (step) => {
     const at = uncertain.indexOf(word);
-    const ahead = uncertain.findIndex((one) => lineOf(one) >= current);
-    const from = at >= 0 ? at + step : step > 0 ? ahead : ahead - 1;
-    const next = uncertain[from];
+    const ahead = uncertain.find((one) => lineOf(one) >= current);
+    const behind = uncertain.filter((one) => lineOf(one) <= current).pop();
+    const next = at >= 0 ? uncertain[at + step] : step > 0 ? ahead : behind;
     if (next) chooseLine(lineOf(next), next);
   };
   document.addEventListener("keydown", (event) => {

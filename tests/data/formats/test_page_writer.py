@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hwr_jax.data.formats.page_text import parse_page_file
-from hwr_jax.data.formats.page_writer import is_found_layout, write_page_xml
+from hwr_jax.data.formats.page_writer import is_found_layout, write_page_xml, write_read_page
+from hwr_jax.data.formats.pages import ReadingNote
 from hwr_jax.data.formats.reading_order import page_xml_order
 from hwr_jax.data.safe_xml import parse_xml
 from hwr_jax.errors import InputError
@@ -83,3 +84,28 @@ def test_a_layout_that_was_changed_is_no_longer_ours():
     assert later != xml
     assert not is_found_layout(later, "a.xml")
     assert not is_found_layout(b"<alto/>", "a.xml")
+
+
+NOTE = ReadingNote("2026-01-02T03:04:05Z", 'model "a" & b', "0.2")
+
+
+def test_a_page_that_was_read_is_valid_and_reads_back(example_page, is_valid):
+    xml = write_read_page(example_page, "scan & co.png", NOTE)
+    is_valid(xml)
+    page = parse_page_file(xml, "x")
+    assert (page.size, page.was_read) == ((900, 400), True)
+    assert [line.text for line in page.lines] == [line.text for line in example_page.lines]
+    assert not is_found_layout(xml, "x")
+    words = [word.findtext("TextEquiv/Unicode") for word in parse_xml(xml, "x").iter("Word")]
+    assert words == [word.text for line in example_page.lines for word in line.words]
+    assert [equiv.get("conf") for equiv in parse_xml(xml, "x").iterfind(".//TextLine/TextEquiv")] == ["0.9000"] * 4
+
+
+def test_words_and_characters_lie_where_they_were_read(example_page):
+    root = parse_xml(write_read_page(example_page, "x.png", NOTE), "x")
+    known = [word for line in example_page.lines for word in line.words]
+    for element, word in zip(root.iter("Word"), known, strict=True):
+        left, top, right, bottom = map(int, word.box)
+        corners = f"{left},{top} {right},{top} {right},{bottom} {left},{bottom}"
+        assert element.find("Coords").get("points") == corners
+        assert len(element.findall("Glyph")) == len(word.text)
