@@ -2,10 +2,10 @@
 
 import json
 
-import hwr_jax.line_finder
 import pytest
 from PIL import Image
 
+import hwr_jax.line_finder
 from hwr_jax.commands import evaluate
 from hwr_jax.data.formats.page_writer import write_read_page
 from hwr_jax.data.formats.pages import ReadingNote
