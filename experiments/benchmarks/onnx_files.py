@@ -39,10 +39,13 @@ def main(argv: Sequence[str]) -> int:
     parser = make_parser("onnx_files", __doc__, counts)
     names = pretrained_names()
     parser.add_argument("--models", metavar="A,B", default=",".join(names), help="default all of the package")
+    parser.add_argument("--data", metavar="NAME", help="prepared data to read (default: each model's own)")
     options = parser.parse_args(argv)
     machine, _ = describe_here()
     rows = [
-        row for name in choose("model", options.models, names) for row in compare(name, options.samples, options.timed)
+        row
+        for name in choose("model", options.models, names)
+        for row in compare(name, options.data, options.samples, options.timed)
     ]
     print(align_columns([[*rows[0]], *([*row.values()] for row in rows)], right=range(2, len(rows[0]))))
     print(machine)
@@ -50,11 +53,11 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def compare(name: str, most: int, timed: int) -> list[dict[str, str]]:
+def compare(name: str, data: str | None, most: int, timed: int) -> list[dict[str, str]]:
     """A row for the model itself, and one for each of its files."""
     model = load_model(name)
     # Without the words that are added to the training split alone.
-    config = data_config(model, data_config(model).name.partition("/")[0])
+    config = data_config(model, data or data_config(model).name.partition("/")[0])
     samples = load_samples(config, "test", model)
     samples = take(samples, np.arange(min(most, len(samples))))
     ways: dict[str, LogProbs] = {"ours": model.log_probs}
