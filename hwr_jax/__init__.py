@@ -17,6 +17,7 @@ from hwr_jax.errors import InputError
 
 if TYPE_CHECKING:
     from hwr_jax.adaptation import Adaptation, adapt
+    from hwr_jax.layout.page import Page
     from hwr_jax.reader import Reader, Reading
     from hwr_jax.result import Result, evaluate
     from hwr_jax.routed_reader import load
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adaptation",
     "InputError",
+    "Page",
     "Reader",
     "Reading",
     "Result",
@@ -39,6 +41,7 @@ __all__ = [
 # Imported when asked for: `import hwr_jax` is quick and leaves jax alone.
 _NAMES = {
     "adaptation": ("Adaptation", "adapt"),
+    "layout.page": ("Page",),
     "reader": ("Reader", "Reading"),
     "result": ("Result", "evaluate"),
     "routed_reader": ("load",),

@@ -41,6 +41,8 @@ class OpenFile(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
+# So many times as wide as high an image leaves a third of the rows that the longest lines have, and fewer.
+_MOST_ASPECT = 90
 BLANK = "blank: there is no ink in it"
 ImageLike = str | os.PathLike[str] | bytes | np.ndarray | Image.Image | OpenFile
 
@@ -163,8 +165,8 @@ class Reader:
 
         Args:
           image: as of `read`.
-          finder: of lines.
-          layout: where the lines are, in place of a finder.
+          finder: of lines; None: the package's own, see `hwr_jax.line_finder.load_line_finder`.
+          layout: where the lines are, in place of what a finder would find.
 
         Returns:
           All lines that were found; no lines on a page without writing.
@@ -175,9 +177,7 @@ class Reader:
         name = os.fspath(image) if isinstance(image, str | os.PathLike) else "page"
         page_HxW = _grey(image, name)
         if layout is None:
-            if finder is None:
-                raise InputError(f"{name}: give a finder of lines, or the layout")
-            layout = finder.find(page_HxW)
+            layout = (finder or self._finder).find(page_HxW)
         if (layout.height_px, layout.width_px) != page_HxW.shape:
             sizes = f"{page_HxW.shape[1]} x {page_HxW.shape[0]} px, not {layout.width_px} x {layout.height_px}"
             raise InputError(f"{name}: of another size than its layout says ({sizes})")
@@ -189,6 +189,12 @@ class Reader:
         It is this one; for pages with smaller batches.
         """
         return self._of_pages if kind == PAGE else self
+
+    @functools.cached_property
+    def _finder(self) -> FindsLines:
+        from hwr_jax.line_finder import load_line_finder  # Words and lines do without it.
+
+        return load_line_finder()
 
     @functools.cached_property
     def _of_pages(self) -> "Reader":
@@ -330,6 +336,8 @@ def _find_problem(grey_HxW: np.ndarray) -> str | None:
     rows = 0 if is_blank(grey_HxW) else count_page_rows(grey_HxW)
     if rows == 0:
         return BLANK
+    if (times := grey_HxW.shape[1] // grey_HxW.shape[0]) >= _MOST_ASPECT:
+        return f"{times} times as wide as high, which no word or line is; cut it to its writing"
     if may_be_picture(grey_HxW, rows):
         return "looks like a picture without writing; give images of words, lines or pages on paper"
     if rows is None:

@@ -10,7 +10,7 @@ from hwr_jax.ink.text_rows import looks_like_line
 from hwr_jax.layout.image_kinds import PAGE, WORD
 from hwr_jax.reader import Reader
 from hwr_jax.training.load import OwnParts, choose_model_decoder, load_model
-from hwr_jax.zoo.model_records import LINES, PAGES, WORDS, default_name
+from hwr_jax.zoo.model_records import LINES, PAGES, WORDS, choose_model, default_name, shipped_records
 
 
 class RoutedReader(Reader):
@@ -32,8 +32,9 @@ class RoutedReader(Reader):
     @functools.cached_property
     def pages(self) -> Reader:
         """The reader of the lines of pages."""
-        name = default_name(PAGES)
-        return self.lines if name == default_name(LINES) else load(name, self._decoder_choice)
+        records = shipped_records()
+        of_lines, of_pages = (choose_model(records, what)[0].name for what in (LINES, PAGES))
+        return self.lines if of_pages == of_lines else load(of_pages, self._decoder_choice)
 
     def reader_of(self, grey_HxW: np.ndarray) -> Reader:
         """The reader of lines for ink as wide as that of several words, see `looks_like_line`; else that of words."""

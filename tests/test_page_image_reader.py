@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hwr_jax import line_finder
 from hwr_jax.errors import InputError
 from hwr_jax.layout.page_layout import PageLayout
 from hwr_jax.page_image_reader import page_of_one_line
+from hwr_jax.reader import Reader
 from hwr_jax.reading import Reading
 
 LINES = ((1, 40, 50), (3, 40, 120), (2, 220, 260))
@@ -80,3 +82,12 @@ def test_a_word_is_a_page_of_one_line(block_pages):
     assert page.lines[0].box == (0, 0, 120, 40)
     assert page.lines[0].words[0].box == (0, 0, 60, 40)
     assert page_of_one_line((40, 120), Reading("", 0.0, problem="blank")).lines == ()
+
+
+def test_the_finder_of_the_package_is_loaded_once_where_none_is_given(block_pages, monkeypatch):
+    page_HxW, layout = block_pages.draw((400, 320), *LINES)
+    loaded = []
+    monkeypatch.setattr(line_finder, "load_line_finder", lambda: loaded.append(1) or Finder(layout))
+    reader = Reader(block_pages.reader.model)
+    assert [reader.read_page(page_HxW).text for _ in range(2)] == ["a\nabc\nab"] * 2
+    assert loaded == [1]

@@ -124,6 +124,19 @@ def test_what_a_blank_image_and_a_page_show_is_told():
     assert Reader(WidthModel()).read(page, are_crops=True)[0].problem is None
 
 
+def test_what_is_far_too_wide_for_a_line_has_no_text():
+    class LongModel(WidthModel):
+        preprocessing = Preprocessing(height_px=4, width_px=400)
+
+        def log_probs(self, images_BxHxW: np.ndarray, widths_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return super().log_probs(images_BxHxW[:, :, :12], np.full(len(widths_B), 12))
+
+    image_HxW = np.pad(draw_blocks(2), ((0, 0), (0, 348)), constant_values=255)
+    (reading,) = Reader(LongModel()).read(image_HxW)
+    assert reading.problem == "90 times as wide as high, which no word or line is; cut it to its writing"
+    assert Reader(LongModel()).read(image_HxW[:, :-4])[0].problem is None
+
+
 def test_a_picture_of_things_has_no_text():
     y, x = np.mgrid[:300, :400]
     grain = np.random.default_rng(0).normal(0, 8, y.shape)

@@ -46,8 +46,9 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"--n_best={options.n_best}: greedy decoding gives one text; give --decoder=beam")
     if "English" in reader.decoder_label and not (options.language_model or options.lexicon):
         say(f"decoder {reader.decoder_label}; --language_model=none leaves out what the package knows of English")
-    models = f"models {name} and {default_name(PAGES)}" if routed and not options.model else f"model {Path(name).name}"
-    made_by = f"{models}, decoder {reader.decoder_label}"
+    made_by = f"model {Path(name).name}, decoder {reader.decoder_label}"
+    if routed and not options.model and (options.format or options.viewer):
+        made_by = f"models {name} and {default_name(PAGES)}, decoder {reader.decoder_label}"
     if options.page:
         paths = dict.fromkeys(map(Path, options.images))
         read = [read_page_file(reader, path, outputs.get(path), options, made_by, review) for path in paths]

@@ -18,6 +18,7 @@ from hwr_jax.models import ops
 from hwr_jax.models.page_network import CHANCES, HEIGHTS, PageNetwork
 from hwr_jax.models.parameter_files import find_parameters, read_parameters, write_parameters
 from hwr_jax.models.recognizer import count_parameters
+from hwr_jax.models.trained import PRETRAINED
 from hwr_jax.nested import flatten, unflatten
 from hwr_jax.page_config import LINE_FINDER, LINE_FINDER_FILE, MAP_STRIDE_PX, PageExperimentConfig
 from hwr_jax.strict import build_dataclass
@@ -109,16 +110,25 @@ def load_network(folder: Path) -> TrainedNetwork:
             raise InputError(f"{folder}: line finder of format {description['format']}, not {FORMAT}, which is read")
         arrays = read_parameters(find_parameters(folder))
         tree = unflatten({name: np.asarray(values, np.float32) for name, values in arrays.items()}, "/")
-        return build_network(description["name"], description["config"], tree, str(folder))
+        shipped = folder.parent == PRETRAINED
+        return build_network(description["name"], description["config"], tree, str(folder), checked=shipped)
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib, json and others each have errors of their own for damaged files.
         raise InputError(f"{folder}: not a whole line finder ({' '.join(str(error).split())})") from error
 
 
-def build_network(name: str, config: Mapping[str, Any], tree: Any, where: str, network: Any = None) -> TrainedNetwork:
-    """A trained network from what a checkpoint or a folder holds. Raises InputError: the parameters do not fit."""
+def build_network(
+    name: str, config: Mapping[str, Any], tree: Any, where: str, network: Any = None, *, checked: bool = False
+) -> TrainedNetwork:
+    """A trained network from what a checkpoint or a folder holds.
+
+    Raises InputError: the parameters do not fit; if that is `checked` already, it is not done again, which takes as
+    long as tracing the network.
+    """
     trained = TrainedNetwork(name, config, jax.device_put(tree), network)
+    if checked:
+        return trained
     side = trained.experiment.model.stride_px
     module = network or PageNetwork(trained.experiment.model)
     expected = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, side, side), jnp.uint8))
