@@ -50,10 +50,11 @@ class LineFinder:
         """The lines of a page of any size, dark on light, in reading order.
 
         A page that seems to lie on its side or upside down is turned first; its lines are given where they are on the
-        page as it came. A page without writing has none.
+        page as it came. A page without writing has none, and lies as it came.
         """
         turns, maps = self._look_upright(page_HxW)
         lines, regions = arrange_lines(find_lines(maps))
+        turns = turns if lines else 0
         height, width = page_HxW.shape
         return PageLayout(
             width,

@@ -75,6 +75,16 @@ def test_a_page_that_seems_turned_at_every_look_stays_as_it_is():
     assert LineFinder(Unsure()).find(upright_HxW).quarter_turns == 0
 
 
+def test_a_page_without_lines_lies_as_it_came():
+    class Empty(KnownPage):
+        lines = ()
+
+    upright_HxW = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    upright_HxW[0, 0] = 0
+    layout = LineFinder(Empty()).find(np.ascontiguousarray(np.rot90(upright_HxW, -1)))
+    assert (layout.lines, layout.quarter_turns) == ((), 0)
+
+
 @pytest.fixture(scope="module")
 def trained(request) -> TrainedNetwork:
     request.getfixturevalue("quick_compilation")
