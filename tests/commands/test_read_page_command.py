@@ -328,7 +328,7 @@ def test_flags_and_files_that_do_not_go_together(model_folder, folder, tmp_path)
     shutil.copy(alto, tmp_path / "alto.xml")
     (tmp_path / "file").write_text("")
     for arguments, message in (
-        (["--output=x", "a.png"], "--output: has no effect without --page"),
+        (["--output=x", "a.png"], "--output=x: give --format, too; or --page, if these are page files"),
         (["--image=x", "a.png"], "--image: has no effect without --page"),
         (["--page", "--boxes", alto], "--boxes: not with --page"),
         (["--page", "--boxes_dir=x", alto], "--boxes_dir: not with --page"),

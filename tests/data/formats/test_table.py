@@ -12,7 +12,7 @@ from hwr_jax.errors import InputError
 
 
 def test_names() -> None:
-    assert tuple(FORMATS)[:3] == ("synthetic", "synthetic_lines", "unipen_words")
+    assert tuple(FORMATS)[:4] == ("synthetic", "synthetic_lines", "synthetic_pages", "unipen_words")
     assert {"iam_lines", "copiste_lines", "alto_lines", "manifest", "pairs", "hugging_face"} < set(FORMATS)
     for name in (*FORMATS, "manifest/letters", "pairs/My-2nd_try", "synthetic/writers3_words2_seed5"):
         assert check_data_name(name) is FORMATS[name.partition("/")[0]]
