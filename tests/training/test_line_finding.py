@@ -8,8 +8,11 @@ from hwr_jax.page_config import PageAugmentConfig, PageDataConfig, PageExperimen
 from hwr_jax.training.line_finding import TileFeed, build_page_parts
 
 
-class Numbers:
+class Numbers(TileMaker):
     """Tiles that say which they are."""
+
+    def __init__(self):
+        pass
 
     def __call__(self, item):
         step, positions = item
