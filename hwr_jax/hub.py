@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,9 @@ def pull(address: str) -> Path:
     Raises InputError: a wrong address, no such model, one that is too large or damaged, or huggingface_hub is missing.
     """
     repository, revision = parse_address(address)
-    hub = import_hub()
+    download = functools.partial(import_hub().snapshot_download, repository, revision=revision, allow_patterns=[*FILES])
     try:
-        planned = hub.snapshot_download(repository, revision=revision, allow_patterns=[*FILES], dry_run=True)
-    except Exception:
-        planned = []  # Without a network it may be in the cache; what else is wrong, fetching it says.
-    if (size := sum(one.file_size for one in planned)) > MOST_BYTES:
-        raise InputError(f"{address}: has {size / 1e9:.2g} GB, more than the {MOST_BYTES / 1e9:g} GB of any model")
-    try:
-        folder = Path(hub.snapshot_download(repository, revision=revision, allow_patterns=[*FILES]))
+        folder = Path(_download(download, address))
     except Exception as error:
         raise describe_hub_error(error, address) from error
     if not (folder / "model.json").exists():
@@ -64,6 +59,22 @@ def pull(address: str) -> Path:
             "deleted, so the same command fetches them again"
         )
     return folder
+
+
+def _download(download: Callable[..., Any], address: str) -> str:
+    """The folder. Nothing is fetched whose size nobody has looked at: where the hub tells none, the cache must do."""
+    try:
+        planned = download(dry_run=True)
+    except Exception as refused:
+        try:
+            return download(local_files_only=True)
+        except Exception as missing:
+            # What a hub answers says more than that the cache has nothing.
+            answer = refused.__cause__
+            raise answer if isinstance(answer, import_hub().errors.HfHubHTTPError) else missing from None
+    if (size := sum(one.file_size for one in planned)) > MOST_BYTES:
+        raise InputError(f"{address}: has {size / 1e9:.2g} GB, more than the {MOST_BYTES / 1e9:g} GB of any model")
+    return download()
 
 
 def is_whole(path: Path) -> bool:

@@ -4,13 +4,13 @@ import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 import yaml
 
 from hwr_jax.errors import InputError
-from hwr_jax.hub import parse_address
+from hwr_jax.hub import FILES, parse_address
 from hwr_jax.models.parameter_files import fingerprint_parameters, read_parameters
 from hwr_jax.models.trained import PRETRAINED
 
@@ -148,6 +148,7 @@ def test_load_takes_an_address(pushed, run_environment, tmp_path):
     assert done.stdout.split() == ["words", "424081"], done.stderr[-2000:]
 
 
+SUFFIXES = {PurePath(pattern).suffix for pattern in FILES}
 TOO_LARGE = """
 import sys
 from hwr_jax import hub
@@ -163,7 +164,9 @@ def test_too_large_a_repository_is_not_fetched(pushed, run_environment, tmp_path
     pushed[0].asked.clear()
     done = subprocess.run([sys.executable, "-c", TOO_LARGE], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "hf://me/words: has 0.0017 GB, more than the 0.001 GB of any model" in done.stderr
+    contents = pushed[0].repositories["me/words"]
+    size = sum(len(content) for name, content in contents.items() if PurePath(name).suffix in SUFFIXES)
+    assert f"hf://me/words: has {size / 1e9:.2g} GB, more than the 0.001 GB of any model" in done.stderr
     assert not [one for one in pushed[0].asked if one.startswith("GET") and "/resolve/" in one]
 
 
