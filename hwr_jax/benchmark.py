@@ -28,7 +28,7 @@ _FORMAT = 1
 # Papers count a mark of punctuation as a word of its own, or as part of the word that it touches.
 _TOKENS = re.compile(r"\w+|[^\w\s]")
 # What of environment.json belongs to a number.
-_ENVIRONMENT = ("versions", "python", "platform", "cpus", "devices", "device_kind", "git_revision", "package_version")
+_ENVIRONMENT = ("versions", "python", "platform", "cpus", "devices", "device_kind", "git", "hwr_jax")
 
 
 @dataclasses.dataclass(frozen=True)

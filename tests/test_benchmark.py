@@ -60,6 +60,7 @@ def test_every_seed_is_trained_and_measured_in_the_same_terms(done):
     assert record == run.record
     assert record["samples"] == {"train": 12, "validation": 4, "test": 4}
     assert [one["seed"] for one in record["seeds"]] == [0, 1]
+    assert {"git", "hwr_jax", "versions", "cpus", "devices"} <= set(record["environment"])
     configs = [json.loads((folder / "runs" / f"seed_{seed}" / "config.json").read_text()) for seed in (0, 1)]
     assert [config.pop("seed") for config in configs] == [0, 1]
     assert configs[0] == configs[1]

@@ -28,9 +28,9 @@ def main(argv: Sequence[str]) -> int:
     """Runs `hwr benchmark ...`. Returns the exit status."""
     from hwr_jax.zoo.benchmarks import find_benchmark
 
-    names = [arg for arg in argv if not arg.startswith("-")]
-    if names and not any(arg.startswith("--config=") for arg in argv):
-        argv = [*argv, f"--config={find_benchmark(names[0]).config}"]
+    given = _parser().parse_known_args(argv)[0]
+    if given.name is not None and given.config is None:
+        argv = [*argv, f"--config={find_benchmark(given.name).config}"]
     options = _parser().parse(argv)
     if options.name is None:
         print(_list())

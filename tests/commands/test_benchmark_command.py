@@ -56,7 +56,7 @@ def test_what_is_asked_for_is_run_and_recorded(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(benchmark, "run_benchmark", run_benchmark)
     flags = ["--config.training.epochs=3", "--split=given", "--seeds=2", f"--record={tmp_path}/mine.json"]
-    assert main(["benchmark", "washington", "--source=w", f"--workdir={tmp_path}/run", *flags]) == 0
+    assert main(["benchmark", "--source", "w", "washington", f"--workdir={tmp_path}/run", *flags]) == 0
     ((name, workdir, source), options) = calls[0]
     assert (name, str(workdir), str(source)) == ("washington", f"{tmp_path}/run", "w")
     assert (options["config"].training.epochs, options["config"].model.encoder) == (3, "residual")
