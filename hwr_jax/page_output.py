@@ -1,11 +1,9 @@
 """What was read, in the formats of `hwr read --format`: text, JSON, tables, ALTO, PAGE, hOCR and searchable PDF."""
 
 import dataclasses
-import datetime
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any, Protocol
 
@@ -56,16 +54,6 @@ class OutputFormat:
     a_page: bool
     a_file: bool
     make: Callable[[ReadingNote], DocumentWriter]
-
-
-def make_note(settings: str) -> ReadingNote:
-    """How lines are read from now on: the time, the version of this package, and the settings, for people."""
-    when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    try:
-        version = metadata.version("hwr_jax")
-    except metadata.PackageNotFoundError:
-        version = "unknown"
-    return ReadingNote(when, settings, version)
 
 
 class _Text:

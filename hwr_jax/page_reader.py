@@ -1,9 +1,7 @@
 """Reading pages: the lines of an ALTO or PAGE XML file, cut out of its scan, and a copy of the file with the texts."""
 
 import dataclasses
-import datetime
 import logging
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ import numpy as np
 from hwr_jax.data.archives import Tree
 from hwr_jax.data.formats.entries import is_image
 from hwr_jax.data.formats.page_text import Written, parse_page_file, write_texts
-from hwr_jax.data.formats.pages import Page, ReadingNote, line_text
+from hwr_jax.data.formats.pages import Page, line_text, make_note
 from hwr_jax.data.formats.scans import BOTH_WAYS, Scans, fits_both_ways, open_scan
 from hwr_jax.errors import InputError
 from hwr_jax.layout.image_kinds import PAGE
@@ -83,18 +81,10 @@ def read_page(
         for number, (line, reading) in enumerate(zip(lines, readings, strict=True))
         if not reading.problem and write
     }
-    when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    written = write_texts(data, str(path), texts, ReadingNote(when, made_by, _version())) if texts else None
+    written = write_texts(data, str(path), texts, make_note(made_by)) if texts else None
     names = [" ".join(line.name.split()) for line in page.lines]
     images = [line.image_HxW for line in cut]
     return PageReading(tuple(map(LineReading, names, readings, images)), written)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("hwr_jax")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _open_image(path: Path, page: Page, image: Path | None) -> tuple[np.ndarray, np.ndarray]:

@@ -353,16 +353,21 @@ class BlockPages:
         whole = np.array([(0, 0), (size[0], 0), size, (0, size[1])], np.float64)
         return page_HxW, PageLayout(*size, tuple(found), (Region(whole),) if found else ())
 
+    @staticmethod
+    def turn_points(points_Nx2: np.ndarray, width: int, height: int, turns: int) -> np.ndarray:
+        """Points of a page of this size, turned clockwise by 90 degrees so many times."""
+        sizes = (width, height)
+        for _ in range(turns):
+            points_Nx2 = np.stack([sizes[1] - points_Nx2[:, 1], points_Nx2[:, 0]], axis=1)
+            sizes = sizes[::-1]
+        return points_Nx2
+
     def turn(self, layout: PageLayout, turns: int) -> PageLayout:
         """The layout of the page turned clockwise by 90 degrees so many times, as `np.rot90(page_HxW, -turns)` does."""
         width, height = layout.width_px, layout.height_px
 
         def turned(points_Nx2: np.ndarray) -> np.ndarray:
-            sizes = (width, height)
-            for _ in range(turns):
-                points_Nx2 = np.stack([sizes[1] - points_Nx2[:, 1], points_Nx2[:, 0]], axis=1)
-                sizes = sizes[::-1]
-            return points_Nx2
+            return self.turn_points(points_Nx2, width, height, turns)
 
         lines = tuple(TextLine(turned(one.outline_Nx2), turned(one.baseline_Mx2), one.region) for one in layout.lines)
         regions = tuple(Region(turned(region.outline_Nx2)) for region in layout.regions)
@@ -402,3 +407,20 @@ def check_on_phone(tmp_path) -> Callable[[str], None]:
         assert bottom_px <= height_px
 
     return check
+
+
+@pytest.fixture(scope="session")
+def validate_xml(repository):
+    """`validate_xml(name, xml)`: fails where the schema of the format says that it is wrong."""
+    etree = pytest.importorskip("lxml.etree", reason="lxml is not installed")
+    schemas = repository / "tests/golden/schemas"
+
+    class Local(etree.Resolver):
+        def resolve(self, url, public_id, context):
+            return self.resolve_filename(str(schemas / "xlink.xsd"), context) if url.endswith("xlink.xsd") else None
+
+    parser = etree.XMLParser(no_network=True)
+    parser.resolvers.add(Local())
+    files = {"alto": "alto-4-4.xsd", "page": "page-2019-07-15.xsd"}
+    known = {name: etree.XMLSchema(etree.parse(str(schemas / file), parser)) for name, file in files.items()}
+    return lambda name, xml: known[name].assertValid(etree.fromstring(xml))

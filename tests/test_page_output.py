@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 from hwr_jax.data.formats.page_text import parse_page_file
+from hwr_jax.data.formats.pages import make_note
 from hwr_jax.errors import InputError
 from hwr_jax.image_reading import ImageResult
 from hwr_jax.ink.documents import DocumentPage
 from hwr_jax.layout.page import Line, Page, Word
 from hwr_jax.layout.page_layout import Region
-from hwr_jax.page_output import FORMATS, make_note
+from hwr_jax.page_output import FORMATS
 
 NOTE = make_note("model <a> & b")
 # What XML can hold and a line of text has: no line ends, no control characters.
@@ -60,31 +61,14 @@ def write(name: str, page: Page) -> bytes:
     return writer.add(page, result_of(page)) + writer.finish()
 
 
-@pytest.fixture(scope="module")
-def validate(repository):
-    """`validate(name, xml)`: fails where the schema of the format says that it is wrong."""
-    etree = pytest.importorskip("lxml.etree", reason="lxml is not installed")
-    schemas = repository / "tests/golden/schemas"
-
-    class Local(etree.Resolver):
-        def resolve(self, url, public_id, context):
-            return self.resolve_filename(str(schemas / "xlink.xsd"), context) if url.endswith("xlink.xsd") else None
-
-    parser = etree.XMLParser(no_network=True)
-    parser.resolvers.add(Local())
-    files = {"alto": "alto-4-4.xsd", "page": "page-2019-07-15.xsd"}
-    known = {name: etree.XMLSchema(etree.parse(str(schemas / file), parser)) for name, file in files.items()}
-    return lambda name, xml: known[name].assertValid(etree.fromstring(xml))
-
-
 @hypothesis.settings(max_examples=25)
 @hypothesis.given(st.lists(st.lists(words, max_size=3), max_size=4), st.integers(0, 2**32))
-def test_any_page_is_valid_in_all_formats_and_keeps_its_text(validate, said, seed):
+def test_any_page_is_valid_in_all_formats_and_keeps_its_text(validate_xml, said, seed):
     page = build_page(said, seed)
     texts = [line.text for line in page.lines]
     for name in ("alto", "page"):
         xml = write(name, page)
-        validate(name, xml)
+        validate_xml(name, xml)
         assert [line.text for line in parse_page_file(xml, "x").lines] == texts
     root = ElementTree.fromstring(write("hocr", page))
     written = ["".join(one.itertext()) for one in root.iter() if one.get("class") == "ocr_line"]

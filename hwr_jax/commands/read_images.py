@@ -112,7 +112,8 @@ def _written(
     results: Iterable["ImageResult"], files: Sequence[InputFile], options: argparse.Namespace, made_by: str
 ) -> Iterator["ImageResult"]:
     """The results, each after it was written in the format that was asked for."""
-    from hwr_jax.page_output import FORMATS, DocumentFiles, make_note
+    from hwr_jax.data.formats.pages import make_note
+    from hwr_jax.page_output import FORMATS, DocumentFiles
 
     format, note = FORMATS[options.format], make_note(made_by)
     if options.output is None:
@@ -157,7 +158,8 @@ def check_outputs(files: Sequence[InputFile], options: argparse.Namespace) -> No
         name_drawings([file.name for file in files], options.boxes_dir)
     if not (options.format or options.viewer):
         return
-    from hwr_jax.page_output import FORMATS, DocumentFiles, OutputFormat, make_note
+    from hwr_jax.data.formats.pages import make_note
+    from hwr_jax.page_output import FORMATS, DocumentFiles, OutputFormat
 
     format = FORMATS.get(options.format)
     if format is not None and options.output is None and format.a_file:

@@ -2,9 +2,6 @@
 
 import dataclasses
 import re
-import shutil
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +10,6 @@ from hwr_jax.layout.page import Page
 from hwr_jax.reports.page_viewer import build_page_viewer
 
 EVIL = "</script><img src=x onerror=alert(1)>\"'&"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDTHS = ((1280, 900), (390, 844))
 
 
@@ -56,17 +52,6 @@ def test_a_page_without_lines_is_a_page(example_page, parse_page):
 
 def test_it_fits_a_telephone(example_page, check_on_phone):
     check_on_phone(build(example_page, "a/very/long/path/of/a/page/" + "endless" * 12))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

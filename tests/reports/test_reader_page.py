@@ -5,7 +5,6 @@ import dataclasses
 import io
 import json
 import math
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,11 +30,6 @@ from hwr_jax.nested import unflatten
 from hwr_jax.strict import to_plain
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.load import load_model
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if CHROMIUM is None:
-    pytest.skip("chromium is not installed", allow_module_level=True)
 
 # Before version 13 Pillow resized columns first always.
 ROUNDING = 0 if int(PIL.__version__.split(".")[0]) >= 13 else 2
@@ -75,14 +69,6 @@ READ = """async ([pixels, width, height]) =>
   (await ready).readGrey({ pixels: Uint8Array.from(atob(pixels), (c) => c.charCodeAt(0)), width, height })"""
 DRAW = """(strokes) => { const { pixels, width, height } = drawStrokes(strokes, about.max_width_px);
   return { pixels: [...pixels], width, height }; }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

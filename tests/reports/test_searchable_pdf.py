@@ -4,6 +4,7 @@ import dataclasses
 import io
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -98,23 +99,19 @@ def test_characters_of_any_script_and_many_of_them(example_page, tmp_path):
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_turned_pages_stand_upright_and_say_the_same(example_page, tmp_path, turns):
-    turned = turn(example_page, turns)
+def test_turned_pages_stand_upright_and_say_the_same(example_page, block_pages, tmp_path, turns):
+    turned = turn(example_page, turns, block_pages.turn_points)
     path = write(tmp_path / "x.pdf", turned)
     assert f"Page rot:        {-90 * turns % 360}" in run("pdfinfo", path)
     assert lines_of(run("pdftotext", "-raw", path, "-")) == expected(example_page)
 
 
-def turn(page: Page, turns: int) -> Page:
+def turn(page: Page, turns: int, turn_points: Callable[..., np.ndarray]) -> Page:
     """The page as it lies in the file if it must be turned so many times to stand upright."""
     width, height = page.width_px, page.height_px
 
     def turned(points_Nx2: np.ndarray) -> np.ndarray:
-        sizes = (width, height)
-        for _ in range(turns):
-            points_Nx2 = np.stack([sizes[1] - points_Nx2[:, 1], points_Nx2[:, 0]], axis=1)
-            sizes = sizes[::-1]
-        return points_Nx2
+        return turn_points(points_Nx2, width, height, turns)
 
     def box(sides):
         corners = turned(np.array([sides[:2], sides[2:]]))

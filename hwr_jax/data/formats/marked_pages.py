@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from hwr_jax.data.archives import Tree, open_tree
+from hwr_jax.data.archives import Tree
 from hwr_jax.data.formats import entries
 from hwr_jax.data.formats.page_text import parse_page_file, reading_order
 from hwr_jax.data.formats.page_writer import is_found_layout
 from hwr_jax.data.formats.pages import Page, PageLine
-from hwr_jax.data.formats.scans import Scans, open_scan
+from hwr_jax.data.formats.scans import Scans, open_page_files, open_scan
 from hwr_jax.data.sample import Skip
 from hwr_jax.errors import InputError
 from hwr_jax.layout.page_layout import TextLine
@@ -72,14 +72,7 @@ def read_scanned_pages(source: Path) -> Iterator[ScannedPage | Skip]:
     Raises:
       InputError: the source is missing, or holds no XML file.
     """
-    chosen = ""
-    if source.is_file() and source.suffix.lower() == ".xml":
-        source, chosen = source.parent, source.name
-    with open_tree(source, lambda name: entries.is_image(name) or name.lower().endswith(".xml")) as tree:
-        names = [chosen] if chosen else [name for name in tree.names() if not entries.is_image(name)]
-        if not names:
-            raise InputError(f"{source}: no ALTO or PAGE files (.xml) in it")
-        scans = Scans(source, tree)
+    with open_page_files(source, "ALTO or PAGE") as (tree, scans, names):
         for name in names:
             yield _read_page(tree, scans, name)
 

@@ -10,11 +10,11 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from hwr_jax.data.archives import Tree, open_tree
+from hwr_jax.data.archives import Tree
 from hwr_jax.data.formats import entries
 from hwr_jax.data.formats.base import Format, Option, TellTotal, ignore_total
 from hwr_jax.data.formats.pages import Page, PageLine
-from hwr_jax.data.formats.scans import BOTH_WAYS, Scans, fits_both_ways, open_scan
+from hwr_jax.data.formats.scans import BOTH_WAYS, Scans, fits_both_ways, open_page_files, open_scan
 from hwr_jax.data.parallel import map_in_order
 from hwr_jax.data.safe_xml import parse_start, parse_xml
 from hwr_jax.data.sample import Sample, Skip
@@ -83,14 +83,8 @@ def parse_pages(
         entries.compile_pattern(writer_pattern, "writer_pattern"),
         why_not,
     )
-    chosen = ""
-    if source.is_file() and source.suffix.lower() == ".xml":
-        source, chosen = source.parent, source.name
-    with open_tree(source, lambda name: entries.is_image(name) or name.lower().endswith(".xml")) as tree:
-        names = [chosen] if chosen else [name for name in tree.names() if not entries.is_image(name)]
-        if not names:
-            raise InputError(f"{source}: no {format_name} files (.xml) in it")
-        files = _PageFiles(tree, Scans(source, tree), parse, format_name)
+    with open_page_files(source, format_name) as (tree, scans, names):
+        files = _PageFiles(tree, scans, parse, format_name)
         left_out = files.survey(names, keep_readings)
         pages = (left_out.get(name) or files.read(name) for name in names)
         cut = functools.partial(_cut_page, selection=selection)

@@ -1,12 +1,11 @@
 """The layout of a page as PAGE XML of 2019-07-15."""
 
-import datetime
 from collections.abc import Sequence
 
 import numpy as np
 
 from hwr_jax.data.formats.page_text import write_texts
-from hwr_jax.data.formats.pages import SOFTWARE, ReadingNote, line_text
+from hwr_jax.data.formats.pages import SOFTWARE, ReadingNote, line_text, now_in_utc
 from hwr_jax.data.safe_xml import escape, parse_xml
 from hwr_jax.layout.page import Page
 from hwr_jax.layout.page_layout import PageLayout
@@ -28,7 +27,7 @@ def write_page_xml(layout: PageLayout, image_name: str, *, found_by: str = "") -
     Raises:
       InputError: a name with characters that XML cannot hold.
     """
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = now_in_utc()
     comment = f"{_FOUND_BY} {found_by}".strip()
     size = (layout.width_px, layout.height_px)
     references = "".join(

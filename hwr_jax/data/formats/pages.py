@@ -1,8 +1,10 @@
 """Pages with their lines marked: what ALTO and PAGE XML share."""
 
 import dataclasses
+import datetime
 import re
 from collections.abc import Sequence
+from importlib import metadata
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -79,6 +81,20 @@ class ReadingNote:
     when: str  # date and time in UTC, as xsd:dateTime writes them
     settings: str  # model and decoder
     version: str  # of this package
+
+
+def now_in_utc() -> str:
+    """The date and time, as xsd:dateTime writes them."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def make_note(settings: str) -> ReadingNote:
+    """How lines are read now: the time, the settings for people, and the version of this package."""
+    try:
+        version = metadata.version("hwr_jax")
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    return ReadingNote(now_in_utc(), settings, version)
 
 
 def line_text(text: str, confidence: float, words: Sequence[Word], scale_2: np.ndarray | None = None) -> LineText:

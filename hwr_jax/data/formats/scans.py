@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from hwr_jax.data.archives import Tree, inside
+from hwr_jax.data.archives import Tree, inside, open_tree
 from hwr_jax.data.formats.entries import is_image, name_form
 from hwr_jax.errors import InputError
 from hwr_jax.ink.image import open_grey, sizes_by_exif
@@ -29,6 +29,23 @@ _FOLDERS = (
     "tif",
     "tiff",
 )
+
+
+@contextlib.contextmanager
+def open_page_files(source: Path, format_name: str) -> Iterator[tuple[Tree, "Scans", list[str]]]:
+    """The files of a source of pages, their scans, and the names of the page files (.xml) in order.
+
+    The source is a folder or an archive (tar, zip), or one page file. Raises InputError: it is missing, or holds no XML
+    file; the message says what was sought by `format_name`.
+    """
+    chosen = ""
+    if source.is_file() and source.suffix.lower() == ".xml":
+        source, chosen = source.parent, source.name
+    with open_tree(source, lambda name: is_image(name) or name.lower().endswith(".xml")) as tree:
+        names = [chosen] if chosen else [name for name in tree.names() if not is_image(name)]
+        if not names:
+            raise InputError(f"{source}: no {format_name} files (.xml) in it")
+        yield tree, Scans(source, tree), names
 
 
 class Scans:
