@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -31,6 +31,7 @@ from hwr_jax.training.parts import Parts, build_parts, parts_of_file
 from hwr_jax.training.processes import find_processes, joined
 from hwr_jax.training.recognition import recognition_task
 from hwr_jax.training.signals import Preempted, StopRequest, catch_stop_signals
+from hwr_jax.training.tracker import OpenTracker
 from hwr_jax.training.trackers import find_trackers
 from hwr_jax.training.vectorized import train_vectorized
 from hwr_jax.training.workdir import (
@@ -153,10 +154,12 @@ def train_together(
     try:
         with framed(configs, workdirs, extend=extend, main_process=main_process) as stop:
             parts = parts or build_any_parts(configs[0])
+            trackers = find_trackers(configs[0].training.trackers) | {**parts.trackers} if main_process else {}
+            tracked: dict[str, Any] = {"trackers": trackers, "profile_steps": profile_steps}
             if isinstance(config := configs[0], PageExperimentConfig):
-                return [_train_line_finder(config, workdirs[0], parts, init_from, main_process, stop, profile_steps)]
+                return [_train_line_finder(config, workdirs[0], parts, init_from, main_process, stop, **tracked)]
             recognizers = [config for config in configs if isinstance(config, ExperimentConfig)]
-            return _train(recognizers, workdirs, parts, init_from, main_process, stop, profile_steps)
+            return _train(recognizers, workdirs, parts, init_from, main_process, stop, **tracked)
     except Preempted as signal:  # While data are prepared, or in the final evaluation: there is nothing to save.
         return [Run("preempted", latest_step(workdir), workdir, f"{signal}: {GOES_ON}") for workdir in workdirs]
 
@@ -204,6 +207,8 @@ def _train(
     init_from: str | None,
     main_process: bool,
     stop: StopRequest,
+    *,
+    trackers: Mapping[str, OpenTracker],
     profile_steps: int,
 ) -> list[Run]:
     say = report if main_process else lambda line: None
@@ -213,7 +218,6 @@ def _train(
     config = configs[0]  # What is not a number all have in common.
     for workdir in workdirs:
         alphabet = settle_alphabet(config, workdir, beginning, main_process, say)
-    trackers = find_trackers(config.training.trackers) | {**parts.trackers} if main_process else {}
     initial = None
     if beginning:
         beginning.settle(alphabet, workdirs[0] if main_process else None, say)
@@ -254,6 +258,8 @@ def _train_line_finder(
     init_from: str | None,
     main_process: bool,
     stop: StopRequest,
+    *,
+    trackers: Mapping[str, OpenTracker],
     profile_steps: int,
 ) -> Run:
     if init_from is not None:
@@ -263,7 +269,7 @@ def _train_line_finder(
         workdir,
         parts,
         stop,
-        trackers=find_trackers(config.training.trackers) | {**parts.trackers} if main_process else {},
+        trackers=trackers,
         profile_steps=profile_steps,
         say=report if main_process else lambda line: None,
     )
