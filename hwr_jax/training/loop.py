@@ -128,8 +128,7 @@ class Trial:
     def finish(self, step: int) -> None:
         """After the last step, which may come early."""
         if step < self.total_steps:
-            since = f"{self._plateau.validations} validations brought no lower {self._metric.label}"
-            self.run_logger.say(f"ends after step {step} of {self.total_steps}: {since}")
+            self.run_logger.say(f"ends after step {step} of {self.total_steps}: {self.enough}")
         self.run_logger.usage(self._first_step_seconds, self._parameters)
         self.outcome = Outcome("done", step, f"{step} steps done")
 
