@@ -110,14 +110,18 @@ def load_line_finder(name_or_run: str | None = None) -> LineFinder:
 
     Raises InputError: there is no such line finder, or it is damaged.
     """
-    name = name_or_run or DEFAULT
+    return LineFinder(load_trained_network(name_or_run or DEFAULT))
+
+
+def load_trained_network(name: str) -> TrainedNetwork:
+    """The network of a line finder, named as `load_line_finder` takes it, which says what is raised."""
     if "/" not in name and (PRETRAINED / name / LINE_FINDER_FILE).exists():
-        return LineFinder(load_network(PRETRAINED / name))
+        return load_network(PRETRAINED / name)
     folder = Path(name)
     if (folder / LINE_FINDER_FILE).exists():
-        return LineFinder(load_network(folder))
+        return load_network(folder)
     if (folder / "checkpoints").is_dir():
-        return LineFinder(load_network_of_run(folder))
+        return load_network_of_run(folder)
     raise InputError(
         f"line finder {name!r}: neither {DEFAULT}, which comes with the package, nor an exported folder, nor the "
         "workdir of a run"
@@ -155,9 +159,7 @@ def export_line_finder(
 
     workdir = Path(name_or_run)
     of_run = (workdir / "checkpoints").is_dir()
-    finder = LineFinder(load_network_of_run(workdir, checkpoint)) if of_run else load_line_finder(name_or_run)
-    trained = finder.trained
-    assert isinstance(trained, TrainedNetwork)
+    trained = load_network_of_run(workdir, checkpoint) if of_run else load_trained_network(name_or_run)
     about = {
         "checkpoint": trained.name,
         "trained_on": list(trained.experiment.data.names),

@@ -107,12 +107,13 @@ class PageAugmentConfig:
     noise: float = 0.06  # standard deviation of the noise, at most, as a share of white
     jpeg: float = 0.3  # share of the tiles that are stored as JPEG in between
     frame: float = 0.1  # share of the tiles with the dark edge of a scanner or a table
+    show_through: float = 0.0  # share of the tiles through which the writing on the other side is seen
 
     def __post_init__(self) -> None:
         check_not_negative("augment", self, tuple(field.name for field in dataclasses.fields(self)))
         if self.scale < 1:
             raise InputError(f"augment.scale: {self.scale} is below 1")
-        for name in ("upright", "contrast", "light", "jpeg", "frame"):
+        for name in ("upright", "contrast", "light", "jpeg", "frame", "show_through"):
             if getattr(self, name) > 1:
                 raise InputError(f"augment.{name}: {getattr(self, name)} is more than 1")
 

@@ -12,12 +12,16 @@ from hwr_jax.data.page_sets import PageEntry, group_by_document, list_pages, loa
 from hwr_jax.data.tiles import draw_targets
 from hwr_jax.errors import InputError
 from hwr_jax.ink.page_input import fit_page
+from hwr_jax.line_finder import load_trained_network
 from hwr_jax.messages import count_of
 from hwr_jax.models import ops
 from hwr_jax.models.recognizer import count_parameters
+from hwr_jax.models.trained_network import check_shapes
 from hwr_jax.page_config import PageExperimentConfig
+from hwr_jax.progress import report
 from hwr_jax.strict import to_plain
 from hwr_jax.training.devices import choose_kind
+from hwr_jax.training.init_from import find_init_from, write_init_from
 from hwr_jax.training.line_finding import LOSS, init_network, line_finding_task, network_of
 from hwr_jax.training.loop import Outcome, Validate, Validated, run_training
 from hwr_jax.training.parts import Parts
@@ -36,14 +40,21 @@ def train_line_finder(
     *,
     trackers: Mapping[str, OpenTracker],
     profile_steps: int,
-    say: Callable[[str], None],
+    init_from: str | None,
+    main_process: bool,
 ) -> Outcome:
-    """Trains from the newest checkpoint in the folder, or from the start, as `hwr_jax.training.loop.run_training`."""
+    """Trains from the newest checkpoint in the folder, or from the start, as `hwr_jax.training.loop.run_training`.
+
+    The start is a new network, or the line finder that `init_from` names. `main_process` says whether this process
+    keeps the folder's files.
+    """
+    say = report if main_process else lambda line: None
     if parts.evaluators or parts.decoders or parts.step_effects:
         raise InputError("parts: a line finder takes losses, an encoder and augmentation of kind 'source', no others")
     training, validation = list_pages(config.data, TRAIN), list_pages(config.data, VALIDATION)
     if config.data.validation_pages:
         validation = validation[: config.data.validation_pages]
+    initial = _begin_from(config, parts, workdir, init_from, main_process, say)
     _describe_start(config, parts, training, validation, workdir, say)
     return run_training(
         config,
@@ -52,6 +63,7 @@ def train_line_finder(
         about={"config": to_plain(config), "parts": parts.own},
         validate=make_page_validate(config, parts, validation),
         stop=stop,
+        initial=initial,
         trackers=trackers,
         profile_steps=profile_steps,
     )
@@ -84,6 +96,26 @@ def make_page_validate(config: PageExperimentConfig, parts: Parts, entries: Sequ
         return Validated({f"validation/{name}": mean for name, mean in means.items()})
 
     return validate
+
+
+def _begin_from(
+    config: PageExperimentConfig,
+    parts: Parts,
+    workdir: Path,
+    init_from: str | None,
+    main_process: bool,
+    say: Callable[[str], None],
+) -> Callable[[Any], Any] | None:
+    """What gives the parameters of the line finder that the run begins from; None: it begins with a new network."""
+    name = find_init_from(workdir, init_from)
+    if name is None:
+        return None
+    trained = load_trained_network(name)
+    check_shapes(trained.tree, network_of(config, parts), config.model.stride_px, f"--init_from={name}")
+    if main_process:
+        write_init_from(workdir, name)
+    say(f"begins with the parameters of {trained.name}")
+    return lambda fresh: jax.tree.map(lambda new, old: np.asarray(old, new.dtype), fresh, trained.tree)
 
 
 def _describe_start(

@@ -262,8 +262,6 @@ def _train_line_finder(
     trackers: Mapping[str, OpenTracker],
     profile_steps: int,
 ) -> Run:
-    if init_from is not None:
-        raise InputError("--init_from: a line finder begins anew; leave it out")
     outcome = train_line_finder(
         config,
         workdir,
@@ -271,7 +269,8 @@ def _train_line_finder(
         stop,
         trackers=trackers,
         profile_steps=profile_steps,
-        say=report if main_process else lambda line: None,
+        init_from=init_from,
+        main_process=main_process,
     )
     if outcome.status == "done" and main_process:
         write_status(workdir, "done", step=outcome.step)

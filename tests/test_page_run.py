@@ -110,6 +110,20 @@ def test_what_is_not_prepared_is_said(config, tmp_path):
         hwr_jax.train(config, tmp_path / "run")
 
 
-def test_a_line_finder_begins_anew(config, tmp_path):
-    with pytest.raises(InputError, match=r"^--init_from: a line finder begins anew"):
+def test_a_run_begins_with_the_parameters_of_another(config, tmp_path, capsys):
+    hwr_jax.train(config, tmp_path / "first")
+    best = min(line["validation/loss"] for line in lines_of(tmp_path / "first") if "validation/loss" in line)
+    hwr_jax.train(config, tmp_path / "second", init_from=str(tmp_path / "first"))
+    before = lines_of(tmp_path / "second")[0]
+    assert (before["step"], before["validation/loss"]) == (0, pytest.approx(best, rel=1e-6))
+    assert "begins with the parameters of first@" in capsys.readouterr().err
+    assert json.loads((tmp_path / "second" / "init_from.json").read_text()) == {"model": str(tmp_path / "first")}
+    with pytest.raises(InputError, match=r"^--workdir=\S+: holds a run that began from \S+first, not from page_lines"):
+        hwr_jax.train(config, tmp_path / "second", init_from="page_lines")
+
+
+def test_a_run_begins_with_no_other_layers(config, tmp_path):
+    with pytest.raises(InputError, match=r"^--init_from=page_lines: down0_0/\S+ is \(32,\), the config's network asks for "):
+        hwr_jax.train(config, tmp_path / "run", init_from="page_lines")
+    with pytest.raises(InputError, match=r"^line finder 'unipen_words': neither page_lines"):
         hwr_jax.train(config, tmp_path / "run", init_from="unipen_words")

@@ -13,8 +13,11 @@ from PIL import Image
 from scipy import ndimage
 
 from hwr_jax.data.source_images import SourceEffect
+from hwr_jax.ink.page_input import paper_level
 from hwr_jax.page_config import PageAugmentConfig
 
+_FAINTEST, _STRONGEST = 0.15, 0.6  # how much of its blackness ink keeps that shows through
+_THROUGH_PAPER_PX = 1.2  # standard deviation of the blur of ink that shows through
 _BLURRED = 0.5  # share of the tiles that are blurred
 _JPEG_QUALITIES = (15, 70)
 
@@ -32,6 +35,23 @@ class FadedInk:
         ink = ink ** np.exp(self.strength * rng.uniform(-1, 1)) * (1 - self.strength * rng.random())
         paper = 1 - 0.5 * self.strength * rng.random()
         return _to_bytes(paper * (1 - ink))
+
+
+@dataclasses.dataclass(frozen=True)
+class ShowThrough:
+    """The other side of the paper: the tile's own writing, mirrored, moved, blurred and faint."""
+
+    share: float
+    kind: ClassVar[str] = "source"
+
+    def apply(self, grey_HxW: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The changed tile."""
+        if rng.random() >= self.share:
+            return grey_HxW
+        moved = np.roll(grey_HxW[:, ::-1], rng.integers(grey_HxW.shape), axis=(0, 1))
+        behind = ndimage.gaussian_filter(moved.astype(np.float32), _THROUGH_PAPER_PX * rng.random(), truncate=2.5)
+        passed = (behind / max(float(paper_level(grey_HxW)), 1.0)).clip(0, 1)
+        return _to_bytes(grey_HxW / 255 * (1 - rng.uniform(_FAINTEST, _STRONGEST) * (1 - passed)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +136,7 @@ def build_tile_effects(config: PageAugmentConfig) -> tuple[SourceEffect, ...]:
     """The effects of a config whose strengths are above 0, in the order in which they happen to a page."""
     effects = (
         FadedInk(config.contrast),
+        ShowThrough(config.show_through),
         Shadows(config.light),
         Frame(config.frame),
         Blur(config.blur_px),

@@ -129,9 +129,15 @@ def build_network(
     trained = TrainedNetwork(name, config, jax.device_put(tree), network)
     if checked:
         return trained
-    side = trained.experiment.model.stride_px
-    module = network or PageNetwork(trained.experiment.model)
-    expected = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, side, side), jnp.uint8))
+    model = trained.experiment.model
+    check_shapes(tree, network or PageNetwork(model), model.stride_px, where)
+    return trained
+
+
+def check_shapes(tree: Any, network: Any, stride_px: int, where: str) -> None:
+    """Raises InputError where parameters do not fit a network; its page's sides are multiples of `stride_px`."""
+    page = jax.ShapeDtypeStruct((1, stride_px, stride_px), jnp.uint8)
+    expected = jax.eval_shape(network.init, jax.random.key(0), page)
     shapes = {path: leaf.shape for path, leaf in flatten(expected["params"], "/").items()}
     found = {path: leaf.shape for path, leaf in flatten(tree, "/").items()}
     for path in sorted(shapes.keys() | found.keys()):
@@ -140,4 +146,3 @@ def build_network(
                 f"{where}: {path} is {found.get(path, 'missing')}, the config's network asks for "
                 f"{shapes.get(path, 'none')}"
             )
-    return trained

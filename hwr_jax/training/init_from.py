@@ -126,9 +126,9 @@ def find_init_from(workdir: Path, given: str | None) -> str | None:
     return given or before
 
 
-def write_init_from(workdir: Path, name: str, changes: CharacterChanges) -> None:
-    """init_from.json: the model a run began from, and what became of its characters."""
-    write_json(workdir / INIT_FROM_FILE, {"model": name, **dataclasses.asdict(changes)})
+def write_init_from(workdir: Path, name: str, changes: CharacterChanges | None = None) -> None:
+    """init_from.json: the model a run began from, and what became of its characters, if it has any."""
+    write_json(workdir / INIT_FROM_FILE, {"model": name, **(dataclasses.asdict(changes) if changes else {})})
 
 
 def carry_over(
