@@ -15,7 +15,6 @@ from ml_collections import ConfigDict
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.config_files import open_config_file
 from hwr_jax.data.loading import load_for_training
-from hwr_jax.errors import InputError
 from hwr_jax.models import ops
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.page_config import AnyConfig, PageExperimentConfig, resolve_any_config

@@ -123,7 +123,9 @@ def test_a_run_begins_with_the_parameters_of_another(config, tmp_path, capsys):
 
 
 def test_a_run_begins_with_no_other_layers(config, tmp_path):
-    with pytest.raises(InputError, match=r"^--init_from=page_lines: down0_0/\S+ is \(32,\), the config's network asks for "):
+    with pytest.raises(
+        InputError, match=r"^--init_from=page_lines: down0_0/\S+ is \(32,\), the config's network asks for "
+    ):
         hwr_jax.train(config, tmp_path / "run", init_from="page_lines")
     with pytest.raises(InputError, match=r"^line finder 'unipen_words': neither page_lines"):
         hwr_jax.train(config, tmp_path / "run", init_from="unipen_words")

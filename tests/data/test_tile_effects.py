@@ -28,7 +28,9 @@ def test_a_tile_keeps_its_size_and_the_given_one_stays(effect, tile):
     np.testing.assert_array_equal(changed[2], effect.apply(tile, np.random.default_rng(2)))
 
 
-@pytest.mark.parametrize("effect", [FadedInk(0.5), ShowThrough(1.0), Shadows(0.5), Blur(2.0)], ids=lambda effect: type(effect).__name__)
+@pytest.mark.parametrize(
+    "effect", [FadedInk(0.5), ShowThrough(1.0), Shadows(0.5), Blur(2.0)], ids=lambda effect: type(effect).__name__
+)
 def test_ink_stays_darker_than_paper(effect, tile):
     for seed in range(10):
         changed = effect.apply(tile, np.random.default_rng(seed)).astype(float)
