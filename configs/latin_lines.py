@@ -11,9 +11,10 @@
     hwr data prepare synthetic_lines/like_scans --source=TEXT.txt --lines=3000 --like_scans
     hwr train --config=latin_lines --workdir=runs/latin_lines --init_from=unipen_words_large
     hwr train --config=latin_lines:second --workdir=runs/latin_lines_2 --init_from=runs/latin_lines
+    hwr train --config=latin_lines:third --workdir=runs/latin_lines_3 --init_from=runs/latin_lines_2
 
 The first stage needs no set that is called like_scans. The second draws part of the strokes as ink on scanned paper,
-and lines of an English text of your choice by synthetic writers. Ours was every sixth verse of the King James Bible and
+and lines of an English text of your choice by synthetic writers. The third is the second once more, and longer. Ours was every sixth verse of the King James Bible and
 the fortunes of Debian's packages bible-kjv-text and fortunes.
 
 Expect a mean CER of 12.5 % over the data sets, after about two hours on one CPU core; docs/latin.md has each. Flags
@@ -28,7 +29,8 @@ from hwr_jax.config_files import load_config_file
 from hwr_jax.errors import InputError
 from hwr_jax.mixture_config import MixtureSource
 
-STAGES = ("first", "second")
+# Steps of each stage.
+STAGES = {"first": 5000, "second": 7500, "third": 11000}
 
 # Letter forms and spelling of the 17th and 18th century come half as often. csafe, which has two texts only, is
 # measured and not trained on.
@@ -65,7 +67,7 @@ def get_config(stage: str = "first") -> ConfigDict:
     config.data.validation_samples = 200
     config.model.columns = "max"
     config.training.epochs = 0.0
-    config.training.steps = 5000 if stage == "first" else 7500
+    config.training.steps = STAGES[stage]
     config.training.evaluate_every_steps = 500
     config.optimizer.schedule = "constant" if stage == "first" else "linear"
     config.optimizer.warmup_steps = 300
