@@ -14,8 +14,8 @@
     hwr train --config=latin_lines:third --workdir=runs/latin_lines_3 --init_from=runs/latin_lines_2
 
 The first stage needs no set that is called like_scans. The second draws part of the strokes as ink on scanned paper,
-and lines of an English text of your choice by synthetic writers. The third is the second once more, and longer. Ours was every sixth verse of the King James Bible and
-the fortunes of Debian's packages bible-kjv-text and fortunes.
+and lines of an English text of your choice by synthetic writers. Ours was every sixth verse of the King James Bible and
+the fortunes of Debian's packages bible-kjv-text and fortunes. The third is the second once more, and longer.
 
 Expect a mean CER of 12.5 % over the data sets, after about two hours on one CPU core; docs/latin.md has each. Flags
 change one of them: --config.data.mixture.poilus.weight=0 leaves a source out of training and measures it all the same.
