@@ -15,7 +15,7 @@
 
 The first stage needs no set that is called like_scans. The second draws part of the strokes as ink on scanned paper,
 and lines of an English text of your choice by synthetic writers. Ours was every sixth verse of the King James Bible and
-the fortunes of Debian's packages bible-kjv-text and fortunes. The third is the second once more, and longer.
+the fortunes of Debian's packages bible-kjv-text and fortunes. The third is the second once more.
 
 Expect a mean CER of 12.5 % over the data sets, after about two hours on one CPU core; docs/latin.md has each. Flags
 change one of them: --config.data.mixture.poilus.weight=0 leaves a source out of training and measures it all the same.
@@ -30,7 +30,7 @@ from hwr_jax.errors import InputError
 from hwr_jax.mixture_config import MixtureSource
 
 # Steps of each stage.
-STAGES = {"first": 5000, "second": 7500, "third": 11000}
+STAGES = {"first": 5000, "second": 7500, "third": 7000}
 
 # Letter forms and spelling of the 17th and 18th century come half as often. csafe, which has two texts only, is
 # measured and not trained on.

@@ -6,7 +6,7 @@
     hwr train --config=page_lines --workdir=runs/page_lines
     hwr train --config=page_lines:second --workdir=runs/page_lines_2 --init_from=runs/page_lines
 
-The second stage is longer, and writing on the other side of the paper shows through.
+In the second stage writing on the other side of the paper shows through.
 Expect a validation loss of 0.35 after an hour on one core, and an F1 of 88 % of lines on 62 pages not trained on.
 """
 
@@ -32,7 +32,7 @@ def get_config(stage: str = "first") -> ConfigDict:
     config.optimizer.learning_rate = 3e-3
     config.optimizer.warmup_steps = 50
     config.optimizer.ema_decay = 0.998
-    config.training.steps = 3600 if stage == "first" else 6000
+    config.training.steps = 3600 if stage == "first" else 3000
     config.augment.show_through = 0.0 if stage == "first" else 0.2
     config.training.evaluate_every_steps = 600
     config.training.log_every_steps = 50
