@@ -82,6 +82,8 @@ def test_a_word_is_a_page_of_one_line(block_pages):
     assert page.lines[0].box == (0, 0, 120, 40)
     assert page.lines[0].words[0].box == (0, 0, 60, 40)
     assert page_of_one_line((40, 120), Reading("", 0.0, problem="blank")).lines == ()
+    photo = page_of_one_line((3000, 9000), reading)
+    assert (photo.text, photo.lines[0].box) == ("ab", (0, 0, 9000, 3000))
 
 
 def test_the_finder_of_the_package_is_loaded_once_where_none_is_given(block_pages, monkeypatch):

@@ -34,6 +34,8 @@ def straighten_line(page_HxW: np.ndarray, outline_Nx2: np.ndarray, baseline_Mx2:
     """
     outline_Nx2 = _on_page(outline_Nx2, page_HxW.shape)
     layout = _lay_out(outline_Nx2, baseline_Mx2)
+    if layout.columns * layout.rows > MAX_LINE_PIXELS:
+        raise InputError(f"line: too large ({layout.columns} x {layout.rows} px)")
     # Between two points of the baseline the map is affine, so strips between columns map to parallelograms.
     knots = np.rint(layout.bends[0] - layout.left).clip(0, layout.columns)
     cuts = np.unique(np.concatenate([[0, layout.columns], knots]).astype(int))
@@ -54,7 +56,7 @@ def boxes_on_page(
       float [B, 4], left, top, right and bottom in pixels of the page, none beyond the box around the outline.
 
     Raises:
-      InputError: as `straighten_line` does.
+      InputError: the outline holds less than a pixel of the page, or a number in it is not finite.
     """
     outline_Nx2 = _on_page(outline_Nx2, page_shape)
     layout = _lay_out(outline_Nx2, baseline_Mx2)
@@ -102,7 +104,7 @@ def _on_page(outline_Nx2: np.ndarray, page_shape: tuple[int, ...]) -> np.ndarray
 
 
 def _lay_out(outline_Nx2: np.ndarray, baseline_Mx2: np.ndarray | None) -> _Layout:
-    """Raises InputError for a line of less than a pixel or more than MAX_LINE_PIXELS."""
+    """Raises InputError for a line of less than a pixel."""
     origin_2, along_2, baseline_Mx2 = _axes(outline_Nx2, baseline_Mx2)
     across_2 = np.array([-along_2[1], along_2[0]])
     bends = _bends(baseline_Mx2 - origin_2, along_2, across_2)
@@ -113,8 +115,6 @@ def _lay_out(outline_Nx2: np.ndarray, baseline_Mx2: np.ndarray | None) -> _Layou
     columns, rows = int(np.ceil(u_N.max()) - left), int(np.ceil(v_N.max()) - top)
     if columns < 1 or rows < 1:
         raise InputError("line: lies outside the page")
-    if columns * rows > MAX_LINE_PIXELS:
-        raise InputError(f"line: too large ({columns} x {rows} px)")
     return _Layout(origin_2, along_2, across_2, bends, float(left), float(top), columns, rows)
 
 
