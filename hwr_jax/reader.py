@@ -221,7 +221,9 @@ class Reader:
           strokes: a sequence of the pen's paths between pen down and pen up, each a sequence or an array [n, 2] of
             points, x to the right and y down, in any unit; [n, 3] and more if pressure or time follow, which are not
             looked at. The same text reads the same at any size and place.
-          n_best, boxes, confidences: as of `read`; boxes are in the unit of the strokes.
+          n_best: as of `read`.
+          boxes: as of `read`; in the unit of the strokes.
+          confidences: as of `read`.
           letter_height: about that of the writer's small letters, in the unit of the strokes: a lone dash, dot or comma
             is then drawn as small as it is.
 

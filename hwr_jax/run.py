@@ -101,7 +101,8 @@ def train(
         Slurm steps.
       profile_steps: so many are profiled, after the first two programs: the run's folder gets a trace in profile/, and
         profile/summary.txt with the ten costliest operations.
-      num_processes, process_id: how many they are, and which this one is, from 0.
+      num_processes: how many they are.
+      process_id: which this one is, from 0.
 
     Raises:
       InputError: wrong config, data or workdir: another run is in the folder, or at work there.

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import hwr_jax
 from hwr_jax.commands.main import main
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.renames import FIELDS
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS])
 # The changelog tells of names that were given up.
 OF_TODAY = [page for page in PAGES if page.name != "CHANGELOG.md"]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -93,8 +95,26 @@ def test_every_relative_link_leads_somewhere(page):
         file = page.parent / path if path else page
         assert file.exists(), f"{page.name}: {target}"
         if anchor:
-            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, f"{page.name}: {target}"
+            assert anchor in anchors_of(file), f"{page.name}: {target}"
+
+
+def anchors_of(page: Path) -> set[str]:
+    """What forges make of the headings: small letters, hyphens for spaces, and no other signs."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_a_page_opens_with_what_one_can_do_after_it(page):
+    title, empty, opening, *_ = page.read_text(encoding="utf-8").splitlines()
+    assert title.startswith("# ")
+    assert not empty
+    assert opening.startswith("After reading this page you can ")
+
+
+def test_every_public_name_is_described():
+    described = {name for page in DOCS for name in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE)}
+    assert {f"hwr_jax.{name}" for name in hwr_jax.__all__ if name != "__version__"} <= described
 
 
 @pytest.mark.parametrize("page", OF_TODAY, ids=lambda page: page.name)

@@ -15,6 +15,7 @@ OF_NO_MODULE = {
     "test_golden_step.py": "a training step, from the config to the new state",
     "test_mirror.py": "the names of test files",
     "test_old_run.py": "a run of an older version, in all that reads runs",
+    "test_site.py": "the site of docs/",
     "test_wheel.py": "the wheel",
     "data/test_fuzz_readers.py": "the readers of all formats",
     "data/test_memory.py": "the way of a sample through all of data/",

@@ -39,7 +39,9 @@ class Line:
       text: words with single spaces between them, "" where the line could not be read.
       confidence: the probability that all of the text is right, 0 .. 1.
       words: of the text; () where the text does not fit what the recognizer saw.
-      outline_Nx2, baseline_Mx2, region: see `TextLine`.
+      outline_Nx2: as of `TextLine`.
+      baseline_Mx2: likewise.
+      region: likewise.
       problem: why there is no text, or None.
       found_confidence: that there is a line, 0 .. 1.
     """
@@ -64,8 +66,10 @@ class Page:
     """What a page says, and where.
 
     Attributes:
-      width_px, height_px: of the page's image as it lies in its file, after EXIF's orientation.
-      lines, regions: in reading order.
+      width_px: of the page's image as it lies in its file, after EXIF's orientation.
+      height_px: likewise.
+      lines: in reading order.
+      regions: likewise.
       quarter_turns: how often the image must be turned counterclockwise by 90 degrees so that it stands upright. All
         points are those of the image before it is turned.
     """

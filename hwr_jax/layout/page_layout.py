@@ -35,8 +35,10 @@ class PageLayout:
     """Where the writing of a page is.
 
     Attributes:
-      width_px, height_px: of the page's image, as it lies in its file after EXIF's orientation.
-      lines, regions: in reading order.
+      width_px: of the page's image, as it lies in its file after EXIF's orientation.
+      height_px: likewise.
+      lines: in reading order.
+      regions: likewise.
       quarter_turns: how often the image must be turned counterclockwise by 90 degrees so that it stands upright. All
         points are those of the image before it is turned.
     """

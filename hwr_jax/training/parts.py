@@ -28,7 +28,8 @@ class Evaluator:
 
     Attributes:
       measure: makes the number of an `hwr_jax.evaluation.evaluate.Evaluation`.
-      data, split: which samples, by the name of prepared data; None: the run's own.
+      data: which samples, by the name of prepared data; None: the run's own.
+      split: of these data.
       decoder: a name ("greedy", "beam", or one of `Parts.decoders`), a file of settings, or an object with `decode`.
       when: "validation": whenever the run validates, logged as validation/NAME; or "end": with the best parameters
         after the last step, into evaluation/NAME.json of the run's folder.
