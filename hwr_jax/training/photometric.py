@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from hwr_jax.config import AugmentConfig, is_zero
@@ -112,13 +113,25 @@ def _uneven_light(keys_B: Array, width: int, height: int) -> Array:
     points = _random_points(keys_B, -(-width // (2 * height)), 2)
     points = points - points.mean(axis=(1, 2), keepdims=True)
     points = points / jnp.maximum(jnp.abs(points).max(axis=(1, 2), keepdims=True), 1e-6)
-    return jax.image.resize(points, (points.shape[0], width, height), "linear")
+    return _spread(points, width, height)
 
 
 def _blotches(keys_B: Array, width: int, height: int) -> Array:
     """[B, W, H] in -1 .. 1, bilinear between random points."""
     points = _random_points(keys_B, -(-width // BLOTCH_SPACING_PX), -(-height // BLOTCH_SPACING_PX))
-    return jax.image.resize(points, (points.shape[0], width, height), "linear")
+    return _spread(points, width, height)
+
+
+def _spread(points_BxCxR: Array, width: int, height: int) -> Array:
+    """[B, W, H], bilinear between points: as `jax.image.resize` does it, whose products depend on B in the last bit."""
+    for axis, size in ((2, height), (1, width)):
+        count = points_BxCxR.shape[axis]
+        at = np.clip((np.arange(size) + 0.5) * count / size - 0.5, 0, count - 1)
+        before = at.astype(int)
+        share = np.expand_dims((at - before).astype(np.float32), tuple({0, 1, 2} - {axis}))
+        ends = (jnp.take(points_BxCxR, which, axis) for which in (before, np.minimum(before + 1, count - 1)))
+        points_BxCxR = next(ends) * (1 - share) + next(ends) * share
+    return points_BxCxR
 
 
 def _random_points(keys_B: Array, columns: int, rows: int) -> Array:

@@ -228,6 +228,14 @@ def test_a_sample_depends_on_its_key_alone(images, keys):
     assert (same_image[:-1] != out[-1]).any(axis=(1, 2, 3)).all(), "two keys give the same"
 
 
+@pytest.mark.parametrize("sizes", [(2, 2, 128, 32), (3, 2, 130, 40), (32, 8, 128, 32), (1, 1, 20, 10), (5, 4, 5, 4)])
+def test_points_are_spread_as_images_are_enlarged(sizes):
+    columns, rows, width, height = sizes
+    points = jax.random.uniform(jax.random.key(0), (4, columns, rows))
+    enlarged = jax.image.resize(points, (4, width, height), "linear")
+    np.testing.assert_allclose(module._spread(points, width, height), enlarged, atol=1e-6)
+
+
 def test_what_an_effect_draws_does_not_depend_on_the_others(keys):
     masked = of_grey(0.7, keys, mask_px=5.0) == 0
     fainter = of_grey(0.7, keys, contrast=0.6)
