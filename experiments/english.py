@@ -1,18 +1,21 @@
 """Makes the English language model and word list of hwr_jax/decoding/english from packages of Debian 12.
 
-apt-get download r-cran-janeaustenr wordnet-base scowl
-for package in *.deb; do dpkg-deb --extract $package debian; done
-python -m experiments.english --debian=debian --output=hwr_jax/decoding/english
+    apt-get download r-cran-janeaustenr wordnet-base scowl
+    for package in *.deb; do dpkg-deb --extract $package debian; done
+    python -m experiments.english --debian=debian --output=hwr_jax/decoding/english
+
+The first two lines get the packages and unpack them; nothing is installed.
 """
 
-import argparse
 import dataclasses
 import re
 import struct
+import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hwr_jax.commands.options import Parser, run
 from hwr_jax.decoding.arpa import write_arpa
 from hwr_jax.decoding.english import LANGUAGE_MODEL_FILE, LEXICON_FILE
 from hwr_jax.decoding.language_model import NGramModel
@@ -31,12 +34,12 @@ KINDS = ("english-words", "english-upper", "english-proper-names", "english-cont
          "american-upper", "american-proper-names", "british-words")  # fmt: skip
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> int:
     """Reads the texts and writes both files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="python -m experiments.english", description=__doc__)
     parser.add_argument("--debian", type=Path, required=True, metavar="DIR", help="holds the packages' usr/")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="gets both files")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     share = options.debian / "usr/share"
     glosses, insults = read_glosses(share / "wordnet")
     texts = [*read_novels(options.debian / "usr/lib/R/site-library/janeaustenr/data/Rdata.rdb"), *glosses]
@@ -46,6 +49,7 @@ def main() -> None:
     model = train_language_model(texts + words, order=ORDER, characters=ALPHABET.characters, min_count=MIN_COUNT)
     write_arpa(round_values(model), options.output / LANGUAGE_MODEL_FILE.name)
     write_lexicon(join_words(texts, listed), options.output / LEXICON_FILE.name)
+    return 0
 
 
 def read_novels(path: Path) -> Iterator[str]:
@@ -118,4 +122,4 @@ def round_values(model: NGramModel) -> NGramModel:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("experiments.english", main, sys.argv[1:], program=""))

@@ -1,6 +1,8 @@
 """Search with Optuna: each point depends on how those before it went, and hopeless runs are stopped early.
 
-python -m experiments.search --config=configs/sweeps/recipe.py --workdir=runs/search --trials=40 [--parallel=2]
+    python -m experiments.search --config=sweeps/recipe --workdir=runs/search --trials=40 --parallel=2
+
+`python -m experiments.sweep results runs/search` shows what was found.
 """
 
 import argparse

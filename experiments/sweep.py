@@ -1,9 +1,11 @@
 """Sweeps: many runs of one config file, started, looked at and compared.
 
-python -m experiments.sweep --config=configs/sweeps/quickstart.py --workdir=runs/sweep      lists the runs
-python -m experiments.sweep --config=... --workdir=runs/sweep --launcher=local --parallel=2 starts them
-python -m experiments.sweep status runs/sweep
-python -m experiments.sweep results runs/sweep
+    python -m experiments.sweep --config=sweeps/quickstart --workdir=runs/sweep
+    python -m experiments.sweep --config=sweeps/quickstart --workdir=runs/sweep --launcher=local --parallel=2
+    python -m experiments.sweep status runs/sweep
+    python -m experiments.sweep results runs/sweep
+
+The first lists the runs, the second starts them.
 """
 
 import argparse

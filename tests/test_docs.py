@@ -1,18 +1,15 @@
-"""The documentation against the code: links, commands, config fields and Python blocks are those of today."""
+"""The documentation against the code: links, extras, config fields, files and Python blocks are those of today."""
 
-import argparse
 import ast
+import configparser
 import dataclasses
-import importlib
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import hwr_jax
-from hwr_jax.commands.main import main
 from hwr_jax.config import ExperimentConfig
 from hwr_jax.renames import FIELDS
 
@@ -23,67 +20,11 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS])
 OF_TODAY = [page for page in PAGES if page.name != "CHANGELOG.md"]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-# What may stand before a command: settings of the environment, a clock, a choice of cores.
-BEFORE = re.compile(r"^(?:[A-Z_]+=\S+ +|time +|taskset -c \d+ +)*")
-
-
-class Parsed(BaseException):
-    """Raised where the arguments of a command were right, so that nothing runs."""
 
 
 def blocks_of(page: Path) -> Iterator[tuple[str, str]]:
     """Language and text of each code block."""
     return iter(BLOCK.findall(page.read_text(encoding="utf-8")))
-
-
-def commands_of(page: Path) -> Iterator[list[str]]:
-    """The command lines of `hwr` and of experiments/ in a page's blocks, as lists of arguments."""
-    for language, text in blocks_of(page):
-        if language:
-            continue
-        for line in text.replace("\\\n", " ").splitlines():
-            for part in line.split(" && "):
-                command = BEFORE.sub("", part.strip())
-                if command.startswith(("hwr ", "python -m experiments.")):
-                    yield shlex.split(command, comments=True)
-
-
-COMMANDS = [(page.name, argv) for page in OF_TODAY for argv in commands_of(page) if "..." not in argv]
-
-
-@pytest.fixture
-def parse_only(monkeypatch, tmp_path) -> None:
-    """Commands raise `Parsed` after their arguments, in a folder that holds the file that the pages call FILE.py."""
-    parse_args = argparse.ArgumentParser.parse_args
-
-    def parse(self, *args, **kwargs):
-        parse_args(self, *args, **kwargs)
-        raise Parsed
-
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
-    (tmp_path / "FILE.py").write_text("from hwr_jax.config import default_config as get_config\n")
-    monkeypatch.chdir(tmp_path)
-
-
-def run_module(name: str, argv: list[str]) -> object:
-    """What `python -m NAME ARGUMENTS` runs."""
-    module = importlib.import_module(name)
-    if hasattr(module, "__path__"):
-        module = importlib.import_module(f"{name}.__main__")
-    return module.main(argv)
-
-
-@pytest.mark.parametrize(("page", "argv"), COMMANDS, ids=[f"{page}: {' '.join(argv)}" for page, argv in COMMANDS])
-def test_every_command_of_the_pages_is_understood(page, argv, parse_only, capsys):
-    try:
-        status = main(argv[1:]) if argv[0] == "hwr" else run_module(argv[2], argv[3:])
-    except Parsed:
-        return
-    pytest.fail(f"{page}: {shlex.join(argv)}: status {status}: {capsys.readouterr().err}")
-
-
-def test_there_are_commands_to_check():
-    assert len(COMMANDS) > 100
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -127,6 +68,14 @@ def test_every_config_field_of_the_pages_exists(page):
             assert name in fields, f"{page.name}: {group}.{name}"
     for old in FIELDS:
         assert old not in text, f"{page.name}: {old} is called {FIELDS[old]} now"
+
+
+def test_every_extra_that_is_named_exists():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    for page in OF_TODAY:
+        for extras in re.findall(r"(?:hwr_jax|\.)\[([a-z0-9_,]+)\]", page.read_text(encoding="utf-8")):
+            assert set(extras.split(",")) <= set(setup["options.extras_require"]), f"{page.name}: {extras}"
 
 
 @pytest.mark.parametrize("page", OF_TODAY, ids=lambda page: page.name)

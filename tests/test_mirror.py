@@ -17,6 +17,7 @@ OF_NO_MODULE = {
     "test_old_run.py": "a run of an older version, in all that reads runs",
     "test_site.py": "the site of docs/",
     "test_wheel.py": "the wheel",
+    "test_written_commands.py": "the commands in pages, configs, experiments and helps",
     "data/test_fuzz_readers.py": "the readers of all formats",
     "data/test_memory.py": "the way of a sample through all of data/",
     "data/test_systems.py": "all of data/, without the calls that only Linux has",

@@ -1,8 +1,7 @@
 """The process of one peer: builds and compiles its program, then runs it whenever a line on stdin asks for that.
 
-    python -m experiments.benchmarks.worker PEER VARIANT TASK
-
-TASK is a `Task` as JSON. Requests and replies are JSON, one a line; what libraries print goes to stderr.
+It is started as `python -m experiments.benchmarks.worker PEER VARIANT TASK`, where TASK is a `Task` as JSON. Requests
+and replies are JSON, one a line; what libraries print goes to stderr.
 """
 
 import importlib.metadata

@@ -1,7 +1,9 @@
 """One run, started as a sweep's runs are.
 
-python -m experiments.launch --launcher=slurm --workdir=runs/quickstart -- --config=configs/quickstart.py
-python -m experiments.launch delete runs/quickstart
+    python -m experiments.launch --launcher=slurm --workdir=runs/quickstart -- --config=quickstart
+    python -m experiments.launch delete runs/quickstart
+
+`delete` is for a TPU VM that a launch with --launcher=tpu_vm created.
 """
 
 import sys
