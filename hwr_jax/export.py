@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,16 @@ from hwr_jax.files import write_bytes, write_text
 from hwr_jax.ink.model_input import describe_scale
 from hwr_jax.ink.pen_input import MAX_WIDTH_PX
 from hwr_jax.ink.preprocessing import describe_all_numbers, describe_preprocessing
+from hwr_jax.line_finder import is_line_finder
+from hwr_jax.line_finder_export import describe_finder, export_line_finder, load_finder
 from hwr_jax.models.browser_model import plan_model
 from hwr_jax.models.keras_weights import save_keras
 from hwr_jax.models.onnx_model import build_onnx
+from hwr_jax.models.onnx_page import build_page_onnx
 from hwr_jax.models.parameter_files import NPZ, find_parameters, fingerprint_parameters
-from hwr_jax.models.portable import export_reader
+from hwr_jax.models.portable import export_network, export_reader
 from hwr_jax.models.trained import PRETRAINED, TrainedModel, save_exported
+from hwr_jax.models.trained_network import TrainedNetwork
 from hwr_jax.reports.card import CardModel, write_card
 from hwr_jax.reports.reader_page import build_page
 from hwr_jax.text.direction import is_right_to_left
@@ -52,7 +56,7 @@ _IMAGES = {
 class Exported:
     """What was written."""
 
-    model: TrainedModel  # as it was loaded
+    model: TrainedModel | TrainedNetwork  # as it was loaded
     file_bytes: int  # of its parameters on disk
     notes: str  # on what else was written, or how to use it, a sentence or ""
 
@@ -69,7 +73,8 @@ def export_folder(
     """Writes model.json and the parameters, with the recorded evaluations of these very parameters and a model card.
 
     Args:
-      model_or_workdir: the name of a model that comes with the package, the folder of an exported one, or of a run.
+      model_or_workdir: the name of a model that comes with the package, the folder of an exported one, or of a run; a
+        recognizer or a line finder.
       checkpoint: of a run, "best" or "latest".
       licence: a note on the data learnt from; "": what is known of them.
       parts: of a run with an encoder of one's own, as of `hwr_jax.load`; only StableHLO can hold such a model.
@@ -78,6 +83,11 @@ def export_folder(
     Raises:
       InputError: there is no such model, it is damaged, or a part of it cannot be written.
     """
+    if is_line_finder(os.fspath(model_or_workdir)):
+        _refuse_parts(parts)
+        wanted = {"checkpoint": checkpoint, "licence": licence, "format": format}
+        network = export_line_finder(os.fspath(model_or_workdir), output, **wanted)
+        return Exported(network, find_parameters(output).stat().st_size, "")
     model, source, about = _load(model_or_workdir, checkpoint, licence, parts)
     exported = dataclasses.replace(model, name=output.resolve().name)
     fingerprint = fingerprint_parameters(model.tree)
@@ -134,15 +144,16 @@ def export_onnx(
 
     Raises InputError: there is no such model, it is damaged, a part of it cannot be written, or onnx is not installed.
     """
-    model, source, about = _load(model_or_workdir, checkpoint, licence, parts)
+    model, about = _load_described(model_or_workdir, checkpoint, licence, parts)
     if output.suffix != ".onnx":
         raise InputError(f"{output}: not a name that ends in .onnx")
-    about = _describe(model, source, about) | {"weights": "float32" if quantize == "none" else quantize}
+    about["weights"] = "float32" if quantize == "none" else quantize
     metadata = {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in about.items()
     }
-    content = build_onnx(model, metadata, quantize).SerializeToString()
+    build: Callable[..., Any] = build_page_onnx if isinstance(model, TrainedNetwork) else build_onnx
+    content = build(model, metadata, quantize).SerializeToString()
     write_bytes(output, content)
     return Exported(model, len(content), "docs/export.md says what goes in and comes out")
 
@@ -155,21 +166,23 @@ def export_stablehlo(
     licence: str = "",
     parts: OwnParts = None,
 ) -> Exported:
-    """Writes a folder of reader.jax_export, a program for CPUs, GPUs and TPUs with its parameters, and about.json.
+    """Writes a folder of a program for CPUs, GPUs and TPUs with its parameters, and about.json.
 
-    Arguments as of `export_folder`. Raises InputError: there is no such model, it is damaged, its encoder computes with
-    sizes that an export leaves open, or flatbuffers is not installed.
+    The program is reader.jax_export, of a line finder line_finder.jax_export. Arguments as of `export_folder`. Raises
+    InputError: there is no such model, it is damaged, its encoder computes with sizes that an export leaves open, or
+    flatbuffers is not installed.
     """
-    model, source, about = _load(model_or_workdir, checkpoint, licence, parts)
+    model, about = _load_described(model_or_workdir, checkpoint, licence, parts)
     try:
         import flatbuffers  # noqa: F401 (jax writes with it)
     except ImportError as error:
         raise InputError("writing StableHLO needs flatbuffers: pip install 'hwr_jax[stablehlo]'") from error
-    exported = export_reader(model)
+    finds_lines = isinstance(model, TrainedNetwork)
+    exported = export_network(model) if isinstance(model, TrainedNetwork) else export_reader(model)
     content = bytes(exported.serialize())
     platforms = {"jax": jax.__version__, "platforms": list(exported.platforms)}
-    write_bytes(output / "reader.jax_export", content)
-    write_json(output / "about.json", _describe(model, source, about) | platforms)
+    write_bytes(output / f"{'line_finder' if finds_lines else 'reader'}.jax_export", content)
+    write_json(output / "about.json", about | platforms)
     return Exported(model, len(content), "docs/export.md says what goes in and comes out")
 
 
@@ -224,6 +237,23 @@ def make_page(
     return model, page.encode()
 
 
+def _load_described(
+    model_or_workdir: str | os.PathLike[str], checkpoint: str, licence: str, parts: OwnParts
+) -> tuple[TrainedModel | TrainedNetwork, dict[str, Any]]:
+    """A recognizer or a line finder, and what a program of others has to know of it."""
+    if is_line_finder(os.fspath(model_or_workdir)):
+        _refuse_parts(parts)
+        loaded = load_finder(os.fspath(model_or_workdir), checkpoint=checkpoint, licence=licence)
+        return loaded.network, describe_finder(loaded)
+    model, source, about = _load(model_or_workdir, checkpoint, licence, parts)
+    return model, _describe(model, source, about)
+
+
+def _refuse_parts(parts: OwnParts) -> None:
+    if parts is not None:
+        raise InputError("parts: a line finder is exported without parts of one's own")
+
+
 def _describe(model: TrainedModel, source: Path, about: Mapping[str, Any]) -> dict[str, Any]:
     """What a program of others has to know of a model."""
     settings = load_settings(source / FILE_NAME) if (source / FILE_NAME).exists() else DecoderSettings()
@@ -252,8 +282,10 @@ def _calibration_of(label: str, model: TrainedModel, source: Path, temperature: 
 def _load(
     model_or_workdir: str | os.PathLike[str], checkpoint: str, licence: str, parts: OwnParts
 ) -> tuple[TrainedModel, Path, dict[str, Any]]:
-    """The model, its folder, and what is known of it, its licence included."""
+    """The recognizer, its folder, and what is known of it, its licence included."""
     name = os.fspath(model_or_workdir)
+    if is_line_finder(name):
+        raise InputError(f"{name}: is a line finder; npz, safetensors, onnx and stablehlo are its formats")
     model = load_model(name, checkpoint, parts)
     source = model_folder(name) or PRETRAINED / name
     about = gather_about(source, model.name)

@@ -9,11 +9,14 @@ from typing import Any
 
 from hwr_jax.errors import InputError
 from hwr_jax.messages import count_of
+from hwr_jax.page_config import LINE_FINDER_FILE
 
 SCHEME = "hf://"
 _ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 # What an exported folder is made of, none of which can hold code. Other files of a repository stay where they are.
 FILES = ("*.json", "*.safetensors", "*.npz", "*.md")
+# Of a recognizer, of a line finder
+_DESCRIPTIONS = ("model.json", LINE_FINDER_FILE)
 # The package's own models have 2 to 10 MB; what is larger than this is something else.
 MOST_BYTES = 2_000_000_000
 
@@ -49,8 +52,8 @@ def pull(address: str) -> Path:
         folder = Path(_download(download, address))
     except Exception as error:
         raise describe_hub_error(error, address) from error
-    if not (folder / "model.json").exists():
-        raise InputError(f"{address}: holds no model of hwr_jax, which has a model.json")
+    if not any((folder / name).exists() for name in _DESCRIPTIONS):
+        raise InputError(f"{address}: holds no model of hwr_jax, which has a {' or a '.join(_DESCRIPTIONS)}")
     if damaged := [path for path in sorted(folder.rglob("*")) if path.is_file() and not is_whole(path)]:
         for path in damaged:
             path.resolve().unlink()

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from hwr_jax.errors import InputError
+from hwr_jax.hub import is_address, pull
 from hwr_jax.layout.lines import find_lines
 from hwr_jax.layout.maps import PageMaps
 from hwr_jax.layout.order import arrange_lines
 from hwr_jax.layout.page_layout import PageLayout, Region, TextLine
 from hwr_jax.models.trained import PRETRAINED
-from hwr_jax.models.trained_network import TrainedNetwork, build_network, load_network, save_network
+from hwr_jax.models.trained_network import TrainedNetwork, build_network, load_network
 from hwr_jax.page_config import LINE_FINDER_FILE
 
 DEFAULT = "page_lines"
@@ -97,16 +98,19 @@ def turn_back(points_Nx2: Float[np.ndarray, "N 2"], turns: int, width: int, heig
 
 
 def is_line_finder(name_or_path: str) -> bool:
-    """Whether that is a line finder: of the package, an exported folder, or a run."""
+    """Whether that is a line finder: of the package, of a hub, an exported folder, or a run."""
     from hwr_jax.evaluation.run_files import read_json_if_whole
 
+    if is_address(name_or_path):
+        return (pull(name_or_path) / LINE_FINDER_FILE).exists()
     folder = Path(name_or_path)
     shipped = "/" not in name_or_path and (PRETRAINED / name_or_path / LINE_FINDER_FILE).exists()
     return shipped or (folder / LINE_FINDER_FILE).exists() or "task" in read_json_if_whole(folder / "config.json")
 
 
 def load_line_finder(name_or_run: str | None = None) -> LineFinder:
-    """A line finder: the one that comes with the package, or that of a folder or of a run, from its best checkpoint.
+    """A line finder: the one that comes with the package, or that of a hub's address ("hf://OWNER/NAME"), which is
+    fetched, of a folder, or of a run, from its best checkpoint.
 
     Raises InputError: there is no such line finder, or it is damaged.
     """
@@ -115,6 +119,8 @@ def load_line_finder(name_or_run: str | None = None) -> LineFinder:
 
 def load_trained_network(name: str) -> TrainedNetwork:
     """The network of a line finder, named as `load_line_finder` takes it, which says what is raised."""
+    if is_address(name):
+        return load_network(pull(name))
     if "/" not in name and (PRETRAINED / name / LINE_FINDER_FILE).exists():
         return load_network(PRETRAINED / name)
     folder = Path(name)
@@ -146,25 +152,3 @@ def load_network_of_run(workdir: Path, checkpoint: str = "best") -> TrainedNetwo
         raise InputError(f"{workdir}: was trained with parts of its own, which no folder holds")
     name = f"{workdir.resolve().name}@{restored.step}"
     return build_network(name, config, evaluated_of_saved(restored.state), str(workdir))
-
-
-def export_line_finder(
-    name_or_run: str, output: Path, *, checkpoint: str = "best", licence: str = ""
-) -> TrainedNetwork:
-    """Writes line_finder.json and the parameters, in float16, into a folder that `load_line_finder` takes.
-
-    Raises InputError: as `load_line_finder`; or the network is one of your own.
-    """
-    from hwr_jax.zoo.training_facts import gather_training
-
-    workdir = Path(name_or_run)
-    of_run = (workdir / "checkpoints").is_dir()
-    trained = load_network_of_run(workdir, checkpoint) if of_run else load_trained_network(name_or_run)
-    about = {
-        "checkpoint": trained.name,
-        "trained_on": list(trained.experiment.data.names),
-        "licence": licence,
-        **({"training": gather_training(workdir)} if of_run else {}),
-    }
-    save_network(trained, output, about)
-    return trained

@@ -16,7 +16,6 @@ FOUNDATIONS = (
     "installation",
     "errors",
     "messages",
-    "hub",
     "progress",
     "files",
     "nested",
@@ -26,6 +25,7 @@ FOUNDATIONS = (
     "model_config",
     "config",
     "page_config",
+    "hub",
     "config_files",
     "sweeps",
 )
@@ -49,6 +49,7 @@ FACE = (
         "run_start",
         "validation",
         "export",
+        "line_finder_export",
         "publish",
         "keras_import",
     ),

@@ -130,6 +130,22 @@ def test_what_cannot_be_had_is_one_line(pull, address, environment, says):
     assert done.stderr.count("\n") == 1
 
 
+def test_a_line_finder_is_pushed_and_pulled_likewise(pushed, run_environment, tmp_path, server):
+    hub, address = pushed[0], "hf://me/finder"
+    done = hwr(hub, tmp_path, run_environment, "models", "push", "page_lines", address, token=server.TOKEN)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {"README.md", "line_finder.json", "model.safetensors", "MODEL_CARD.md"} <= set(hub.repositories["me/finder"])
+    head, text = hub.repositories["me/finder"]["README.md"].decode().removeprefix("---\n").split("---\n", 1)
+    assert yaml.safe_load(head)["license"] == "cc-by-4.0"
+    assert "hwr layout --model=hf://me/finder" in text
+    assert "CREMMA-MSS-17" in text  # of the card
+    environment = run_environment | {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path)} | QUIET
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD_FINDER], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout.split() == ["True", "997760"], done.stderr[-2000:]
+
+
 def test_a_push_without_a_token_is_one_line(pushed, run_environment, tmp_path):
     done = hwr(pushed[0], tmp_path, run_environment, "models", "push", MODEL, "hf://me/other", HF_TOKEN="hf_wrong")
     assert done.returncode == 1
@@ -139,6 +155,11 @@ def test_a_push_without_a_token_is_one_line(pushed, run_environment, tmp_path):
 
 
 QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+LOAD_FINDER = """
+from hwr_jax.line_finder import is_line_finder, load_line_finder
+
+print(is_line_finder("hf://me/finder"), load_line_finder("hf://me/finder").trained.parameters)
+"""
 LOAD = "import hwr_jax; hub = hwr_jax.load('hf://me/words'); print(hub.model.name, hub.model.parameters)"
 
 

@@ -10,7 +10,8 @@ from hwr_jax.errors import InputError
 from hwr_jax.layout.maps import PageMaps
 from hwr_jax.layout.page_layout import TextLine
 from hwr_jax.layout.targets import draw_maps
-from hwr_jax.line_finder import LineFinder, export_line_finder, is_line_finder, load_line_finder, turn_back
+from hwr_jax.line_finder import LineFinder, is_line_finder, load_line_finder, turn_back
+from hwr_jax.line_finder_export import export_line_finder
 from hwr_jax.models.page_network import PageNetwork
 from hwr_jax.models.trained_network import TrainedNetwork, build_network, load_network, save_network
 from hwr_jax.page_config import PageExperimentConfig, PageModelConfig

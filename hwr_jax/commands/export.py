@@ -22,6 +22,7 @@ _EPILOG = """formats:
                [batch, frames, classes] out. FILE.characters.txt beside it holds the characters of
                classes 1, 2, 3 ...; class 0 is the unknown character, the last but one is unused,
                the last is the blank. Needs Keras.
+A line finder, such as page_lines, is written as npz, safetensors, onnx or stablehlo.
 """
 
 
@@ -45,15 +46,6 @@ def main(argv: Sequence[str]) -> int:
 
     if options.quantize not in (None, "none") and options.format not in ("onnx", "html"):
         raise InputError(f"--quantize={options.quantize}: only --format=onnx and html keep weights otherwise")
-    from hwr_jax.line_finder import export_line_finder, is_line_finder
-
-    if is_line_finder(options.model):
-        if options.format != "npz" or options.parts:
-            raise InputError(f"{options.model}: is a line finder, which --format=npz alone writes, without --parts")
-        known = {"checkpoint": options.checkpoint, "licence": options.licence}
-        finder = export_line_finder(options.model, options.output, **known)
-        print(f"{options.output}: {finder.parameters:,} parameters, from {finder.name}")
-        return 0
     from hwr_jax.export import export_folder, export_html, export_keras, export_onnx, export_stablehlo
 
     known = {"checkpoint": options.checkpoint, "parts": options.parts, "licence": options.licence}

@@ -31,7 +31,9 @@ MODEL_HELP = (
     "a model of the package (hwr models lists them), of a hub (hf://OWNER/NAME), an exported folder, or a run's"
 )
 
-LINE_FINDER_HELP = "a line finder of the package, an exported folder, or a run's folder (default: the package's)"
+LINE_FINDER_HELP = (
+    "a line finder of the package, of a hub (hf://OWNER/NAME), an exported folder, or a run's (default: the package's)"
+)
 
 
 def run(name: str, command: Callable[[Sequence[str]], int], argv: Sequence[str], *, program: str = "hwr ") -> int:

@@ -40,6 +40,16 @@ def paper_level(page_HxW: UInt8[np.ndarray, "H W"]) -> int:
     return int(np.percentile(page_HxW[::step, ::step], _DARKER_THAN_PAPER))
 
 
+def describe_page_input(long_side_px: int, most_enlarged: float, stride_px: int) -> dict[str, int | float]:
+    """All numbers that `fit_page` computes with: for programs of others."""
+    return {
+        "long_side_px": long_side_px,
+        "most_enlarged": most_enlarged,
+        "side_step_px": _side_step(stride_px),
+        "darker_than_paper": _DARKER_THAN_PAPER / 100,
+    }
+
+
 def fit_page(page_HxW: UInt8[np.ndarray, "H W"], long_side_px: int, most_enlarged: float, stride_px: int) -> PageInput:
     """A page whose long side is `long_side_px`, or as long as it gets when it is enlarged by `most_enlarged`.
 
@@ -53,9 +63,13 @@ def fit_page(page_HxW: UInt8[np.ndarray, "H W"], long_side_px: int, most_enlarge
         kind = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
         image = Image.fromarray(page_HxW).resize((inner_width, inner_height), kind, reducing_gap=2.0)
         small_HxW = np.asarray(image)
-    step = int(np.lcm(SIDE_STEP_PX, stride_px))
+    step = _side_step(stride_px)
     filled_HxW = np.full(
         [-(-side // step) * step for side in (inner_height, inner_width)], paper_level(small_HxW), np.uint8
     )
     filled_HxW[:inner_height, :inner_width] = small_HxW
     return PageInput(filled_HxW, inner_height, inner_width, (width / inner_width, height / inner_height))
+
+
+def _side_step(stride_px: int) -> int:
+    return int(np.lcm(SIDE_STEP_PX, stride_px))

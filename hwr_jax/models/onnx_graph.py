@@ -57,21 +57,25 @@ class Graph:
         numbers, scales = quantize_int8(weights, summed)
         return self.add("Mul", self.cast(numbers, np.float32), scales)
 
-    def build(self, inputs: Mapping[str, Port], outputs: Mapping[str, Port]) -> Any:
-        """The ModelProto, checked, whose graph takes and gives the values of these names."""
+    def build(
+        self, name: str, inputs: Mapping[str, Port], outputs: Mapping[str, Port], metadata: Mapping[str, str]
+    ) -> Any:
+        """The ModelProto, checked, whose graph takes and gives the values of these names; with its metadata."""
         helper = self._onnx.helper
         ends = (
             [helper.make_tensor_value_info(name, self._type(dtype), sizes) for name, (dtype, sizes) in ports.items()]
             for ports in (inputs, outputs)
         )
-        graph = helper.make_graph(self._nodes, "recognizer", *ends, initializer=self._constants)
+        graph = helper.make_graph(self._nodes, name, *ends, initializer=self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         self._onnx.checker.check_model(model, full_check=True)
+        for key, value in metadata.items():
+            model.metadata_props.add(key=key, value=value)
         return model
 
     def _constant(self, values: np.ndarray) -> str:
         name = f"constant_{len(self._constants)}"
-        self._constants.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(values), name))
+        self._constants.append(self._onnx.numpy_helper.from_array(np.asarray(values, order="C"), name))
         return name
 
     def _type(self, dtype: DTypeLike) -> int:

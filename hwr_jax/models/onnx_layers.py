@@ -40,6 +40,7 @@ class Place:
     frames: str = ""  # the value with the frames of each image that count, int32 [B]; "": all do
     column_px: int = 1  # columns of the image a column here
     has_frames: bool = False  # whether the values are frames of features, no more images
+    rows_first: bool = False  # whether our layers see images as [B, H, W, C], as those of pages do
     masks: dict[int, str] = dataclasses.field(default_factory=dict)  # by `column_px`, float32 [B, 1, 1, W]
 
     def zero_outside(self, x: str) -> str:
@@ -78,7 +79,8 @@ def _nothing(layer: nn.Module, place: Place, x: str, parameters: Parameters) -> 
 
 @write_layer.register
 def _conv(layer: Conv, place: Place, x: str, parameters: Parameters) -> str:
-    kernel_FxCxHxW = place.graph.add_weights(np.asarray(parameters["kernel"]).transpose(3, 2, 1, 0), summed=(1, 2, 3))
+    axes = (3, 2, 0, 1) if place.rows_first else (3, 2, 1, 0)
+    kernel_FxCxHxW = place.graph.add_weights(np.asarray(parameters["kernel"]).transpose(axes), summed=(1, 2, 3))
     y = place.graph.add("Conv", place.zero_outside(x), kernel_FxCxHxW, parameters["bias"], pads=[1, 1, 1, 1])
     return place.graph.add("Relu", y) if layer.rectified or isinstance(layer, PooledConv) else y
 

@@ -56,10 +56,7 @@ def build_onnx(model: TrainedModel, metadata: Mapping[str, str], quantize: str =
         except InputError as error:
             raise InputError(f"model {model.name}: {error}") from error
     graph.add("LogSoftmax", x, axis=-1, output=LOG_PROBS)
-    written = graph.build(inputs, outputs)
-    for name, value in metadata.items():
-        written.metadata_props.add(key=name, value=value)
-    return written
+    return graph.build("recognizer", inputs, outputs, metadata)
 
 
 def _write_input(graph: Graph, kind: str) -> str:

@@ -23,8 +23,9 @@ CHANCES = ("core", "baseline", "starts", "ends", "separation")
 HEIGHTS = ("above", "below")
 QUARTER_TURNS = 4
 
-_MAPS = len(CHANCES) + len(HEIGHTS)
-_SPLIT = FIRST_STRIDE_PX // MAP_STRIDE_PX
+MAP_NAMES = (*CHANCES, *HEIGHTS)
+# Points of the maps a side of a point of the first layer
+SPLIT = FIRST_STRIDE_PX // MAP_STRIDE_PX
 # Ink is rare: what a network says first of most points is that nothing is there.
 _FIRST_CHANCE, _FIRST_HEIGHT_PX = 0.05, 8.0
 _PARAMETERS = {
@@ -76,7 +77,7 @@ class PageNetwork(nn.Module):
             x = seen[level] + _enlarge(Pointwise(features[level], name=f"narrow{level}")(x))
             x = _add_blocks(x, self.config.up_blocks[level], f"up{level}")
         x = ChannelNorm(rectified=True, name="maps_norm")(x)
-        maps = _spread_squares(Pointwise(_MAPS * _SPLIT**2, _first_maps, name="maps")(x), _SPLIT)
+        maps = _spread_squares(Pointwise(len(MAP_NAMES) * SPLIT**2, _first_maps, name="maps")(x), SPLIT)
         return PageOutputs(maps[..., : len(CHANCES)], maps[..., len(CHANCES) :], turns)
 
 
@@ -113,7 +114,7 @@ def _add_blocks(x: Array, count: int, name: str) -> Array:
 def _first_maps(key: Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> Array:
     """Biases of the maps, repeated for each point of a square."""
     first = [math.log(_FIRST_CHANCE)] * len(CHANCES) + [math.log(_FIRST_HEIGHT_PX)] * len(HEIGHTS)
-    return jnp.tile(jnp.array(first, dtype), shape[0] // _MAPS)
+    return jnp.tile(jnp.array(first, dtype), shape[0] // len(MAP_NAMES))
 
 
 def _gather_squares(x_BxHxW: Array, size: int) -> Array:

@@ -10,6 +10,7 @@ from jax import export
 
 from hwr_jax.models.ops import without_kernels
 from hwr_jax.models.trained import TrainedModel
+from hwr_jax.models.trained_network import TrainedNetwork
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -33,3 +34,15 @@ def export_reader(model: TrainedModel) -> export.Exported:
     program = getattr(model.program, "__wrapped__", model.program)
     reader = functools.partial(program, {"params": model.tree, **model.collections})
     return export_program(reader, images, jax.ShapeDtypeStruct((batch,), np.int32))
+
+
+def export_network(trained: TrainedNetwork) -> export.Exported:
+    """`(pages_BxHxW, shown_Bx2) -> (maps_Bx7xHxW, turns_Bx4)`: `TrainedNetwork.program` with the parameters in it.
+
+    For any batch, and any height and width that are multiples of the network's stride.
+    """
+    stride_px = trained.experiment.model.stride_px
+    batch, height, width = export.symbolic_shape(f"batch, {stride_px} * rows, {stride_px} * columns")
+    pages = jax.ShapeDtypeStruct((batch, height, width), np.uint8)
+    program = functools.partial(trained.program.__wrapped__, trained.tree)
+    return export_program(program, pages, jax.ShapeDtypeStruct((batch, 2), np.float32))

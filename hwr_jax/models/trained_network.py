@@ -1,8 +1,9 @@
 """A trained line finder's network, in memory and as a small folder."""
 
 import dataclasses
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from hwr_jax.errors import InputError
 from hwr_jax.ink.page_input import fit_page
 from hwr_jax.layout.maps import PageMaps
 from hwr_jax.models import ops
-from hwr_jax.models.page_network import CHANCES, HEIGHTS, PageNetwork
-from hwr_jax.models.parameter_files import find_parameters, read_parameters, write_parameters
+from hwr_jax.models.page_network import MAP_NAMES, PageNetwork
+from hwr_jax.models.parameter_files import NPZ, find_parameters, read_parameters, write_parameters
 from hwr_jax.models.recognizer import count_parameters
 from hwr_jax.models.trained import PRETRAINED
 from hwr_jax.nested import flatten, unflatten
-from hwr_jax.page_config import LINE_FINDER, LINE_FINDER_FILE, MAP_STRIDE_PX, PageExperimentConfig
+from hwr_jax.page_config import LINE_FINDER, LINE_FINDER_FILE, MAP_STRIDE_PX, PageExperimentConfig, PageModelConfig
 from hwr_jax.strict import build_dataclass
 
 FORMAT = 1
@@ -34,7 +35,8 @@ class TrainedNetwork:
     config: Mapping[str, Any]  # the resolved config of its experiment, plain values
     tree: Any  # its parameters, nested dicts of arrays
     network: Any = None  # one of your own in place of the config's; None: `PageNetwork`
-    # the jitted program, (parameters, page, shown) -> `PageOutputs` with chances in place of logits
+    # the jitted program (parameters, pages_BxHxW, shown_Bx2) -> (maps_Bx7xHxW, turns_Bx4): chances, heights in pixels
+    # of the maps, and chances of the quarter turns
     program: Any = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -42,10 +44,10 @@ class TrainedNetwork:
 
         def look(tree: Any, pages_BxHxW: Any, shown_Bx2: Any) -> Any:
             outputs: Any = network.apply({"params": tree}, pages_BxHxW, shown_Bx2)
-            chances = jax.nn.sigmoid(outputs.logits_BxHxWx5[0])
-            heights = jnp.exp(outputs.log_heights_BxHxWx2[0])
-            maps = jnp.moveaxis(jnp.concatenate([chances, heights], axis=-1), -1, 0)
-            return maps, jax.nn.softmax(outputs.turns_Bx4[0])
+            chances = jax.nn.sigmoid(outputs.logits_BxHxWx5)
+            heights = jnp.exp(outputs.log_heights_BxHxWx2)
+            maps = jnp.moveaxis(jnp.concatenate([chances, heights], axis=-1), -1, 1)
+            return maps, jax.nn.softmax(outputs.turns_Bx4)
 
         # Set past the frozen dataclass: it is derived, and kept so that it compiles once a size.
         object.__setattr__(self, "program", jax.jit(look))
@@ -66,32 +68,43 @@ class TrainedNetwork:
         So many quarter turns counterclockwise bring it upright; the maps are of the page as it is.
         """
         ops.prepare_kernels()
-        model = self.experiment.model
-        fitted = fit_page(page_HxW, model.long_side_px, model.most_enlarged, model.stride_px)
-        shown = np.array([fitted.shown_2], np.float32)
-        maps, turns_4 = self.program(self.tree, fitted.page_HxW[None], shown)
-        height, width = (-(-side // MAP_STRIDE_PX) for side in (fitted.height_px, fitted.width_px))
-        named = dict(zip((*CHANCES, *HEIGHTS), np.asarray(maps)[:, :height, :width], strict=True))
-        scale_x, scale_y = fitted.scale_2
-        return (
-            PageMaps(
-                **{f"{name}_HxW": np.ascontiguousarray(values) for name, values in named.items()},
-                scale_2=(scale_x * MAP_STRIDE_PX, scale_y * MAP_STRIDE_PX),
-            ),
-            np.asarray(turns_4),
-        )
+        return look_with(functools.partial(self.program, self.tree), self.experiment.model, page_HxW)
 
 
-def save_network(trained: TrainedNetwork, folder: Path, about: Mapping[str, Any]) -> None:
-    """Writes line_finder.json and the parameters, in float16, into the folder; `about` says where they come from.
+def look_with(
+    program: Callable[..., Any], model: PageModelConfig, page_HxW: UInt8[np.ndarray, "H W"]
+) -> tuple[PageMaps, np.ndarray]:
+    """`TrainedNetwork.look` by any program that computes what a network's does: (pages_BxHxW, shown_Bx2) to both."""
+    fitted = fit_page(page_HxW, model.long_side_px, model.most_enlarged, model.stride_px)
+    maps_1x7xHxW, turns_1x4 = program(fitted.page_HxW[None], np.array([fitted.shown_2], np.float32))
+    height, width = (-(-side // MAP_STRIDE_PX) for side in (fitted.height_px, fitted.width_px))
+    named = dict(zip(MAP_NAMES, np.asarray(maps_1x7xHxW)[0, :, :height, :width], strict=True))
+    scale_x, scale_y = fitted.scale_2
+    return (
+        PageMaps(
+            **{f"{name}_HxW": np.ascontiguousarray(values) for name, values in named.items()},
+            scale_2=(scale_x * MAP_STRIDE_PX, scale_y * MAP_STRIDE_PX),
+        ),
+        np.asarray(turns_1x4)[0],
+    )
 
-    Raises InputError: the network is one of your own, without which nobody could load it.
-    """
+
+def require_known_network(trained: TrainedNetwork) -> None:
+    """Raises InputError: the network is one of your own, which nobody has without its code."""
     if trained.network is not None:
         raise InputError(f"line finder {trained.name}: its network {type(trained.network).__name__} is none of hwr_jax")
+
+
+def save_network(trained: TrainedNetwork, folder: Path, about: Mapping[str, Any], format: str = NPZ) -> None:
+    """Writes line_finder.json and the parameters, in float16, into the folder; `about` says where they come from.
+
+    `format` is one of `hwr_jax.models.parameter_files`. Raises InputError: the network is one of your own, without
+    which nobody could load it, or safetensors is not installed.
+    """
+    require_known_network(trained)
     folder.mkdir(parents=True, exist_ok=True)
     half = {name: np.asarray(values, np.float16) for name, values in flatten(trained.tree, "/").items()}
-    write_parameters(folder, half)
+    write_parameters(folder, half, format, str(about.get("licence", "")))
     description = {
         "format": FORMAT, "task": LINE_FINDER, "name": trained.name, "config": trained.config, "about": about
     }  # fmt: skip

@@ -10,9 +10,12 @@ import pytest
 from hwr_jax.config import AugmentConfig, ExperimentConfig, LossesConfig, ModelConfig
 from hwr_jax.models import convolution, ops
 from hwr_jax.models.cpu_kernels import library
-from hwr_jax.models.portable import PLATFORMS, export_program, export_reader
+from hwr_jax.models.page_network import PageNetwork
+from hwr_jax.models.portable import PLATFORMS, export_network, export_program, export_reader
 from hwr_jax.models.recognizer import Recognizer
 from hwr_jax.models.trained import build_trained
+from hwr_jax.models.trained_network import build_network
+from hwr_jax.page_config import PageExperimentConfig, PageModelConfig
 from hwr_jax.strict import build_dataclass, to_plain
 from hwr_jax.training.optimizer import build_optimizer
 from hwr_jax.training.parts import build_parts
@@ -40,6 +43,21 @@ def test_a_reader_reads_the_same_for_any_batch_and_width(kind):
         found, expected = exported.call(images, widths), model.program({"params": model.tree}, images, widths)
         np.testing.assert_array_equal(found[1], expected[1])
         np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
+
+
+def test_a_line_finder_finds_the_same_for_any_batch_and_size():
+    small = PageModelConfig(features=(4, 6), blocks=(1, 1), up_blocks=(1,))
+    page = jnp.zeros((1, 16, 16), jnp.uint8)
+    tree = jax.jit(PageNetwork(small).init)(jax.random.key(0), page)["params"]
+    trained = build_network("small", to_plain(PageExperimentConfig(model=small)), tree, "here")
+    exported = export_network(trained)
+    assert exported.platforms == PLATFORMS
+    random = np.random.default_rng(0)
+    for batch, height, width in ((1, 16, 48), (2, 32, 16)):
+        pages = random.integers(0, 256, (batch, height, width)).astype(np.uint8)
+        shown = random.uniform(0.3, 1, (batch, 2)).astype(np.float32)
+        for found, expected in zip(exported.call(pages, shown), trained.program(tree, pages, shown), strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_a_step_is_exported_for_any_batch():
