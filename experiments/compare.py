@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     for ending, content in (
         ("md", write_markdown(comparison)),
         ("csv", write_csv(comparison)),
-        ("html", build_comparison_page(comparison, data_dir=options.data_dir)),
+        ("html", build_comparison_page(comparison, data_dir=options.data_dir, folder=options.output)),
     ):
         path = options.output / f"compare.{ending}"
         write_text(path, content)

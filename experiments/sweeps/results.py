@@ -14,11 +14,15 @@ from experiments.sweeps.runs import SEED, settings
 from experiments.sweeps.state import RunState, count_statuses, read_state
 from hwr_jax.evaluation.run_files import is_number, read_json_if_whole, read_metrics
 from hwr_jax.files import write_text
-from hwr_jax.reports.chart import Dot, value_chart
+from hwr_jax.reports.chart import Dot, Trace, parallel_chart, value_chart
 from hwr_jax.reports.page import render
 from hwr_jax.reports.tables import align_columns, show_interval, show_value
 
 MAX_LINES = 6  # of a plot
+# Values of a number that are compared as groups; and runs for each group, below which nothing is said.
+BINS, RUNS_PER_GROUP = 4, 3
+# Of a run, the best to look at first: what it came to, or what its process wrote.
+_PAGES = ("report.html", "output.log")
 Interval = tuple[float, float]
 
 
@@ -31,6 +35,7 @@ class Measured:
     # which the checkpoint was chosen; "minutes" of training, validations included.
     numbers: Mapping[str, float]
     intervals: Mapping[str, Interval]  # 95 % bootstrap intervals of "cer" and "wer", as far as they are known
+    page: str = ""  # the file of its folder to look at, "" while there is none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +139,8 @@ def write_page(folder: Path, record: Record, results: Results) -> Path:
         "runs": count_statuses([run.state for run in results.runs]),
         "commit": record.git[:12],
     }
+    shares = {name: explained_share(results, name) for name in results.varying}
+    fields = sorted(results.varying, key=lambda name: -(shares[name] or 0))
     page = render(
         "results.html",
         Path(__file__).parent,
@@ -141,7 +148,10 @@ def write_page(folder: Path, record: Record, results: Results) -> Path:
         facts=facts,
         results=results,
         several_seeds=any(len(setting.runs) > 1 for setting in results.settings),
-        charts=[_chart(results, name) for name in results.varying],
+        charts=[_chart(results, name, shares[name]) for name in fields],
+        parallel=_parallel(results, fields),
+        shares=[share for share in shares.values() if share is not None],
+        bins=BINS,
         show_value=show_value,
         show_interval=show_interval,
         write_minutes=write_minutes,
@@ -152,9 +162,61 @@ def write_page(folder: Path, record: Record, results: Results) -> Path:
     return path
 
 
-def _chart(results: Results, name: str) -> tuple[str, Markup]:
+def explained_share(results: Results, name: str) -> float | None:
+    """The share, 0 .. 1, of the variance of CER between runs that the values of a field account for by themselves.
+
+    This is epsilon squared of a one-way analysis of variance (Kelley 1935): what as many groups drawn at random would
+    account for is taken off. Many different numbers are put into BINS groups of about equal size, in their order. None
+    where the runs are too few to say, or all CERs are the same.
+    """
+    pairs = [(setting.values[name], run.numbers["cer"]) for setting in results.settings for run in setting.measured]
+    groups = list(_group_by_value(pairs).values())
+    cers, count = [cer for _, cer in pairs], len(groups)
+    if count < 2 or len(cers) < RUNS_PER_GROUP * count:
+        return None
+    total = sum((cer - statistics.fmean(cers)) ** 2 for cer in cers)
+    within = sum((cer - statistics.fmean(group)) ** 2 for group in groups for cer in group)
+    by_chance = (count - 1) * within / (len(cers) - count)
+    return max(0.0, (total - within - by_chance) / total) if total else None
+
+
+def _group_by_value(pairs: Sequence[tuple[Any, float]]) -> dict[str, list[float]]:
+    groups: dict[str, list[float]] = {}
+    distinct = {repr(value) for value, _ in pairs}
+    if len(distinct) > BINS and all(is_number(value) for value, _ in pairs):
+        ordered = sorted(value for value, _ in pairs)
+        ends = [ordered[len(ordered) * part // BINS] for part in range(1, BINS)]
+        for value, cer in pairs:
+            groups.setdefault(str(sum(value >= end for end in ends)), []).append(cer)
+    else:
+        for value, cer in pairs:
+            groups.setdefault(repr(value), []).append(cer)
+    return groups
+
+
+def _parallel(results: Results, fields: Sequence[str]) -> tuple[str, Markup] | None:
+    """Caption and chart of all settings, a line each; None where a chart of one field says as much."""
+    known = [(setting, mean) for setting in results.settings if (mean := setting.mean("cer")) is not None]
+    if len(fields) < 2 or len(known) < 3:
+        return None
+    best = -(-len(known) // 10)
+    traces = [
+        Trace([setting.values[name] for name in fields], mean, _describe_setting(setting, fields, mean))
+        for setting, mean in known
+    ]
+    caption = f"Each line is a setting; in colour {'the best' if best == 1 else f'the best {best}'} of {len(known)}"
+    return caption, parallel_chart(fields, "CER", traces, best)
+
+
+def _describe_setting(setting: Setting, fields: Sequence[str], mean: float) -> str:
+    values = ", ".join(f"{name} {show_value(setting.values[name])}" for name in fields)
+    return f"CER {write_rate(mean, setting.spread('cer'))}: {values}"
+
+
+def _chart(results: Results, name: str, share: float | None) -> tuple[str, Markup]:
     """Caption and CER of all runs; a line for each value of the other field where there is just one, of few values."""
-    ordered, series, caption = list(results.settings), "", f"CER against {name}"
+    ordered, series = list(results.settings), ""
+    caption = f"CER against {name}" + (f", {100 * share:.0f} % explained" if share is not None else "")
     others = [other for other in results.varying if other != name]
     if len(others) == 1 and len({repr(setting.values[others[0]]) for setting in ordered}) <= MAX_LINES:
         [series] = others
@@ -189,4 +251,5 @@ def _measure(folder: Path, seed: int, split: str) -> Measured:
         numbers["validation_cer"] = min(cers)
     if seconds := [line["train/seconds"] for line in lines if is_number(line.get("train/seconds"))]:
         numbers["minutes"] = seconds[-1] / 60
-    return Measured(folder.name, seed, read_state(folder), numbers, intervals)
+    page = next((name for name in _PAGES if (folder / name).exists()), "")
+    return Measured(folder.name, seed, read_state(folder), numbers, intervals, page)

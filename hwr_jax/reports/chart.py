@@ -1,4 +1,4 @@
-"""Charts as inline SVG: lines over steps, dots over the values of a field, bars."""
+"""Charts as inline SVG: lines over steps, dots over the values of a field, lines through the values of many, bars."""
 
 import dataclasses
 import itertools
@@ -20,6 +20,7 @@ MAX_POINTS = 240
 MAX_POSITIONS = 10
 LOG_RATIO = 10.0
 SHIFT_PX = 6.0
+PARALLEL_WIDTH, PARALLEL_HEIGHT, PARALLEL_MARGIN = 940, 330, 60
 BARS_WIDTH, BARS_HEIGHT, MAX_BAR_PX = 940, 116, 44
 # They differ in grey print and for most kinds of colour blindness (after Okabe and Ito 2008).
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7f6000", "#56b4e9", "#b00020", "#5e4fa2")
@@ -43,6 +44,15 @@ class Dot:
 
     series: str  # name of the line it belongs to, "" for no line's name
     value: Any  # of the field
+    rate: float  # from 0 up, shown as per cent
+    tip: str  # shown under the pointer
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """A setting in a chart of many fields: its value of each, in their order, and what it came to."""
+
+    values: Sequence[Any]
     rate: float  # from 0 up, shown as per cent
     tip: str  # shown under the pointer
 
@@ -97,7 +107,7 @@ def value_chart(dots: Sequence[Dot]) -> Markup:
     """Rates over the values of one field: a dot a run, lines through the means. Series keep their order."""
     if not dots:
         return Markup('<p class="none">nothing measured yet</p>')
-    x_scale, x_ticks, joined = _value_axis([dot.value for dot in dots])
+    x_scale, x_ticks, joined = _value_axis([dot.value for dot in dots], LEFT, WIDTH - RIGHT)
     y_ticks = nice_ticks(min(dot.rate for dot in dots), max(dot.rate for dot in dots), 5)
     y_scale = _y_scale(y_ticks)
     names = list(dict.fromkeys(dot.series for dot in dots))
@@ -109,6 +119,40 @@ def value_chart(dots: Sequence[Dot]) -> Markup:
         path = means if joined else []
         lines.append({"name": name, "color": color_of(index), "path": path, "dots": own, "radius": 3})
     return _draw(lines, x_ticks, [(y_scale(rate), f"{100 * rate:.4g} %") for rate in y_ticks])
+
+
+def parallel_chart(fields: Sequence[str], rate: str, traces: Sequence[Trace], bold: int) -> Markup:
+    """A line for each trace across an axis for each field, and one for the rate; the `bold` lowest stand out.
+
+    See Inselberg (1985), The plane with parallel coordinates.
+    """
+    ordered = sorted(traces, key=lambda trace: trace.rate)
+    bottom = PARALLEL_HEIGHT - BOTTOM
+    step = (PARALLEL_WIDTH - 2 * PARALLEL_MARGIN) / len(fields)
+    scales, axes = [], []
+    for index, name in enumerate(fields):
+        scale, ticks, _ = _value_axis([trace.values[index] for trace in ordered], bottom, TOP)
+        scales.append(scale)
+        axes.append({"name": name, "x": PARALLEL_MARGIN + index * step, "ticks": ticks})
+    rates = nice_ticks(ordered[0].rate, ordered[-1].rate, 5)
+    rate_scale = _scale(rates, bottom, TOP)
+    shown = [(rate_scale(tick), f"{100 * tick:.4g} %") for tick in rates]
+    axes.append({"name": rate, "x": PARALLEL_WIDTH - PARALLEL_MARGIN, "ticks": shown})
+    xs = [axis["x"] for axis in axes]
+    lines = [
+        {
+            "points": [
+                *zip(xs, [scale(value) for scale, value in zip(scales, trace.values, strict=True)], strict=False),
+                (xs[-1], rate_scale(trace.rate)),
+            ],
+            "bold": place < bold,
+            "tip": trace.tip,
+        }
+        for place, trace in enumerate(ordered)
+    ]
+    size = (PARALLEL_WIDTH, PARALLEL_HEIGHT)
+    # The lowest last, above the others.
+    return Markup(render("parallel.html", axes=axes, lines=lines[::-1], size=size, top=TOP, bottom=bottom, rate=rate))
 
 
 def bar_chart(bars: Sequence[tuple[float, str]], label: str, x_labels: Sequence[str] = ()) -> Markup:
@@ -140,23 +184,23 @@ def _y_scale(ticks: Sequence[float]) -> Scale:
     return _scale(ticks, HEIGHT - BOTTOM, TOP)
 
 
-def _value_axis(values: Sequence[Any]) -> tuple[Scale, Ticks, bool]:
-    """Value -> x, the ticks, and whether lines between neighbouring values mean something."""
+def _value_axis(values: Sequence[Any], start: int, end: int) -> tuple[Scale, Ticks, bool]:
+    """Value -> its place, the ticks, and whether lines between neighbouring values mean something."""
     numeric = all(is_number(value) for value in values)
     distinct = {repr(value): value for value in (sorted(values) if numeric else values)}
     if len(distinct) <= MAX_POSITIONS or not numeric:  # A position for each value, equally far apart.
-        width = (WIDTH - RIGHT - LEFT) / len(distinct)
-        x_of = {key: LEFT + (index + 0.5) * width for index, key in enumerate(distinct)}
+        width = (end - start) / len(distinct)
+        x_of = {key: start + (index + 0.5) * width for index, key in enumerate(distinct)}
         every = math.ceil(len(distinct) / MAX_POSITIONS)
         labelled = [(x_of[key], show_value(value)) for key, value in list(distinct.items())[::every]]
         return lambda value: x_of[repr(value)], labelled, numeric
-    low, high = min(values), max(values)
+    low, high = float(min(values)), float(max(values))
     if low > 0 and high / low >= LOG_RATIO:
         ticks = log_ticks(math.log10(low), math.log10(high))
-        scale = _x_scale(ticks)
+        scale = _scale(ticks, start, end)
         return lambda value: scale(math.log10(value)), [(scale(tick), f"{10.0**tick:.4g}") for tick in ticks], False
     ticks = nice_ticks(low, high, 5)
-    scale = _x_scale(ticks)
+    scale = _scale(ticks, start, end)
     return scale, [(scale(tick), f"{tick:.4g}") for tick in ticks], False
 
 

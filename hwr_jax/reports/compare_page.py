@@ -1,10 +1,12 @@
 """A comparison of runs as one HTML page that needs no other file."""
 
 import dataclasses
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from markupsafe import Markup
@@ -17,7 +19,7 @@ from hwr_jax.data.preprocessed import preprocess_sample
 from hwr_jax.data.sample import Sample
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.errors import InputError
-from hwr_jax.evaluation.compare import Comparison, Disagreements, find_disagreements, tell_verdict
+from hwr_jax.evaluation.compare import Comparison, Disagreements, Pair, find_disagreements, tell_verdict
 from hwr_jax.evaluation.run_files import group_of, points_of
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.reports.chart import Series, color_of, line_chart
@@ -37,10 +39,15 @@ from hwr_jax.strict import build_dataclass
 MAX_SAMPLES = 60
 # Of more runs, samples are shown of the best against each other.
 MAX_RUNS_ALL_PAIRS = 3
+# Of more runs, the best stands against each other one in the table of pairs too, and what differs has a row for each.
+MAX_RUNS_IN_FULL = 6
 
 
-def build_comparison_page(comparison: Comparison, *, data_dir: Path | None = None) -> str:
-    """The page; `data_dir` holds prepared data, for the images (None: as the runs' configs say)."""
+def build_comparison_page(comparison: Comparison, *, data_dir: Path | None = None, folder: Path | None = None) -> str:
+    """The page; `data_dir` holds prepared data, for the images (None: as the runs' configs say).
+
+    It is to lie in `folder`, from where it has links to the reports of the runs (None: it has none).
+    """
     runs = comparison.runs
     groups = find_disagreements([run.results for run in runs], _pairs_to_show(comparison), MAX_SAMPLES)
     images, missing = _load_images(comparison, groups, data_dir)
@@ -58,10 +65,13 @@ def build_comparison_page(comparison: Comparison, *, data_dir: Path | None = Non
         costs=COSTS[2:7],
         cells_of=lambda index: run_cells(comparison, index),
         charts=list(_charts(comparison)),
+        links=[_link(Path(run.folder), folder) for run in runs],
         groups=groups,
         images=images,
         missing=missing,
         only_best=len(runs) > MAX_RUNS_ALL_PAIRS,
+        many=len(runs) > MAX_RUNS_IN_FULL,
+        pairs=_pairs_in_table(comparison),
         # Of a difference on a scale that ends at `reach` on both sides of the middle.
         bar_x=lambda value: f"{95 + value / reach * 89:.1f}",
         color_of=color_of,
@@ -71,6 +81,14 @@ def build_comparison_page(comparison: Comparison, *, data_dir: Path | None = Non
         show_shares=show_shares,
         verdict=tell_verdict,
     )
+
+
+def _link(run: Path, folder: Path | None) -> str:
+    """The address of a run's report as seen from a folder; "" if there is none."""
+    report = run / "report.html"
+    if folder is None or not report.exists():
+        return ""
+    return quote(os.path.relpath(report.resolve(), folder.resolve()).replace(os.sep, "/"))
 
 
 def _facts(comparison: Comparison) -> dict[str, str]:
@@ -112,9 +130,20 @@ def _charts(comparison: Comparison) -> Iterator[tuple[str, Markup]]:
 def _pairs_to_show(comparison: Comparison) -> list[tuple[int, int]]:
     if len(comparison.runs) <= MAX_RUNS_ALL_PAIRS:
         return [(pair.a, pair.b) for pair in comparison.pairs]
-    indices = range(len(comparison.runs))
-    best, *others = sorted(indices, key=lambda i: comparison.runs[i].totals.character_edits)
+    best, *others = _best_first(comparison)
     return [(best, other) for other in others]
+
+
+def _pairs_in_table(comparison: Comparison) -> list[Pair]:
+    if len(comparison.runs) <= MAX_RUNS_IN_FULL:
+        return list(comparison.pairs)
+    best, *others = _best_first(comparison)
+    of_runs = {(pair.a, pair.b): pair for pair in comparison.pairs}
+    return [of_runs[min(best, other), max(best, other)] for other in others]
+
+
+def _best_first(comparison: Comparison) -> list[int]:
+    return sorted(range(len(comparison.runs)), key=lambda index: comparison.runs[index].totals.character_edits)
 
 
 def _load_images(

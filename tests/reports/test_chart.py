@@ -14,9 +14,11 @@ from hwr_jax.reports.chart import (
     MAX_POSITIONS,
     Dot,
     Series,
+    Trace,
     line_chart,
     log_ticks,
     nice_ticks,
+    parallel_chart,
     thin,
     value_chart,
 )
@@ -115,3 +117,25 @@ def test_values_stand_in_order_inside_the_frame(values, even):
 
 def test_no_dots_are_said_so():
     assert "nothing measured" in value_chart([])
+
+
+def test_lines_through_many_fields_stay_inside_the_frame():
+    rates = [0.05 + 0.01 * index for index in range(12)]
+    traces = [
+        Trace([10.0**-index, ["adam", "muon"][index % 2], index], rate, f"setting {index} < 12")
+        for index, rate in enumerate(rates)
+    ]
+    chart = parallel_chart(["rate", "name", "count"], "CER", traces[::-1], bold=2)
+    (svg,) = xml.etree.ElementTree.fromstring(chart).findall("svg")
+    _, _, width, height = map(float, svg.attrib["viewBox"].split())
+    lines = svg.findall("polyline")
+    assert [line.find("title").text for line in lines] == [trace.tip for trace in traces[::-1]]
+    assert [line.get("class") for line in lines] == [None] * 10 + ["bold"] * 2
+    ends = []
+    for line in lines:
+        points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
+        assert len(points) == 4
+        assert all(0 < x < width and 0 < y < height - 31 for x, y in points)
+        ends.append(points[-1][1])
+    assert ends == sorted(ends)  # The lowest rate is at the bottom, and drawn last.
+    assert svg.attrib["aria-label"] == "CER of each setting, by rate, name, count"

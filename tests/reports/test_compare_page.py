@@ -13,7 +13,7 @@ from hwr_jax.data.loading import ensure_prepared, load_split
 from hwr_jax.evaluation.compare import compare_runs
 from hwr_jax.ink.model_input import Preprocessing
 from hwr_jax.reports.chart import color_of
-from hwr_jax.reports.compare_page import MAX_SAMPLES, build_comparison_page, load_images
+from hwr_jax.reports.compare_page import MAX_RUNS_IN_FULL, MAX_SAMPLES, build_comparison_page, load_images
 
 CONFIG = {"data": {"writers": 40, "words_per_writer": 4}, "model": {"height_px": 16, "width_px": 64}}
 
@@ -61,7 +61,8 @@ def runs(tmp_path, write_run, prepared):
 def test_the_page_is_one_file_and_escapes_all_text(runs, data_dir, parse_page):
     page = build_comparison_page(compare_runs(runs), data_dir=data_dir)
     parser = parse_page(page)
-    assert not {tag for tag, _ in parser.tags} & {"script", "link", "iframe", "a", "object"}
+    assert not {tag for tag, _ in parser.tags} & {"link", "iframe", "a", "object"}
+    assert [attributes for tag, attributes in parser.tags if tag == "script"] == [{}]  # that of sorted tables
     links = [values[key] for _, values in parser.tags for key in ("src", "href", "xlink:href") if key in values]
     assert links
     assert all(link.startswith("data:image/png;base64,") for link in links)
@@ -146,6 +147,31 @@ def test_many_runs_share_the_samples_of_the_page(tmp_path, write_run, parse_page
     assert "Of the run with the fewest edits against each other one" in parser.text
     assert "best reads it, run5 does not" in parser.text
     assert len({color_of(run) for run in range(30)}) == 30
+
+
+def test_of_very_many_runs_the_best_stands_against_each_other_one(tmp_path, write_run, parse_page):
+    folders = []
+    for run in range(MAX_RUNS_IN_FULL + 2):
+        samples = [(f"id{i}", f"w{i}", "word", "word" if i >= run else "wrong") for i in range(12)]
+        config = {**CONFIG, "optimizer": {"learning_rate": 0.001 * (run + 1)}}
+        folders.append(write_run(tmp_path / f"run{run}", samples, config=config))
+    comparison = compare_runs(folders[::-1])
+    assert len(comparison.pairs) == 28
+    parser = parse_page(build_comparison_page(comparison))
+    assert sum(tag == "th" and attributes.get("rowspan") == "2" for tag, attributes in parser.tags) == 7
+    assert "compare.md has all 28 pairs" in parser.text
+    # A row for each run, a column for what differs.
+    assert [attributes["data-name"] for tag, attributes in parser.tags if "data-name" in attributes] == [
+        "runs",
+        "settings",
+    ]
+
+
+def test_runs_have_links_to_their_reports(runs, tmp_path, parse_page):
+    (runs[1] / "report.html").write_text("a report")
+    folder = tmp_path / "comparisons" / "first"
+    tags = parse_page(build_comparison_page(compare_runs(runs), folder=folder)).tags
+    assert [attributes["href"] for tag, attributes in tags if tag == "a"] == ["../../second/report.html"]
 
 
 def test_a_rate_of_zero_has_its_place_in_the_chart(tmp_path, write_run):

@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 
 from experiments.sweeps.record import Record, write_record
-from experiments.sweeps.results import collect_results, describe_results, write_page
+from experiments.sweeps.results import (
+    Measured,
+    Results,
+    Setting,
+    collect_results,
+    describe_results,
+    explained_share,
+    write_page,
+)
 from experiments.sweeps.runs import expand
+from experiments.sweeps.state import RunState
 from hwr_jax.training.workdir import write_status
 
 # (learning rate, dropout) -> CER of each seed; the setting without any has not been measured.
@@ -37,6 +46,7 @@ def write_run(folder: Path, cer: float, *, split: str = "test") -> None:
         {"step": 10, "validation/cer": cer, "train/seconds": 150.0},
     ]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "report.html").write_text("a report")
     write_status(folder, "done", step=10)
 
 
@@ -108,10 +118,46 @@ def test_the_page_is_whole_and_needs_nothing_else(sweep, parse_page):
     measured = sum(map(len, RATES.values()))
     assert sum(tag == "circle" for tag, _ in tags) == 2 * measured
     links = [attributes["href"] for tag, attributes in tags if tag == "a"]
-    assert len(links) == measured
-    assert all((sweep[0] / link).parent.is_dir() and not link.startswith("/") for link in links)
-    # A line for each value of the other field, two of each.
-    assert sum(tag == "polyline" for tag, _ in tags) == 4
+    # In the row of its setting, and in that of the run.
+    assert len(links) == 2 * measured
+    assert all((sweep[0] / link).is_file() and not link.startswith("/") for link in links)
+    # A line for each value of the other field, two of each; and one for each measured setting.
+    assert sum(tag == "polyline" for tag, _ in tags) == 4 + sum(map(bool, RATES.values()))
+
+
+def test_a_run_without_a_report_has_a_link_to_its_output(sweep):
+    folder, record = sweep
+    failed = next(run for run in collect_results(folder, record).runs if run.state.status == "failed")
+    assert failed.page == ""
+    (folder / failed.name / "output.log").write_text("no space left")
+    page = write_page(folder, record, collect_results(folder, record)).read_text()
+    assert f'href="{failed.name}/output.log"' in page
+
+
+def results_of(values: dict[str, list], cers: list[float]) -> Results:
+    """Settings of one measured run each."""
+    settings = [
+        Setting(dict(zip(values, row, strict=True)), (Measured(str(i), 0, RunState("done"), {"cer": cer}, {}),))
+        for i, (row, cer) in enumerate(zip(zip(*values.values(), strict=True), cers, strict=True))
+    ]
+    return Results(tuple(values), tuple(settings), "test")
+
+
+def test_what_a_field_explains_by_itself():
+    chance = [0.01 * ((7 * index) % 5) for index in range(40)]
+    rates = [0.001 * 10 ** (index / 20) for index in range(40)]
+    named = ["adam" if index % 2 else "muon" for index in range(40)]
+    results = results_of({"rate": rates, "name": named}, [0.2 + 0.1 * (index // 10) for index in range(40)])
+    # Forty numbers in four groups of neighbours, within which the CER is the same.
+    assert explained_share(results, "rate") == pytest.approx(1)
+    assert explained_share(results, "name") == pytest.approx(0, abs=0.01)
+    of_both = results_of({"name": named}, [0.2 * (index % 2) + chance[index] for index in range(40)])
+    assert 0.9 < explained_share(of_both, "name") < 1
+
+
+def test_nothing_is_said_of_few_runs_or_of_equal_ones():
+    assert explained_share(results_of({"a": [1, 1, 2, 2]}, [0.1, 0.2, 0.3, 0.4]), "a") is None
+    assert explained_share(results_of({"a": [1, 2] * 5}, [0.5] * 10), "a") is None
 
 
 def test_a_sweep_of_seeds_alone_has_one_row_and_no_plots(write_sweep, tmp_path):
