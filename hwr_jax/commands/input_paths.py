@@ -1,10 +1,10 @@
-"""The files that `hwr read` is given: paths, folders, patterns, and - for standard input."""
+"""The files that a command is given: paths, folders, patterns, and - for standard input; none is written over."""
 
 import dataclasses
 import glob
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 
 from hwr_jax.errors import InputError
@@ -64,3 +64,18 @@ def _in_folder(folder: str, say: Callable[[str], None]) -> list[InputFile]:
     if others := len(shown) - len(images):
         say(f"{folder}: {count_of(others, 'other file')} not read: no image by name")
     return [InputFile(str(Path(folder) / path), PurePath(path).with_suffix("")) for path in images]
+
+
+def check_written(written: Iterable[tuple[Path, Path]], inputs: Iterable[Path]) -> None:
+    """Raises InputError: two inputs would be written to one file, or one over an input.
+
+    `written` has each input with a file that it will be written to.
+    """
+    read = {path.resolve() for path in inputs}
+    sources: dict[Path, Path] = {}
+    for source, file in written:
+        if file.resolve() in read:
+            raise InputError(f"{source}: {file} would be written over a file that is read; give another folder")
+        other = sources.setdefault(file.resolve(), source)
+        if other.resolve() != source.resolve():
+            raise InputError(f"{other} and {source} would both be written to {file}; give them apart")

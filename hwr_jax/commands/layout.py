@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwr_jax.commands.input_paths import check_written
 from hwr_jax.commands.options import LINE_FINDER_HELP, Parser, run
 from hwr_jax.errors import InputError
 from hwr_jax.messages import count_of
@@ -67,15 +68,9 @@ def _picture(path: Path, options: argparse.Namespace) -> Path:
 
 
 def _name_files(options: argparse.Namespace) -> None:
-    """Raises InputError: two pages would be written to one file, or one would be written over a page."""
-    pages = {path.resolve() for path in options.pages}
-    sources: dict[Path, Path] = {}
-    for path in options.pages:
-        for target in (_target(path, options), *([_picture(path, options)] if options.overlay else [])):
-            if target.resolve() in pages:
-                raise InputError(f"{path}: would be written over a page, {target}; give another folder")
-            if sources.setdefault(target.resolve(), path) != path:
-                raise InputError(f"{sources[target.resolve()]} and {path} would both be written to {target}")
+    """Raises InputError: two pages would be written to one file, or one over a page."""
+    names = [_target, *([_picture] if options.overlay else [])]
+    check_written([(path, name(path, options)) for path in options.pages for name in names], options.pages)
 
 
 def _find(finder: "LineFinder", path: Path, options: argparse.Namespace) -> bool:

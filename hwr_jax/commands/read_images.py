@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwr_jax.commands.input_paths import InputFile
+from hwr_jax.commands.input_paths import InputFile, check_written
 from hwr_jax.commands.read_print import count_texts, print_reading, say
 from hwr_jax.errors import InputError
 from hwr_jax.messages import count_of
@@ -172,17 +172,12 @@ def check_outputs(files: Sequence[InputFile], options: argparse.Namespace) -> No
         targets.append(("output", format, options.output))
     if options.viewer is not None:
         targets.append(("viewer", OutputFormat(".html", True, True, FORMATS["text"].make), options.viewer))
-    inputs = {Path(file.name).resolve() for file in files}
+    names = [Path(file.name) for file in files]
     for flag, target, folder in targets:
         if folder.exists() and not folder.is_dir():
             raise InputError(f"--{flag}={folder}: is a file; give a folder")
-        seen: dict[Path, str] = {}
-        for file in files:
-            path = DocumentFiles(folder, target, make_note("")).path(file.stem)
-            if path.resolve() in inputs:
-                raise InputError(f"{file.name}: {path} would be written over a file that is read; give another folder")
-            if seen.setdefault(path, file.name) != file.name:
-                raise InputError(f"{seen[path]} and {file.name} would both be written to {path}; read them apart")
+        written = [DocumentFiles(folder, target, make_note("")).path(file.stem) for file in files]
+        check_written(zip(names, written, strict=True), names)
 
 
 def _models_of_lines(reader: "Reader") -> list[str]:

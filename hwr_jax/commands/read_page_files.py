@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwr_jax.commands.input_paths import check_written
 from hwr_jax.commands.read_print import count_texts, print_reading, say
 from hwr_jax.errors import InputError
 from hwr_jax.messages import count_of
@@ -67,17 +68,8 @@ def name_outputs(pages: Sequence[str], folder: Path) -> dict[Path, Path]:
 
     Raises InputError: two pages would be written to one file, or one over a file that is read.
     """
-    outputs: dict[Path, Path] = {}
-    sources: dict[Path, Path] = {}
-    inputs = {Path(name).resolve() for name in pages}
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output={folder}: is a file; give a folder")
-    for path in map(Path, pages):
-        outputs[path] = folder / path.name
-        written = {outputs[path].resolve(), outputs[path].with_suffix(".txt").resolve()}
-        if written & inputs:
-            raise InputError(f"{path}: would be written over a file that is read; give another folder by --output=DIR")
-        for file in written:
-            if sources.setdefault(file, path).resolve() != path.resolve():
-                raise InputError(f"{sources[file]} and {path} would both be written to {file}; read them apart")
+    outputs = {path: folder / path.name for path in map(Path, pages)}
+    check_written([(path, file) for path, xml in outputs.items() for file in (xml, xml.with_suffix(".txt"))], outputs)
     return outputs

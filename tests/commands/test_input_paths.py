@@ -1,10 +1,10 @@
 """What the arguments of `hwr read` name."""
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 
-from hwr_jax.commands.input_paths import expand_paths
+from hwr_jax.commands.input_paths import check_written, expand_paths
 from hwr_jax.errors import InputError
 
 
@@ -32,3 +32,14 @@ def test_standard_input_has_a_name_of_its_own():
     assert (file.name, file.stem) == ("-", PurePath("stdin"))
     with pytest.raises(InputError, match="only once"):
         expand_paths(["-", "-"], print)
+
+
+def test_nothing_is_written_twice_or_over_what_is_read(tmp_path):
+    a, b, out = tmp_path / "a.xml", tmp_path / "b.xml", tmp_path / "out" / "x.xml"
+    check_written([(a, out), (a, out), (b, tmp_path / "y.xml")], [a, b])
+    again = tmp_path / "out" / ".." / "a.xml"
+    check_written([(a, out), (again, out)], [a, again])  # one file by two names
+    with pytest.raises(InputError, match=rf"^{a} and {b} would both be written to {out}; give them apart$"):
+        check_written([(a, out), (b, out)], [a, b])
+    with pytest.raises(InputError, match=rf"^{a}: {again} would be written over a file that is read"):
+        check_written([(a, Path(again))], [a])

@@ -99,7 +99,7 @@ def test_files_of_others_are_left_alone(page, capsys):
     [
         (["--output=in/page.png", "in/page.png"], "is a file"),
         (["in/page.png", "in/page.jpg"], "would both be written"),
-        (["--overlay=in", "in/page.jpg"], "written over a page"),
+        (["--overlay=in", "in/page.jpg"], "would be written over a file that is read"),
     ],
 )
 def test_names_that_clash(page, arguments, said, monkeypatch, capsys):
