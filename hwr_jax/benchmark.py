@@ -18,7 +18,7 @@ from hwr_jax.evaluation.run_files import read_json
 from hwr_jax.progress import ProgressLine, report
 from hwr_jax.result import Result
 from hwr_jax.run import train
-from hwr_jax.text.distance import edit_distance
+from hwr_jax.text.distance import Edits, edit_distance
 from hwr_jax.training.parts import Parts
 from hwr_jax.training.workdir import write_json
 from hwr_jax.zoo.benchmarks import Benchmark, find_benchmark
@@ -149,9 +149,9 @@ def summarize_seed(seed: int, result: Result) -> dict[str, Any]:
 
 def word_error_rate(texts: Sequence[tuple[str, str]], split: Callable[[str], list[str]]) -> float | None:
     """Edits a word over all (truth, prediction), words as `split` gives them; None without words."""
-    words = sum(len(split(truth)) for truth, _ in texts)
-    edits = sum(edit_distance(split(truth), split(prediction)) for truth, prediction in texts)
-    return edits / words if words else None
+    pairs = ((split(truth), split(prediction)) for truth, prediction in texts)
+    total = sum((Edits(words=len(pair[0]), word_edits=edit_distance(*pair)) for pair in pairs), Edits())
+    return total.wer if total.words else None
 
 
 def summarize_seeds(seeds: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
