@@ -4,10 +4,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import Parser, run
 from hwr_jax.commands.text_sources import load_training_labels
 from hwr_jax.evaluation.predictions import RecordedPrediction, load_predictions
-from hwr_jax.reports.tables import align_columns, show_rate
+from hwr_jax.reports.tables import show_rate
 from hwr_jax.text.distance import Edits
 
 WORDS_IN_A_ROW = 4

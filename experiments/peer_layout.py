@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.console import say
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import LINE_FINDER_HELP, Parser, json_path, run
 from hwr_jax.data.formats.marked_pages import MarkedPage, read_marked_pages
 from hwr_jax.data.sample import Skip
@@ -22,7 +23,6 @@ from hwr_jax.errors import InputError
 from hwr_jax.evaluation.layout_rates import ALL, ScoredPage, layout_rows, summarize_layout
 from hwr_jax.layout.metrics import score_page
 from hwr_jax.layout.page_layout import TextLine
-from hwr_jax.reports.tables import align_columns
 
 _DESCRIPTION = """Finds the lines of pages by our line finder and by kraken's default baseline segmenter, blla.mlmodel,
 which comes with kraken, and prints the tables of hwr evaluate-layout for both. Both get the same images; kraken has one

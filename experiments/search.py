@@ -21,11 +21,11 @@ from experiments.launch.local import Pool, Running
 from experiments.sweeps.record import find_record, write_record
 from experiments.sweeps.runs import Point, Run, call_config, make_run, write_point
 from experiments.sweeps.state import is_held, read_state
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import Parser, positive
 from hwr_jax.commands.options import run as run_command
 from hwr_jax.errors import InputError
 from hwr_jax.evaluation.run_files import points_of, read_metrics
-from hwr_jax.reports.tables import align_columns
 from hwr_jax.sweeps import range_or_list
 
 Space = Mapping[str, tuple[Any, ...] | list[Any]]

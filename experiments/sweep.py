@@ -20,11 +20,11 @@ from experiments.sweeps.record import describe_change, find_record, keep_names, 
 from experiments.sweeps.results import collect_results, describe_results, write_page
 from experiments.sweeps.runs import Run, expand, group_runs, write_point
 from experiments.sweeps.state import RunState, count_statuses, read_state
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import Parser, positive
 from hwr_jax.commands.options import run as run_command
 from hwr_jax.errors import InputError
 from hwr_jax.messages import count_of
-from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.workdir import hold
 
 # What a rerun starts by itself, and what it leaves alone without --retry.

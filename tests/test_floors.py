@@ -16,6 +16,7 @@ FOUNDATIONS = (
     "installation",
     "errors",
     "messages",
+    "columns",
     "progress",
     "files",
     "nested",

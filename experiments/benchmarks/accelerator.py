@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from experiments.benchmarks import command
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import load_config, run
 from hwr_jax.config import resolve_config
-from hwr_jax.reports.tables import align_columns
 
 MODELS = {"seed": "keras_example", "large": "unipen_words_large"}
 # FLOP/s of a chip in bfloat16, and of what float32 means there by default (TF32 on GPUs), from the makers' pages.

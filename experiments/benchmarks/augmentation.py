@@ -16,9 +16,9 @@ from experiments.benchmarks.command import choose, describe_here, make_parser, s
 from experiments.benchmarks.ours import TrainingSteps, batch_of, example_config
 from experiments.benchmarks.rounds import median_of, take_turns
 from experiments.benchmarks.words import make_words
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import run
 from hwr_jax.config import AugmentConfig, ModelConfig
-from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.augment import build_effects
 
 AFFINE = {"shear": 0.35, "rotation_degrees": 4.0, "scale_x": 0.15, "scale_y": 0.2, "shift_x_px": 2.0, "shift_y_px": 2.0}

@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 
 from experiments.benchmarks.command import describe_here, make_parser, write_numbers
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 from hwr_jax.export import export_html, export_onnx
@@ -27,7 +28,6 @@ from hwr_jax.ink.model_input import measure_widths
 from hwr_jax.ink.pen_input import draw_pen_input
 from hwr_jax.ink.preprocessing import preprocess
 from hwr_jax.ink.writers import make_writer, write_line
-from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.load import load_model
 
 _WORDS = ("bread", "handle", "winter", "Thomas", "yellow", "letters", "about", "Hand")

@@ -13,11 +13,12 @@ from typing import Any
 from experiments.benchmarks.peers import MODELS, OURS, PEERS, SEED, Peer, Task
 from experiments.benchmarks.rounds import OF_CORES, WALL, Measured, Quiet, measure, ratio_to_ours
 from experiments.console import say
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import Parser, positive
 from hwr_jax.data.parallel import count_cores
 from hwr_jax.errors import InputError
 from hwr_jax.model_config import COMPUTE_DTYPES
-from hwr_jax.reports.tables import ABSENT, align_columns
+from hwr_jax.reports.tables import ABSENT
 from hwr_jax.training.workdir import command_line, git_revision, write_json
 
 

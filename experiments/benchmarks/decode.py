@@ -19,6 +19,7 @@ import numpy as np
 from experiments.benchmarks.command import describe_machine, make_parser, write_numbers
 from experiments.benchmarks.rounds import rotate
 from experiments.benchmarks.words import load_words_of
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import run
 from hwr_jax.decoding.decoder import BeamDecoder, Decoder, GreedyDecoder
 from hwr_jax.decoding.language_model import build_ngram_tables
@@ -28,7 +29,6 @@ from hwr_jax.decoding.settings import DecoderSettings, TextFile, TextParts, usua
 from hwr_jax.decoding.smoothing import train_language_model
 from hwr_jax.ink.words import load_words
 from hwr_jax.models.trained import PRETRAINED, load_exported
-from hwr_jax.reports.tables import align_columns
 from hwr_jax.text.alphabet import Alphabet
 from hwr_jax.training.workdir import peak_memory_bytes
 

@@ -25,6 +25,7 @@ from PIL import Image
 from experiments.benchmarks.command import describe_machine, make_parser, write_numbers
 from experiments.benchmarks.ours import TrainingSteps, example_config, read_batches
 from experiments.benchmarks.pipeline import time_loop
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import run
 from hwr_jax.config import DataConfig, ExperimentConfig
 from hwr_jax.data.checks.check import CheckRules, check_data
@@ -37,7 +38,6 @@ from hwr_jax.data.sample import Sample
 from hwr_jax.data.splits import SPLITS
 from hwr_jax.data.stored_images import StoredImages
 from hwr_jax.ink.model_input import preprocessing_of
-from hwr_jax.reports.tables import align_columns
 from hwr_jax.text.alphabet import resolve_alphabet
 from hwr_jax.training.workdir import peak_memory_bytes
 

@@ -13,11 +13,11 @@ from unittest import mock
 import numpy as np
 
 from experiments.benchmarks.command import choose, make_parser, write_numbers
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import run
 from hwr_jax.errors import InputError
 from hwr_jax.models.ops import without_kernels
 from hwr_jax.models.trained import pretrained_names
-from hwr_jax.reports.tables import align_columns
 from hwr_jax.training.load import load_model
 
 

@@ -18,9 +18,9 @@ from jax import Array
 from experiments.benchmarks.command import describe_here, make_parser, write_numbers
 from experiments.benchmarks.peers import LARGE, SEED
 from experiments.benchmarks.rounds import median_of, take_turns
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import run
 from hwr_jax.models import bidirectional, convolution, normalization, ops
-from hwr_jax.reports.tables import align_columns
 
 PLAIN, BY_XLA, BY_KERNEL = "plain Flax", "ours, XLA", "ours, compiled"
 # Width, height and channels of the input, and features of the output.

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from experiments.benchmarks.command import choose, describe_here, make_parser, write_numbers
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import run
 from hwr_jax.data.batches import cut_to_widths
 from hwr_jax.data.labels import take
@@ -24,7 +25,7 @@ from hwr_jax.evaluation.evaluate import LogProbs, evaluate_samples
 from hwr_jax.export import export_onnx
 from hwr_jax.models.quantized import QUANTIZATIONS
 from hwr_jax.models.trained import TrainedModel, pretrained_names
-from hwr_jax.reports.tables import ABSENT, align_columns
+from hwr_jax.reports.tables import ABSENT
 from hwr_jax.result import data_config, load_samples
 from hwr_jax.training.load import load_model
 

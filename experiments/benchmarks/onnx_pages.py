@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from experiments.benchmarks.command import describe_machine, make_parser, write_numbers
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import LINE_FINDER_HELP, run
 from hwr_jax.data.sample import Skip
 from hwr_jax.errors import InputError
@@ -23,7 +24,7 @@ from hwr_jax.models.page_network import CHANCES
 from hwr_jax.models.quantized import QUANTIZATIONS
 from hwr_jax.models.trained_network import TrainedNetwork, look_with
 from hwr_jax.page_layouts import score_layouts
-from hwr_jax.reports.tables import ABSENT, align_columns, show_percent
+from hwr_jax.reports.tables import ABSENT, show_percent
 
 # Looks that are compared
 COMPARED = 5

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from experiments.benchmarks.command import describe_here, make_parser, write_numbers
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import run
 from hwr_jax.data.formats.unipen import InkSegment, read_ink_segments
 from hwr_jax.data.splits import split_of
 from hwr_jax.ink.cutting import split_lines
 from hwr_jax.ink.stroke_lines import group_lines
 from hwr_jax.reader import Reader
-from hwr_jax.reports.tables import align_columns
 from hwr_jax.routed_reader import load
 from hwr_jax.text.distance import Edits, count_edits
 

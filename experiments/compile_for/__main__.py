@@ -9,10 +9,10 @@ from typing import Any
 
 from experiments.compile_for.chips import KINDS, Target, find_target, prepare_environment
 from experiments.console import say
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import Parser, positive, run
 from hwr_jax.config import ExperimentConfig, resolve_config
 from hwr_jax.errors import InputError
-from hwr_jax.reports.tables import align_columns
 
 PROGRAMS = ("step", "evaluate", "greedy", "beam", "vectorized")
 _ABOUT = """Compiles a program for an accelerator that is not there, and prints what the compiler says of it. Nothing

@@ -12,11 +12,12 @@ from markupsafe import Markup
 from experiments.sweeps.record import Record
 from experiments.sweeps.runs import SEED, settings
 from experiments.sweeps.state import RunState, count_statuses, read_state
+from hwr_jax.columns import align_columns
 from hwr_jax.evaluation.run_files import is_number, read_json_if_whole, read_metrics
 from hwr_jax.files import write_text
 from hwr_jax.reports.chart import Dot, Trace, parallel_chart, value_chart
 from hwr_jax.reports.page import render
-from hwr_jax.reports.tables import align_columns, show_interval, show_value
+from hwr_jax.reports.tables import show_interval, show_value
 
 MAX_LINES = 6  # of a plot
 # Values of a number that are compared as groups; and runs for each group, below which nothing is said.

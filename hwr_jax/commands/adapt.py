@@ -90,8 +90,8 @@ def _parser() -> Parser:
 def describe(done: "Adaptation") -> str:
     """The numbers before and after, and what to do next."""
     from hwr_jax.adaptation import PAGE_FILE
+    from hwr_jax.columns import align_columns
     from hwr_jax.reports.adapt_page import describe_rates
-    from hwr_jax.reports.tables import align_columns
 
     head = ("read", "lines", "CER before", "CER after", "after less before, points", "verdict")
     rows = [describe_rates(one) for one in done.measured.values()]

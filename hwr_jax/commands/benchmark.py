@@ -76,7 +76,7 @@ def _parser() -> Parser:
 
 
 def _list() -> str:
-    from hwr_jax.reports.tables import align_columns
+    from hwr_jax.columns import align_columns
     from hwr_jax.zoo.benchmarks import BENCHMARKS
 
     rows = [(one.name, one.title, ", ".join((one.split, *one.other_splits)), one.config) for one in BENCHMARKS.values()]
@@ -86,7 +86,8 @@ def _list() -> str:
 
 def describe(record: Mapping[str, Any]) -> str:
     """The table of a record, with what to know about it."""
-    from hwr_jax.reports.tables import align_columns, show_percent
+    from hwr_jax.columns import align_columns
+    from hwr_jax.reports.tables import show_percent
 
     def interval(one: Mapping[str, Any], name: str) -> str:
         found = one[name]

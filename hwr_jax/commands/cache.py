@@ -4,10 +4,11 @@ import sys
 from collections.abc import Sequence
 
 from hwr_jax.cache import CACHE_KINDS, delete_cached, find_cached, is_elsewhere
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import Parser, print_json, run
 from hwr_jax.errors import InputError
 from hwr_jax.messages import count_of
-from hwr_jax.reports.tables import align_columns, show_bytes
+from hwr_jax.reports.tables import show_bytes
 
 _EPILOG = """examples:
   hwr cache list                   what is kept, where, and how large it is

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hwr_jax.cache import CACHE_KINDS, cache_folder, find_cached
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.options import Parser, print_json, run
-from hwr_jax.reports.tables import align_columns, show_bytes
+from hwr_jax.reports.tables import show_bytes
 
 # What preparing a large data set and keeping checkpoints takes.
 _LEAST_FREE_BYTES = 2_000_000_000

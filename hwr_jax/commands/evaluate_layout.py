@@ -40,11 +40,11 @@ def main(argv: Sequence[str]) -> int:
     )
     options = parser.parse_args(argv)
 
+    from hwr_jax.columns import align_columns
     from hwr_jax.data.sample import Skip
     from hwr_jax.evaluation.layout_rates import ScoredPage, layout_rows, summarize_layout
     from hwr_jax.line_finder import load_line_finder
     from hwr_jax.page_layouts import score_layouts
-    from hwr_jax.reports.tables import align_columns
     from hwr_jax.training.workdir import write_json
 
     pages: list[ScoredPage] = []

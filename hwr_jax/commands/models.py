@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwr_jax.columns import align_columns
 from hwr_jax.commands.models_hub import HUB_COMMANDS
 from hwr_jax.commands.options import Parser, print_json, run
 from hwr_jax.errors import InputError
-from hwr_jax.reports.tables import align_columns, markdown_table, show_percent
+from hwr_jax.reports.tables import markdown_table, show_percent
 
 if TYPE_CHECKING:
     from hwr_jax.zoo.model_records import ModelRecord

@@ -137,8 +137,9 @@ def _describe(done: "Run", argv: Sequence[str], *, has_own_parts: bool) -> str:
 
 def _describe_sources(summary: Mapping[str, Any]) -> list[str]:
     """The numbers of each data set of a mixture, and their mean."""
+    from hwr_jax.columns import align_columns
     from hwr_jax.messages import count_of
-    from hwr_jax.reports.tables import align_columns, describe_writers, show_percent
+    from hwr_jax.reports.tables import describe_writers, show_percent
 
     if not (sources := summary.get("sources", {})):
         return []

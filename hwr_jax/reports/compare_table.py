@@ -5,18 +5,11 @@ import io
 import textwrap
 from collections.abc import Sequence
 
+from hwr_jax.columns import align_columns
 from hwr_jax.evaluation.compare import Comparison, tell_verdict
 from hwr_jax.evaluation.recorded import RecordedRun
 from hwr_jax.messages import count_of
-from hwr_jax.reports.tables import (
-    ABSENT,
-    align_columns,
-    escape_markdown,
-    markdown_table,
-    show_bytes,
-    show_number,
-    show_rate,
-)
+from hwr_jax.reports.tables import ABSENT, escape_markdown, markdown_table, show_bytes, show_number, show_rate
 from hwr_jax.text.bootstrap import PairedDifference
 
 RESULTS = ("run", "parameters", "CER (95 % interval)", "WER (95 % interval)", "CER, case ignored")

@@ -4,12 +4,13 @@ import collections
 import contextlib
 import gzip
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
+from hwr_jax.columns import align_columns
 from hwr_jax.files import write_text
 
 FOLDER, SUMMARY = "profile", "summary.txt"
@@ -107,15 +108,9 @@ def describe_operations(operations: Sequence[Operation], steps: int) -> str:
     rows = [("operation", "times a step", "ms a step", "share"), *(_row(one, steps, total) for one in shown)]
     rest = sum(one.milliseconds for one in operations[MOST_OPERATIONS:])
     rows.append((f"{len(operations) - len(shown)} others", "", f"{rest / steps:.3f}", f"{rest / total:.1%}"))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ("  ".join((row[0].ljust(widths[0]), *_right(row[1:], widths[1:]))) for row in rows)
-    return "\n".join([f"the costliest operations of {steps} steps:", *lines])
+    return f"the costliest operations of {steps} steps:\n{align_columns(rows, right=(1, 2, 3))}"
 
 
 def _row(one: Operation, steps: int, total_ms: float) -> tuple[str, str, str, str]:
     share = f"{one.milliseconds / total_ms:.1%}"
     return one.name, f"{one.times / steps:g}", f"{one.milliseconds / steps:.3f}", share
-
-
-def _right(cells: Iterable[str], widths: Iterable[int]) -> Iterable[str]:
-    return (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))

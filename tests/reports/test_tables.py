@@ -1,34 +1,14 @@
-"""Tables as text and Markdown, and numbers as people write them."""
+"""Tables as Markdown, and numbers as people write them."""
 
 import pytest
 
-from hwr_jax.reports.tables import (
-    align_columns,
-    character,
-    code,
-    markdown_table,
-    show_bytes,
-    show_number,
-    show_rate,
-    show_value,
-)
+from hwr_jax.reports.tables import character, code, markdown_table, show_bytes, show_number, show_rate, show_value
 
 
 def test_pieces_of_markdown():
     assert markdown_table([("a", "b"), ("1", "2")], right=(1,)) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
     assert [code("a"), code("a|b"), code("`")] == ["`a`", "`a\\|b`", "`` ` ``"]
     assert [character(""), character(" "), character("é")] == ["nothing", "space", "`é`"]
-
-
-def test_columns_are_aligned_and_long_cells_go_on_below():
-    rows = [("name", "n"), ("x" * 50, "1"), ("y", "100")]
-    assert align_columns(rows, right=(1,), max_width=50).splitlines() == [
-        "name" + " " * 40 + "n",
-        "x" * 40 + "    1",
-        "x" * 10,
-        "y" + " " * 41 + "100",
-    ]
-    assert align_columns(rows, right=(1,), rule=True).splitlines()[1] == "-" * 50 + "  ---"
 
 
 @pytest.mark.parametrize(
