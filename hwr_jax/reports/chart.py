@@ -20,7 +20,7 @@ MAX_POINTS = 240
 MAX_POSITIONS = 10
 LOG_RATIO = 10.0
 SHIFT_PX = 6.0
-PARALLEL_WIDTH, PARALLEL_HEIGHT, PARALLEL_MARGIN = 940, 330, 60
+PARALLEL_WIDTH, PARALLEL_HEIGHT, PARALLEL_MARGIN = 940, 330, 76
 BARS_WIDTH, BARS_HEIGHT, MAX_BAR_PX = 940, 116, 44
 # They differ in grey print and for most kinds of colour blindness (after Okabe and Ito 2008).
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7f6000", "#56b4e9", "#b00020", "#5e4fa2")
