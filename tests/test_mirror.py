@@ -14,6 +14,7 @@ OF_NO_MODULE = {
     "test_golden_configs.py": "every config of configs/",
     "test_golden_step.py": "a training step, from the config to the new state",
     "test_mirror.py": "the names of test files",
+    "test_notebooks.py": "notebooks/",
     "test_old_run.py": "a run of an older version, in all that reads runs",
     "test_site.py": "the site of docs/",
     "test_wheel.py": "the wheel",
