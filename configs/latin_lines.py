@@ -17,7 +17,7 @@ The first stage needs no set that is called like_scans. The second draws part of
 and lines of an English text of your choice by synthetic writers. Ours was every sixth verse of the King James Bible and
 the fortunes of Debian's packages bible-kjv-text and fortunes. The third is the second once more.
 
-Expect a mean CER of 12.5 % over the data sets, after about two hours on one CPU core; docs/latin.md has each. Flags
+Expect a mean CER of 11.9 % over the data sets, after about three hours on one CPU core; docs/latin.md has each. Flags
 change one of them: --config.data.mixture.poilus.weight=0 leaves a source out of training and measures it all the same.
 """
 

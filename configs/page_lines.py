@@ -7,7 +7,7 @@
     hwr train --config=page_lines:second --workdir=runs/page_lines_2 --init_from=runs/page_lines
 
 In the second stage writing on the other side of the paper shows through.
-Expect a validation loss of 0.35 after an hour on one core, and an F1 of 88 % of lines on 62 pages not trained on.
+Expect an F1 of 89 % of lines on 62 pages not trained on, after an hour on one core for each stage.
 """
 
 from ml_collections import ConfigDict
