@@ -120,7 +120,7 @@ class Progress:
 
     def end(self) -> None:
         """Leaves the line that is being rewritten."""
-        if self._start and not is_quiet():
+        if self._width and not is_quiet():
             print(file=self._stream)
 
     def _print(self, line: str, *, stays: bool) -> None:

@@ -101,7 +101,15 @@ def test_a_terminal_gets_one_line_rewritten_and_validations_stay():
     assert first == "step 5/100   loss 12.346   1234 samples/s   1 min 35 s left"
     line, *rest = second.split("\n")
     assert line.endswith("validation CER 19.05% WER 50.00%")
-    assert rest == ["", ""]
+    assert rest == [""]
+
+
+def test_a_line_that_is_being_rewritten_is_left_at_the_end():
+    stream = Terminal()
+    progress = Progress(100, stream)
+    progress.show(5, TRAINED, 95.0)
+    progress.end()
+    assert stream.getvalue().endswith("left\n")
 
 
 def test_quiet_shows_nothing():
