@@ -15,4 +15,4 @@ from hwr_jax.config_files import load_config_file
 
 def get_config() -> ConfigDict:
     """The recipe that holds the record."""
-    return load_config_file("speedrun/accuracy")
+    return load_config_file("unipen_words_seed")
