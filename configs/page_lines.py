@@ -15,7 +15,8 @@ from ml_collections import ConfigDict
 from hwr_jax.errors import InputError
 from hwr_jax.page_config import default_page_config
 
-STAGES = ("first", "second")
+# Steps of each stage.
+STAGES = {"first": 3600, "second": 3000}
 
 
 def get_config(stage: str = "first") -> ConfigDict:
@@ -32,7 +33,7 @@ def get_config(stage: str = "first") -> ConfigDict:
     config.optimizer.learning_rate = 3e-3
     config.optimizer.warmup_steps = 50
     config.optimizer.ema_decay = 0.998
-    config.training.steps = 3600 if stage == "first" else 3000
+    config.training.steps = STAGES[stage]
     config.augment.show_through = 0.0 if stage == "first" else 0.2
     config.training.evaluate_every_steps = 600
     config.training.log_every_steps = 50

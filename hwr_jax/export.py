@@ -177,11 +177,13 @@ def export_stablehlo(
         import flatbuffers  # noqa: F401 (jax writes with it)
     except ImportError as error:
         raise InputError("writing StableHLO needs flatbuffers: pip install 'hwr_jax[stablehlo]'") from error
-    finds_lines = isinstance(model, TrainedNetwork)
-    exported = export_network(model) if isinstance(model, TrainedNetwork) else export_reader(model)
+    if isinstance(model, TrainedNetwork):
+        name, exported = "line_finder", export_network(model)
+    else:
+        name, exported = "reader", export_reader(model)
     content = bytes(exported.serialize())
     platforms = {"jax": jax.__version__, "platforms": list(exported.platforms)}
-    write_bytes(output / f"{'line_finder' if finds_lines else 'reader'}.jax_export", content)
+    write_bytes(output / f"{name}.jax_export", content)
     write_json(output / "about.json", about | platforms)
     return Exported(model, len(content), "docs/export.md says what goes in and comes out")
 

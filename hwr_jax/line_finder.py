@@ -101,11 +101,18 @@ def is_line_finder(name_or_path: str) -> bool:
     """Whether that is a line finder: of the package, of a hub, an exported folder, or a run."""
     from hwr_jax.evaluation.run_files import read_json_if_whole
 
-    if is_address(name_or_path):
-        return (pull(name_or_path) / LINE_FINDER_FILE).exists()
-    folder = Path(name_or_path)
-    shipped = "/" not in name_or_path and (PRETRAINED / name_or_path / LINE_FINDER_FILE).exists()
-    return shipped or (folder / LINE_FINDER_FILE).exists() or "task" in read_json_if_whole(folder / "config.json")
+    folder = find_folder(name_or_path)
+    if (folder / LINE_FINDER_FILE).exists():
+        return True
+    return not is_address(name_or_path) and "task" in read_json_if_whole(folder / "config.json")
+
+
+def find_folder(name: str) -> Path:
+    """The folder of what comes with the package or from a hub's address, which is fetched; else `name` is its path."""
+    if is_address(name):
+        return pull(name)
+    shipped = PRETRAINED / name
+    return shipped if "/" not in name and (shipped / LINE_FINDER_FILE).exists() else Path(name)
 
 
 def load_line_finder(name_or_run: str | None = None) -> LineFinder:
@@ -119,12 +126,8 @@ def load_line_finder(name_or_run: str | None = None) -> LineFinder:
 
 def load_trained_network(name: str) -> TrainedNetwork:
     """The network of a line finder, named as `load_line_finder` takes it, which says what is raised."""
-    if is_address(name):
-        return load_network(pull(name))
-    if "/" not in name and (PRETRAINED / name / LINE_FINDER_FILE).exists():
-        return load_network(PRETRAINED / name)
-    folder = Path(name)
-    if (folder / LINE_FINDER_FILE).exists():
+    folder = find_folder(name)
+    if is_address(name) or (folder / LINE_FINDER_FILE).exists():
         return load_network(folder)
     if (folder / "checkpoints").is_dir():
         return load_network_of_run(folder)

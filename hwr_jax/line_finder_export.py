@@ -7,12 +7,10 @@ from typing import Any
 
 from hwr_jax.evaluation.run_files import group_of, read_json
 from hwr_jax.files import write_bytes
-from hwr_jax.hub import is_address, pull
 from hwr_jax.ink.page_input import describe_page_input
-from hwr_jax.line_finder import load_network_of_run, load_trained_network
+from hwr_jax.line_finder import find_folder, load_network_of_run, load_trained_network
 from hwr_jax.models.page_network import MAP_NAMES
 from hwr_jax.models.parameter_files import NPZ
-from hwr_jax.models.trained import PRETRAINED
 from hwr_jax.models.trained_network import TrainedNetwork, save_network
 from hwr_jax.page_config import LINE_FINDER_FILE, MAP_STRIDE_PX
 from hwr_jax.zoo.model_records import CARD_FILE, describe_terms
@@ -41,14 +39,12 @@ def load_finder(name_or_run: str, *, checkpoint: str = "best", licence: str = ""
 
     Raises InputError: there is no such line finder, or it is damaged.
     """
-    folder = pull(name_or_run) if is_address(name_or_run) else Path(name_or_run)
-    if "/" not in name_or_run and (PRETRAINED / name_or_run / LINE_FINDER_FILE).exists():
-        folder = PRETRAINED / name_or_run
+    folder = find_folder(name_or_run)
     about: Mapping[str, Any]
     if (folder / "checkpoints").is_dir():
         network, about = load_network_of_run(folder, checkpoint), {"training": gather_training(folder)}
     else:
-        network = load_trained_network(name_or_run)
+        network = load_trained_network(str(folder))
         about = group_of(read_json(folder / LINE_FINDER_FILE), "about")
     trained_on = about.get("trained_on") or list(network.experiment.data.names)
     licence = licence or about.get("licence") or describe_terms(trained_on)
