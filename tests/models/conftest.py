@@ -25,6 +25,21 @@ LAYERS = ("Conv1", "Conv2", "dense1", "bidirectional", "bidirectional_1", "dense
 
 
 @pytest.fixture(scope="session")
+def nearest_weights() -> Callable[[Any, str], Any]:
+    """(tree, quantize) -> the parameters as a file keeps them by "none", "float16" or "int8": an oracle."""
+
+    def nearest(weights: np.ndarray, quantize: str) -> np.ndarray:
+        if weights.ndim < 2 or quantize == "none":
+            return weights
+        if quantize == "float16":
+            return weights.astype(np.float16).astype(np.float32)
+        scale = np.abs(weights).max(axis=tuple(range(weights.ndim - 1)), keepdims=True) / np.float32(127)
+        return np.round(weights / scale) * scale
+
+    return lambda tree, quantize: jax.tree.map(lambda leaf: nearest(np.asarray(leaf), quantize), tree)
+
+
+@pytest.fixture(scope="session")
 def keras_config() -> ModelConfig:
     """The config of the tiny model."""
     return KERAS_TINY

@@ -94,18 +94,11 @@ def test_log_probabilities_are_those_of_the_model(config, kind, run_onnx):
 
 
 @pytest.mark.parametrize(("quantize", "bytes_a_weight"), [("float16", 2), ("int8", 1)])
-def test_quantized_weights_are_the_nearest_and_the_rest_is_computed_as_ever(quantize, bytes_a_weight, run_onnx):
+def test_quantized_weights_are_the_nearest_and_the_rest_is_computed_as_ever(
+    quantize, bytes_a_weight, run_onnx, nearest_weights
+):
     model = make_model(RESIDUAL, "line")
-
-    def nearest(weights):
-        if weights.ndim < 2:
-            return weights
-        if quantize == "float16":
-            return weights.astype(np.float16).astype(np.float32)
-        scale = np.abs(weights).max(axis=tuple(range(weights.ndim - 1)), keepdims=True) / np.float32(127)
-        return np.round(weights / scale) * scale
-
-    tree = jax.tree.map(lambda leaf: nearest(np.asarray(leaf)), model.tree)
+    tree = nearest_weights(model.tree, quantize)
     rounded = build_trained("tiny", model.config, model.alphabet.characters, tree, "tiny")
     proto = build_onnx(model, {}, quantize)
     check(proto, rounded, run_onnx)

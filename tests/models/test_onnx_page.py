@@ -30,27 +30,13 @@ def trained(request) -> TrainedNetwork:
     return build_network("small", to_plain(PageExperimentConfig(model=SMALL)), tree, "here")
 
 
-def round_weights(trained: TrainedNetwork, quantize: str) -> TrainedNetwork:
-    """With the weights that a file keeps."""
-
-    def nearest(weights):
-        if weights.ndim < 2 or quantize == "none":
-            return weights
-        if quantize == "float16":
-            return weights.astype(np.float16).astype(np.float32)
-        scale = np.abs(weights).max(axis=tuple(range(weights.ndim - 1)), keepdims=True) / np.float32(127)
-        return np.round(weights / scale) * scale
-
-    tree = jax.tree.map(lambda leaf: nearest(np.asarray(leaf)), trained.tree)
-    return build_network("rounded", trained.config, tree, "here")
-
-
 @pytest.mark.parametrize("quantize", ["none", "float16", "int8"])
-def test_the_maps_are_those_of_the_network(trained, quantize):
+def test_the_maps_are_those_of_the_network(trained, quantize, nearest_weights):
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     content = build_page_onnx(trained, {}, quantize).SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    rounded, random = round_weights(trained, quantize), np.random.default_rng(1)
+    rounded = build_network("rounded", trained.config, nearest_weights(trained.tree, quantize), "here")
+    random = np.random.default_rng(1)
     for batch, height, width in SIZES:
         pages = random.integers(0, 256, (batch, height, width)).astype(np.uint8)
         shown = random.uniform(0.3, 1, (batch, 2)).astype(np.float32)
